@@ -1,0 +1,313 @@
+//! The conductor: moves the simulated clock, tells everybody when to act, and collects the report.
+
+use super::founding::{Cast, MemberLink};
+use super::report::{DayReport, MarketRow, RoundResult, RoundRow, RoundTimings};
+use super::simulation;
+use super::{DayConfig, DayError, DayEvent, MarketSlot, Observer};
+use crate::aggregator::{BidRefusal, VerificationTime};
+use crate::auditor::{Audited, Conclude, ExpectBid};
+use crate::cancel::CancelFlag;
+use crate::member::{PlaceBid, Placed, PlacingError, RoundSettled, RoundVoided, TellAccount};
+use crate::sequencer::{Advance, FollowFault, Halt, LedgerTip, Order, OrderError};
+use crate::stopwatch::Stopwatch;
+use crate::validator::Tip;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use veilgrid_crypto::receipt::Receipt;
+use veilgrid_ledger::state::effects::{BlockEffects, Effect, SettledRound};
+use veilgrid_ledger::state::round::OpenedSum;
+use veilgrid_ledger::transaction::{Transaction, VoidReason};
+use veilgrid_roles::behaviour::{GainLedger, Plan};
+
+/// How often the conductor looks for a cancellation while it waits for bids.
+const CANCEL_POLL: Duration = Duration::from_millis(50);
+
+/// Runs the rounds of a day.
+pub(super) struct Conductor<'a> {
+    config: &'a DayConfig,
+    cast: Cast,
+    observer: &'a Observer,
+    cancel: &'a CancelFlag,
+    receipts: Vec<Receipt>,
+    rounds: Vec<RoundRow>,
+    verification: Duration,
+}
+
+/// How a round's blocks ended.
+enum RoundEnd {
+    Settled(Arc<SettledRound>),
+    Voided(VoidReason),
+    Cancelled,
+}
+
+/// What the bidding came to.
+struct Bidding {
+    plans: Vec<Plan>,
+    proving: Duration,
+}
+
+impl<'a> Conductor<'a> {
+    pub(super) fn new(
+        config: &'a DayConfig,
+        cast: Cast,
+        observer: &'a Observer,
+        cancel: &'a CancelFlag,
+    ) -> Self {
+        let (receipts, rounds) = (Vec::new(), Vec::new());
+        Self { config, cast, observer, cancel, receipts, rounds, verification: Duration::ZERO }
+    }
+
+    pub(super) async fn run(mut self) -> Result<DayReport, DayError> {
+        let mut gains = simulation::enrol(&self.cast.members)?;
+        let played = self.play(&mut gains).await;
+        // Also after an error: whatever block is under way is finished before the threads end.
+        let tip = self.cast.sequencer.send(Halt).await.map_err(DayError::lost("the sequencer"));
+        let cancelled = played?;
+        if cancelled {
+            (self.observer)(DayEvent::Cancelled);
+        }
+        self.report(tip?, gains, cancelled).await
+    }
+
+    /// All rounds, or those until the cancellation; true when cancelled.
+    async fn play(&mut self, gains: &mut GainLedger) -> Result<bool, DayError> {
+        for (round_id, slot) in (1u64..).zip(&self.config.slots) {
+            if self.cancel.is_cancelled() || !self.round(round_id, *slot, gains).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// One round; false when it was cancelled before its end.
+    async fn round(
+        &mut self,
+        round_id: u64,
+        slot: MarketSlot,
+        gains: &mut GainLedger,
+    ) -> Result<bool, DayError> {
+        let began = Stopwatch::start();
+        let (opens_ms, closes_ms) = self.config.bidding_ms(slot);
+        self.cast.clock.advance_to(opens_ms);
+        let (slot_start_unix_s, slot_seconds) = (slot.start_unix_s, self.config.params.slot_seconds);
+        self.order(Transaction::OpenRound { round_id, slot_start_unix_s, slot_seconds }).await?;
+
+        let bidding = self.bidding(round_id, slot).await?;
+        let mut timings = RoundTimings { proving: bidding.proving, ..RoundTimings::default() };
+        timings.bidding = began.elapsed();
+        timings.verification = self.verification_since_last().await?;
+        let mut row = RoundRow {
+            round_id,
+            slot: slot.index,
+            slot_start_unix_s,
+            bids: bidding.plans.len() as u64,
+            result: RoundResult::Unfinished,
+            opened: Vec::new(),
+            market: simulation::market_row(&self.config.params.grid, &bidding.plans)?,
+            timings,
+        };
+        let closed = Stopwatch::start();
+        self.cast.clock.advance_to(closes_ms);
+        let end = self.finish(round_id, &mut row.opened).await?;
+        row.timings.opening = closed.elapsed();
+        let finished = !matches!(end, RoundEnd::Cancelled);
+        row.result = self.tell_members(round_id, end, gains, &mut row.market).await?;
+        tracing::info!(round_id, bids = row.bids, openings = row.opened.len(), finished, "round");
+        self.rounds.push(row);
+        Ok(finished)
+    }
+
+    async fn order(&self, transaction: Transaction) -> Result<Arc<BlockEffects>, DayError> {
+        let ordered = self.cast.sequencer.send(Order(vec![transaction])).await;
+        Ok(ordered.map_err(DayError::lost("the sequencer"))??)
+    }
+
+    /// Asks all members for their bids and hands their receipts to the auditor, until all have answered or somebody
+    /// cancels.
+    async fn bidding(&mut self, round_id: u64, slot: MarketSlot) -> Result<Bidding, DayError> {
+        let present = |member: &&MemberLink| !self.config.is_absent(slot, &member.id);
+        let bidders: Vec<&MemberLink> = self.cast.members.iter().filter(present).collect();
+        let began = Stopwatch::start();
+        let all_sealed = Arc::new(OnceLock::new());
+        let on_sealed = self.seal_counter(round_id, bidders.len(), Arc::clone(&all_sealed));
+        let (answers, mut answered) =
+            mpsc::channel::<(String, Result<Placed, PlacingError>)>(bidders.len().max(1));
+        for bidder in &bidders {
+            let message = PlaceBid { slot: slot.index, round_id, on_sealed: Arc::clone(&on_sealed) };
+            let (id, answers, request) = (bidder.id.clone(), answers.clone(), bidder.place.send(message));
+            actix_rt::spawn(async move {
+                let answer = request.await.unwrap_or(Err(PlacingError::MemberGone));
+                // Nobody listens any more after a cancellation.
+                let _ = answers.send((id, answer)).await;
+            });
+        }
+        drop(answers);
+        let mut plans = Vec::with_capacity(bidders.len());
+        while !self.cancel.is_cancelled() {
+            match tokio::time::timeout(CANCEL_POLL, answered.recv()).await {
+                Err(_) => {}
+                Ok(None) => break,
+                // What the cancellation has stopped is no error.
+                Ok(Some((_, Err(error)))) if error.is_cancellation() => break,
+                Ok(Some((id, answer))) => {
+                    let placed = answer.map_err(|source| bid_error(id, source))?;
+                    self.keep_receipt(placed.receipt).await?;
+                    plans.push(placed.plan);
+                }
+            }
+        }
+        let proving = all_sealed.get().copied().unwrap_or_else(|| began.elapsed());
+        Ok(Bidding { plans, proving })
+    }
+
+    /// Counts sealed bids, tells the observer, and notes the time of the last one.
+    fn seal_counter(
+        &self,
+        round_id: u64,
+        total: usize,
+        all_sealed: Arc<OnceLock<Duration>>,
+    ) -> Arc<dyn Fn() + Send + Sync> {
+        let (observer, cancel) = (Arc::clone(self.observer), self.cancel.clone());
+        let (began, sealed) = (Stopwatch::start(), AtomicUsize::new(0));
+        Arc::new(move || {
+            let count = sealed.fetch_add(1, Ordering::AcqRel) + 1;
+            if count == total {
+                all_sealed.get_or_init(|| began.elapsed());
+            }
+            // A proof that was under way when the day was cancelled comes to nothing.
+            if !cancel.is_cancelled() {
+                observer(DayEvent::BidSealed { round_id, count, total });
+            }
+        })
+    }
+
+    async fn keep_receipt(&mut self, receipt: Receipt) -> Result<(), DayError> {
+        self.receipts.push(receipt.clone());
+        self.cast.auditor.send(ExpectBid(receipt)).await.map_err(DayError::lost("the auditor"))
+    }
+
+    async fn verification_since_last(&mut self) -> Result<Duration, DayError> {
+        let total = self.cast.aggregator.send(VerificationTime).await;
+        let total = total.map_err(DayError::lost("the aggregator"))?;
+        let since = total.saturating_sub(self.verification);
+        self.verification = total;
+        Ok(since)
+    }
+
+    /// Closes the round and drives it to its end, one block after another, or to the cancellation.
+    async fn finish(&self, round_id: u64, opened: &mut Vec<OpenedSum>) -> Result<RoundEnd, DayError> {
+        if self.cancel.is_cancelled() {
+            return Ok(RoundEnd::Cancelled);
+        }
+        let mut effects = self.order(Transaction::CloseRound { round_id }).await?;
+        loop {
+            for effect in &effects.effects {
+                match effect {
+                    Effect::ValueOpened { request, value_wh, .. } => {
+                        opened.push(OpenedSum { request: *request, value_wh: *value_wh });
+                    }
+                    Effect::Settled(settled) => return Ok(RoundEnd::Settled(Arc::new(settled.clone()))),
+                    Effect::Voided { reason, .. } => return Ok(RoundEnd::Voided(*reason)),
+                    _ => {}
+                }
+            }
+            if self.cancel.is_cancelled() {
+                return Ok(RoundEnd::Cancelled);
+            }
+            let advanced = self.cast.sequencer.send(Advance { round_id }).await;
+            effects = advanced.map_err(DayError::lost("the sequencer"))??;
+        }
+    }
+
+    /// Every member checks its own settlement point; the simulation sums up what they traded.
+    async fn tell_members(
+        &self,
+        round_id: u64,
+        end: RoundEnd,
+        gains: &mut GainLedger,
+        row: &mut MarketRow,
+    ) -> Result<RoundResult, DayError> {
+        let members = &self.cast.members;
+        match end {
+            RoundEnd::Cancelled => Ok(RoundResult::Unfinished),
+            RoundEnd::Voided(reason) => {
+                let told: Vec<_> =
+                    members.iter().map(|member| member.voided.send(RoundVoided { round_id })).collect();
+                for (member, answer) in members.iter().zip(told) {
+                    answer.await.map_err(DayError::lost(&member.id))??;
+                }
+                Ok(RoundResult::Void(reason))
+            }
+            RoundEnd::Settled(settled) => {
+                let told: Vec<_> = members
+                    .iter()
+                    .map(|member| member.settled.send(RoundSettled(Arc::clone(&settled))))
+                    .collect();
+                for (member, answer) in members.iter().zip(told) {
+                    let fill = answer.await.map_err(DayError::lost(&member.id))??;
+                    simulation::record(self.config, gains, row, member, &fill)?;
+                }
+                Ok(RoundResult::Settled(settled.outcome))
+            }
+        }
+    }
+
+    async fn report(self, tip: LedgerTip, gains: GainLedger, cancelled: bool) -> Result<DayReport, DayError> {
+        self.check_agreement(&tip).await?;
+        let Audited { report: audit, receipts: receipt_findings } = self.audited(&tip).await?;
+        let mut accounts = Vec::with_capacity(self.cast.members.len());
+        for member in &self.cast.members {
+            let account = member.account.send(TellAccount).await.map_err(DayError::lost(&member.id))?;
+            accounts.push((member.role, account));
+        }
+        Ok(DayReport {
+            ledger_id: self.cast.genesis.community().ledger_id(),
+            genesis_hash: self.cast.genesis.block_hash(),
+            tip,
+            rounds: self.rounds,
+            gains: gains.summary(),
+            energy: simulation::by_role(&accounts),
+            receipts: self.receipts,
+            receipt_findings,
+            audit,
+            cancelled,
+            key_generation: self.cast.key_generation,
+            store_dirs: self.cast.store_dirs,
+        })
+    }
+
+    /// "All validators end with the same ledger and the same state."
+    async fn check_agreement(&self, tip: &LedgerTip) -> Result<(), DayError> {
+        for (validator, address) in (1u16..).zip(&self.cast.validators) {
+            let at = address.send(Tip).await.map_err(DayError::lost(format!("validator {validator}")))??;
+            if (at.height, at.block_hash, at.state_root) != (tip.height, tip.block_hash, tip.state_root) {
+                return Err(DayError::Disagreement { validator, height: at.height });
+            }
+        }
+        Ok(())
+    }
+
+    async fn audited(&self, tip: &LedgerTip) -> Result<Audited, DayError> {
+        let audited = self.cast.auditor.send(Conclude).await.map_err(DayError::lost("the auditor"))?;
+        let audited = audited.map_err(|fault: FollowFault| DayError::Audit(fault))?;
+        let report = &audited.report;
+        if (report.height, report.block_hash, report.state_root)
+            != (tip.height, tip.block_hash, tip.state_root)
+        {
+            return Err(DayError::AuditDisagreement { height: report.height });
+        }
+        Ok(audited)
+    }
+}
+
+/// When the sequencer has stopped, its reason is the day's.
+fn bid_error(id: String, source: PlacingError) -> DayError {
+    match source {
+        PlacingError::Refused(BidRefusal::NotOrdered(error)) if !matches!(error, OrderError::Refused(_)) => {
+            DayError::Order(error)
+        }
+        source => DayError::Bid { id, source },
+    }
+}

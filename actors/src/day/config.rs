@@ -1,0 +1,184 @@
+//! What a day needs to know.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use thiserror::Error;
+use veilgrid_ledger::params::MarketParams;
+use veilgrid_roles::behaviour::{Day, MarketTerms, Tariffs, TermsError};
+use veilgrid_roles::community::{Community, Participant, Selection};
+
+/// Fewest validators: with less than 3f + 1 = 4 not even one may be faulty.
+pub const MIN_VALIDATORS: u16 = 4;
+
+/// A slot with a market.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MarketSlot {
+    /// Index into the participants' series.
+    pub index: usize,
+    /// Start of the slot, seconds since 1970 UTC.
+    pub start_unix_s: i64,
+}
+
+/// A day.
+#[derive(Debug, Clone)]
+pub struct DayConfig {
+    /// The members with their series.
+    pub participants: Vec<Participant>,
+    /// The slots that are traded, rising.
+    pub slots: Vec<MarketSlot>,
+    /// The market's rules; `threshold` has to fit `validators`
+    /// ([`veilgrid_roles::local::threshold_for`]).
+    pub params: MarketParams,
+    /// What everybody pays and gets without the market.
+    pub tariffs: Tariffs,
+    /// Number of validators, at least [`MIN_VALIDATORS`].
+    pub validators: u16,
+    /// Epoch of the account keys.
+    pub key_epoch: u64,
+    /// Decides what members want; keys never come from it.
+    pub seed: u64,
+    /// The validators' stores are made below this directory, which is made if it is missing.
+    pub dir: PathBuf,
+    /// Threads that make proofs, and as many that verify them, by default one a core.
+    pub proof_threads: Option<NonZeroUsize>,
+    /// Members that are offline in a slot (by its index) and send no bid.
+    pub absent: BTreeMap<usize, BTreeSet<String>>,
+}
+
+/// A day that can't begin.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ConfigError {
+    /// Too few validators.
+    #[error("{validators} validators: at least {MIN_VALIDATORS} are needed, so that one may be faulty")]
+    Validators {
+        /// What was asked for.
+        validators: u16,
+    },
+    /// No slots.
+    #[error("no market slots: choose at least one")]
+    NoSlots,
+    /// Slots out of order or overlapping.
+    #[error(
+        "slot {index} starts before the slot in front of it has ended: list the slots in rising order, once each"
+    )]
+    SlotOrder {
+        /// The slot.
+        index: usize,
+    },
+    /// A slot so early that its bidding would begin before 1970.
+    #[error("slot {index} starts at {start_unix_s} s: bidding would begin before 1970")]
+    SlotStart {
+        /// The slot.
+        index: usize,
+        /// Its start.
+        start_unix_s: i64,
+    },
+    /// Two members of one name.
+    #[error("two participants are called `{id}`: names are unique")]
+    Duplicate {
+        /// The name.
+        id: String,
+    },
+    /// A member without data for a slot.
+    #[error("participant `{id}` has data for {slots} slots, slot {index} is traded: complete its series")]
+    ShortSeries {
+        /// The member.
+        id: String,
+        /// What it has.
+        slots: usize,
+        /// What is needed.
+        index: usize,
+    },
+    /// Tariffs and grid do not fit.
+    #[error("tariffs: {0}")]
+    Terms(#[from] TermsError),
+}
+
+impl DayConfig {
+    /// A day of a selection from a community's data.
+    pub fn from_selection(
+        community: &Community,
+        selection: &Selection,
+        params: MarketParams,
+        tariffs: Tariffs,
+        validators: u16,
+        seed: u64,
+        dir: PathBuf,
+    ) -> Self {
+        let start = |index: &usize| community.slot_starts_unix_s.get(*index).copied();
+        let slots = selection
+            .slots
+            .iter()
+            .filter_map(|index| start(index).map(|start_unix_s| MarketSlot { index: *index, start_unix_s }));
+        Self {
+            participants: selection.members(community).cloned().collect(),
+            slots: slots.collect(),
+            params,
+            tariffs,
+            validators,
+            key_epoch: 1,
+            seed,
+            dir,
+            proof_threads: None,
+            absent: BTreeMap::new(),
+        }
+    }
+
+    /// Checks what the genesis does not check.
+    ///
+    /// # Errors
+    /// [`ConfigError`], one variant a rule.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if self.validators < MIN_VALIDATORS {
+            return Err(ConfigError::Validators { validators: self.validators });
+        }
+        let last = self.slots.last().ok_or(ConfigError::NoSlots)?;
+        let slot_seconds = i64::from(self.params.slot_seconds);
+        for pair in self.slots.windows(2) {
+            let ended = pair[0].start_unix_s.saturating_add(slot_seconds) <= pair[1].start_unix_s;
+            if !ended || pair[0].index >= pair[1].index {
+                return Err(ConfigError::SlotOrder { index: pair[1].index });
+            }
+        }
+        for MarketSlot { index, start_unix_s } in self.slots.iter().copied() {
+            if start_unix_s < slot_seconds || start_unix_s > i64::MAX / 1000 {
+                return Err(ConfigError::SlotStart { index, start_unix_s });
+            }
+        }
+        let mut names = BTreeSet::new();
+        for participant in &self.participants {
+            let id = participant.id.clone();
+            if !names.insert(&participant.id) {
+                return Err(ConfigError::Duplicate { id });
+            }
+            let slots = participant.energy.len();
+            if slots <= last.index {
+                return Err(ConfigError::ShortSeries { id, slots, index: last.index });
+            }
+        }
+        self.terms()?;
+        Ok(())
+    }
+
+    pub(super) fn terms(&self) -> Result<MarketTerms, TermsError> {
+        MarketTerms::new(&self.params.grid, u32::from(self.params.bits), self.tariffs)
+    }
+
+    pub(super) fn day(&self) -> Day {
+        let market_slots = self.slots.iter().map(|slot| slot.index).collect();
+        Day { slot_seconds: self.params.slot_seconds, market_slots }
+    }
+
+    /// Simulated times of a slot, milliseconds since 1970 UTC: bidding opens one slot length before the slot starts
+    /// and closes when it starts.
+    pub(super) fn bidding_ms(&self, slot: MarketSlot) -> (u64, u64) {
+        let seconds = |at: i64| u64::try_from(at).unwrap_or(0).saturating_mul(1000);
+        let opens = slot.start_unix_s.saturating_sub(i64::from(self.params.slot_seconds));
+        (seconds(opens), seconds(slot.start_unix_s))
+    }
+
+    pub(super) fn is_absent(&self, slot: MarketSlot, id: &str) -> bool {
+        self.absent.get(&slot.index).is_some_and(|members| members.contains(id))
+    }
+}

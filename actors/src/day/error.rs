@@ -1,0 +1,95 @@
+//! Why a day ends with an error.
+
+use super::config::ConfigError;
+use crate::member::PlacingError;
+use crate::sequencer::{FollowFault, OrderError};
+use crate::validator::ValidatorFault;
+use thiserror::Error;
+use veilgrid_ledger::genesis::GenesisError;
+use veilgrid_ledger::refusal::BlockError;
+use veilgrid_market::MappingError;
+use veilgrid_roles::behaviour::{GainError, TermsError};
+use veilgrid_roles::member::MemberError;
+
+/// Who stopped a day, and why.
+#[derive(Debug, Error)]
+pub enum DayError {
+    /// The day can't begin.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Tariffs and grid do not fit.
+    #[error(transparent)]
+    Terms(#[from] TermsError),
+    /// The genesis breaks a rule.
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
+    /// Block 0 breaks a rule.
+    #[error(transparent)]
+    GenesisBlock(#[from] BlockError),
+    /// A validator refuses or fails.
+    #[error(transparent)]
+    Validator(#[from] ValidatorFault),
+    /// There is no next block.
+    #[error(transparent)]
+    Order(#[from] OrderError),
+    /// A member has no bid on the ledger.
+    #[error("member {id}: {source}")]
+    Bid {
+        /// The member.
+        id: String,
+        /// Why.
+        source: PlacingError,
+    },
+    /// A member does not accept the result.
+    #[error(transparent)]
+    Member(#[from] MemberError),
+    /// The simulation's own book does not map to the grid.
+    #[error(transparent)]
+    Book(#[from] MappingError),
+    /// Gains do not add up.
+    #[error(transparent)]
+    Gains(#[from] GainError),
+    /// Validators end with different ledgers.
+    #[error(
+        "validator {validator} ends at block {height} with another state than the sequencer: \
+         compare the audits of the validators' ledgers"
+    )]
+    Disagreement {
+        /// Who.
+        validator: u16,
+        /// Where it ends.
+        height: u64,
+    },
+    /// The audit does not pass or does not end where the validators do.
+    #[error(transparent)]
+    Audit(#[from] FollowFault),
+    /// The auditor ends at another state than the validators.
+    #[error("the auditor ends at block {height} with another state than the validators")]
+    AuditDisagreement {
+        /// Where it ends.
+        height: u64,
+    },
+    /// An actor is gone, by a panic.
+    #[error("{who} is gone: this is a mistake of the program, please report it")]
+    ActorLost {
+        /// Who.
+        who: String,
+    },
+    /// The system refuses threads.
+    #[error("starting threads: {source}")]
+    Threads {
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The day's own thread panicked.
+    #[error("the day ended in a panic: this is a mistake of the program, please report it")]
+    Panicked,
+}
+
+impl DayError {
+    /// For an answer that never came.
+    pub(super) fn lost(who: impl ToString) -> impl FnOnce(actix::MailboxError) -> Self {
+        let who = who.to_string();
+        move |_| Self::ActorLost { who }
+    }
+}

@@ -1,0 +1,35 @@
+//! What a day takes from outside: where validators store their blocks, and what lies between them and the sequencer.
+
+use crate::sequencer::ValidatorLink;
+use crate::validator::{Journal, StoreJournal};
+use std::path::{Path, PathBuf};
+
+/// Opens the journal of a validator (from 1).
+type Journals = Box<dyn Fn(u16) -> Box<dyn Journal + Send> + Send>;
+/// Stands between sequencer and validators.
+type Network = Box<dyn FnOnce(Vec<ValidatorLink>) -> Vec<ValidatorLink> + Send>;
+
+/// The world around a community.
+pub struct Surroundings {
+    /// Where each validator's blocks go.
+    pub journals: Journals,
+    /// The way from the sequencer to the validators: a simulated network, or none. Called once, inside the day's actor
+    /// system, so it may start actors of its own.
+    pub network: Network,
+}
+
+impl Surroundings {
+    /// One store a validator below `dir`, and no network.
+    pub fn local(dir: &Path) -> Self {
+        let dir = dir.to_owned();
+        Self {
+            journals: Box::new(move |validator| Box::new(StoreJournal::new(store_dir(&dir, validator)))),
+            network: Box::new(|links| links),
+        }
+    }
+}
+
+/// The store of a validator (from 1).
+pub(super) fn store_dir(dir: &Path, validator: u16) -> PathBuf {
+    dir.join(format!("validator-{validator}"))
+}

@@ -1,0 +1,129 @@
+//! The sequencer's actor: a mailbox in front of [`SequencerCore`], which works on one message at a time.
+
+use super::core::SequencerCore;
+use super::messages::{Advance, Follow, FollowBlock, Halt, LedgerTip, Order, OrderError};
+use actix::{Actor, ActorFutureExt, AtomicResponse, Context, Handler, Message, Recipient, WrapFuture};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use veilgrid_ledger::block::Block;
+use veilgrid_ledger::state::effects::BlockEffects;
+
+/// Orders that may wait while a block is under way.
+const MAILBOX: usize = 64;
+
+/// Final blocks that may wait for a follower that is behind.
+pub const BACKLOG_BLOCKS: usize = 256;
+
+/// Orders blocks, one at a time: while one is under way its answer holds the mailbox back.
+pub struct SequencerActor {
+    /// Lent to the order that is under way; there is never a second one.
+    core: Option<SequencerCore>,
+}
+
+impl SequencerActor {
+    /// A sequencer.
+    pub fn new(core: SequencerCore) -> Self {
+        Self { core: Some(core) }
+    }
+
+    /// Runs `work` with the core, and the mailbox waits for it.
+    fn with_core<T, F>(&mut self, absent: T, work: F) -> AtomicResponse<Self, T>
+    where
+        T: 'static,
+        F: AsyncFnOnce(&mut SequencerCore) -> T + 'static,
+    {
+        let core = self.core.take();
+        let run = async move {
+            match core {
+                Some(mut core) => {
+                    let answer = work(&mut core).await;
+                    (Some(core), answer)
+                }
+                None => (None, absent),
+            }
+        };
+        AtomicResponse::new(Box::pin(run.into_actor(self).map(|(core, answer), actor, _| {
+            actor.core = core;
+            answer
+        })))
+    }
+}
+
+impl Actor for SequencerActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+    }
+}
+
+impl Handler<Order> for SequencerActor {
+    type Result = AtomicResponse<Self, Result<Arc<BlockEffects>, OrderError>>;
+
+    fn handle(&mut self, message: Order, _: &mut Self::Context) -> Self::Result {
+        self.with_core(Err(OrderError::Halted), async move |core| core.order(message.0).await)
+    }
+}
+
+impl Handler<Advance> for SequencerActor {
+    type Result = AtomicResponse<Self, Result<Arc<BlockEffects>, OrderError>>;
+
+    fn handle(&mut self, message: Advance, _: &mut Self::Context) -> Self::Result {
+        self.with_core(Err(OrderError::Halted), async move |core| core.advance(message.round_id).await)
+    }
+}
+
+impl Handler<Halt> for SequencerActor {
+    type Result = AtomicResponse<Self, <Halt as Message>::Result>;
+
+    fn handle(&mut self, _: Halt, _: &mut Self::Context) -> Self::Result {
+        let nothing =
+            LedgerTip { height: 0, block_hash: [0; 32], state_root: [0; 32], false_shares: Vec::new() };
+        self.with_core(nothing, async |core| core.halt().await)
+    }
+}
+
+impl Handler<Follow> for SequencerActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Follow, _: &mut Self::Context) {
+        if let Some(core) = &mut self.core {
+            core.follow(message.follower, message.pace);
+        }
+    }
+}
+
+/// Blocks on their way to a follower that is behind.
+pub(super) struct Backlog {
+    blocks: mpsc::Sender<Arc<Block>>,
+    forwarding: JoinHandle<()>,
+}
+
+impl Backlog {
+    /// Starts forwarding.
+    pub(super) fn start(follower: Recipient<FollowBlock>) -> Self {
+        let (blocks, mut waiting) = mpsc::channel::<Arc<Block>>(BACKLOG_BLOCKS);
+        let forwarding = actix_rt::spawn(async move {
+            while let Some(block) = waiting.recv().await {
+                match follower.send(FollowBlock(block)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(fault)) => return tracing::error!(%fault, "a follower stops"),
+                    Err(error) => return tracing::error!(%error, "a follower is gone"),
+                }
+            }
+        });
+        Self { blocks, forwarding }
+    }
+
+    /// Waits when the backlog is full. A follower that has stopped gets nothing more.
+    pub(super) async fn push(&self, block: Arc<Block>) {
+        let _ = self.blocks.send(block).await;
+    }
+
+    /// Waits until the follower has everything.
+    pub(super) async fn drain(self) {
+        drop(self.blocks);
+        let _ = self.forwarding.await;
+    }
+}

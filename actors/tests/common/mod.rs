@@ -1,0 +1,113 @@
+//! Small days of a community that is made by hand.
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use veilgrid_actors::cancel::CancelFlag;
+use veilgrid_actors::day::{DayConfig, DayError, DayEvent, DayReport, MarketSlot, Surroundings, run_day_in};
+use veilgrid_ledger::block::Block;
+use veilgrid_ledger::params::MarketParams;
+use veilgrid_ledger::state::State;
+use veilgrid_ledger::verdicts::VerifyAll;
+use veilgrid_market::{Grid, Rule};
+use veilgrid_roles::behaviour::Tariffs;
+use veilgrid_roles::community::{Participant, Role, SlotEnergy};
+use veilgrid_store::Store;
+
+pub const SLOT_SECONDS: u32 = 900;
+pub const START: i64 = 1_700_000_100;
+pub const MEMBERS: usize = 7;
+
+pub fn params() -> MarketParams {
+    MarketParams {
+        grid: Grid::new(8_000, 3_000, 8).expect("grid"),
+        bits: 16,
+        rule: Rule::Uniform,
+        open_volume: true,
+        min_bidders: 3,
+        max_members: 16,
+        slot_seconds: SLOT_SECONDS,
+        threshold: 3,
+    }
+}
+
+fn participant(id: &str, role: Role, energy: impl Fn(u64) -> [u64; 3]) -> Participant {
+    let slot = |slot| {
+        let [load_wh, generation_wh, ev_wh] = energy(slot);
+        SlotEnergy { load_wh, generation_wh, ev_wh }
+    };
+    Participant { id: id.into(), role, energy: (0..4).map(slot).collect() }
+}
+
+/// Three prosumers with sun, three consumers, a charging station; the slots 1 and 2 of four are traded.
+pub fn config(dir: &Path) -> DayConfig {
+    let participants = vec![
+        participant("home-1", Role::Consumer, |slot| [900 + 10 * slot, 0, 0]),
+        participant("home-2", Role::Consumer, |slot| [400 + 20 * slot, 0, 0]),
+        participant("home-3", Role::Consumer, |slot| [250, 0, 10 * slot]),
+        participant("roof-1", Role::Prosumer, |slot| [150, 900 + 30 * slot, 0]),
+        participant("roof-2", Role::Prosumer, |slot| [200, 700, slot]),
+        participant("roof-3", Role::Prosumer, |_| [300, 310, 0]),
+        participant("station", Role::ChargingStation, |slot| [20, 0, 600 * slot]),
+    ];
+    assert_eq!(participants.len(), MEMBERS);
+    let slot = |index: usize| {
+        let offset = i64::from(SLOT_SECONDS) * i64::try_from(index).expect("small");
+        MarketSlot { index, start_unix_s: START + offset }
+    };
+    DayConfig {
+        participants,
+        slots: vec![slot(1), slot(2)],
+        params: params(),
+        tariffs: Tariffs::new(30_000, 8_000).expect("tariffs"),
+        validators: 4,
+        key_epoch: 1,
+        seed: 7,
+        dir: dir.to_owned(),
+        proof_threads: None,
+        absent: BTreeMap::new(),
+    }
+}
+
+/// What a day told.
+pub type Events = Arc<Mutex<Vec<DayEvent>>>;
+
+/// Runs a day; `on_event` may cancel it.
+pub fn run(
+    config: DayConfig,
+    surroundings: Surroundings,
+    on_event: impl Fn(&DayEvent, &CancelFlag) + Send + Sync + 'static,
+) -> (Result<DayReport, DayError>, Vec<DayEvent>) {
+    let (events, cancel) = (Events::default(), CancelFlag::new());
+    let (heard, flag) = (Arc::clone(&events), cancel.clone());
+    let observer = move |event: DayEvent| {
+        on_event(&event, &flag);
+        heard.lock().expect("events").push(event);
+    };
+    let report = run_day_in(config, surroundings, observer, cancel);
+    let events = events.lock().expect("events").clone();
+    (report, events)
+}
+
+/// A day without disturbance.
+pub fn run_quietly(config: DayConfig) -> (DayReport, Vec<DayEvent>) {
+    let surroundings = Surroundings::local(&config.dir);
+    let (report, events) = run(config, surroundings, |_, _| {});
+    (report.expect("a day without disturbance"), events)
+}
+
+/// The blocks of a store.
+pub fn blocks(dir: &Path) -> Vec<Block> {
+    let store = Store::open(dir).expect("closed after the day");
+    store.blocks().collect::<Result<_, _>>().expect("whole")
+}
+
+/// The state after these blocks.
+pub fn replayed(blocks: &[Block]) -> State {
+    let mut state = State::from_genesis_block(&blocks[0]).expect("genesis");
+    for block in &blocks[1..] {
+        state.apply_block(block, &mut VerifyAll).expect("a block of the ledger");
+    }
+    state
+}

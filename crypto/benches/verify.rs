@@ -1,0 +1,44 @@
+//! Verifying a batch of bids, with and without a culprit, on all cores and on one.
+#![allow(missing_docs, reason = "criterion's macros make public functions")]
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use rayon::ThreadPoolBuilder;
+use rayon::prelude::*;
+use support::Market;
+use veilgrid_crypto::bid::{SealedBid, verify_bids};
+
+fn bids(market: &Market, count: usize) -> Vec<SealedBid> {
+    (0..count as u64).into_par_iter().map(|seed| market.bid_from(seed)).collect()
+}
+
+fn verify(c: &mut Criterion) {
+    for (bits, steps) in [(16, 64), (16, 128)] {
+        let market = Market::new(bits, steps);
+        let all = bids(&market, 256);
+        let one_thread = ThreadPoolBuilder::new().num_threads(1).build().expect("a pool");
+        let mut group = c.benchmark_group(format!("verify_bids/bits_{bits}_steps_{steps}"));
+        group.sample_size(10);
+        for count in [1, 16, 256] {
+            group.throughput(Throughput::Elements(count as u64));
+            let honest = &all[..count];
+            group.bench_function(format!("bids_{count}"), |b| {
+                b.iter(|| verify_bids(&market.params, &market.round, honest));
+            });
+            group.bench_function(format!("bids_{count}_one_thread"), |b| {
+                b.iter(|| one_thread.install(|| verify_bids(&market.params, &market.round, honest)));
+            });
+            let mut with_culprit = honest.to_vec();
+            with_culprit[count / 3].note[0] ^= 1;
+            group.bench_function(format!("bids_{count}_one_culprit"), |b| {
+                b.iter(|| verify_bids(&market.params, &market.round, &with_culprit));
+            });
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, verify);
+criterion_main!(benches);

@@ -1,0 +1,350 @@
+//! Many bids in one random-weighted multiscalar multiplication.
+//!
+//! Every bid contributes five equations (the inner-product argument, E1, E2, E3 and the signature), each times a
+//! 128-bit weight of its own. Each point of a bid enters once with its merged scalar; the points that all bids share
+//! (generators, V, B, G, all Y_k) enter once a batch with accumulated scalars. If any equation is false, the sum is
+//! the identity with probability at most 2^-128 over the weights, which are drawn from a transcript over every
+//! byte of the batch (`protocol-spec/04-batch-verification.md`).
+
+use crate::bid::montgomery::{Factor, Plain, Sum, two_256};
+use crate::bid::params::{BidParams, RoundContext};
+use crate::bid::replay::Replay;
+use crate::bid::sealed::SealedBid;
+use crate::bid::verify::BidFault;
+use crate::group::decode_point;
+use crate::labels;
+use curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT;
+use curve25519_dalek::ristretto::RistrettoPoint;
+use curve25519_dalek::scalar::Scalar;
+use curve25519_dalek::traits::{Identity, IsIdentity, VartimeMultiscalarMul};
+use merlin::Transcript;
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore, SeedableRng};
+use rayon::prelude::*;
+
+/// Places of a bid's points in [`Prepared::points`].
+pub(crate) mod index {
+    use super::Replay;
+    pub const A: usize = 0;
+    pub const S: usize = 1;
+    pub const T1: usize = 2;
+    pub const T2: usize = 3;
+    pub const N1: usize = 4;
+    pub const N2: usize = 5;
+    pub const N3: usize = 6;
+    pub const SIGNATURE: usize = 7;
+    pub const ACCOUNT: usize = 8;
+    pub const R: usize = 9;
+    pub const ROUNDS: usize = 10;
+    /// First of the C_k.
+    pub fn c(replay: &Replay) -> usize {
+        ROUNDS + 2 * replay.u.len()
+    }
+}
+
+/// A bid with its challenges and its decompressed points: what all later work on it starts from.
+pub struct Prepared {
+    pub(crate) replay: Replay,
+    pub(crate) points: Vec<RistrettoPoint>,
+}
+
+impl Prepared {
+    /// Replays the transcript and decompresses every point, refusing the identity. The round that the bid names is
+    /// compared here, because the transcript absorbs the context's round and not the bid's.
+    pub fn new(params: &BidParams, round: &RoundContext, bid: &SealedBid) -> Result<Self, BidFault> {
+        if bid.round_id != round.round_id {
+            return Err(BidFault::Round { bid: bid.round_id, round: round.round_id });
+        }
+        let replay = Replay::of(params, round, bid)?;
+        let fixed = replay.range_points.iter().chain(&replay.announcements);
+        let fixed = fixed.chain([&replay.signature.announcement, &bid.account, &bid.r]);
+        let rounds = replay.rounds.iter().flat_map(|(left, right)| [left, right]);
+        let mut points = Vec::with_capacity(index::c(&replay) + bid.c.len());
+        for bytes in fixed.chain(rounds) {
+            points.push(decode_point("point of a bid's proof", bytes)?);
+        }
+        for bytes in &bid.c {
+            points.push(decode_point("bid C", bytes)?);
+        }
+        Ok(Self { replay, points })
+    }
+}
+
+/// Points of one parallel piece; more gains nothing and costs memory (about 600 bytes a point).
+const PIECE_POINTS: usize = 1 << 16;
+/// Static points of one parallel piece.
+const STATIC_PIECE: usize = 2048;
+
+/// True when every bid is valid.
+pub fn all_valid(params: &BidParams, bids: &[&Prepared]) -> bool {
+    all_valid_with(params, bids, &draw_weights(bids))
+}
+
+/// As [`all_valid`] for given weights, one set a bid. Only weights from [`draw_weights`] make the verdict sound.
+pub(crate) fn all_valid_with(params: &BidParams, bids: &[&Prepared], weights: &[Weights]) -> bool {
+    assert_eq!(bids.len(), weights.len(), "one set of weights a bid");
+    if bids.is_empty() {
+        return true;
+    }
+    let per_bid = bids[0].points.len();
+    let even = bids.len().div_ceil(rayon::current_num_threads());
+    let piece = even.clamp(1, (PIECE_POINTS / per_bid).max(1));
+    let (sum, statics) = bids
+        .par_chunks(piece)
+        .zip(weights.par_chunks(piece))
+        .map(|(bids, weights)| dynamic_part(params, bids, weights))
+        .reduce_with(|(p, a), (q, b)| (p + q, a.merge(b)))
+        .expect("at least one piece");
+    (sum + statics.multiply(params)).is_identity()
+}
+
+/// Weights of the five equations of one bid: inner product, E1, E2, E3, signature.
+pub(crate) type Weights = [Scalar; 5];
+
+/// Draws all weights from a transcript over every bid's binding, which depends on every byte of the bid, its
+/// context and the parameters.
+pub(crate) fn draw_weights(bids: &[&Prepared]) -> Vec<Weights> {
+    let mut t = Transcript::new(labels::BATCH);
+    t.append_u64(b"bids", bids.len() as u64);
+    for bid in bids {
+        t.append_message(b"bid", &bid.replay.binding);
+    }
+    let mut seed = [0u8; 32];
+    t.challenge_bytes(b"weights", &mut seed);
+    let mut stream = ChaCha20Rng::from_seed(seed);
+    let mut weight = || {
+        let mut bytes = [0u8; 32];
+        stream.fill_bytes(&mut bytes[..16]);
+        Scalar::from_bytes_mod_order(bytes)
+    };
+    bids.iter().map(|_| core::array::from_fn(|_| weight())).collect()
+}
+
+/// One piece: the sum over the bids' own points, and the scalars of the shared ones.
+fn dynamic_part(params: &BidParams, bids: &[&Prepared], weights: &[Weights]) -> (RistrettoPoint, Statics) {
+    let inverses = invert_challenges(bids);
+    let mut statics = Statics::new(params);
+    let mut scratch = Scratch::new(params);
+    let mut scalars = Vec::with_capacity(bids.iter().map(|bid| bid.points.len()).sum());
+    for ((bid, weights), inverses) in bids.iter().zip(weights).zip(&inverses) {
+        merge_bid(params, &bid.replay, weights, inverses, &mut statics, &mut scratch, &mut scalars);
+    }
+    let points = bids.iter().flat_map(|bid| &bid.points).collect::<Vec<_>>();
+    (RistrettoPoint::vartime_multiscalar_mul(&scalars, points), statics)
+}
+
+/// Inverses of a bid's y and u challenges.
+struct Inverses {
+    y: Scalar,
+    u: Vec<Scalar>,
+}
+
+/// One inversion for all challenges of a piece (Montgomery's trick, by the scalar type).
+fn invert_challenges(bids: &[&Prepared]) -> Vec<Inverses> {
+    let mut all: Vec<Scalar> = bids
+        .iter()
+        .flat_map(|bid| std::iter::once(bid.replay.y).chain(bid.replay.u.iter().copied()))
+        .collect();
+    Scalar::batch_invert(&mut all);
+    let mut rest = all.as_slice();
+    let mut take = |rounds: usize| {
+        let (head, tail) = rest.split_at(1 + rounds);
+        rest = tail;
+        Inverses { y: head[0], u: head[1..].to_vec() }
+    };
+    bids.iter().map(|bid| take(bid.replay.u.len())).collect()
+}
+
+/// Accumulated scalars of the points that all bids share.
+struct Statics {
+    value: Scalar,
+    blinding: Scalar,
+    base: Scalar,
+    /// Σ w·z, the constant part of every G_i (minus) and H_i (plus).
+    z_sum: Scalar,
+    keys: Vec<Sum>,
+    g: Vec<Sum>,
+    h: Vec<Sum>,
+    pieces: Vec<StaticScalars>,
+}
+
+/// Reduced scalars of one merged piece.
+struct StaticScalars {
+    keys: Vec<Scalar>,
+    g: Vec<Scalar>,
+    h: Vec<Scalar>,
+}
+
+impl Statics {
+    fn new(params: &BidParams) -> Self {
+        let total = params.bases().g().len();
+        Self {
+            value: Scalar::ZERO,
+            blinding: Scalar::ZERO,
+            base: Scalar::ZERO,
+            z_sum: Scalar::ZERO,
+            keys: vec![Sum::default(); params.steps()],
+            g: vec![Sum::default(); total],
+            h: vec![Sum::default(); total],
+            pieces: Vec::new(),
+        }
+    }
+
+    fn merge(mut self, mut other: Self) -> Self {
+        self.value += other.value;
+        self.blinding += other.blinding;
+        self.base += other.base;
+        self.z_sum += other.z_sum;
+        let reduced = other.reduce();
+        self.pieces.push(reduced);
+        self.pieces.append(&mut other.pieces);
+        self
+    }
+
+    fn reduce(&self) -> StaticScalars {
+        let scalars = |sums: &[Sum]| sums.iter().map(|sum| sum.to_scalar()).collect();
+        StaticScalars { keys: scalars(&self.keys), g: scalars(&self.g), h: scalars(&self.h) }
+    }
+
+    /// The sum over the shared points.
+    fn multiply(&self, params: &BidParams) -> RistrettoPoint {
+        let bases = params.bases();
+        let mut own = self.reduce();
+        for piece in &self.pieces {
+            add_all(&mut own.keys, &piece.keys);
+            add_all(&mut own.g, &piece.g);
+            add_all(&mut own.h, &piece.h);
+        }
+        let mut scalars = vec![self.value, self.blinding, self.base];
+        scalars.append(&mut own.keys);
+        scalars.extend(own.g.iter().map(|g| g - self.z_sum));
+        scalars.extend(own.h.iter().map(|h| h + self.z_sum));
+        let singles = [*bases.value(), *bases.blinding(), RISTRETTO_BASEPOINT_POINT];
+        let points = singles.iter().chain(params.step_keys()).chain(bases.g()).chain(bases.h());
+        let points: Vec<&RistrettoPoint> = points.collect();
+        scalars
+            .par_chunks(STATIC_PIECE)
+            .zip(points.par_chunks(STATIC_PIECE))
+            .map(|(s, p)| RistrettoPoint::vartime_multiscalar_mul(s, p.iter().copied()))
+            .reduce(RistrettoPoint::identity, |a, b| a + b)
+    }
+}
+
+fn add_all(sums: &mut [Scalar], terms: &[Scalar]) {
+    sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
+}
+
+/// Buffers that are used again for each bid of a piece.
+struct Scratch {
+    s: Vec<Plain>,
+    s_inverse: Vec<Plain>,
+    two_256: Scalar,
+}
+
+impl Scratch {
+    fn new(params: &BidParams) -> Self {
+        let zero = Plain::new(&Scalar::ZERO);
+        let total = params.bases().g().len();
+        Self { s: vec![zero; total], s_inverse: vec![zero; total], two_256: two_256() }
+    }
+}
+
+/// Merges one bid: its point scalars go to `scalars` in the order of [`index`], the rest to `statics`.
+fn merge_bid(
+    params: &BidParams,
+    o: &Replay,
+    weights: &Weights,
+    inverses: &Inverses,
+    statics: &mut Statics,
+    scratch: &mut Scratch,
+    scalars: &mut Vec<Scalar>,
+) {
+    let [w_inner, w1, w2, w3, w_signature] = *weights;
+    let bases = params.bases();
+    let w1e = w1 * o.e;
+    let [s_r, s_tau, s_x] = o.responses;
+    statics.value += w_inner * o.w * (o.t_hat - o.a * o.b)
+        + w1e * (o.delta(bases.bits(), bases.steps()) - o.t_hat)
+        - w2 * s_x;
+    statics.blinding -= w_inner * o.mu + w1 * s_tau;
+    statics.base -= w3 * s_r + w_signature * o.signature.response;
+    statics.z_sum += w_inner * o.z;
+    scalars.extend([w_inner, w_inner * o.x, w1e * o.x, w1e * o.x * o.x]);
+    scalars.extend([w1, w2, w3, w_signature, w_signature * o.signature.challenge, w3 * o.e]);
+    for (u, u_inverse) in o.u.iter().zip(&inverses.u) {
+        scalars.extend([w_inner * u * u, w_inner * u_inverse * u_inverse]);
+    }
+    merge_generators(params, o, w_inner, inverses, statics, scratch);
+    merge_vector(params, o, [w1, w2], statics, &scratch.two_256, scalars);
+}
+
+/// Adds −w·a·s_i to G_i and w·z^{1+k}·2^bit·y^{-i} − w·b·s_i^{-1}·y^{-i} to H_i: three products a pair.
+fn merge_generators(
+    params: &BidParams,
+    o: &Replay,
+    w: Scalar,
+    inverses: &Inverses,
+    statics: &mut Statics,
+    scratch: &mut Scratch,
+) {
+    let factor = |scalar: &Scalar| Factor::new(scalar, &scratch.two_256);
+    let rounds = o.u.len();
+    let (all, all_inverse): (Scalar, Scalar) = (o.u.iter().product(), inverses.u.iter().product());
+    scratch.s[0] = Plain::new(&-(w * o.a * all_inverse));
+    scratch.s_inverse[0] = Plain::new(&-(w * o.b * all));
+    // s_i doubles by index bit: bit j set multiplies by u², where u is the challenge of round (rounds − 1 − j).
+    let mut y_power = inverses.y;
+    for bit in 0..rounds {
+        let (u, u_inverse) = (o.u[rounds - 1 - bit], inverses.u[rounds - 1 - bit]);
+        let up = factor(&(u * u));
+        let down = factor(&(u_inverse * u_inverse * y_power));
+        y_power *= y_power;
+        extend_products(&mut scratch.s[..2 << bit], &up);
+        extend_products(&mut scratch.s_inverse[..2 << bit], &down);
+    }
+    let bits = params.bases().bits();
+    let bit_step = factor(&(inverses.y + inverses.y));
+    let y_inverse_n = (0..bits.trailing_zeros()).fold(inverses.y, |y, _| y * y);
+    let value_step = factor(&(o.z * y_inverse_n));
+    let mut value_start = Plain::new(&(w * o.z * o.z));
+    let sums = statics.g.chunks_exact_mut(bits).zip(statics.h.chunks_exact_mut(bits));
+    let products = scratch.s.chunks_exact(bits).zip(scratch.s_inverse.chunks_exact(bits));
+    for ((g, h), (s, s_inverse)) in sums.zip(products) {
+        let mut term = value_start;
+        for i in 0..bits {
+            g[i].add(&s[i]);
+            h[i].add(&s_inverse[i]);
+            h[i].add(&term);
+            term = term.times(&bit_step);
+        }
+        value_start = value_start.times(&value_step);
+    }
+}
+
+/// Fills the upper half with the lower half times `factor`.
+fn extend_products(products: &mut [Plain], factor: &Factor) {
+    let (low, high) = products.split_at_mut(products.len() / 2);
+    high.iter_mut().zip(low).for_each(|(high, low)| *high = low.times(factor));
+}
+
+/// C_k gets e·c_k and Y_k gets −s_r·c_k, with c_k = w1·z^{1+k} + w2·ρ^{k−1}.
+fn merge_vector(
+    params: &BidParams,
+    o: &Replay,
+    [w1, w2]: [Scalar; 2],
+    statics: &mut Statics,
+    two_256: &Scalar,
+    scalars: &mut Vec<Scalar>,
+) {
+    let factor = |scalar: &Scalar| Factor::new(scalar, two_256);
+    let (z, rho, e, minus_s_r) = (factor(&o.z), factor(&o.rho), factor(&o.e), factor(&-o.responses[0]));
+    let mut z_term = Plain::new(&(w1 * o.z * o.z));
+    let mut rho_term = Plain::new(&w2);
+    for key in statics.keys.iter_mut().take(params.steps()) {
+        let c = z_term.plus_lazy(&rho_term);
+        scalars.push(c.times(&e).to_scalar());
+        key.add(&c.times(&minus_s_r));
+        z_term = z_term.times(&z);
+        rho_term = rho_term.times(&rho);
+    }
+}

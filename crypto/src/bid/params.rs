@@ -1,0 +1,168 @@
+//! What a bid is proved and verified against: bases, step keys, bits, market parameters, round.
+
+use crate::bases::Bases;
+use crate::bid::sealed::BidShape;
+use crate::group::encode_point;
+use crate::labels;
+use curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT;
+use curve25519_dalek::ristretto::{RistrettoBasepointTable, RistrettoPoint};
+use curve25519_dalek::traits::IsIdentity;
+use merlin::Transcript;
+use sha2::{Digest, Sha256};
+use std::sync::{Arc, OnceLock};
+use thiserror::Error;
+
+/// Largest number of steps M of a bid vector (4,096 ticks a side).
+pub const MAX_STEPS: usize = 8192;
+
+/// Tables cost 30 kB a key; beyond this many steps the prover multiplies without them.
+const MAX_TABLED_STEPS: usize = 512;
+
+/// Parameters that no bid can be proved against.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ParamsError {
+    /// The width of a quantity is not one of the three that the protocol knows.
+    #[error("quantities of {bits} bits are not supported: choose 8, 16 or 32")]
+    Bits {
+        /// The refused width.
+        bits: u32,
+    },
+    /// The number of keys is not the number of steps of a grid.
+    #[error("{steps} step keys: the number has to be a power of two from 4 to {MAX_STEPS}")]
+    Steps {
+        /// The refused number.
+        steps: usize,
+    },
+    /// Two steps share a key, or a key is the identity: values would open without the validators.
+    #[error("step key {step} is the identity or repeats an earlier key")]
+    Key {
+        /// Index of the offending key.
+        step: usize,
+    },
+}
+
+struct Inner {
+    bases: Bases,
+    step_keys: Vec<RistrettoPoint>,
+    digest: [u8; 32],
+    key_tables: OnceLock<Vec<RistrettoBasepointTable>>,
+}
+
+/// Static parameters of a market's bids. Cloning is cheap.
+#[derive(Clone)]
+pub struct BidParams(Arc<Inner>);
+
+impl BidParams {
+    /// Parameters for quantities of `bits` bits (8, 16 or 32) under `step_keys` (Y_1..Y_M, M a power of two).
+    /// `market_digest` names the market's rules, so that a proof for one market is none for another.
+    pub fn new(
+        bits: u32,
+        step_keys: Vec<RistrettoPoint>,
+        market_digest: [u8; 32],
+    ) -> Result<Self, ParamsError> {
+        if !matches!(bits, 8 | 16 | 32) {
+            return Err(ParamsError::Bits { bits });
+        }
+        let steps = step_keys.len();
+        if !steps.is_power_of_two() || !(4..=MAX_STEPS).contains(&steps) {
+            return Err(ParamsError::Steps { steps });
+        }
+        let encoded: Vec<[u8; 32]> = step_keys.iter().map(encode_point).collect();
+        let mut seen = std::collections::BTreeSet::new();
+        for (step, (key, bytes)) in step_keys.iter().zip(&encoded).enumerate() {
+            if key.is_identity() || !seen.insert(bytes) {
+                return Err(ParamsError::Key { step });
+            }
+        }
+        let bases = Bases::derive(bits as usize, steps);
+        let digest = params_digest(&bases, &encoded, &market_digest);
+        Ok(Self(Arc::new(Inner { bases, step_keys, digest, key_tables: OnceLock::new() })))
+    }
+
+    /// Number of steps M.
+    pub fn steps(&self) -> usize {
+        self.0.bases.steps()
+    }
+    /// Bits of a quantity.
+    pub fn bits(&self) -> u32 {
+        self.0.bases.bits() as u32
+    }
+    /// The digest that every context absorbs: bases, bits, steps, all keys, market parameters.
+    pub fn digest(&self) -> [u8; 32] {
+        self.0.digest
+    }
+    /// The step keys Y_1..Y_M.
+    pub fn step_keys(&self) -> &[RistrettoPoint] {
+        &self.0.step_keys
+    }
+    /// The bases.
+    pub fn bases(&self) -> &Bases {
+        &self.0.bases
+    }
+    /// The lengths of a bid under these parameters.
+    pub fn shape(&self) -> BidShape {
+        BidShape { steps: self.steps(), bits: self.bits() }
+    }
+
+    /// Precomputed multiples of the step keys, built on first use by a prover; none for very fine grids.
+    pub(crate) fn key_tables(&self) -> Option<&[RistrettoBasepointTable]> {
+        (self.steps() <= MAX_TABLED_STEPS).then(|| {
+            // One thread: a parallel loop inside of the initialisation could take up, while it waits, another bid's
+            // sealing, which would wait for this very initialisation.
+            let build = || self.step_keys().iter().map(RistrettoBasepointTable::create).collect();
+            self.0.key_tables.get_or_init(build).as_slice()
+        })
+    }
+}
+
+fn params_digest(bases: &Bases, step_keys: &[[u8; 32]], market_digest: &[u8; 32]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(labels::PARAMS_DIGEST);
+    hash.update((bases.bits() as u32).to_le_bytes());
+    hash.update((bases.steps() as u32).to_le_bytes());
+    for base in [&RISTRETTO_BASEPOINT_POINT, bases.value(), bases.blinding()] {
+        hash.update(encode_point(base));
+    }
+    for key in step_keys {
+        hash.update(key);
+    }
+    hash.update(market_digest);
+    hash.finalize().into()
+}
+
+/// The round that a bid is for. With the account and [`BidParams::digest`] it is the bid's whole context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RoundContext {
+    /// Identity of the ledger.
+    pub ledger_id: [u8; 32],
+    /// Epoch of the keys and pseudonyms.
+    pub key_epoch: u64,
+    /// The round, unique on the ledger.
+    pub round_id: u64,
+}
+
+impl RoundContext {
+    /// The bid transcript with its context absorbed: the first thing that prover and verifier do.
+    ///
+    /// Balance snapshot and debit sequence are tagged "none": they come with money, under a new protocol version.
+    pub(crate) fn transcript(&self, params: &BidParams, account: &[u8; 32]) -> Transcript {
+        let mut t = Transcript::new(labels::BID);
+        t.append_message(b"version", &labels::PROTOCOL_VERSION.to_le_bytes());
+        t.append_message(b"ledger", &self.ledger_id);
+        t.append_message(b"params", &params.digest());
+        t.append_u64(b"epoch", self.key_epoch);
+        t.append_u64(b"round", self.round_id);
+        t.append_message(b"account", account);
+        t.append_message(b"balance-snapshot", &[0]);
+        t.append_message(b"debit-sequence", &[0]);
+        t
+    }
+
+    /// The context in bytes, for the salt's PRF and the note's associated data.
+    pub(crate) fn to_bytes(self, params: &BidParams, account: &[u8; 32]) -> Vec<u8> {
+        let mut w = crate::wire::Writer::new();
+        w.u16(labels::PROTOCOL_VERSION).bytes(&self.ledger_id).bytes(&params.digest());
+        w.u64(self.key_epoch).u64(self.round_id).bytes(account);
+        w.finish()
+    }
+}

@@ -1,0 +1,172 @@
+//! The aggregated range proof, prover's side (Bulletproofs, section 4.2), up to the inner-product argument.
+//!
+//! Each protocol round consumes the state of the one before, so that no state can answer two challenges:
+//! [`BitCommitment`] (A, S) → [`Polynomial`] (T1, T2) → [`Evaluation`] (t̂, μ, τ and the vectors l, r).
+//!
+//! Everything that depends on secrets runs in constant time up to and including the evaluation. The vectors l and r
+//! are blinded by s_L·x and s_R·x; the protocol without the inner-product argument would send them in the clear, so
+//! what follows may be variable-time.
+
+use crate::bases::Bases;
+use crate::group::{PointBytes, TranscriptExt, encode_point};
+use crate::secret::Secret;
+use curve25519_dalek::ristretto::RistrettoPoint;
+use curve25519_dalek::scalar::Scalar;
+use curve25519_dalek::traits::MultiscalarMul;
+use merlin::Transcript;
+use rand_core::CryptoRngCore;
+use subtle::{Choice, ConditionallySelectable};
+use zeroize::Zeroizing;
+
+/// Points in one constant-time multiplication; bounds the memory of its lookup tables (1.3 kB a point).
+const CONSTANT_TIME_CHUNK: usize = 256;
+
+pub(crate) fn inner_product(a: &[Scalar], b: &[Scalar]) -> Scalar {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// `first, first·x, first·x², …`, `count` of them.
+pub(crate) fn powers(first: Scalar, x: &Scalar, count: usize) -> Vec<Scalar> {
+    std::iter::successors(Some(first), |last| Some(last * x)).take(count).collect()
+}
+
+/// The bit vectors a_L and a_R = a_L − 1 of all quantities.
+pub(crate) struct Bits {
+    pub left: Secret<Vec<Scalar>>,
+    pub right: Secret<Vec<Scalar>>,
+}
+
+impl Bits {
+    pub fn of(bases: &Bases, quantities_wh: &[u64]) -> Self {
+        let bit = |i: usize| (quantities_wh[i / bases.bits()] >> (i % bases.bits())) & 1;
+        let left: Vec<Scalar> = (0..bases.g().len()).map(|i| Scalar::from(bit(i))).collect();
+        let right = left.iter().map(|bit| bit - Scalar::ONE).collect();
+        Self { left: Secret::new(left), right: Secret::new(right) }
+    }
+
+    /// ⟨a_L, G⟩ + ⟨a_R, H⟩: for every bit either G_i or −H_i, selected in constant time.
+    fn commit(&self, bases: &Bases) -> RistrettoPoint {
+        let terms = self.left.expose().iter().zip(bases.g().iter().zip(bases.h()));
+        terms
+            .map(|(bit, (g, h))| {
+                RistrettoPoint::conditional_select(&-h, g, Choice::from(bit.as_bytes()[0] & 1))
+            })
+            .sum()
+    }
+}
+
+fn constant_time_sum(scalars: &[Scalar], points: &[RistrettoPoint]) -> RistrettoPoint {
+    let chunks = scalars.chunks(CONSTANT_TIME_CHUNK).zip(points.chunks(CONSTANT_TIME_CHUNK));
+    chunks.map(|(s, p)| RistrettoPoint::multiscalar_mul(s, p)).sum()
+}
+
+fn random_vector(length: usize, rng: &mut impl CryptoRngCore) -> Secret<Vec<Scalar>> {
+    Secret::new((0..length).map(|_| Scalar::random(rng)).collect())
+}
+
+/// After the first message: A and S are sent.
+pub(crate) struct BitCommitment<'a> {
+    bases: &'a Bases,
+    bits: Bits,
+    alpha: Secret<Scalar>,
+    s_blinding: Secret<Scalar>,
+    s_left: Secret<Vec<Scalar>>,
+    s_right: Secret<Vec<Scalar>>,
+    pub a: PointBytes,
+    pub s: PointBytes,
+}
+
+impl<'a> BitCommitment<'a> {
+    pub fn new(bases: &'a Bases, bits: Bits, t: &mut Transcript, rng: &mut impl CryptoRngCore) -> Self {
+        let a = bits.commit(bases);
+        Self::with_bit_sum(bases, bits, a, t, rng)
+    }
+
+    /// As [`Self::new`], for a given ⟨a_L, G⟩ + ⟨a_R, H⟩ (the tests commit to vectors that are no bits).
+    pub fn with_bit_sum(
+        bases: &'a Bases,
+        bits: Bits,
+        bit_sum: RistrettoPoint,
+        t: &mut Transcript,
+        rng: &mut impl CryptoRngCore,
+    ) -> Self {
+        let alpha = Secret::new(Scalar::random(rng));
+        let s_blinding = Secret::new(Scalar::random(rng));
+        let length = bases.g().len();
+        let (s_left, s_right) = (random_vector(length, rng), random_vector(length, rng));
+        let a = encode_point(&(bit_sum + alpha.expose() * bases.blinding_table()));
+        let s = encode_point(
+            &(s_blinding.expose() * bases.blinding_table()
+                + constant_time_sum(s_left.expose(), bases.g())
+                + constant_time_sum(s_right.expose(), bases.h())),
+        );
+        t.append_message(b"A", &a);
+        t.append_message(b"S", &s);
+        Self { bases, bits, alpha, s_blinding, s_left, s_right, a, s }
+    }
+
+    /// Draws y and z, commits to the coefficients of t(X) = ⟨l(X), r(X)⟩ in T1 and T2 and draws x.
+    pub fn polynomial(self, t: &mut Transcript, rng: &mut impl CryptoRngCore) -> Polynomial {
+        let (bases, n) = (self.bases, self.bases.bits());
+        let y = t.challenge_scalar(b"y");
+        let z = t.challenge_scalar(b"z");
+        let y_powers = powers(Scalar::ONE, &y, bases.g().len());
+        // l(X) = (a_L − z) + s_L·X and r(X) = y^i·(a_R + z) + z^{1+k}·2^bit + y^i·s_R·X
+        let l0: Vec<Scalar> = self.bits.left.expose().iter().map(|a| a - z).collect();
+        let twos = powers(Scalar::ONE, &Scalar::from(2u64), n);
+        let z_powers = powers(z * z, &z, bases.steps());
+        let r0 = self.bits.right.expose().iter().zip(&y_powers).enumerate();
+        let r0: Vec<Scalar> = r0.map(|(i, (a, y))| y * (a + z) + z_powers[i / n] * twos[i % n]).collect();
+        let r1: Vec<Scalar> = self.s_right.expose().iter().zip(&y_powers).map(|(s, y)| s * y).collect();
+        let (l0, r0, r1) = (Secret::new(l0), Secret::new(r0), Secret::new(r1));
+        let t1 = inner_product(l0.expose(), r1.expose()) + inner_product(self.s_left.expose(), r0.expose());
+        let t2 = inner_product(self.s_left.expose(), r1.expose());
+        let (t1, t2) = (Secret::new(t1), Secret::new(t2));
+        let (tau1, tau2) = (Secret::new(Scalar::random(rng)), Secret::new(Scalar::random(rng)));
+        let commit = |v: &Secret<Scalar>, blinding: &Secret<Scalar>| {
+            encode_point(&(v.expose() * bases.value_table() + blinding.expose() * bases.blinding_table()))
+        };
+        let (t1_point, t2_point) = (commit(&t1, &tau1), commit(&t2, &tau2));
+        t.append_message(b"T1", &t1_point);
+        t.append_message(b"T2", &t2_point);
+        let x = t.challenge_scalar(b"x");
+        let mu = self.alpha.expose() + x * self.s_blinding.expose();
+        let tau = Secret::new(x * tau1.expose() + x * x * tau2.expose());
+        Polynomial { y, z, x, mu, tau, l0, l1: self.s_left, r0, r1, t1: t1_point, t2: t2_point }
+    }
+}
+
+/// After the second message: T1 and T2 are sent, x is drawn.
+pub(crate) struct Polynomial {
+    pub y: Scalar,
+    pub z: Scalar,
+    x: Scalar,
+    mu: Scalar,
+    tau: Secret<Scalar>,
+    l0: Secret<Vec<Scalar>>,
+    l1: Secret<Vec<Scalar>>,
+    r0: Secret<Vec<Scalar>>,
+    r1: Secret<Vec<Scalar>>,
+    pub t1: PointBytes,
+    pub t2: PointBytes,
+}
+
+/// The evaluation at x. τ is the one secret left; it goes into the link proof, never out.
+pub(crate) struct Evaluation {
+    pub mu: Scalar,
+    pub t_hat: Scalar,
+    pub tau: Secret<Scalar>,
+    pub l: Zeroizing<Vec<Scalar>>,
+    pub r: Zeroizing<Vec<Scalar>>,
+}
+
+impl Polynomial {
+    pub fn evaluate(self) -> Evaluation {
+        let at_x = |c0: &Secret<Vec<Scalar>>, c1: &Secret<Vec<Scalar>>| {
+            let terms = c0.expose().iter().zip(c1.expose());
+            Zeroizing::new(terms.map(|(c0, c1)| c0 + c1 * self.x).collect::<Vec<Scalar>>())
+        };
+        let (l, r) = (at_x(&self.l0, &self.l1), at_x(&self.r0, &self.r1));
+        Evaluation { mu: self.mu, t_hat: inner_product(&l, &r), tau: self.tau, l, r }
+    }
+}

@@ -1,0 +1,144 @@
+//! Replaying a bid's transcript: from bytes to canonical scalars, challenges and the equations that are left to check.
+
+use crate::bid::params::{BidParams, RoundContext};
+use crate::bid::seal::{absorb_link_announcements, absorb_link_responses, absorb_vector};
+use crate::bid::sealed::SealedBid;
+use crate::group::{PointBytes, TranscriptExt, decode_scalar};
+use crate::schnorr::{SignatureStatement, VerifyingKey};
+use crate::wire::{Reader, WireError};
+use curve25519_dalek::scalar::Scalar;
+
+/// A bid's proof, parsed, with all challenges. Points are still encodings: they are decompressed once, in
+/// [`crate::bid::batch`] or [`crate::bid::equations`].
+pub struct Replay {
+    /// A, S, T1, T2.
+    pub range_points: [PointBytes; 4],
+    /// Announcements of E1, E2, E3.
+    pub announcements: [PointBytes; 3],
+    /// L and R of each inner-product round.
+    pub rounds: Vec<(PointBytes, PointBytes)>,
+    /// t̂.
+    pub t_hat: Scalar,
+    /// μ.
+    pub mu: Scalar,
+    /// Responses s_r, s_τ, s_x.
+    pub responses: [Scalar; 3],
+    /// Last scalars a, b of the inner-product argument.
+    pub a: Scalar,
+    /// See `a`.
+    pub b: Scalar,
+    /// The signature's equation.
+    pub signature: SignatureStatement,
+    /// Challenges ρ, y, z, x, e, w.
+    pub rho: Scalar,
+    /// See `rho`.
+    pub y: Scalar,
+    /// See `rho`.
+    pub z: Scalar,
+    /// See `rho`.
+    pub x: Scalar,
+    /// See `rho`.
+    pub e: Scalar,
+    /// See `rho`.
+    pub w: Scalar,
+    /// Challenges u of the inner-product rounds.
+    pub u: Vec<Scalar>,
+    /// 32 bytes that depend on every byte of context, statement, proof, note and signature: what a batch's weights
+    /// are drawn from.
+    pub binding: [u8; 32],
+}
+
+fn shape_error() -> WireError {
+    WireError::Invalid { field: "sealed bid", why: "its parts do not have the lengths of this market" }
+}
+
+impl Replay {
+    /// Replays the transcript of `bid` in its context. Errors are structural: wrong lengths, non-canonical scalars.
+    pub fn of(params: &BidParams, round: &RoundContext, bid: &SealedBid) -> Result<Self, WireError> {
+        if !bid.has_shape(params.shape()) {
+            return Err(shape_error());
+        }
+        let mut r = Reader::new(&bid.proof);
+        let mut t = round.transcript(params, &bid.account);
+        let rho = absorb_vector(&mut t, params, &bid.salt, &bid.r, &bid.c);
+
+        let range_points: [PointBytes; 4] = [r.array("A")?, r.array("S")?, r.array("T1")?, r.array("T2")?];
+        t.append_message(b"A", &range_points[0]);
+        t.append_message(b"S", &range_points[1]);
+        let (y, z) = (t.challenge_scalar(b"y"), t.challenge_scalar(b"z"));
+        t.append_message(b"T1", &range_points[2]);
+        t.append_message(b"T2", &range_points[3]);
+        let x = t.challenge_scalar(b"x");
+
+        let announcements: [PointBytes; 3] = [r.array("N1")?, r.array("N2")?, r.array("N3")?];
+        let t_hat = decode_scalar("t_hat", &r.array("t_hat")?)?;
+        let mu = decode_scalar("mu", &r.array("mu")?)?;
+        absorb_link_announcements(&mut t, &t_hat, &mu, &announcements);
+        let e = t.challenge_scalar(b"e");
+        let mut response = |name| decode_scalar(name, &r.array(name)?);
+        let responses = [response("s_r")?, response("s_tau")?, response("s_x")?];
+        absorb_link_responses(&mut t, &responses);
+        let w = t.challenge_scalar(b"w");
+
+        let mut rounds = Vec::with_capacity(params.shape().rounds());
+        let mut u = Vec::with_capacity(params.shape().rounds());
+        for _ in 0..params.shape().rounds() {
+            let (left, right): (PointBytes, PointBytes) = (r.array("L")?, r.array("R")?);
+            t.append_message(b"L", &left);
+            t.append_message(b"R", &right);
+            u.push(t.challenge_scalar(b"u"));
+            rounds.push((left, right));
+        }
+        let (a, b) = (decode_scalar("a", &r.array("a")?)?, decode_scalar("b", &r.array("b")?)?);
+        r.finish()?;
+        t.append_message(b"a", a.as_bytes());
+        t.append_message(b"b", b.as_bytes());
+        t.append_message(b"note", &bid.note);
+        let signature = VerifyingKey::signature_statement(&bid.account, &mut t, &bid.signature)?;
+        t.append_message(b"signature-response", signature.response.as_bytes());
+        let mut binding = [0u8; 32];
+        t.challenge_bytes(b"binding", &mut binding);
+        // A zero challenge has probability 2^-252 and no inverse; the prover just proves again.
+        if y == Scalar::ZERO || u.contains(&Scalar::ZERO) {
+            return Err(WireError::Invalid { field: "bid proof", why: "a challenge is zero" });
+        }
+        Ok(Self {
+            range_points,
+            announcements,
+            rounds,
+            t_hat,
+            mu,
+            responses,
+            a,
+            b,
+            signature,
+            rho,
+            y,
+            z,
+            x,
+            e,
+            w,
+            u,
+            binding,
+        })
+    }
+
+    /// δ(y, z) = (z − z²)·Σ y^i − Σ z^{2+k}·(2^n − 1): the public part of t̂.
+    pub fn delta(&self, bits: usize, steps: usize) -> Scalar {
+        let z_squared = self.z * self.z;
+        let all_ones = Scalar::from(u64::MAX >> (64 - bits));
+        (self.z - z_squared) * geometric_sum(&self.y, bits * steps)
+            - z_squared * self.z * all_ones * geometric_sum(&self.z, steps)
+    }
+}
+
+/// 1 + x + … + x^{count−1} for a power of two.
+fn geometric_sum(x: &Scalar, count: usize) -> Scalar {
+    let (mut sum, mut factor, mut done) = (Scalar::ONE, *x, 1);
+    while done < count {
+        sum += factor * sum;
+        factor *= factor;
+        done *= 2;
+    }
+    sum
+}

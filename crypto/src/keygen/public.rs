@@ -1,0 +1,204 @@
+//! The public result: threshold keys and every validator's share keys, for validators and auditors alike.
+
+use super::{DealerPackage, KeyGenContext, KeyGenError, WeightsError};
+use crate::group::{PointBytes, encode_point, scalar_from_i64};
+use crate::schnorr::VerifyingKey;
+use curve25519_dalek::ristretto::RistrettoPoint;
+use curve25519_dalek::traits::{Identity, IsIdentity, VartimeMultiscalarMul};
+use rayon::prelude::*;
+
+/// The keys Y_k of a session and the share keys Y_{k,i} = s_{k,i}·G of its validators. Only [`public_keys`] makes
+/// one, so everything behind it has been checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ThresholdKeys {
+    validators: u16,
+    threshold: u16,
+    keys: Vec<RistrettoPoint>,
+    /// The share keys of validator i at i − 1, key by key.
+    share_keys: Vec<Vec<RistrettoPoint>>,
+}
+
+/// Checks everything public about a session and computes its keys. `packages` are those of the dealers that take
+/// part, at least t, in any order; `dealers[i − 1]` is the signature key of validator i.
+///
+/// # Errors
+/// [`KeyGenError`]; [`KeyGenError::culprit`] tells whom to exclude from the next session.
+pub fn public_keys(
+    ctx: &KeyGenContext,
+    packages: &[DealerPackage],
+    dealers: &[VerifyingKey],
+) -> Result<ThresholdKeys, KeyGenError> {
+    ctx.check()?;
+    if dealers.len() != usize::from(ctx.validators) {
+        return Err(KeyGenError::DealerKeys { found: dealers.len(), expected: ctx.validators });
+    }
+    check_dealers(ctx, packages)?;
+    let mut points = Vec::with_capacity(packages.len());
+    for package in packages {
+        points.push(package.verify(ctx, &dealers[usize::from(package.dealer) - 1])?);
+    }
+    check_constants(packages)?;
+    let sums = sum_commitments(ctx, &points);
+    let keys: Vec<RistrettoPoint> = sums.iter().map(|coefficients| coefficients[0]).collect();
+    check_keys(&keys)?;
+    let share_keys = (1..=ctx.validators)
+        .map(|validator| sums.par_iter().map(|coefficients| evaluate(coefficients, validator)).collect())
+        .collect();
+    Ok(ThresholdKeys { validators: ctx.validators, threshold: ctx.threshold, keys, share_keys })
+}
+
+/// The dealers are distinct validators of the session, and at least t.
+pub(super) fn check_dealers(ctx: &KeyGenContext, packages: &[DealerPackage]) -> Result<(), KeyGenError> {
+    let mut seen = vec![false; usize::from(ctx.validators) + 1];
+    for package in packages {
+        let dealer = package.dealer;
+        ctx.check_dealer(dealer)?;
+        if std::mem::replace(&mut seen[usize::from(dealer)], true) {
+            return Err(KeyGenError::RepeatedDealer { dealer });
+        }
+    }
+    if packages.len() < usize::from(ctx.threshold) {
+        return Err(KeyGenError::TooFewDealers { found: packages.len(), needed: ctx.threshold });
+    }
+    Ok(())
+}
+
+/// No constant term occurs twice, neither in one package nor across dealers.
+fn check_constants(packages: &[DealerPackage]) -> Result<(), KeyGenError> {
+    let mut constants: Vec<(PointBytes, u16, u32)> = Vec::new();
+    for package in packages {
+        let named = (0u32..).zip(&package.commitments);
+        constants.extend(named.map(|(key, commitments)| (commitments[0], package.dealer, key)));
+    }
+    constants.sort_unstable();
+    match constants.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        Some(&[(_, first_dealer, first_key), (_, dealer, key)]) => {
+            Err(KeyGenError::RepeatedConstant { dealer, key, first_dealer, first_key })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// No key is the identity or equal to another.
+fn check_keys(keys: &[RistrettoPoint]) -> Result<(), KeyGenError> {
+    if let Some((key, _)) = (0u32..).zip(keys).find(|(_, point)| point.is_identity()) {
+        return Err(KeyGenError::IdentityKey { key });
+    }
+    let mut named: Vec<(PointBytes, u32)> =
+        (0u32..).zip(keys).map(|(k, point)| (encode_point(point), k)).collect();
+    named.sort_unstable();
+    match named.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        Some(&[(_, first), (_, key)]) => Err(KeyGenError::RepeatedKey { key, first }),
+        _ => Ok(()),
+    }
+}
+
+/// Adds up the dealers' commitments, coefficient by coefficient of each key.
+fn sum_commitments(ctx: &KeyGenContext, dealers: &[Vec<Vec<RistrettoPoint>>]) -> Vec<Vec<RistrettoPoint>> {
+    let sum = |key: usize, coefficient: usize| dealers.iter().map(|dealer| dealer[key][coefficient]).sum();
+    (0..ctx.key_count())
+        .into_par_iter()
+        .map(|key| (0..ctx.coefficients()).map(|coefficient| sum(key, coefficient)).collect())
+        .collect()
+}
+
+/// Σ_j i^j·A_j by Horner's rule; i is small, so each step costs a few doublings. Public data, variable time.
+fn evaluate(coefficients: &[RistrettoPoint], validator: u16) -> RistrettoPoint {
+    let step = |value: RistrettoPoint, next: &RistrettoPoint| times_small(&value, validator) + next;
+    coefficients.iter().rev().fold(RistrettoPoint::identity(), step)
+}
+
+/// factor·P by doubling and adding. Variable time.
+fn times_small(point: &RistrettoPoint, factor: u16) -> RistrettoPoint {
+    let mut product = RistrettoPoint::identity();
+    for bit in (0..u16::BITS - factor.leading_zeros()).rev() {
+        product += product;
+        if factor >> bit & 1 == 1 {
+            product += point;
+        }
+    }
+    product
+}
+
+impl ThresholdKeys {
+    /// n, the number of validators.
+    pub fn validators(&self) -> u16 {
+        self.validators
+    }
+
+    /// t, the number of shares that open.
+    pub fn threshold(&self) -> u16 {
+        self.threshold
+    }
+
+    /// All keys Y_k in order.
+    pub fn keys(&self) -> &[RistrettoPoint] {
+        &self.keys
+    }
+
+    /// The key Y_k.
+    ///
+    /// # Panics
+    /// When the session has no key `k`.
+    pub fn key(&self, k: usize) -> &RistrettoPoint {
+        &self.keys[k]
+    }
+
+    /// Whether `validator` is one of 1..=n.
+    pub fn has_validator(&self, validator: u16) -> bool {
+        (1..=self.validators).contains(&validator)
+    }
+
+    /// The share key Y_{k,i} of validator i, which is counted from 1.
+    ///
+    /// # Panics
+    /// When the session has no such validator (see [`Self::has_validator`]) or no key `k`.
+    pub fn share_key(&self, validator: u16, k: usize) -> &RistrettoPoint {
+        &self.share_keys[usize::from(validator) - 1][k]
+    }
+
+    /// Σ w_k·Y_{k,i}: what validator i's share of the sum with these weights is checked against.
+    ///
+    /// # Errors
+    /// [`WeightsError`] unless there is one weight a key and one that is not zero.
+    ///
+    /// # Panics
+    /// When the session has no such validator (see [`Self::has_validator`]).
+    pub fn weighted_share_key(
+        &self,
+        validator: u16,
+        weights: &[i64],
+    ) -> Result<RistrettoPoint, WeightsError> {
+        WeightsError::check(weights, self.keys.len())?;
+        let share_keys = &self.share_keys[usize::from(validator) - 1];
+        let used = weights.iter().zip(share_keys).filter(|(weight, _)| **weight != 0);
+        let (scalars, points): (Vec<_>, Vec<_>) =
+            used.map(|(weight, point)| (scalar_from_i64(*weight), *point)).unzip();
+        Ok(RistrettoPoint::vartime_multiscalar_mul(scalars, points))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT as G;
+    use curve25519_dalek::scalar::Scalar;
+
+    #[test]
+    fn horner_is_the_polynomial() {
+        let coefficients: Vec<_> = [5u64, 7, 11].iter().map(|c| Scalar::from(*c) * G).collect();
+        for i in [1u16, 2, 3, 16, 128, u16::MAX] {
+            let x = Scalar::from(i);
+            let expected = Scalar::from(5u8) + Scalar::from(7u8) * x + Scalar::from(11u8) * x * x;
+            assert_eq!(evaluate(&coefficients, i), expected * G);
+        }
+    }
+
+    #[test]
+    fn identity_and_repeated_keys_are_refused() {
+        let [a, b] = [Scalar::from(2u8) * G, Scalar::from(3u8) * G];
+        assert_eq!(check_keys(&[a, b]), Ok(()));
+        assert_eq!(check_keys(&[a, RistrettoPoint::identity(), b]), Err(KeyGenError::IdentityKey { key: 1 }));
+        assert_eq!(check_keys(&[b, a, b]), Err(KeyGenError::RepeatedKey { key: 2, first: 0 }));
+    }
+}

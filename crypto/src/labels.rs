@@ -1,0 +1,90 @@
+//! Every domain-separation label of the protocol, in one place.
+//!
+//! Labels are versioned apart from the crate: they change only when the protocol does. `protocol-spec/` lists the
+//! same strings and a test compares the two (`tests/labels.rs`).
+
+macro_rules! labels {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        $($(#[$doc])* pub const $name: &[u8] = $text;)*
+        /// All labels with their constant's name, in the order of the specification's table.
+        pub const ALL: &[(&str, &[u8])] = &[$((stringify!($name), $text)),*];
+    };
+}
+
+/// Version of the protocol that every context absorbs first.
+pub const PROTOCOL_VERSION: u16 = 1;
+
+labels! {
+    /// Hash-to-group label of the value base V.
+    BASE_VALUE = b"veilgrid/1/base/value";
+    /// Hash-to-group label of the blinding base B of the proofs.
+    BASE_BLINDING = b"veilgrid/1/base/blinding";
+    /// Digest of everything static that a bid is proved against (bases, bits, keys, market parameters).
+    PARAMS_DIGEST = b"veilgrid/1/params";
+    /// Transcript of a sealed bid (proof, note and signature).
+    BID = b"veilgrid/1/bid";
+    /// Digest that names a sealed bid (receipts, verdict cache, bid set).
+    BID_DIGEST = b"veilgrid/1/bid-digest";
+    /// Transcript that yields the weights of a batch verification.
+    BATCH = b"veilgrid/1/batch";
+    /// Running digest over the bids of a round in ledger order.
+    BID_SET = b"veilgrid/1/bid-set";
+    /// Transcript of an opening share's proof of equal discrete logarithms.
+    OPENING_SHARE = b"veilgrid/1/opening-share";
+    /// Transcript of a dealer's proof of knowledge in key generation.
+    KEYGEN_PROOF = b"veilgrid/1/keygen/proof";
+    /// Transcript of a dealer's signature over its whole package.
+    KEYGEN_PACKAGE = b"veilgrid/1/keygen/package";
+    /// Transcript that yields the weights of the check of received shares.
+    KEYGEN_SHARES = b"veilgrid/1/keygen/shares";
+    /// Transcript of the aggregator's receipt signature.
+    RECEIPT = b"veilgrid/1/receipt";
+    /// HPKE info prefix of a bid envelope.
+    ENVELOPE = b"veilgrid/1/envelope";
+    /// HKDF salt of the wallet branches.
+    WALLET = b"veilgrid/1/wallet";
+    /// HKDF info of the view branch.
+    WALLET_VIEW = b"veilgrid/1/wallet/view";
+    /// HKDF info of the spend branch.
+    WALLET_SPEND = b"veilgrid/1/wallet/spend";
+    /// HKDF info of the proof branch.
+    WALLET_PROOF = b"veilgrid/1/wallet/proof";
+    /// HKDF info of an epoch's key inside a branch.
+    WALLET_EPOCH = b"veilgrid/1/wallet/epoch";
+    /// HKDF info of a round's view key.
+    WALLET_ROUND = b"veilgrid/1/wallet/round";
+    /// PRF label of a bid's salt.
+    BID_SALT = b"veilgrid/1/bid/salt";
+    /// HKDF info of a bid's randomness r.
+    BID_RANDOMNESS = b"veilgrid/1/bid/r";
+    /// HKDF info of a bid's recovery-note key.
+    BID_NOTE_KEY = b"veilgrid/1/bid/note-key";
+    /// Ledger identity: everything of the genesis but the key-generation packages.
+    LEDGER_ID = b"veilgrid/1/ledger/id";
+    /// Digest of the market parameters.
+    LEDGER_MARKET = b"veilgrid/1/ledger/market";
+    /// Hash of a block header.
+    LEDGER_BLOCK = b"veilgrid/1/ledger/block";
+    /// Hash over a block's transactions.
+    LEDGER_BODY = b"veilgrid/1/ledger/body";
+    /// Root of the ledger state.
+    LEDGER_STATE = b"veilgrid/1/ledger/state";
+    /// Running digest over finished rounds.
+    LEDGER_ROUND = b"veilgrid/1/ledger/round";
+    /// Checksum of an exported ledger file.
+    LEDGER_FILE = b"veilgrid/1/ledger/file";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn labels_are_distinct_and_versioned() {
+        let distinct: BTreeSet<_> = ALL.iter().map(|(_, text)| text).collect();
+        assert_eq!(distinct.len(), ALL.len());
+        let prefix = format!("veilgrid/{PROTOCOL_VERSION}/");
+        assert!(ALL.iter().all(|(_, text)| text.starts_with(prefix.as_bytes())));
+    }
+}

@@ -1,0 +1,130 @@
+//! The batch gives each bid the verdict of the clear verifier, in any mix, order and number of threads.
+
+mod support;
+
+use curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT;
+use curve25519_dalek::ristretto::CompressedRistretto;
+use rand_core::RngCore;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use support::Market;
+use veilgrid_crypto::bid::batch::{Prepared, all_valid};
+use veilgrid_crypto::bid::{BidFault, SealedBid, equations, verify_bids};
+
+/// The verdict of one bid, equation by equation.
+fn clear_verdict(market: &Market, bid: &SealedBid) -> Result<(), BidFault> {
+    equations::check(&market.params, &Prepared::new(&market.params, &market.round, bid)?)
+}
+
+fn pools() -> Vec<ThreadPool> {
+    (1..=3).map(|threads| ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool")).collect()
+}
+
+fn below(market: &mut Market, bound: usize) -> usize {
+    market.rng.next_u64() as usize % bound
+}
+
+/// Changes a bid in one of the ways that a cheat or an accident would; sometimes in none.
+fn tamper(market: &mut Market, bid: &mut SealedBid, others: &[SealedBid]) {
+    let other = others[below(market, others.len())].clone();
+    let step = below(market, bid.c.len());
+    match below(market, 9) {
+        0 => {
+            let mut bytes = bid.to_bytes();
+            let place = below(market, bytes.len());
+            bytes[place] ^= 1 << below(market, 8);
+            *bid = market.decode(&bytes);
+        }
+        1 => bid.c.rotate_left(1),
+        2 => bid.proof = other.proof,
+        3 => bid.r = other.r,
+        4 => bid.c[step] = other.c[step],
+        5 => bid.signature = other.signature,
+        6 => {
+            let r = CompressedRistretto(bid.r).decompress().expect("a point");
+            bid.r = (r + RISTRETTO_BASEPOINT_POINT).compress().0;
+        }
+        7 => bid.c.truncate(step),
+        _ => {}
+    }
+}
+
+#[test]
+fn random_mixes_get_the_verdicts_of_the_clear_verifier_on_any_number_of_threads() {
+    let mut market = Market::new(8, 4);
+    let (good, pools) = (market.bids::<40>(), pools());
+    let (mut accepted, mut refused) = (0, 0);
+    for mix in 0..30 {
+        let count = 1 + below(&mut market, 40);
+        let mut bids: Vec<SealedBid> = (0..count).map(|_| good[below(&mut market, 40)].clone()).collect();
+        // From no culprit at all to nothing but culprits.
+        let one_in = [1, 2, 5, 20, usize::MAX][mix % 5];
+        for bid in &mut bids {
+            if below(&mut market, one_in) == 0 {
+                tamper(&mut market, bid, &good);
+            }
+        }
+        let expected: Vec<Option<BidFault>> =
+            bids.iter().map(|bid| clear_verdict(&market, bid).err()).collect();
+        refused += expected.iter().flatten().count();
+        accepted += expected.iter().filter(|fault| fault.is_none()).count();
+        for pool in &pools {
+            let faults = pool.install(|| market.faults(&bids));
+            assert_eq!(faults, expected, "mix {mix}, {} threads", pool.current_num_threads());
+        }
+    }
+    assert!(accepted > 100 && refused > 100, "{accepted} accepted, {refused} refused");
+}
+
+#[test]
+fn two_culprits_at_any_places_are_the_two_that_are_named() {
+    let mut market = Market::new(8, 4);
+    let (good, pools) = (market.bids::<9>(), pools());
+    for first in 0..good.len() {
+        for second in 0..=first {
+            let mut bids = good.to_vec();
+            bids[first].note[0] ^= 1;
+            bids[second].note[1] ^= 1;
+            let culprits: Vec<usize> = pools[first % 3]
+                .install(|| market.faults(&bids))
+                .into_iter()
+                .enumerate()
+                .filter_map(|(place, fault)| fault.map(|_| place))
+                .collect();
+            let expected = if first == second { vec![first] } else { vec![second, first] };
+            assert_eq!(culprits, expected);
+        }
+    }
+}
+
+#[test]
+fn a_verified_bid_is_the_bid_that_was_given() {
+    let mut market = Market::new(16, 8);
+    let bids = market.bids::<7>();
+    for pool in pools() {
+        let verdicts = pool.install(|| verify_bids(&market.params, &market.round, &bids));
+        assert_eq!(verdicts.len(), bids.len());
+        for (verified, bid) in verdicts.iter().zip(&bids) {
+            let verified = verified.as_ref().expect("valid");
+            assert_eq!(verified.account(), bid.account);
+            assert_eq!(verified.round_id(), bid.round_id);
+            assert_eq!(verified.digest(), bid.digest());
+            assert_eq!(verified.r_bytes(), bid.r);
+            assert_eq!(verified.r().compress().0, bid.r);
+            let c: Vec<[u8; 32]> = verified.c().iter().map(|point| point.compress().0).collect();
+            assert_eq!(c, bid.c);
+        }
+    }
+}
+
+#[test]
+fn no_bids_no_verdicts_and_the_same_bid_twice_twice_the_verdict() {
+    let mut market = Market::new(8, 4);
+    assert!(verify_bids(&market.params, &market.round, &[]).is_empty());
+    assert!(all_valid(&market.params, &[]));
+    let bid = market.bid();
+    assert_eq!(market.faults(&[bid.clone(), bid.clone()]), [None, None]);
+    let mut bad = bid.clone();
+    bad.note[0] ^= 1;
+    let fault = Some(BidFault::Signature);
+    assert_eq!(market.faults(&[bad.clone(), bid, bad]), [fault.clone(), None, fault]);
+}

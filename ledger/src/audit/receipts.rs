@@ -1,0 +1,110 @@
+//! Receipts against a ledger: a signed promise whose bid is missing from its closed round is evidence of censorship.
+
+use crate::community::Community;
+use crate::hash::{Hash, serialize_hex};
+use crate::state::effects::Effect;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use veilgrid_crypto::group::PointBytes;
+use veilgrid_crypto::receipt::Receipt;
+
+/// What a ledger says about a receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReceiptVerdict {
+    /// The bid is on the ledger.
+    Included,
+    /// The round takes bids still: the bid may come.
+    RoundOpen,
+    /// The ledger does not have the round.
+    RoundUnknown,
+    /// The round is closed without any bid of the account. With the bid itself, valid at the close, this proves
+    /// censorship.
+    Missing,
+    /// The round holds another bid of the account: no censorship of the account, but a receipt that was not kept.
+    OtherBid,
+    /// The receipt is for another ledger or not signed by this ledger's aggregator: it proves nothing.
+    Worthless,
+}
+
+/// A receipt with its verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ReceiptFinding {
+    /// The round that the receipt names.
+    pub round_id: u64,
+    /// The account that the receipt names.
+    #[serde(serialize_with = "serialize_hex")]
+    pub account: PointBytes,
+    /// Digest of the bid that the receipt names.
+    #[serde(serialize_with = "serialize_hex")]
+    pub bid_digest: Hash,
+    /// The receipt's running number.
+    pub sequence: u64,
+    /// What the ledger says.
+    pub verdict: ReceiptVerdict,
+}
+
+/// Collects what a replay says about some receipts; memory grows with the receipts, not with the ledger.
+pub(super) struct ReceiptCheck {
+    receipts: Vec<Receipt>,
+    /// (round, account) of the receipts → digest of the bid on the ledger.
+    bids: BTreeMap<(u64, PointBytes), Option<Hash>>,
+    /// Rounds of the receipts.
+    rounds: BTreeSet<u64>,
+    opened: BTreeSet<u64>,
+    closed: BTreeSet<u64>,
+}
+
+impl ReceiptCheck {
+    pub(super) fn new(receipts: Vec<Receipt>) -> Self {
+        let bids = receipts.iter().map(|receipt| ((receipt.round_id, receipt.account), None)).collect();
+        let rounds = receipts.iter().map(|receipt| receipt.round_id).collect();
+        Self { receipts, bids, rounds, opened: BTreeSet::new(), closed: BTreeSet::new() }
+    }
+
+    pub(super) fn observe(&mut self, effect: &Effect) {
+        match effect {
+            Effect::RoundOpened { round_id, .. } if self.rounds.contains(round_id) => {
+                self.opened.insert(*round_id);
+            }
+            Effect::RoundClosed { round_id, .. } if self.rounds.contains(round_id) => {
+                self.closed.insert(*round_id);
+            }
+            Effect::BidsAccepted { round_id, bids } if self.rounds.contains(round_id) => {
+                for bid in bids {
+                    if let Some(digest) = self.bids.get_mut(&(*round_id, bid.account)) {
+                        *digest = Some(bid.bid_digest);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn findings(&self, community: &Community) -> Vec<ReceiptFinding> {
+        self.receipts
+            .iter()
+            .map(|receipt| ReceiptFinding {
+                round_id: receipt.round_id,
+                account: receipt.account,
+                bid_digest: receipt.bid_digest,
+                sequence: receipt.sequence,
+                verdict: self.verdict(community, receipt),
+            })
+            .collect()
+    }
+
+    fn verdict(&self, community: &Community, receipt: &Receipt) -> ReceiptVerdict {
+        let ours = receipt.ledger_id == community.ledger_id();
+        if !ours || receipt.verify(community.receipt_key()).is_err() {
+            return ReceiptVerdict::Worthless;
+        }
+        match self.bids.get(&(receipt.round_id, receipt.account)).copied().flatten() {
+            Some(digest) if digest == receipt.bid_digest => ReceiptVerdict::Included,
+            Some(_) => ReceiptVerdict::OtherBid,
+            None if self.closed.contains(&receipt.round_id) => ReceiptVerdict::Missing,
+            None if self.opened.contains(&receipt.round_id) => ReceiptVerdict::RoundOpen,
+            None => ReceiptVerdict::RoundUnknown,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The first rule that a ledger breaks, and where.
+
+use crate::block::Block;
+use crate::hash::Hash;
+use crate::refusal::{BlockError, BlockFault};
+use crate::transaction::Transaction;
+use core::fmt;
+use thiserror::Error;
+use veilgrid_market::BalanceError;
+
+/// How an audit ends when it does not pass.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum AuditError<E> {
+    /// The blocks could not be read: nothing is said about those that follow.
+    #[error("after {after_blocks} blocks: {source}")]
+    Read {
+        /// Blocks that passed before.
+        after_blocks: u64,
+        /// Why reading failed.
+        source: E,
+    },
+    /// A rule is broken.
+    #[error("{0}")]
+    Violation(Violation),
+}
+
+/// A broken rule with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The block; none when the ledger as a whole is at fault.
+    pub height: Option<u64>,
+    /// Position of the transaction in the block, from 0.
+    pub transaction: Option<usize>,
+    /// The round.
+    pub round: Option<u64>,
+    /// The rule.
+    pub rule: ViolationRule,
+}
+
+/// A rule that a ledger can break.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ViolationRule {
+    /// "The first block is the one that the auditor trusts."
+    #[error("the genesis block is {}, trusted is {}: this is another ledger", hex::encode(.found), hex::encode(.trusted))]
+    UntrustedGenesis {
+        /// Hash of block 0.
+        found: Hash,
+        /// The trusted hash.
+        trusted: Hash,
+    },
+    /// "The state machine accepts every block."
+    #[error("{0}")]
+    Block(BlockFault),
+    /// "What members buy, what they sell and the rest add up."
+    #[error("conservation: {0}")]
+    Conservation(Box<ConservationError>),
+    /// "A ledger begins with a genesis block."
+    #[error("the ledger holds no block")]
+    Empty,
+    /// "The trailer names the state after the last block."
+    #[error("the trailer's state root is {}, replay gives {}", hex::encode(.found), hex::encode(.expected))]
+    TrailerStateRoot {
+        /// The trailer's.
+        found: Hash,
+        /// The replay's.
+        expected: Hash,
+    },
+}
+
+/// Why a cleared round does not add up.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ConservationError {
+    /// The opened sums do not determine what was bought and sold.
+    #[error("the opened sums do not determine what was bought and sold")]
+    Undetermined,
+    /// Bought and sold differ by something else than the rest.
+    #[error("members buy {net_q16} Wh/2^16 more than they sell, the outcome's rest makes it {rest_q16}")]
+    Rest {
+        /// Bought minus sold, from the opened sums.
+        net_q16: i128,
+        /// What the outcome says it is.
+        rest_q16: i128,
+    },
+    /// Energy or money of the round does not add up.
+    #[error("{0}")]
+    Balance(#[from] BalanceError),
+}
+
+impl Violation {
+    /// A violation by the ledger as a whole.
+    pub(crate) fn of_ledger(rule: ViolationRule) -> Self {
+        Self { height: None, transaction: None, round: None, rule }
+    }
+
+    /// A violation that the state machine has found in `block`.
+    pub(crate) fn of_block(block: &Block, error: BlockError) -> Self {
+        let transaction = error.transaction.and_then(|index| block.transactions.get(index));
+        Self {
+            height: Some(error.height),
+            transaction: error.transaction,
+            round: transaction.and_then(Transaction::round_id),
+            rule: ViolationRule::Block(error.fault),
+        }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.height {
+            Some(height) => write!(f, "block {height}")?,
+            None => f.write_str("ledger")?,
+        }
+        if let Some(transaction) = self.transaction {
+            write!(f, ", transaction {transaction}")?;
+        }
+        write!(f, ": {}", self.rule)
+    }
+}
+
+impl std::error::Error for Violation {}

@@ -1,0 +1,34 @@
+//! Semantic rules: proofs and signatures that can be checked from the genesis and the transaction alone.
+//!
+//! Opening shares are proved against a round's tally, so their check is in [`crate::state`].
+
+use crate::community::Community;
+use crate::refusal::{Account, Refusal};
+use crate::verdicts::BidVerdicts;
+use std::sync::Arc;
+use veilgrid_crypto::bid::{SealedBid, VerifiedBid};
+
+/// "Proof and signature of a bid hold for this ledger, epoch and round." All bids, or the first fault.
+///
+/// # Errors
+/// [`Refusal::BidInvalid`] with the bidder.
+pub fn verified_bids(
+    community: &Community,
+    round_id: u64,
+    bids: &[SealedBid],
+    verdicts: &mut dyn BidVerdicts,
+) -> Result<Vec<Arc<VerifiedBid>>, Refusal> {
+    let context = community.round_context(round_id);
+    verdicts
+        .verify(community.bid_params(), &context, bids)
+        .into_iter()
+        .zip(bids)
+        .map(|(verdict, bid)| {
+            verdict.map_err(|fault| Refusal::BidInvalid {
+                round: round_id,
+                account: Account(bid.account),
+                fault,
+            })
+        })
+        .collect()
+}

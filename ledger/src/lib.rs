@@ -1,0 +1,29 @@
+//! The ledger of veilgrid: rules only.
+//!
+//! A ledger is a chain of [`block::Block`]s of [`transaction::Transaction`]s; [`state::State`] says which are accepted
+//! and what they do. Everything here is a pure function of the blocks: no clock but the block's, no randomness, no
+//! unordered map, no float, no file and no network. The path of a round through the crate:
+//!
+//! 1. [`genesis`] fixes community, market and threshold keys; [`community`] checks them;
+//! 2. [`checks`] are the rules that need no state, [`state`] those that do, in the order of a round's life;
+//! 3. [`builder`] puts transactions into the next block, which is where a BFT engine will stand;
+//! 4. [`export`] is the file form of a ledger, [`audit`] replays it with no secret and counts what it checked.
+//!
+//! Rules come in three layers: structural (the transaction alone), semantic (its proofs), contextual (the state).
+//! Each has one variant of [`refusal::Refusal`] or [`refusal::BlockFault`].
+#![forbid(unsafe_code)]
+
+pub mod audit;
+pub mod block;
+pub mod builder;
+pub mod checks;
+pub mod community;
+mod encoding;
+pub mod export;
+pub mod genesis;
+pub mod hash;
+pub mod params;
+pub mod refusal;
+pub mod state;
+pub mod transaction;
+pub mod verdicts;

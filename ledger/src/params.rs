@@ -1,0 +1,267 @@
+//! The rules of one community's market. They are part of the ledger's identity and never change on one ledger.
+
+use crate::hash::{Hash, hash};
+use thiserror::Error;
+use veilgrid_crypto::keygen::MAX_VALIDATORS;
+use veilgrid_crypto::labels;
+use veilgrid_crypto::wire::{Reader, WireError, Writer};
+use veilgrid_market::{BoundsError, Grid, Rule, check_bounds};
+
+/// Slot lengths that a market may have, in seconds: 5, 15, 30 and 60 minutes.
+pub const SLOT_SECONDS: [u32; 4] = [300, 900, 1800, 3600];
+
+/// Most members of a community. Bounds lists on the wire; the market's own bound is usually lower.
+pub const MAX_MEMBERS: u32 = 1 << 20;
+
+/// The parameters of a market.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MarketParams {
+    /// The price grid; 2L steps.
+    pub grid: Grid,
+    /// Bits of a quantity at one step: 8, 16 or 32 (Wh).
+    pub bits: u8,
+    /// The clearing rule.
+    pub rule: Rule,
+    /// True when the traded volume is opened too.
+    pub open_volume: bool,
+    /// Fewer bids than this void a round.
+    pub min_bidders: u32,
+    /// Most members, which bounds every sum that can be opened.
+    pub max_members: u32,
+    /// Length of a slot in seconds.
+    pub slot_seconds: u32,
+    /// Validators t whose shares open a sum.
+    pub threshold: u16,
+}
+
+/// Parameters that no ledger may start with.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ParamsError {
+    /// "A quantity has 8, 16 or 32 bits."
+    #[error("quantities of {bits} bits: choose 8, 16 or 32")]
+    Bits {
+        /// The refused width.
+        bits: u8,
+    },
+    /// "A slot lasts 5, 15, 30 or 60 minutes."
+    #[error("slots of {seconds} s: choose 300, 900, 1800 or 3600")]
+    Slot {
+        /// The refused length.
+        seconds: u32,
+    },
+    /// "At least two bids are in every sum that is opened." One bid alone would be opened by name.
+    #[error("min_bidders is {min_bidders}: it has to be at least 2 and at most max_members ({max_members})")]
+    MinBidders {
+        /// The refused minimum.
+        min_bidders: u32,
+        /// The most members.
+        max_members: u32,
+    },
+    /// "A community has a bounded number of members."
+    #[error("max_members is {max_members}: the most is {MAX_MEMBERS}")]
+    MaxMembers {
+        /// The refused number.
+        max_members: u32,
+    },
+    /// "With n = 3f+1 validators t is 2f+1; for other n it is a majority."
+    #[error("threshold {threshold} of {validators} validators: {rule}")]
+    Threshold {
+        /// The refused threshold.
+        threshold: u16,
+        /// Number of validators n.
+        validators: u16,
+        /// What it has to be.
+        rule: &'static str,
+    },
+    /// "Every sum that can be opened stays in the table, every amount in 63 bits."
+    #[error("grid, bits and max_members together: {0}")]
+    Bounds(#[from] BoundsError),
+}
+
+impl MarketParams {
+    /// Number of steps M = 2L of a bid.
+    pub fn steps(&self) -> usize {
+        self.grid.steps()
+    }
+
+    /// Checks the rules above for a ledger with `validators` validators.
+    pub fn check(&self, validators: u16) -> Result<(), ParamsError> {
+        if !matches!(self.bits, 8 | 16 | 32) {
+            return Err(ParamsError::Bits { bits: self.bits });
+        }
+        if !SLOT_SECONDS.contains(&self.slot_seconds) {
+            return Err(ParamsError::Slot { seconds: self.slot_seconds });
+        }
+        let (min_bidders, max_members) = (self.min_bidders, self.max_members);
+        if max_members > MAX_MEMBERS {
+            return Err(ParamsError::MaxMembers { max_members });
+        }
+        if min_bidders < 2 || min_bidders > max_members {
+            return Err(ParamsError::MinBidders { min_bidders, max_members });
+        }
+        check_threshold(self.threshold, validators)?;
+        check_bounds(&self.grid, u32::from(self.bits), u64::from(max_members))?;
+        Ok(())
+    }
+
+    /// Digest of the parameters, which every bid's context absorbs.
+    pub fn digest(&self) -> Hash {
+        let mut w = Writer::new();
+        self.write(&mut w);
+        hash(labels::LEDGER_MARKET, &[&w.finish()])
+    }
+
+    /// Appends the canonical encoding.
+    pub fn write(&self, w: &mut Writer) {
+        w.u64(self.grid.price_min_mct_per_kwh()).u64(self.grid.tick_mct_per_kwh()).u32(self.grid.ticks());
+        w.u8(self.bits).u8(rule_code(self.rule)).u8(u8::from(self.open_volume));
+        w.u32(self.min_bidders).u32(self.max_members).u32(self.slot_seconds).u16(self.threshold);
+    }
+
+    /// Reads the canonical encoding. The rules of [`MarketParams::check`] are not checked yet.
+    pub fn read(r: &mut Reader<'_>) -> Result<Self, WireError> {
+        let grid = Grid::new(r.u64("lowest price")?, r.u64("tick")?, r.u32("ticks")?)
+            .map_err(|_| WireError::Invalid { field: "price grid", why: "no grid of this market" })?;
+        Ok(Self {
+            grid,
+            bits: r.u8("quantity bits")?,
+            rule: read_rule(r)?,
+            open_volume: read_flag(r, "open volume")?,
+            min_bidders: r.u32("minimum of bidders")?,
+            max_members: r.u32("most members")?,
+            slot_seconds: r.u32("slot length")?,
+            threshold: r.u16("threshold")?,
+        })
+    }
+}
+
+fn check_threshold(threshold: u16, validators: u16) -> Result<(), ParamsError> {
+    let refuse = |rule| Err(ParamsError::Threshold { threshold, validators, rule });
+    if !(2..=MAX_VALIDATORS).contains(&validators) {
+        return refuse("a ledger has 2 to 128 validators");
+    }
+    if threshold < 2 {
+        return refuse("one validator alone must not open anything");
+    }
+    if validators % 3 == 1 && threshold != validators - (validators - 1) / 3 {
+        return refuse("3f+1 validators need the threshold 2f+1");
+    }
+    if threshold > validators || u32::from(threshold) * 2 <= u32::from(validators) {
+        return refuse("it has to be more than half of the validators and at most all");
+    }
+    Ok(())
+}
+
+fn rule_code(rule: Rule) -> u8 {
+    match rule {
+        Rule::Uniform => 0,
+        Rule::TradeReduction => 1,
+    }
+}
+
+fn read_rule(r: &mut Reader<'_>) -> Result<Rule, WireError> {
+    match r.u8("clearing rule")? {
+        0 => Ok(Rule::Uniform),
+        1 => Ok(Rule::TradeReduction),
+        _ => Err(WireError::Invalid { field: "clearing rule", why: "no rule has this number" }),
+    }
+}
+
+/// Appends an optional 8-byte number, tagged.
+pub(crate) fn write_option(w: &mut Writer, value: Option<[u8; 8]>) {
+    match value {
+        None => w.u8(0),
+        Some(bytes) => w.u8(1).bytes(&bytes),
+    };
+}
+
+/// Reads a flag; only 0 and 1 are canonical.
+pub(crate) fn read_flag(r: &mut Reader<'_>, field: &'static str) -> Result<bool, WireError> {
+    match r.u8(field)? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(WireError::Invalid { field, why: "a flag is 0 or 1" }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn params() -> MarketParams {
+        MarketParams {
+            grid: Grid::new(10_000, 1_000, 4).expect("grid"),
+            bits: 8,
+            rule: Rule::Uniform,
+            open_volume: true,
+            min_bidders: 2,
+            max_members: 10,
+            slot_seconds: 900,
+            threshold: 3,
+        }
+    }
+
+    fn with(change: impl FnOnce(&mut MarketParams)) -> MarketParams {
+        let mut p = params();
+        change(&mut p);
+        p
+    }
+
+    #[test]
+    fn sound_parameters_pass_and_round_trip() {
+        assert_eq!(params().check(4), Ok(()));
+        let mut w = Writer::new();
+        params().write(&mut w);
+        let bytes = w.finish();
+        let mut r = Reader::new(&bytes);
+        assert_eq!(MarketParams::read(&mut r), Ok(params()));
+        assert_eq!(r.finish(), Ok(()));
+    }
+
+    #[test]
+    fn each_rule_refuses() {
+        assert!(matches!(with(|p| p.bits = 9).check(4), Err(ParamsError::Bits { bits: 9 })));
+        assert!(matches!(with(|p| p.slot_seconds = 600).check(4), Err(ParamsError::Slot { seconds: 600 })));
+        assert!(matches!(with(|p| p.min_bidders = 1).check(4), Err(ParamsError::MinBidders { .. })));
+        assert!(matches!(with(|p| p.min_bidders = 11).check(4), Err(ParamsError::MinBidders { .. })));
+        let many = with(|p| p.max_members = MAX_MEMBERS + 1);
+        assert!(matches!(many.check(4), Err(ParamsError::MaxMembers { .. })));
+        let wide = with(|p| {
+            p.bits = 32;
+            p.max_members = MAX_MEMBERS;
+        });
+        assert!(matches!(wide.check(4), Err(ParamsError::Bounds(_))));
+    }
+
+    #[test]
+    fn threshold_is_2f_plus_1_or_a_majority() {
+        let ok = |t, n| with(|p| p.threshold = t).check(n).is_ok();
+        for (t, n) in [(3, 4), (5, 7), (2, 2), (2, 3), (3, 3), (3, 5), (5, 5), (11, 16)] {
+            assert!(ok(t, n), "{t} of {n}");
+        }
+        for (t, n) in
+            [(0, 1), (1, 1), (2, 4), (4, 4), (0, 0), (1, 2), (1, 3), (4, 3), (3, 6), (6, 5), (100, 129)]
+        {
+            assert!(!ok(t, n), "{t} of {n}");
+        }
+    }
+
+    #[test]
+    fn digest_depends_on_each_field() {
+        let all = [
+            params(),
+            with(|p| p.grid = Grid::new(10_002, 1_000, 4).expect("grid")),
+            with(|p| p.grid = Grid::new(10_000, 1_002, 4).expect("grid")),
+            with(|p| p.grid = Grid::new(10_000, 1_000, 8).expect("grid")),
+            with(|p| p.bits = 16),
+            with(|p| p.rule = Rule::TradeReduction),
+            with(|p| p.open_volume = false),
+            with(|p| p.min_bidders = 3),
+            with(|p| p.max_members = 11),
+            with(|p| p.slot_seconds = 300),
+            with(|p| p.threshold = 4),
+        ];
+        let digests: std::collections::BTreeSet<_> = all.iter().map(MarketParams::digest).collect();
+        assert_eq!(digests.len(), all.len());
+    }
+}

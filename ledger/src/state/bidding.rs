@@ -1,0 +1,130 @@
+//! The first stage of a round: open, bids, close, void.
+
+use super::effects::{AcceptedBid, Effect};
+use super::round::{Opening, Round, Slot, Stage};
+use super::{MAX_ACTIVE_ROUNDS, State, out_of_order};
+use crate::checks::semantic;
+use crate::refusal::{Account, Refusal};
+use crate::transaction::{TransactionKind, VoidReason};
+use crate::verdicts::BidVerdicts;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use veilgrid_crypto::bid::SealedBid;
+use veilgrid_crypto::group::PointBytes;
+
+impl State {
+    pub(super) fn open_round(
+        &mut self,
+        round_id: u64,
+        slot_start_unix_s: i64,
+        slot_seconds: u32,
+    ) -> Result<Effect, Refusal> {
+        // "Round ids rise strictly."
+        if let Some(last) = self.last_round_id.filter(|last| round_id <= *last) {
+            return Err(Refusal::RoundIdNotRising { round: round_id, last });
+        }
+        // "At most MAX_ACTIVE_ROUNDS rounds are active."
+        if self.rounds.len() >= MAX_ACTIVE_ROUNDS {
+            return Err(Refusal::TooManyRounds { round: round_id, active: self.rounds.len() });
+        }
+        // "A slot is not bid for again while a round for it is active or once one was cleared."
+        let slot = Slot { start_unix_s: slot_start_unix_s, seconds: slot_seconds };
+        let cleared = self.cleared_until_unix_s.is_some_and(|end| slot.start_unix_s < end);
+        if cleared || self.rounds().any(|round| round.slot.overlaps(&slot)) {
+            return Err(Refusal::SlotTaken { round: round_id });
+        }
+        self.last_round_id = Some(round_id);
+        self.rounds.insert(round_id, Arc::new(Round::new(round_id, slot, self.community.params().steps())));
+        Ok(Effect::RoundOpened { round_id, slot })
+    }
+
+    /// The cheap rules come first (stage, membership, one bid, fresh R), the proofs last: who is not allowed to bid
+    /// costs the ledger no verification.
+    pub(super) fn take_bids(
+        &mut self,
+        round_id: u64,
+        bids: &[SealedBid],
+        verdicts: &mut dyn BidVerdicts,
+    ) -> Result<Effect, Refusal> {
+        let round = self.active(round_id)?;
+        if !matches!(round.stage, Stage::Bidding) {
+            return Err(out_of_order(round, self.community.threshold(), TransactionKind::Bids));
+        }
+        self.check_bidders(round, bids)?;
+        let verified = semantic::verified_bids(&self.community, round_id, bids, verdicts)?;
+        let round = self.active_mut(round_id)?;
+        let mut accepted = Vec::with_capacity(verified.len());
+        for bid in verified {
+            round.tally.add(&bid);
+            round.accounts.insert(bid.account(), bid.digest());
+            round.handles.insert(bid.r_bytes(), bid.account());
+            accepted.push(AcceptedBid { account: bid.account(), bid_digest: bid.digest() });
+            round.bids.push(bid);
+        }
+        Ok(Effect::BidsAccepted { round_id, bids: accepted })
+    }
+
+    fn check_bidders(&self, round: &Round, bids: &[SealedBid]) -> Result<(), Refusal> {
+        let round_id = round.round_id;
+        let mut accounts: BTreeSet<PointBytes> = BTreeSet::new();
+        let mut handles: BTreeMap<PointBytes, PointBytes> = BTreeMap::new();
+        for bid in bids {
+            let account = Account(bid.account);
+            // "Only members bid."
+            if !self.community.is_member(&bid.account) {
+                return Err(Refusal::NotAMember { round: round_id, account });
+            }
+            // "One bid an account and round."
+            if round.accounts.contains_key(&bid.account) || !accounts.insert(bid.account) {
+                return Err(Refusal::SecondBid { round: round_id, account });
+            }
+            // "No R occurs twice in a round."
+            if let Some(first) = round.handles.get(&bid.r).copied().or_else(|| handles.get(&bid.r).copied()) {
+                return Err(Refusal::HandleRepeated { round: round_id, account, first: Account(first) });
+            }
+            handles.insert(bid.r, bid.account);
+        }
+        Ok(())
+    }
+
+    pub(super) fn close_round(&mut self, round_id: u64) -> Result<Effect, Refusal> {
+        let round = self.active(round_id)?;
+        if !matches!(round.stage, Stage::Bidding) {
+            return Err(out_of_order(round, self.community.threshold(), TransactionKind::CloseRound));
+        }
+        let bids = round.tally.count();
+        let bid_set = round.tally.bid_set();
+        let stage = if bids < u64::from(self.community.params().min_bidders) {
+            Stage::TooFewBids
+        } else {
+            self.stage_after(round, &[])?
+        };
+        self.active_mut(round_id)?.stage = stage;
+        Ok(Effect::RoundClosed { round_id, bids, bid_set })
+    }
+
+    pub(super) fn void(&mut self, round_id: u64, reason: VoidReason) -> Result<Effect, Refusal> {
+        let round = self.active(round_id)?;
+        let VoidReason::TooFewBids = reason;
+        if !matches!(round.stage, Stage::TooFewBids) {
+            return Err(out_of_order(round, self.community.threshold(), TransactionKind::Void));
+        }
+        let round = round.clone();
+        self.finish_round(&round, &[0]);
+        self.finished.voided += 1;
+        Ok(Effect::Voided { round_id, reason, bids: round.tally.count() })
+    }
+}
+
+impl Opening {
+    /// The opening with this number, without shares yet.
+    pub(super) fn new(
+        round: &Round,
+        index: u32,
+        request: veilgrid_market::SumRequest,
+        weights: Vec<i64>,
+    ) -> Self {
+        let c_sum = round.tally.weighted_sum(&weights);
+        Self { index, request, weights, c_sum, shares: Vec::new() }
+    }
+}

@@ -1,0 +1,123 @@
+//! What a transaction or a block has done, for those who act on it: intake, validators, members, the audit's counts.
+
+use super::round::{OpenedSum, Slot};
+use crate::hash::Hash;
+use crate::transaction::VoidReason;
+use veilgrid_crypto::group::PointBytes;
+use veilgrid_market::{Outcome, SumRequest};
+
+/// The effects of a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockEffects {
+    /// The block's height.
+    pub height: u64,
+    /// Its hash.
+    pub block_hash: Hash,
+    /// The state root after it, which the next block's header carries.
+    pub state_root: Hash,
+    /// One effect a transaction, in order.
+    pub effects: Vec<Effect>,
+}
+
+/// The effect of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Bids may come.
+    RoundOpened {
+        /// The round.
+        round_id: u64,
+        /// What it trades.
+        slot: Slot,
+    },
+    /// Bids are in the tally.
+    BidsAccepted {
+        /// The round.
+        round_id: u64,
+        /// The bids in ledger order.
+        bids: Vec<AcceptedBid>,
+    },
+    /// The set of bids is frozen.
+    RoundClosed {
+        /// The round.
+        round_id: u64,
+        /// Number of bids.
+        bids: u64,
+        /// Digest of the set.
+        bid_set: Hash,
+    },
+    /// A share is in.
+    ShareAccepted {
+        /// The round.
+        round_id: u64,
+        /// The opening.
+        opening_index: u32,
+        /// Whose share.
+        validator: u16,
+    },
+    /// A sum is open.
+    ValueOpened {
+        /// The round.
+        round_id: u64,
+        /// The opening.
+        opening_index: u32,
+        /// Which sum.
+        request: SumRequest,
+        /// Its value in Wh.
+        value_wh: i64,
+    },
+    /// The outcome is fixed.
+    Cleared {
+        /// The round.
+        round_id: u64,
+        /// The outcome.
+        outcome: Outcome,
+    },
+    /// The round is finished.
+    Settled(SettledRound),
+    /// The round is finished without a result.
+    Voided {
+        /// The round.
+        round_id: u64,
+        /// Why.
+        reason: VoidReason,
+        /// Number of bids.
+        bids: u64,
+    },
+}
+
+/// A bid that was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AcceptedBid {
+    /// The bidder.
+    pub account: PointBytes,
+    /// Digest of the bid.
+    pub bid_digest: Hash,
+}
+
+/// A settled round. The state forgets it but for the digest of finished rounds; whoever needs it keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettledRound {
+    /// The round.
+    pub round_id: u64,
+    /// What was traded.
+    pub slot: Slot,
+    /// The opened sums.
+    pub opened: Vec<OpenedSum>,
+    /// The outcome.
+    pub outcome: Outcome,
+    /// The bids in ledger order.
+    pub bids: Vec<SettledBid>,
+}
+
+/// What is left of a bid after its settlement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SettledBid {
+    /// The bidder.
+    pub account: PointBytes,
+    /// Digest of the bid.
+    pub bid_digest: Hash,
+    /// R of the bid.
+    pub r: PointBytes,
+    /// Σ q_k·C_k: with R a ciphertext of the fill in Wh/2^16.
+    pub settlement_point: PointBytes,
+}

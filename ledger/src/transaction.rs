@@ -1,0 +1,279 @@
+//! The transactions of a ledger and their one canonical encoding.
+
+use crate::encoding::{read_outcome, write_outcome};
+use crate::genesis::{Genesis, GenesisDraft, read_points};
+use core::fmt;
+use veilgrid_crypto::bid::{BidShape, SealedBid};
+use veilgrid_crypto::group::PointBytes;
+use veilgrid_crypto::opening::OpeningShare;
+use veilgrid_crypto::wire::{Reader, WireError, Writer};
+use veilgrid_market::Outcome;
+
+/// Bytes of an encoded opening share.
+pub const SHARE_BYTES: usize = 98;
+
+/// One step of a ledger's life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transaction {
+    /// The first transaction of block 0 and of no other.
+    Genesis(Box<Genesis>),
+    /// Opens a round for bids.
+    OpenRound {
+        /// Greater than every earlier round's.
+        round_id: u64,
+        /// Start of the delivery slot, seconds since 1970 UTC.
+        slot_start_unix_s: i64,
+        /// Length of the slot in seconds, the market's.
+        slot_seconds: u32,
+    },
+    /// Sealed bids for an open round.
+    Bids {
+        /// The round.
+        round_id: u64,
+        /// The bids in the order in which they enter the tally.
+        bids: Vec<SealedBid>,
+    },
+    /// Ends the bidding and freezes the set of bids.
+    CloseRound {
+        /// The round.
+        round_id: u64,
+    },
+    /// A validator's share of the sum that the round waits for.
+    OpeningShare {
+        /// The round.
+        round_id: u64,
+        /// Number of the opening in the round, from 0.
+        opening_index: u32,
+        /// The share with its proof.
+        share: OpeningShare,
+    },
+    /// The value of a sum for which enough shares are there.
+    OpenedValue {
+        /// The round.
+        round_id: u64,
+        /// Number of the opening in the round, from 0.
+        opening_index: u32,
+        /// The sum in Wh.
+        value_wh: i64,
+    },
+    /// The result that follows from the opened values.
+    Clear {
+        /// The round.
+        round_id: u64,
+        /// Price, volume and rationing.
+        outcome: Outcome,
+    },
+    /// Everybody's fill, each encrypted to its owner.
+    Settle {
+        /// The round.
+        round_id: u64,
+        /// Σ q_k·C_k of each bid, in the order of the bids.
+        points: Vec<PointBytes>,
+    },
+    /// Ends a round without a result.
+    Void {
+        /// The round.
+        round_id: u64,
+        /// Why.
+        reason: VoidReason,
+    },
+}
+
+/// Why a round ends without a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub enum VoidReason {
+    /// Fewer bids than the market's minimum.
+    TooFewBids,
+}
+
+/// The kinds of [`Transaction`], for counts and messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names are those of the transactions")]
+pub enum TransactionKind {
+    Genesis,
+    OpenRound,
+    Bids,
+    CloseRound,
+    OpeningShare,
+    OpenedValue,
+    Clear,
+    Settle,
+    Void,
+}
+
+impl fmt::Display for TransactionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Genesis => "genesis",
+            Self::OpenRound => "open-round",
+            Self::Bids => "bids",
+            Self::CloseRound => "close-round",
+            Self::OpeningShare => "opening-share",
+            Self::OpenedValue => "opened-value",
+            Self::Clear => "clear",
+            Self::Settle => "settle",
+            Self::Void => "void",
+        })
+    }
+}
+
+/// What a decoder has to know to frame transactions: bids have no length fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DecodeContext {
+    /// Nothing is known yet: only a genesis can be read.
+    Genesis,
+    /// Blocks after the genesis.
+    Rounds {
+        /// Lengths of a bid.
+        shape: BidShape,
+        /// Most bids of a round, the market's `max_members`.
+        max_bids: u32,
+    },
+}
+
+impl DecodeContext {
+    /// The context of the blocks that follow this genesis.
+    pub fn of(draft: &GenesisDraft) -> Self {
+        let shape = BidShape { steps: draft.params.steps(), bits: u32::from(draft.params.bits) };
+        Self::Rounds { shape, max_bids: draft.params.max_members }
+    }
+}
+
+impl Transaction {
+    /// The kind.
+    pub fn kind(&self) -> TransactionKind {
+        match self {
+            Self::Genesis(_) => TransactionKind::Genesis,
+            Self::OpenRound { .. } => TransactionKind::OpenRound,
+            Self::Bids { .. } => TransactionKind::Bids,
+            Self::CloseRound { .. } => TransactionKind::CloseRound,
+            Self::OpeningShare { .. } => TransactionKind::OpeningShare,
+            Self::OpenedValue { .. } => TransactionKind::OpenedValue,
+            Self::Clear { .. } => TransactionKind::Clear,
+            Self::Settle { .. } => TransactionKind::Settle,
+            Self::Void { .. } => TransactionKind::Void,
+        }
+    }
+
+    /// The round that the transaction is about; none for a genesis.
+    pub fn round_id(&self) -> Option<u64> {
+        match self {
+            Self::Genesis(_) => None,
+            Self::OpenRound { round_id, .. }
+            | Self::Bids { round_id, .. }
+            | Self::CloseRound { round_id }
+            | Self::OpeningShare { round_id, .. }
+            | Self::OpenedValue { round_id, .. }
+            | Self::Clear { round_id, .. }
+            | Self::Settle { round_id, .. }
+            | Self::Void { round_id, .. } => Some(*round_id),
+        }
+    }
+
+    /// Canonical encoding: the kind's number, then the fields.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut w = Writer::new();
+        w.u8(self.kind() as u8);
+        if let Some(round_id) = self.round_id() {
+            w.u64(round_id);
+        }
+        match self {
+            Self::Genesis(genesis) => genesis.write(&mut w),
+            Self::OpenRound { slot_start_unix_s, slot_seconds, .. } => {
+                w.i64(*slot_start_unix_s).u32(*slot_seconds);
+            }
+            Self::Bids { bids, .. } => {
+                w.length(bids.len());
+                for bid in bids {
+                    w.bytes(&bid.to_bytes());
+                }
+            }
+            Self::CloseRound { .. } => {}
+            Self::OpeningShare { opening_index, share, .. } => {
+                w.u32(*opening_index).bytes(&share.to_bytes());
+            }
+            Self::OpenedValue { opening_index, value_wh, .. } => {
+                w.u32(*opening_index).i64(*value_wh);
+            }
+            Self::Clear { outcome, .. } => write_outcome(&mut w, outcome),
+            Self::Settle { points, .. } => {
+                w.length(points.len()).bytes(points.as_flattened());
+            }
+            Self::Void { reason: VoidReason::TooFewBids, .. } => {
+                w.u8(0);
+            }
+        }
+        w.finish()
+    }
+
+    /// Decodes one transaction.
+    ///
+    /// # Errors
+    /// Anything that is not the one canonical encoding, a genesis where none can be, and any other transaction where
+    /// only a genesis can be.
+    pub fn from_bytes(bytes: &[u8], context: &DecodeContext) -> Result<Self, WireError> {
+        let mut r = Reader::new(bytes);
+        let kind = r.u8("transaction kind")?;
+        let transaction = match context {
+            DecodeContext::Genesis if kind == TransactionKind::Genesis as u8 => {
+                Self::Genesis(Box::new(Genesis::read(&mut r)?))
+            }
+            DecodeContext::Rounds { shape, max_bids } => {
+                read_later(&mut r, kind, *shape, *max_bids as usize)?
+            }
+            DecodeContext::Genesis => {
+                let why = "a ledger begins with a genesis";
+                return Err(WireError::Invalid { field: "transaction kind", why });
+            }
+        };
+        r.finish()?;
+        Ok(transaction)
+    }
+}
+
+/// Reads a transaction of any block but the first.
+fn read_later(
+    r: &mut Reader<'_>,
+    kind: u8,
+    shape: BidShape,
+    max_bids: usize,
+) -> Result<Transaction, WireError> {
+    if kind == TransactionKind::Genesis as u8 || kind > TransactionKind::Void as u8 {
+        let why = "no transaction of a block after the first has this number";
+        return Err(WireError::Invalid { field: "transaction kind", why });
+    }
+    let round_id = r.u64("round id")?;
+    Ok(match kind {
+        1 => Transaction::OpenRound {
+            round_id,
+            slot_start_unix_s: r.i64("slot start")?,
+            slot_seconds: r.u32("slot length")?,
+        },
+        2 => {
+            let count = r.length("bids", max_bids, shape.bid_bytes())?;
+            let bids = (0..count).map(|_| SealedBid::read(r, shape)).collect::<Result<_, _>>()?;
+            Transaction::Bids { round_id, bids }
+        }
+        3 => Transaction::CloseRound { round_id },
+        4 => Transaction::OpeningShare {
+            round_id,
+            opening_index: r.u32("opening index")?,
+            share: OpeningShare::from_bytes(r.bytes("opening share", SHARE_BYTES)?)?,
+        },
+        5 => Transaction::OpenedValue {
+            round_id,
+            opening_index: r.u32("opening index")?,
+            value_wh: r.i64("opened value")?,
+        },
+        6 => Transaction::Clear { round_id, outcome: read_outcome(r)? },
+        7 => Transaction::Settle { round_id, points: read_points(r, "settlement points", max_bids)? },
+        _ => {
+            let 0 = r.u8("void reason")? else {
+                let why = "no reason has this number";
+                return Err(WireError::Invalid { field: "void reason", why });
+            };
+            Transaction::Void { round_id, reason: VoidReason::TooFewBids }
+        }
+    })
+}

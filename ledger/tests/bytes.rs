@@ -1,0 +1,245 @@
+//! Bytes from outside: every byte of an exported ledger counts, and no input makes a decoder panic.
+
+mod common;
+
+use common::*;
+use proptest::prelude::*;
+use rayon::prelude::*;
+use std::sync::OnceLock;
+use veilgrid_ledger::audit::AuditRequest;
+use veilgrid_ledger::block::{Block, HEADER_BYTES};
+use veilgrid_ledger::export::{LedgerReader, ReadError};
+use veilgrid_ledger::state::State;
+use veilgrid_ledger::transaction::{DecodeContext, Transaction, TransactionKind};
+use veilgrid_ledger::verdicts::VerifyAll;
+
+fn chain() -> &'static Chain {
+    static CHAIN: OnceLock<Chain> = OnceLock::new();
+    CHAIN.get_or_init(|| finished().1)
+}
+
+fn read_all(bytes: &[u8]) -> Result<Vec<Block>, ReadError> {
+    LedgerReader::new(bytes)?.collect()
+}
+
+#[test]
+fn a_file_reads_back_as_it_was_written() {
+    let bytes = chain().export();
+    let mut reader = LedgerReader::new(bytes.as_slice()).expect("reader");
+    let blocks: Vec<_> = reader.by_ref().collect::<Result<_, _>>().expect("blocks");
+    assert_eq!(blocks, chain().blocks);
+    let trailer = reader.trailer().expect("trailer");
+    assert_eq!((trailer.blocks, trailer.state_root), (blocks.len() as u64, chain().state.root()));
+    assert_eq!(reader.offset(), bytes.len() as u64);
+    assert_eq!(export(&blocks, trailer.state_root), bytes, "one ledger has one file");
+}
+
+#[test]
+fn every_flipped_byte_of_a_file_is_found() {
+    let bytes = chain().export();
+    (0..bytes.len()).into_par_iter().for_each(|position| {
+        for flip in [1u8, 0x80] {
+            let mut changed = bytes.clone();
+            changed[position] ^= flip;
+            assert!(read_all(&changed).is_err(), "byte {position} can be changed by {flip:#x}");
+        }
+    });
+}
+
+#[test]
+fn every_cut_and_every_addition_is_found() {
+    let bytes = chain().export();
+    (0..bytes.len()).into_par_iter().for_each(|length| {
+        assert!(matches!(read_all(&bytes[..length]), Err(ReadError::Truncated { .. })), "cut at {length}");
+    });
+    let mut longer = bytes.clone();
+    longer.push(0);
+    assert!(matches!(read_all(&longer), Err(ReadError::Trailing { offset }) if offset == bytes.len() as u64));
+}
+
+#[test]
+fn each_kind_of_damage_has_its_error() {
+    let bytes = chain().export();
+    let changed = |position: usize, value: u8| {
+        let mut bytes = bytes.clone();
+        bytes[position] = value;
+        read_all(&bytes).expect_err("damage")
+    };
+    assert!(matches!(changed(0, b'X'), ReadError::NotALedger));
+    assert!(matches!(changed(8, 2), ReadError::Version { found: 2 }));
+    assert!(matches!(changed(10, 3), ReadError::UnknownRecord { offset: 10, tag: 3 }));
+    assert!(matches!(changed(14, 0xff), ReadError::TooLong { offset: 15, .. }));
+    let body = 15 + HEADER_BYTES;
+    assert!(matches!(changed(body + 8, 9), ReadError::Block { offset: 15, position: 0, .. }));
+    let end = bytes.len();
+    assert!(matches!(changed(end - 1, !bytes[end - 1]), ReadError::Digest { .. }));
+    assert!(matches!(read_all(&export(&[], [0; 32])), Err(ReadError::Empty)));
+    struct Broken;
+    impl std::io::Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other("broken"))
+        }
+    }
+    assert!(matches!(LedgerReader::new(Broken).err(), Some(ReadError::Io { offset: 0, .. })));
+    let text = changed(end - 1, !bytes[end - 1]).to_string();
+    assert_eq!(
+        text,
+        format!("the digest at byte {} does not match: some byte before it was changed", end - 32)
+    );
+}
+
+#[test]
+fn a_trailer_of_other_blocks_is_found() {
+    // Written by an author who computes the digest anew: a block more in the file than the trailer counts.
+    use sha2::{Digest, Sha256};
+    let blocks = &chain().blocks;
+    let bytes = chain().export();
+    let tail = 1 + 8 + 32 + 32 + 32;
+    for change in 0..2 {
+        let mut body = bytes[..bytes.len() - 32].to_vec();
+        let trailer = body.len() + 32 - tail;
+        match change {
+            0 => body[trailer + 1] = (blocks.len() - 1) as u8,
+            _ => body[trailer + 9] ^= 1,
+        }
+        let label = veilgrid_crypto::labels::LEDGER_FILE;
+        let mut digest = Sha256::new();
+        digest.update((label.len() as u64).to_le_bytes());
+        digest.update(label);
+        digest.update(&body);
+        body.extend_from_slice(&digest.finalize());
+        assert!(matches!(read_all(&body), Err(ReadError::Trailer { .. })));
+    }
+}
+
+/// Every byte of every transaction that somebody proves: flipped, with all hashes computed anew, it is refused. (When
+/// a round is opened and closed is the word of whoever orders the blocks, so those two are not among them.)
+#[test]
+fn every_flipped_byte_of_a_proved_transaction_is_refused() {
+    let context = chain().state.community().decode_context();
+    let mut state = State::from_genesis_block(&chain().blocks[0]).expect("genesis");
+    let mut flips = 0;
+    for transaction in chain().blocks[1..].iter().flat_map(|block| &block.transactions) {
+        if !matches!(transaction.kind(), TransactionKind::OpenRound | TransactionKind::CloseRound) {
+            let bytes = transaction.to_bytes();
+            flips += bytes.len();
+            (0..bytes.len()).into_par_iter().for_each(|position| {
+                let mut changed = bytes.clone();
+                changed[position] ^= 1;
+                let Ok(changed) = Transaction::from_bytes(&changed, &context) else { return };
+                let mut state = state.clone();
+                let refused = state.apply_transaction(&changed, &mut VerifyAll).is_err();
+                assert!(refused, "{}: byte {position} can be changed", transaction.kind());
+            });
+        }
+        state.apply_transaction(transaction, &mut VerifyAll).expect("accepted");
+    }
+    assert!(flips > 4_000, "only {flips} bytes were tried");
+}
+
+#[test]
+fn every_flipped_byte_of_a_genesis_is_found_against_its_trusted_hash() {
+    let genesis = &chain().blocks[0];
+    let bytes = genesis.to_bytes();
+    let trusted = genesis.hash();
+    (0..bytes.len()).into_par_iter().for_each(|position| {
+        let mut changed = bytes.clone();
+        changed[position] ^= 1;
+        let Ok(block) = Block::from_bytes(&changed, &DecodeContext::Genesis) else { return };
+        // In the header the hash changes; in the body the body hash does not hold.
+        assert!(block.hash() != trusted || block.check_body().is_err(), "byte {position} can be changed");
+    });
+}
+
+#[test]
+fn transactions_encode_as_they_decode() {
+    let context = chain().state.community().decode_context();
+    for block in &chain().blocks {
+        let context = if block.header.height == 0 { DecodeContext::Genesis } else { context };
+        for transaction in &block.transactions {
+            let bytes = transaction.to_bytes();
+            assert_eq!(Transaction::from_bytes(&bytes, &context).as_ref(), Ok(transaction));
+            let mut longer = bytes.clone();
+            longer.push(0);
+            assert!(Transaction::from_bytes(&longer, &context).is_err(), "trailing byte");
+            assert!(Transaction::from_bytes(&bytes[..bytes.len() - 1], &context).is_err(), "cut");
+        }
+        assert_eq!(Block::from_bytes(&block.to_bytes(), &context).as_ref(), Ok(block));
+    }
+    let void =
+        Transaction::Void { round_id: 4, reason: veilgrid_ledger::transaction::VoidReason::TooFewBids };
+    assert_eq!(Transaction::from_bytes(&void.to_bytes(), &context), Ok(void));
+}
+
+#[test]
+fn a_genesis_only_stands_at_the_start() {
+    let context = chain().state.community().decode_context();
+    let genesis = chain().blocks[0].transactions[0].to_bytes();
+    assert!(Transaction::from_bytes(&genesis, &context).is_err());
+    let close = Transaction::CloseRound { round_id: 1 }.to_bytes();
+    assert!(Transaction::from_bytes(&close, &DecodeContext::Genesis).is_err());
+}
+
+#[test]
+fn lists_are_bounded_before_they_are_read() {
+    let context = chain().state.community().decode_context();
+    for kind in [2u8, 7] {
+        let mut bytes = vec![kind];
+        bytes.extend(1u64.to_le_bytes());
+        bytes.extend(u32::MAX.to_le_bytes());
+        assert!(Transaction::from_bytes(&bytes, &context).is_err());
+    }
+}
+
+fn without_panic(bytes: &[u8]) {
+    let context = chain().state.community().decode_context();
+    for context in [DecodeContext::Genesis, context] {
+        if let Ok(transaction) = Transaction::from_bytes(bytes, &context) {
+            assert_eq!(transaction.to_bytes(), bytes, "one value has one encoding");
+            let _ = chain().state.clone().apply_transaction(&transaction, &mut VerifyAll);
+        }
+        if let Ok(block) = Block::from_bytes(bytes, &context) {
+            assert_eq!(block.to_bytes(), bytes);
+        }
+    }
+    let _ = audit_file(bytes, AuditRequest::default());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        without_panic(&bytes);
+    }
+
+    #[test]
+    fn random_transactions_never_panic(kind in 0u8..10, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let mut all = vec![kind];
+        all.extend(bytes);
+        without_panic(&all);
+    }
+
+    #[test]
+    fn mutated_transactions_have_one_encoding(
+        pick in any::<prop::sample::Index>(),
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let all: Vec<_> = chain().blocks.iter().flat_map(|block| &block.transactions).collect();
+        let mut bytes = pick.get(&all).to_bytes();
+        for (position, value) in edits {
+            let position = position.index(bytes.len());
+            bytes[position] = value;
+        }
+        without_panic(&bytes[..=cut.index(bytes.len())]);
+        without_panic(&bytes);
+    }
+
+    #[test]
+    fn files_with_random_content_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let mut file = b"VGLEDGER\x01\x00\x01".to_vec();
+        file.extend(bytes);
+        let _ = audit_file(&file, AuditRequest::default());
+    }
+}

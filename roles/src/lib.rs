@@ -1,0 +1,20 @@
+//! What each role of a market does, as pure code: values in, values out, random source and time passed in.
+//!
+//! The actors are a thin shell around this crate and the deterministic simulation runs the same code without them.
+//! A role never talks to another one here; it takes what it received and returns what it would send.
+//!
+//! - [`community`] and [`behaviour`]: whose energy it is, and how members bid.
+//! - [`member`]: a participant's wallet, bids and fills.
+//! - [`intake`]: the aggregator.
+//! - [`validator`]: key generation, block checks, opening shares.
+//! - [`proposer`]: the transactions that can follow.
+//! - [`local`]: all of it in one thread, for one round from a file, for tests and for benches.
+#![forbid(unsafe_code)]
+
+pub mod behaviour;
+pub mod community;
+pub mod intake;
+pub mod local;
+pub mod member;
+pub mod proposer;
+pub mod validator;

@@ -1,0 +1,212 @@
+//! A participant: its wallet, its model, the bid of the current slot and what became of it.
+
+use crate::behaviour::{BehaviourError, Bidder, Plan};
+use crate::community::SlotEnergy;
+use std::sync::Arc;
+use thiserror::Error;
+use veilgrid_crypto::bid::{BidParams, RoundContext, SealError, SealedBid, seal_bid};
+use veilgrid_crypto::envelope::{EnvelopePublicKey, seal_envelope};
+use veilgrid_crypto::group::PointBytes;
+use veilgrid_crypto::tally::settlement_point_holds;
+use veilgrid_crypto::wallet::Wallet;
+use veilgrid_ledger::community::Community;
+use veilgrid_ledger::state::effects::SettledRound;
+use veilgrid_market::{Grid, MappingError, Trade, fill_weights, step_quantities};
+
+/// Why a member can't bid or can't accept a result.
+#[derive(Debug, Error)]
+pub enum MemberError {
+    /// The model refuses.
+    #[error("member {id}: {source}")]
+    Behaviour {
+        /// The member.
+        id: String,
+        /// Why.
+        source: BehaviourError,
+    },
+    /// An order does not fit the grid or the bits.
+    #[error("member {id}: {source}")]
+    Mapping {
+        /// The member.
+        id: String,
+        /// Why.
+        source: MappingError,
+    },
+    /// The ledger's result has no bid of this member although it bid: evidence against whoever gave the receipt.
+    #[error("member {id}: round {round_id} was settled without its bid")]
+    BidMissing {
+        /// The member.
+        id: String,
+        /// The round.
+        round_id: u64,
+    },
+    /// The settlement point of the ledger does not hold this member's fill.
+    #[error("member {id}: the settlement point of round {round_id} does not hold its fill")]
+    WrongSettlement {
+        /// The member.
+        id: String,
+        /// The round.
+        round_id: u64,
+    },
+}
+
+/// What a member traded in a round. Only the member knows it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Fill {
+    /// Energy bought, Wh/2^16.
+    pub bought_wh_q16: u64,
+    /// Energy sold, Wh/2^16.
+    pub sold_wh_q16: u64,
+    /// The round's terms; none when nothing was traded or the round was void.
+    pub trade: Option<Trade>,
+}
+
+/// A bid in the making: everything that sealing needs, so that it can run on another thread.
+#[derive(Clone)]
+pub struct SealJob {
+    wallet: Arc<Wallet>,
+    quantities_wh: Vec<u64>,
+}
+
+impl SealJob {
+    /// Seals the bid (about 100 ms for 64 ticks a side). The caller persists the bytes before it sends them.
+    ///
+    /// # Errors
+    /// Quantities that do not fit the parameters, which [`Member::form`] excludes.
+    pub fn seal(
+        &self,
+        params: &BidParams,
+        round: &RoundContext,
+        rng: &mut impl rand_core::CryptoRngCore,
+    ) -> Result<SealedBid, SealError> {
+        seal_bid(params, round, &self.wallet, &self.quantities_wh, rng)
+    }
+}
+
+/// Puts a sealed bid into an envelope for the aggregator.
+pub fn envelope_for(
+    aggregator: &EnvelopePublicKey,
+    ledger_id: &[u8; 32],
+    bid: &SealedBid,
+    rng: &mut impl rand_core::CryptoRngCore,
+) -> Vec<u8> {
+    seal_envelope(aggregator, ledger_id, bid.round_id, &bid.to_bytes(), rng)
+}
+
+/// A participant with a model of type `B`.
+pub struct Member<B> {
+    id: String,
+    wallet: Arc<Wallet>,
+    key_epoch: u64,
+    bidder: B,
+    pending: Option<Pending>,
+}
+
+struct Pending {
+    slot: usize,
+    round_id: u64,
+    quantities_wh: Vec<u64>,
+    salt: Option<[u8; 32]>,
+}
+
+impl<B: Bidder> Member<B> {
+    /// A member with its wallet and its model.
+    pub fn new(id: String, wallet: Wallet, key_epoch: u64, bidder: B) -> Self {
+        Self { id, wallet: Arc::new(wallet), key_epoch, bidder, pending: None }
+    }
+
+    /// The name in the data; never on the ledger.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+    /// The pseudonym.
+    pub fn account(&self) -> PointBytes {
+        self.wallet.account_key(self.key_epoch).verifying_key().to_bytes()
+    }
+    /// The model.
+    pub fn bidder(&self) -> &B {
+        &self.bidder
+    }
+
+    /// Forms the bid of a slot: the model's orders, mapped to the steps of the grid. A member with nothing to trade
+    /// forms a zero bid, which nobody can tell from any other.
+    ///
+    /// # Errors
+    /// The model's or the grid's refusal.
+    pub fn form(
+        &mut self,
+        slot: usize,
+        round_id: u64,
+        energy: SlotEnergy,
+        grid: &Grid,
+        bits: u32,
+    ) -> Result<(Plan, SealJob), MemberError> {
+        let plan = self
+            .bidder
+            .plan(slot, energy)
+            .map_err(|source| MemberError::Behaviour { id: self.id.clone(), source })?;
+        let quantities_wh = step_quantities(grid, &plan.orders, bits)
+            .map_err(|source| MemberError::Mapping { id: self.id.clone(), source })?;
+        let job = SealJob { wallet: Arc::clone(&self.wallet), quantities_wh: quantities_wh.clone() };
+        self.pending = Some(Pending { slot, round_id, quantities_wh, salt: None });
+        Ok((plan, job))
+    }
+
+    /// Remembers the sealed bid's salt, from which the bid's randomness follows.
+    pub fn sealed(&mut self, bid: &SealedBid) {
+        if let Some(pending) = self.pending.as_mut().filter(|pending| pending.round_id == bid.round_id) {
+            pending.salt = Some(bid.salt);
+        }
+    }
+
+    /// Takes the settled round: computes the own fill from the public outcome, checks that the ledger's settlement
+    /// point holds exactly it, and tells the model.
+    ///
+    /// # Errors
+    /// A missing bid, a wrong settlement point, or the model's refusal.
+    pub fn settle(&mut self, community: &Community, settled: &SettledRound) -> Result<Fill, MemberError> {
+        let round_id = settled.round_id;
+        let Some(pending) = self.pending.take_if(|pending| pending.round_id == round_id) else {
+            return Ok(Fill::default());
+        };
+        let missing = || MemberError::BidMissing { id: self.id.clone(), round_id };
+        let account = self.account();
+        let own = settled.bids.iter().find(|bid| bid.account == account).ok_or_else(missing)?;
+        let salt = pending.salt.ok_or_else(missing)?;
+        let weights = fill_weights(&community.params().grid, &settled.outcome);
+        let (bought, sold) = fills(&weights, &pending.quantities_wh);
+        let r = self.wallet.round_view_key(self.key_epoch, round_id).randomness(&salt);
+        let net = i64::try_from(i128::from(bought) - i128::from(sold)).unwrap_or(i64::MAX);
+        if !settlement_point_holds(community.bid_params(), &r, &weights, net, &own.settlement_point) {
+            return Err(MemberError::WrongSettlement { id: self.id.clone(), round_id });
+        }
+        self.tell(pending.slot, bought, sold)?;
+        Ok(Fill { bought_wh_q16: bought, sold_wh_q16: sold, trade: settled.outcome.trade })
+    }
+
+    /// The round was void: nothing was traded.
+    ///
+    /// # Errors
+    /// The model's refusal.
+    pub fn voided(&mut self, round_id: u64) -> Result<(), MemberError> {
+        match self.pending.take_if(|pending| pending.round_id == round_id) {
+            Some(pending) => self.tell(pending.slot, 0, 0),
+            None => Ok(()),
+        }
+    }
+
+    fn tell(&mut self, slot: usize, bought_wh_q16: u64, sold_wh_q16: u64) -> Result<(), MemberError> {
+        self.bidder
+            .settle(slot, u128::from(bought_wh_q16), u128::from(sold_wh_q16))
+            .map_err(|source| MemberError::Behaviour { id: self.id.clone(), source })
+    }
+}
+
+/// Energy bought and sold by a bid under public fill weights, Wh/2^16. Market bounds keep both inside 63 bits.
+fn fills(weights: &[i64], quantities_wh: &[u64]) -> (u64, u64) {
+    let side = |sign: i64| -> u64 {
+        let terms = weights.iter().zip(quantities_wh).filter(|(weight, _)| weight.signum() == sign);
+        terms.fold(0u64, |sum, (weight, wh)| sum.saturating_add(weight.unsigned_abs().saturating_mul(*wh)))
+    };
+    (side(1), side(-1))
+}

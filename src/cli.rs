@@ -1,0 +1,268 @@
+//! The commands and their arguments.
+
+use crate::commands;
+use crate::failure::Failure;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Privacy-preserving market for local energy: sealed bids, a double auction, a ledger that everybody can audit.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, max_term_width = 110)]
+pub struct Cli {
+    /// What is logged to standard error: error, warn, info, debug, trace, or a filter such as `veilgrid_actors=debug`
+    #[arg(long, global = true, env = "VEILGRID_LOG", default_value = "warn")]
+    pub log: String,
+    /// Log lines as JSON
+    #[arg(long, global = true)]
+    pub log_json: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Trade a day of a real community in private, with everything in one process, and audit its ledger
+    #[command(after_help = "Example:\n  veilgrid demo --participants 20 --slots 8 --out my-day\n  \
+        veilgrid audit my-day/ledger.vgl")]
+    Demo(DemoArgs),
+    /// Clear one round from an order book, sealed end to end (or in the plain, for comparison)
+    #[command(after_help = "Example:\n  veilgrid clear data/order_books/t_10_s1.csv\n  \
+        veilgrid clear data/setm_case_high.csv --plain --json\n\n\
+        The book is CSV: id,side,price_ct_per_kwh,quantity_kwh with side buy or sell.")]
+    Clear(ClearArgs),
+    /// Recompute everything on an exported ledger with no secret and name the first violation
+    #[command(after_help = "Example:\n  veilgrid audit my-day/ledger.vgl --genesis 5f3a…\n\n\
+        Exit code 0: everything holds. 1: a violation, named with its place. 2: the file can't be read.")]
+    Audit(AuditArgs),
+    /// Print an exported ledger, or one of its rounds, for people
+    #[command(
+        after_help = "Example:\n  veilgrid show my-day/ledger.vgl\n  veilgrid show my-day/ledger.vgl round 3"
+    )]
+    Show(ShowArgs),
+    /// Measure this machine: will it do?
+    #[command(after_help = "Example:\n  veilgrid bench verify\n  veilgrid bench round --bids 5000\n  \
+        veilgrid bench prepare bids.bin --bids 256 --ticks 64\n  veilgrid bench round --bids 5000 --from bids.bin")]
+    Bench(BenchArgs),
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Community data as CSV (slot_start,participant_id,role,load_kwh,generation_kwh,ev_kwh); default: the built-in day
+    #[arg(long, value_name = "FILE")]
+    pub data: Option<PathBuf>,
+    /// Participants, chosen across the roles in proportion
+    #[arg(long, value_name = "N", default_value_t = 24)]
+    pub participants: usize,
+    /// Slots, spread over the hours in which the community generates
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub slots: usize,
+    /// Ticks of the price grid, a power of two
+    #[arg(long, value_name = "L", default_value_t = 64)]
+    pub ticks: u32,
+    /// Validators, at least four
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub validators: u16,
+    /// A round with fewer bids is void
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub min_bidders: u32,
+    /// Retail tariff, ct/kWh: what energy costs outside of the market
+    #[arg(long, value_name = "CT", default_value = "32")]
+    pub retail: String,
+    /// Feed-in tariff, ct/kWh: what surplus earns outside of the market
+    #[arg(long, value_name = "CT", default_value = "8")]
+    pub feed_in: String,
+    /// Folder for the ledger; it must not exist (default: a fresh time-stamped one)
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Seed of limit prices and charging sessions; keys always come from the system
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `clear`.
+#[derive(Debug, Args)]
+pub struct ClearArgs {
+    /// The order book
+    #[arg(value_name = "BOOK.csv")]
+    pub book: PathBuf,
+    /// Clear in the plain: no keys, no proofs, no ledger
+    #[arg(long)]
+    pub plain: bool,
+    /// Lowest price of the grid, mct/kWh
+    #[arg(long, value_name = "P", default_value_t = 0)]
+    pub price_min: u64,
+    /// Distance of two prices, mct/kWh, even
+    #[arg(long, value_name = "T", default_value_t = 1000)]
+    pub tick: u64,
+    /// Number of prices, a power of two
+    #[arg(long, value_name = "L", default_value_t = 64)]
+    pub ticks: u32,
+    /// Bits of a quantity in Wh: 8, 16 or 32
+    #[arg(long, value_name = "n", default_value_t = 16)]
+    pub bits: u8,
+    /// Clearing rule
+    #[arg(long, value_enum, default_value_t = RuleArg::Uniform)]
+    pub rule: RuleArg,
+    /// Orders that can never trade on the grid
+    #[arg(long, value_enum, default_value_t = OffGridArg::Refuse)]
+    pub off_grid: OffGridArg,
+    /// Keep the sealed round's ledger in this file; it must not exist
+    #[arg(long, value_name = "FILE", conflicts_with = "plain")]
+    pub ledger: Option<PathBuf>,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `audit`.
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// The exported ledger
+    pub ledger: PathBuf,
+    /// Hash of the genesis block that you trust, 64 hex digits
+    #[arg(long, value_name = "HASH")]
+    pub genesis: Option<String>,
+    /// Receipts to look up: a bid that has a receipt and is missing was censored
+    #[arg(long, value_name = "FILE")]
+    pub receipts: Option<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The exported ledger
+    pub ledger: PathBuf,
+    /// The word `round`, to show one round
+    #[arg(value_enum, requires = "number")]
+    pub what: Option<ShowWhat>,
+    /// The round's number
+    #[arg(value_name = "N")]
+    pub number: Option<u64>,
+}
+
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// What to measure
+    #[command(subcommand)]
+    pub command: BenchCommand,
+}
+
+/// What `bench` measures.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Prove bids once and keep them in a new file for the others' --from
+    Prepare {
+        /// The file; it must not exist
+        file: PathBuf,
+        /// The size
+        #[command(flatten)]
+        size: BenchSize,
+    },
+    /// Verify a batch, beside the plain crate one by one and the machine's unit costs
+    Verify {
+        /// The size
+        #[command(flatten)]
+        size: BenchSize,
+    },
+    /// Seal a bid, beside the plain crate's prover; one thread
+    Prove {
+        /// The size
+        #[command(flatten)]
+        size: BenchSize,
+    },
+    /// Add verified bids to the running sums
+    Tally {
+        /// The size
+        #[command(flatten)]
+        size: BenchSize,
+    },
+    /// A whole round in memory, from received bytes to the cleared result
+    Round {
+        /// The size
+        #[command(flatten)]
+        size: BenchSize,
+    },
+}
+
+/// The size of a measured run.
+#[derive(Debug, Args)]
+pub struct BenchSize {
+    /// Bids
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub bids: usize,
+    /// Distinct bids among them; the others repeat these byte for byte (default: all up to 256)
+    #[arg(long, value_name = "N")]
+    pub distinct: Option<usize>,
+    /// Ticks of the price grid, a power of two
+    #[arg(long, value_name = "L", default_value_t = 64)]
+    pub ticks: u32,
+    /// Bits of a quantity: 8, 16 or 32
+    #[arg(long, value_name = "n", default_value_t = 16)]
+    pub bits: u32,
+    /// Threads (default: all cores)
+    #[arg(long, value_name = "T")]
+    pub threads: Option<usize>,
+    /// Read the distinct bids from a file of `bench prepare`
+    #[arg(long, value_name = "FILE")]
+    pub from: Option<PathBuf>,
+    /// Print the figures as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `show` can show of a ledger.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum ShowWhat {
+    /// One round
+    Round,
+}
+
+/// Clearing rules.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum RuleArg {
+    /// One price for all, the long side rationed pro rata
+    Uniform,
+    /// The marginal ticks set the prices and do not trade
+    TradeReduction,
+}
+
+/// What happens to an order off the grid.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum OffGridArg {
+    /// The book is refused and the order named
+    Refuse,
+    /// The order is left out
+    Drop,
+}
+
+/// Sends logs to standard error, structured.
+pub fn init_logs(cli: &Cli) {
+    use tracing_subscriber::{EnvFilter, fmt};
+    let filter = EnvFilter::try_new(&cli.log).unwrap_or_else(|_| EnvFilter::new("warn"));
+    let logs = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if cli.log_json { logs.json().init() } else { logs.init() }
+}
+
+/// Runs a command.
+///
+/// # Errors
+/// [`Failure`] with the message for the user and the exit code.
+pub fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        Command::Demo(args) => commands::demo::run(&args),
+        Command::Clear(args) => commands::clear::run(&args),
+        Command::Audit(args) => commands::audit::run(&args),
+        Command::Show(args) => commands::show::run(&args),
+        Command::Bench(args) => commands::bench::run(&args),
+    }
+}

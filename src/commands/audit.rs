@@ -1,0 +1,178 @@
+//! `veilgrid audit`: everything recomputed from an exported ledger, with no secret.
+
+use crate::cli::AuditArgs;
+use crate::failure::Failure;
+use crate::{output, receipts};
+use indicatif::ProgressBar;
+use serde::Serialize;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+use veilgrid_crypto::receipt::Receipt;
+use veilgrid_ledger::audit::{AuditError, AuditReport, AuditRequest, ReceiptVerdict, audit_export};
+use veilgrid_ledger::export::{LedgerReader, ReadError};
+
+/// Runs the command.
+///
+/// # Errors
+/// [`Failure::Audit`] with the first violation; [`Failure::Input`] when a file can't be opened.
+pub fn run(args: &AuditArgs) -> Result<(), Failure> {
+    let trusted_genesis = args.genesis.as_deref().map(parse_hash).transpose()?;
+    let receipts = args.receipts.as_deref().map(receipts::read).transpose()?.unwrap_or_default();
+    match audit_file(&args.ledger, trusted_genesis, receipts, args.json) {
+        Ok(report) => {
+            if args.json {
+                output::json(&Verdict { ok: true, violation: None, report: Some(&report) })
+            } else {
+                print(&report);
+                Ok(())
+            }
+        }
+        Err(Failure::Audit(violation)) => {
+            if args.json {
+                output::json(&Verdict { ok: false, violation: Some(&violation), report: None })?;
+            }
+            Err(Failure::Audit(violation))
+        }
+        Err(other) => Err(other),
+    }
+}
+
+#[derive(Serialize)]
+struct Verdict<'a> {
+    ok: bool,
+    violation: Option<&'a str>,
+    #[serde(flatten)]
+    report: Option<&'a AuditReport>,
+}
+
+fn parse_hash(text: &str) -> Result<[u8; 32], Failure> {
+    let mut hash = [0u8; 32];
+    hex::decode_to_slice(text.trim(), &mut hash)
+        .map_err(|error| Failure::Input(format!("--genesis takes 64 hex digits: {error}")))?;
+    Ok(hash)
+}
+
+/// Audits a ledger file.
+///
+/// # Errors
+/// [`Failure::Audit`] for a violation, a damaged file or a receipt that was not kept.
+pub fn audit_file(
+    path: &Path,
+    trusted_genesis: Option<[u8; 32]>,
+    receipts: Vec<Receipt>,
+    quiet: bool,
+) -> Result<AuditReport, Failure> {
+    let file = File::open(path).map_err(|error| Failure::file(path, error))?;
+    let length = file.metadata().map_err(|error| Failure::file(path, error))?.len();
+    let bar = output::progress(length, "auditing (bytes)", quiet);
+    let reader = LedgerReader::new(Counted { inner: BufReader::new(file), bar: bar.clone() })
+        .map_err(|error| read_failure(path, error))?;
+    let request = AuditRequest { trusted_genesis, receipts };
+    let result = audit_export(reader, request, |_| {});
+    bar.finish_and_clear();
+    let report = result.map_err(|error| match error {
+        AuditError::Read { after_blocks, source } => match read_failure(path, source) {
+            Failure::Audit(text) => Failure::Audit(format!("{text} (after {after_blocks} blocks)")),
+            other => other,
+        },
+        AuditError::Violation(violation) => Failure::Audit(format!("{}: {violation}", path.display())),
+    })?;
+    refuse_broken_promises(&report)?;
+    Ok(report)
+}
+
+/// A failing disk says nothing about the ledger; everything else that can't be read is a damaged ledger.
+fn read_failure(path: &Path, error: ReadError) -> Failure {
+    match error {
+        ReadError::Io { .. } => Failure::file(path, error),
+        damaged => Failure::Audit(format!("{}: {damaged}", path.display())),
+    }
+}
+
+fn refuse_broken_promises(report: &AuditReport) -> Result<(), Failure> {
+    let broken = report
+        .receipts
+        .iter()
+        .find(|finding| matches!(finding.verdict, ReceiptVerdict::Missing | ReceiptVerdict::OtherBid));
+    match broken {
+        None => Ok(()),
+        Some(finding) => Err(Failure::Audit(format!(
+            "round {}: account {} has a receipt for bid {}, and the ledger does not hold that bid: it was left out \
+             after its receipt",
+            finding.round_id,
+            hex::encode(&finding.account[..8]),
+            hex::encode(&finding.bid_digest[..8]),
+        ))),
+    }
+}
+
+/// Moves a progress bar along with what is read.
+struct Counted<R> {
+    inner: R,
+    bar: ProgressBar,
+}
+
+impl<R: std::io::Read> std::io::Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.bar.inc(count as u64);
+        Ok(count)
+    }
+}
+
+/// Prints what was checked, how many of each, and every opened value.
+pub fn print(report: &AuditReport) {
+    print_opened(report);
+    print_checked(report);
+}
+
+/// Prints what was checked and how many of each.
+pub fn print_checked(report: &AuditReport) {
+    let mut checked = output::table(&["checked", "count"]);
+    let keys = &report.key_generation;
+    let mut row = |what: &str, count: u64| {
+        checked.add_row([what.to_owned(), count.to_string()]);
+    };
+    row("blocks: links, bodies, state roots", report.blocks);
+    row("key generation: dealers' packages and signatures", keys.packages);
+    row("key generation: proofs of knowledge", keys.proofs);
+    row("threshold keys recomputed", keys.keys);
+    row("bids: proofs and signatures", report.bids);
+    row("opening shares: proofs of equal logarithms", report.shares);
+    row("opened values", report.opened_values.len() as u64);
+    row("clearings recomputed", report.rounds_cleared);
+    row("energy balances", report.conservation_checks);
+    row("settlement points recomputed", report.settlement_points);
+    row("rounds settled", report.rounds_settled);
+    row("rounds void", report.rounds_void);
+    row("rounds unfinished", report.rounds_unfinished.len() as u64);
+    row("receipts looked up", report.receipts.len() as u64);
+    output::line(checked);
+    for unfinished in &report.rounds_unfinished {
+        output::line(format!(
+            "round {} is unfinished: it waits for {}",
+            unfinished.round_id, unfinished.waits_for
+        ));
+    }
+    output::line(format!("ledger     {}", hex::encode(report.ledger_id)));
+    let trust = if report.genesis_trusted { "as you gave it" } else { "NOT compared: give --genesis" };
+    output::line(format!("genesis    {} ({trust})", hex::encode(report.genesis_hash)));
+    output::line(format!("height     {}", report.height));
+    output::line(format!("block      {}", hex::encode(report.block_hash)));
+    output::line(format!("state root {}", hex::encode(report.state_root)));
+    output::line("audit passed");
+}
+
+fn print_opened(report: &AuditReport) {
+    let mut rounds: std::collections::BTreeMap<u64, Vec<String>> = std::collections::BTreeMap::new();
+    for value in &report.opened_values {
+        let text = format!("{:?}{}={}", value.kind, value.tick, value.value_wh);
+        rounds.entry(value.round_id).or_default().push(text);
+    }
+    let mut opened = output::table(&["round", "every value that was opened, Wh"]);
+    for (round_id, values) in rounds {
+        opened.add_row([round_id.to_string(), values.join(" ")]);
+    }
+    output::line(opened);
+}

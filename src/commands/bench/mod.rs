@@ -1,0 +1,66 @@
+//! `veilgrid bench`: will this machine do?
+//!
+//! Every figure is measured in one run on the machine at hand: the batch beside the plain crate over the same number
+//! of values, and both beside the machine's own unit costs.
+#![allow(clippy::disallowed_types, reason = "measuring needs a clock; nothing here is hashed or settled")]
+
+mod prepared;
+mod prove;
+mod report;
+mod round;
+mod tally;
+mod units;
+mod verify;
+mod world;
+
+use crate::cli::{BenchArgs, BenchCommand, BenchSize};
+use crate::failure::Failure;
+use crate::output;
+use report::Report;
+
+/// Runs the command.
+///
+/// # Errors
+/// Sizes that no market can have, an unusable file.
+pub fn run(args: &BenchArgs) -> Result<(), Failure> {
+    let size = match &args.command {
+        BenchCommand::Prepare { size, .. }
+        | BenchCommand::Verify { size }
+        | BenchCommand::Prove { size }
+        | BenchCommand::Tally { size }
+        | BenchCommand::Round { size } => size,
+    };
+    if size.bids == 0 {
+        return Err(Failure::Input("--bids has to be at least 1".to_owned()));
+    }
+    let threads = size.threads.unwrap_or_else(rayon::current_num_threads);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(Failure::input)?;
+    let report = pool.install(|| match &args.command {
+        BenchCommand::Prepare { file, size } => prepared::prepare(file, size).map(|()| None),
+        BenchCommand::Verify { size } => verify::run(size).map(Some),
+        BenchCommand::Prove { size } => prove::run(size).map(Some),
+        BenchCommand::Tally { size } => tally::run(size).map(Some),
+        BenchCommand::Round { size } => round::run(size).map(Some),
+    })?;
+    match report {
+        None => Ok(()),
+        Some(report) if size.json => output::json(&report.with_threads(threads)),
+        Some(report) => {
+            print(&report.with_threads(threads));
+            Ok(())
+        }
+    }
+}
+
+fn print(report: &Report) {
+    let mut table = output::table(&["measured", "value"]);
+    for (name, value) in report.rows() {
+        table.add_row([name, value]);
+    }
+    output::line(table);
+}
+
+/// Number of distinct bids of a run: as asked, by default all up to 256.
+fn distinct(size: &BenchSize) -> usize {
+    size.distinct.unwrap_or(size.bids.min(256)).clamp(1, size.bids)
+}

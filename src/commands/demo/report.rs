@@ -1,0 +1,174 @@
+//! What a day came to, as tables and as JSON.
+
+use super::plan::Plan;
+use crate::output;
+use serde::Serialize;
+use std::path::Path;
+use veilgrid_actors::day::{DayReport, RoundResult, RoundRow};
+use veilgrid_ledger::audit::AuditReport;
+use veilgrid_ledger::transaction::VoidReason;
+use veilgrid_market::Outcome;
+use veilgrid_market::units::{format_ct_per_kwh, format_kwh, format_ratio};
+use veilgrid_roles::behaviour::RoleSummary;
+use veilgrid_roles::community::Rounding;
+
+/// Prints the day for people.
+pub fn print(plan: &Plan, day: &DayReport) {
+    let config = &plan.config;
+    let tariffs = &config.tariffs;
+    output::line(format!(
+        "{} of {} participants, {} validators ({} open a sum), prices from {} to {} ct/kWh by {}",
+        config.participants.len(),
+        plan.available,
+        config.validators,
+        config.params.threshold,
+        format_ct_per_kwh(config.params.grid.price_min_mct_per_kwh()),
+        format_ct_per_kwh(config.params.grid.price_max_mct_per_kwh()),
+        format_ct_per_kwh(config.params.grid.tick_mct_per_kwh()),
+    ));
+    output::line(rounding_line(&plan.rounding));
+    let header =
+        ["slot (UTC)", "bids", "price ct/kWh", "volume kWh", "rationed", "opened sums (Wh)", "s to clear"];
+    let mut rounds = output::table(&header);
+    for row in &day.rounds {
+        rounds.add_row(round_cells(row));
+    }
+    output::line(rounds);
+    output::line(format!(
+        "What each kind of participant gained against retail {} and feed-in {} ct/kWh. The simulation knows this \
+         because it plays everybody; nobody else can compute it:",
+        format_ct_per_kwh(tariffs.retail_mct_per_kwh()),
+        format_ct_per_kwh(tariffs.feed_in_mct_per_kwh()),
+    ));
+    let mut gains = output::table(&["role", "members", "bought kWh", "sold kWh", "gain ct"]);
+    for summary in &day.gains {
+        gains.add_row(gain_cells(summary));
+    }
+    output::line(gains);
+    let proving: f64 = day.rounds.iter().map(|row| row.timings.proving.as_secs_f64()).sum();
+    let opening: f64 = day.rounds.iter().map(|row| row.timings.opening.as_secs_f64()).sum();
+    output::line(format!(
+        "took: key generation {:.1} s, sealing {proving:.1} s, close to settled {opening:.1} s in {} rounds",
+        day.key_generation.as_secs_f64(),
+        day.rounds.len(),
+    ));
+    for refusal in &day.tip.false_shares {
+        output::line(format!("false share: {refusal}"));
+    }
+}
+
+fn rounding_line(rounding: &Rounding) -> String {
+    let kwh = |milliwatt_hours: i128| format_ratio(milliwatt_hours, 1_000_000, 6);
+    format!(
+        "import to whole Wh changed {} values of the data by {} kWh in total ({} kWh without regard to sign)",
+        rounding.changed_values,
+        kwh(i128::from(rounding.signed_milliwatt_hours)),
+        kwh(i128::from(rounding.absolute_milliwatt_hours)),
+    )
+}
+
+fn round_cells(row: &RoundRow) -> [String; 7] {
+    let of = |show: fn(&Outcome) -> String, otherwise: &str| match &row.result {
+        RoundResult::Settled(outcome) => show(outcome),
+        _ => otherwise.to_owned(),
+    };
+    let otherwise = match &row.result {
+        RoundResult::Settled(_) => "-",
+        RoundResult::Void(VoidReason::TooFewBids) => "void: too few bids",
+        RoundResult::Unfinished => "unfinished",
+    };
+    [
+        output::utc(row.slot_start_unix_s),
+        row.bids.to_string(),
+        of(output::price, otherwise),
+        of(output::volume, "-"),
+        of(output::rationing, "-"),
+        output::opened(&row.opened),
+        format!("{:.2}", row.timings.opening.as_secs_f64()),
+    ]
+}
+
+fn gain_cells(summary: &RoleSummary) -> [String; 5] {
+    let kwh = |wh: i128| format_kwh(u64::try_from(wh).unwrap_or(0));
+    [
+        summary.role.to_string(),
+        summary.members.to_string(),
+        kwh(summary.bought_wh),
+        kwh(summary.sold_wh),
+        format_ratio(summary.gain_mct, 1000, 2),
+    ]
+}
+
+/// The day as JSON.
+#[derive(Serialize)]
+pub struct DayJson<'a> {
+    ledger: String,
+    ledger_id: String,
+    genesis_hash: String,
+    participants: usize,
+    validators: u16,
+    threshold: u16,
+    cancelled: bool,
+    rounding: Rounding,
+    rounds: Vec<RoundJson<'a>>,
+    /// From the simulation's own knowledge; nobody else can compute it.
+    gains: &'a [RoleSummary],
+    false_shares: Vec<String>,
+    key_generation_s: f64,
+    audit: &'a AuditReport,
+}
+
+#[derive(Serialize)]
+struct RoundJson<'a> {
+    round_id: u64,
+    slot_start_unix_s: i64,
+    bids: u64,
+    status: &'static str,
+    price_mct_per_kwh: Option<u64>,
+    volume_wh: Option<u64>,
+    outcome: Option<&'a Outcome>,
+    opened: &'a [veilgrid_ledger::state::round::OpenedSum],
+    proving_s: f64,
+    verification_s: f64,
+    close_to_settled_s: f64,
+}
+
+/// Collects the JSON form.
+pub fn json<'a>(plan: &'a Plan, day: &'a DayReport, audit: &'a AuditReport, ledger: &Path) -> DayJson<'a> {
+    DayJson {
+        ledger: ledger.display().to_string(),
+        ledger_id: hex::encode(day.ledger_id),
+        genesis_hash: hex::encode(day.genesis_hash),
+        participants: plan.config.participants.len(),
+        validators: plan.config.validators,
+        threshold: plan.config.params.threshold,
+        cancelled: day.cancelled,
+        rounding: plan.rounding,
+        rounds: day.rounds.iter().map(round_json).collect(),
+        gains: &day.gains,
+        false_shares: day.tip.false_shares.iter().map(ToString::to_string).collect(),
+        key_generation_s: day.key_generation.as_secs_f64(),
+        audit,
+    }
+}
+
+fn round_json(row: &RoundRow) -> RoundJson<'_> {
+    let (status, outcome) = match &row.result {
+        RoundResult::Settled(outcome) => ("settled", Some(outcome)),
+        RoundResult::Void(VoidReason::TooFewBids) => ("void", None),
+        RoundResult::Unfinished => ("unfinished", None),
+    };
+    RoundJson {
+        round_id: row.round_id,
+        slot_start_unix_s: row.slot_start_unix_s,
+        bids: row.bids,
+        status,
+        price_mct_per_kwh: outcome.and_then(|outcome| outcome.trade).map(|trade| trade.buy_price_mct_per_kwh),
+        volume_wh: outcome.and_then(|outcome| outcome.volume_wh),
+        outcome,
+        opened: &row.opened,
+        proving_s: row.timings.proving.as_secs_f64(),
+        verification_s: row.timings.verification.as_secs_f64(),
+        close_to_settled_s: row.timings.opening.as_secs_f64(),
+    }
+}

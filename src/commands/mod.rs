@@ -1,0 +1,7 @@
+//! One module a command.
+
+pub mod audit;
+pub mod bench;
+pub mod clear;
+pub mod demo;
+pub mod show;

@@ -1,0 +1,11 @@
+//! The command line of veilgrid: it reads files, starts the roles and prints results. No protocol rule is in here.
+//!
+//! Results go to standard output, as tables or with `--json` for programs; progress, logs and errors go to standard
+//! error.
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod commands;
+pub mod failure;
+pub mod output;
+pub mod receipts;

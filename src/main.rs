@@ -1,0 +1,17 @@
+//! The `veilgrid` program. Everything is in the library; this only maps results to exit codes.
+#![forbid(unsafe_code)]
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = veilgrid::cli::Cli::parse();
+    veilgrid::cli::init_logs(&cli);
+    match veilgrid::cli::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("veilgrid: {failure}");
+            failure.exit_code()
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Bad input gets a clear error with its place and a non-zero exit code, and nothing is written.
+
+mod common;
+
+use common::{code, root, stderr, veilgrid, write_book};
+use std::path::Path;
+
+const HEAD: &str = "id,side,price_ct_per_kwh,quantity_kwh\n";
+
+/// Runs `clear` on a book and expects exit code 2 and these words in the message.
+fn refused(text: &str, args: &[&str], words: &[&str]) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let book = write_book(dir.path(), "book.csv", text);
+    let output = veilgrid(["clear", book.to_str().expect("UTF-8")].iter().chain(args));
+    let message = stderr(&output);
+    assert_eq!(code(&output), 2, "{text:?}: {message}");
+    for word in words {
+        assert!(message.contains(word), "{text:?}: `{word}` is not in: {message}");
+    }
+    assert!(output.stdout.is_empty(), "{text:?}");
+}
+
+#[test]
+fn unusable_books_are_refused_with_line_and_column() {
+    refused("", &[], &["empty"]);
+    refused(HEAD, &[], &["no orders"]);
+    refused("id,side,price_ct_per_kwh\na,buy,1\n", &[], &["quantity_kwh", "missing"]);
+    let row = |row: &str| format!("{HEAD}ok,sell,10,1\n{row}\n");
+    refused(&row("a,buy,10,-1"), &[], &["line 3", "-1"]);
+    refused(&row("a,buy,10,one"), &[], &["line 3", "one"]);
+    refused(&row("a,buy,10,NaN"), &[], &["line 3", "NaN"]);
+    refused(&row("a,buy,inf,1"), &[], &["line 3", "inf"]);
+    refused(&row("a,buy,10,0.0001"), &[], &["line 3", "0.0001", "Wh"]);
+    refused(&row("a,buy,10,65.536"), &[], &["line 3", "bits"]);
+    refused(&row("a,buy,10,99999999999999999999"), &[], &["line 3"]);
+    refused(&row("a,hold,10,1"), &[], &["line 3", "hold"]);
+    refused(&row("ok,buy,10,1"), &[], &["line 3", "ok"]);
+    refused(&row("a,buy,-1,1"), &[], &["line 3", "-1"]);
+}
+
+#[test]
+fn orders_that_can_never_trade_are_refused_with_the_grid_or_dropped() {
+    let book = format!("{HEAD}b,buy,5,1\ns,sell,80,1\nt,sell,12,1\nc,buy,12,1\n");
+    refused(&book, &["--price-min", "10000"], &["line 2", "10.00", "73.00"]);
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = write_book(dir.path(), "book.csv", &book);
+    let kept = common::clear(&path, &["--price-min", "10000", "--off-grid", "drop", "--plain"]);
+    assert_eq!(kept["volume_wh"], 1000);
+    assert_eq!(kept["fills"].as_array().expect("fills").len(), 4);
+}
+
+#[test]
+fn impossible_parameters_are_refused() {
+    let book = format!("{HEAD}a,buy,10,1\nb,sell,5,1\n");
+    refused(&book, &["--ticks", "48"], &["power of two", "48"]);
+    refused(&book, &["--ticks", "1"], &["power of two"]);
+    refused(&book, &["--tick", "999"], &["even", "999"]);
+    refused(&book, &["--tick", "0"], &["even"]);
+    refused(&book, &["--bits", "12"], &["12"]);
+    // 2 members x 8,192 steps x 2^32 Wh is above 2^40.
+    refused(&book, &["--bits", "32", "--ticks", "4096"], &["members"]);
+    refused(&book, &["--tick", "1000000000000"], &["price"]);
+}
+
+#[test]
+fn usage_errors_exit_with_2() {
+    for args in [vec!["clear"], vec!["frobnicate"], vec!["clear", "x.csv", "--rule", "best"], vec!["audit"]] {
+        assert_eq!(code(&veilgrid(&args)), 2, "{args:?}");
+    }
+    let missing = veilgrid(["clear", "no-such-file.csv"]);
+    assert_eq!(code(&missing), 2);
+    assert!(stderr(&missing).contains("no-such-file.csv"));
+    let hash = veilgrid(["audit", "Cargo.toml", "--genesis", "xyz"]);
+    assert_eq!(code(&hash), 2);
+    assert!(stderr(&hash).contains("64 hex digits"));
+}
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    for command in ["demo", "clear", "audit", "show", "bench"] {
+        let output = veilgrid([command, "--help"]);
+        assert_eq!(code(&output), 0);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            text.contains("Example:") && text.contains(&format!("veilgrid {command}")),
+            "{command}: {text}"
+        );
+    }
+}
+
+fn demo_refused(args: &[&str], words: &[&str]) {
+    let output = veilgrid([&["demo"], args].concat());
+    let message = stderr(&output);
+    assert_eq!(code(&output), 2, "{args:?}: {message}");
+    for word in words {
+        assert!(message.contains(word), "{args:?}: `{word}` is not in: {message}");
+    }
+}
+
+#[test]
+fn the_demo_refuses_impossible_parameters_before_it_starts() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let out = dir.path().join("day");
+    let out_text = out.to_str().expect("UTF-8");
+    demo_refused(&["--participants", "0", "--out", out_text], &["participants"]);
+    demo_refused(&["--participants", "5000", "--out", out_text], &["5000", "121"]);
+    demo_refused(&["--slots", "0", "--out", out_text], &["slots"]);
+    demo_refused(&["--slots", "97", "--out", out_text], &["97", "96"]);
+    demo_refused(&["--validators", "3", "--out", out_text], &["validators", "3"]);
+    demo_refused(&["--ticks", "33", "--out", out_text], &["33", "power of two"]);
+    demo_refused(&["--retail", "cheap", "--out", out_text], &["cheap"]);
+    demo_refused(&["--retail", "5", "--feed-in", "9", "--out", out_text], &["retail", "feed-in"]);
+    demo_refused(&["--min-bidders", "25", "--out", out_text], &["25", "24"]);
+    demo_refused(&["--min-bidders", "1", "--out", out_text], &["min_bidders is 1", "at least 2"]);
+    demo_refused(&["--data", "no-such-day.csv", "--out", out_text], &["no-such-day.csv"]);
+    assert!(!out.exists(), "nothing is written by a refused run");
+    std::fs::create_dir(&out).expect("a folder");
+    demo_refused(&["--out", out_text], &["exists"]);
+}
+
+#[test]
+fn damaged_community_data_is_refused_with_its_line() {
+    let head = "slot_start,participant_id,role,load_kwh,generation_kwh,ev_kwh\n";
+    let dir = tempfile::tempdir().expect("a folder");
+    for (text, words) in [
+        (String::new(), vec!["empty"]),
+        ("slot_start,participant_id,role,load_kwh,generation_kwh\n".to_owned(), vec!["ev_kwh"]),
+        (format!("{head}2016-06-22T00:00:00+02:00,a,consumer,-1,0,0\n"), vec!["line 2", "-1"]),
+        (format!("{head}2016-06-22T00:00:00+02:00,a,consumer,nan,0,0\n"), vec!["line 2", "nan"]),
+        (format!("{head}2016-06-22T00:00:00+02:00,a,wizard,1,0,0\n"), vec!["line 2", "wizard"]),
+        (format!("{head}yesterday,a,consumer,1,0,0\n"), vec!["line 2", "yesterday"]),
+    ] {
+        let data = write_book(dir.path(), "day.csv", &text);
+        let out = dir.path().join("out");
+        let paths = ["--data", data.to_str().expect("UTF-8"), "--out", out.to_str().expect("UTF-8")];
+        demo_refused(&paths, &words);
+        assert!(!out.exists());
+    }
+}
+
+#[test]
+fn damaged_ledgers_fail_the_audit_with_exit_code_1() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let ledger = dir.path().join("round.vgl");
+    let ledger_text = ledger.to_str().expect("UTF-8");
+    let book = root().join("data/order_books/e_one_wh.csv");
+    common::clear(&book, &["--ticks", "64", "--ledger", ledger_text]);
+    let again = veilgrid(["clear", book.to_str().expect("UTF-8"), "--ledger", ledger_text]);
+    assert_eq!(code(&again), 2, "an existing file is not overwritten");
+    let audit = |path: &Path| veilgrid(["audit", path.to_str().expect("UTF-8")]);
+    assert_eq!(code(&audit(&ledger)), 0);
+    let bytes = std::fs::read(&ledger).expect("the ledger");
+    let other = dir.path().join("other.vgl");
+    let mut failing = vec![Vec::new(), bytes[..bytes.len() - 1].to_vec(), bytes[..bytes.len() / 2].to_vec()];
+    failing.push([&bytes[..], b"x"].concat());
+    for place in [0, 8, 100, bytes.len() / 3, bytes.len() / 2, bytes.len() - 40] {
+        let mut changed = bytes.clone();
+        changed[place] ^= 1;
+        failing.push(changed);
+    }
+    for changed in failing {
+        std::fs::write(&other, &changed).expect("writable");
+        let output = audit(&other);
+        assert_eq!(code(&output), 1, "{} bytes: {}", changed.len(), stderr(&output));
+        assert!(stderr(&output).contains("other.vgl"));
+    }
+    assert_eq!(code(&audit(&dir.path().join("missing.vgl"))), 2);
+    let wrong = veilgrid(["audit", ledger_text, "--genesis", &"00".repeat(32)]);
+    assert_eq!(code(&wrong), 1);
+    let shown = veilgrid(["show", ledger_text, "round", "1"]);
+    assert_eq!(code(&shown), 0, "{}", stderr(&shown));
+    let missing = veilgrid(["show", ledger_text, "round", "7"]);
+    assert_eq!(code(&missing), 2);
+    assert!(stderr(&missing).contains("no round 7"));
+}

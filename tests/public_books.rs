@@ -1,0 +1,95 @@
+//! `clear --plain` against the reference results of all public books.
+
+mod common;
+
+use common::{clear, root};
+use serde_json::{Value, json};
+
+/// The reference's result in the words of `clear --json` (`data/order_books`: p_min, tick, prices in 0.01 ct; buy and
+/// sell for demand and supply).
+fn in_our_words(expected: &Value) -> Value {
+    let traded = expected["traded"] == json!(true);
+    let times_ten = |value: &Value| value.as_u64().map(|price| price * 10);
+    json!({
+        "traded": traded,
+        "price_mct_per_kwh": expected["price_x2"].as_u64().map(|price_x2| price_x2 * 5),
+        "price_interval_mct_per_kwh":
+            traded.then(|| [times_ten(&expected["price_lo"]), times_ten(&expected["price_hi"])]),
+        "volume_wh": expected["volume_wh"],
+        "rationed": match expected["rationed"].as_str() {
+            Some("buy") => "demand",
+            Some("sell") => "supply",
+            _ => "none",
+        },
+        "fraction_q16": expected["fraction"],
+        "rest_q16": expected["rest"],
+    })
+}
+
+#[test]
+fn plain_clearing_equals_the_reference_on_all_public_books() {
+    let books: Vec<Value> = serde_json::from_str(
+        &std::fs::read_to_string(root().join("data/order_books/expected.json")).expect("reference results"),
+    )
+    .expect("JSON");
+    assert_eq!(books.len(), 21);
+    for expected in &books {
+        let name = expected["book"].as_str().expect("a name");
+        let (p_min, tick) =
+            (expected["p_min"].as_u64().expect("p_min"), expected["tick"].as_u64().expect("tick"));
+        let ours = clear(
+            &root().join(format!("data/order_books/{name}.csv")),
+            &[
+                "--plain",
+                "--off-grid",
+                "drop",
+                "--price-min",
+                &(p_min * 10).to_string(),
+                "--tick",
+                &(tick * 10).to_string(),
+                "--ticks",
+                &expected["L"].to_string(),
+            ],
+        );
+        let wanted = in_our_words(expected);
+        for (key, value) in wanted.as_object().expect("an object") {
+            assert_eq!(&ours[key], value, "{name}: {key}");
+        }
+        let fills = ours["fills"].as_array().expect("fills");
+        assert_eq!(fills.len(), expected["fills"].as_object().expect("fills").len(), "{name}");
+        for fill in fills {
+            let id = fill["id"].as_str().expect("an id");
+            assert_eq!(fill["filled_q16"], expected["fills"][id], "{name}: fill of {id}");
+        }
+        let opened: Vec<Value> = ours["opened"]
+            .as_array()
+            .expect("opened")
+            .iter()
+            .map(|sum| json!([sum["sum"], sum["tick"], sum["value_wh"]]))
+            .collect();
+        assert_eq!(json!(opened), expected["openings"], "{name}: path");
+    }
+}
+
+#[test]
+fn the_setm_case_study_clears_in_its_low_high_and_willing_limits() {
+    let grid = ["--price-min", "3000", "--tick", "100", "--ticks", "32"];
+    for (case, traded, price, volume) in [
+        ("low", false, json!(null), 0),
+        ("high", false, json!(null), 0),
+        ("willing", true, json!(4800), 60_000),
+    ] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let ledger = dir.path().join("setm.vgl");
+        let book = root().join(format!("data/setm_case_{case}.csv"));
+        let more = [&grid[..], &["--ledger", ledger.to_str().expect("UTF-8")]].concat();
+        let sealed = clear(&book, &more);
+        assert_eq!(sealed["traded"], json!(traded), "{case}");
+        assert_eq!(sealed["price_mct_per_kwh"], price, "{case}");
+        assert_eq!(sealed["volume_wh"], json!(volume), "{case}");
+        assert_eq!(sealed, clear(&book, &[&grid[..], &["--plain"]].concat()), "{case}");
+        let report = common::json(&common::veilgrid(["audit", ledger.to_str().expect("UTF-8"), "--json"]));
+        assert_eq!(report["ok"], json!(true), "{case}");
+        assert_eq!(report["bids"], json!(7), "{case}");
+    }
+}
