@@ -3,6 +3,7 @@
 use crate::commands;
 use crate::failure::Failure;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 /// Privacy-preserving market for local energy: sealed bids, a double auction, a ledger that everybody can audit.
@@ -41,6 +42,10 @@ pub enum Command {
         after_help = "Example:\n  veilgrid show my-day/ledger.vgl\n  veilgrid show my-day/ledger.vgl round 3"
     )]
     Show(ShowArgs),
+    /// Write a ledger file from a validator's store, when a day was killed before it wrote its own
+    #[command(after_help = "Example:\n  veilgrid export my-day/validators/validator-1 rescued.vgl\n  \
+        veilgrid audit rescued.vgl")]
+    Export(ExportArgs),
     /// Measure this machine: will it do?
     #[command(after_help = "Example:\n  veilgrid bench verify\n  veilgrid bench round --bids 5000\n  \
         veilgrid bench prepare bids.bin --bids 256 --ticks 64\n  veilgrid bench round --bids 5000 --from bids.bin")]
@@ -149,6 +154,15 @@ pub struct ShowArgs {
     pub number: Option<u64>,
 }
 
+/// Arguments of `export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The directory of a validator's store
+    pub store: PathBuf,
+    /// The ledger file; it must not exist
+    pub ledger: PathBuf,
+}
+
 /// Arguments of `bench`.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
@@ -212,6 +226,9 @@ pub struct BenchSize {
     /// Threads (default: all cores)
     #[arg(long, value_name = "T")]
     pub threads: Option<usize>,
+    /// Use portable arithmetic even where the processor has AVX-512 IFMA
+    #[arg(long)]
+    pub portable: bool,
     /// Read the distinct bids from a file of `bench prepare`
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
@@ -246,11 +263,21 @@ pub enum OffGridArg {
 }
 
 /// Sends logs to standard error, structured.
-pub fn init_logs(cli: &Cli) {
+///
+/// # Errors
+/// A filter that can't be read.
+pub fn init_logs(cli: &Cli) -> Result<(), Failure> {
     use tracing_subscriber::{EnvFilter, fmt};
-    let filter = EnvFilter::try_new(&cli.log).unwrap_or_else(|_| EnvFilter::new("warn"));
-    let logs = fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if cli.log_json { logs.json().init() } else { logs.init() }
+    let filter = EnvFilter::try_new(&cli.log)
+        .map_err(|error| Failure::Input(format!("--log {}: {error}; try warn or debug", cli.log)))?;
+    let colours = std::io::stderr().is_terminal();
+    let logs = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    if cli.log_json {
+        logs.json().init()
+    } else {
+        logs.init()
+    }
+    Ok(())
 }
 
 /// Runs a command.
@@ -263,6 +290,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Clear(args) => commands::clear::run(&args),
         Command::Audit(args) => commands::audit::run(&args),
         Command::Show(args) => commands::show::run(&args),
+        Command::Export(args) => commands::export::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
     }
 }

@@ -6,8 +6,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = veilgrid::cli::Cli::parse();
-    veilgrid::cli::init_logs(&cli);
-    match veilgrid::cli::run(cli) {
+    match veilgrid::cli::init_logs(&cli).and_then(|()| veilgrid::cli::run(cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("veilgrid: {failure}");

@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use std::fs;
+use std::io::{self, Read};
 use std::path::Path;
 use veilgrid_crypto::receipt::Receipt;
 
@@ -22,11 +23,8 @@ pub fn write(path: &Path, receipts: &[Receipt]) -> Result<(), Failure> {
 /// # Errors
 /// The line that is no receipt.
 pub fn read(path: &Path) -> Result<Vec<Receipt>, Failure> {
-    let length = fs::metadata(path).map_err(|error| Failure::file(path, error))?.len();
-    if length > MAX_BYTES {
-        return Err(Failure::file(path, format!("{length} bytes are no file of receipts")));
-    }
-    let text = fs::read_to_string(path).map_err(|error| Failure::file(path, error))?;
+    let file = fs::File::open(path).map_err(|error| Failure::file(path, error))?;
+    let text = bounded(file, MAX_BYTES).map_err(|error| Failure::file(path, error))?;
     let parse = |(position, line): (usize, &str)| {
         let wrong =
             |error: String| Failure::file(path, format!("line {}: no receipt: {error}", position + 1));
@@ -34,4 +32,25 @@ pub fn read(path: &Path) -> Result<Vec<Receipt>, Failure> {
         Receipt::from_bytes(&bytes).map_err(|error| wrong(error.to_string()))
     };
     text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(parse).collect()
+}
+
+/// All of a text of at most `most` bytes. What is read counts, not a stated length: a device states none.
+fn bounded(input: impl Read, most: u64) -> io::Result<String> {
+    let mut text = String::new();
+    if input.take(most.saturating_add(1)).read_to_string(&mut text)? as u64 > most {
+        return Err(io::Error::other(format!("more than {most} bytes are no file of receipts")));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_read_than_allowed() {
+        assert_eq!(bounded(&b"ab\n"[..], 3).expect("fits"), "ab\n");
+        assert!(bounded(&b"abc\n"[..], 3).is_err());
+        assert!(bounded(io::repeat(b'a'), 1 << 16).is_err(), "a file without an end");
+    }
 }

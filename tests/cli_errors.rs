@@ -70,6 +70,9 @@ fn usage_errors_exit_with_2() {
     let missing = veilgrid(["clear", "no-such-file.csv"]);
     assert_eq!(code(&missing), 2);
     assert!(stderr(&missing).contains("no-such-file.csv"));
+    let filter = veilgrid(["clear", "no-such-file.csv", "--log", "veilgrid=loud"]);
+    assert_eq!(code(&filter), 2);
+    assert!(stderr(&filter).contains("--log veilgrid=loud"), "{}", stderr(&filter));
     let hash = veilgrid(["audit", "Cargo.toml", "--genesis", "xyz"]);
     assert_eq!(code(&hash), 2);
     assert!(stderr(&hash).contains("64 hex digits"));
@@ -77,7 +80,7 @@ fn usage_errors_exit_with_2() {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    for command in ["demo", "clear", "audit", "show", "bench"] {
+    for command in ["demo", "clear", "audit", "show", "export", "bench"] {
         let output = veilgrid([command, "--help"]);
         assert_eq!(code(&output), 0);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();

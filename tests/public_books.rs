@@ -71,6 +71,49 @@ fn plain_clearing_equals_the_reference_on_all_public_books() {
     }
 }
 
+/// What the audit finds opened on a sealed ledger against the reference's path, which shares no code with ours: the
+/// path, then the traded volume at the marginal tick, and nothing else.
+#[test]
+fn a_sealed_ledger_opens_exactly_the_path_of_the_reference_and_the_volume() {
+    let text = std::fs::read_to_string(root().join("data/order_books/expected.json")).expect("results");
+    let books: Vec<Value> = serde_json::from_str(&text).expect("JSON");
+    let dir = tempfile::tempdir().expect("a folder");
+    let (mut checked, mut volumes) = (0, 0);
+    for expected in &books {
+        let name = expected["book"].as_str().expect("a name");
+        if name.starts_with("t_100") {
+            // Books of hundreds of orders belong to the long run of `sealed_equals_plain`.
+            continue;
+        }
+        let ledger = dir.path().join(format!("{name}.vgl"));
+        let ledger = ledger.to_str().expect("UTF-8");
+        let times_ten = |key: &str| (expected[key].as_u64().expect("a number") * 10).to_string();
+        let (p_min, tick, ticks) = (times_ten("p_min"), times_ten("tick"), expected["L"].to_string());
+        let grid = ["--price-min", &p_min, "--tick", &tick, "--ticks", &ticks, "--off-grid", "drop"];
+        clear(
+            &root().join(format!("data/order_books/{name}.csv")),
+            &[&grid[..], &["--ledger", ledger]].concat(),
+        );
+        let report = common::json(&common::veilgrid(["audit", ledger, "--json"]));
+        let opened = report["opened_values"].as_array().expect("opened");
+        let of = |purpose: &str| -> Vec<Value> {
+            let wanted = opened.iter().filter(|sum| sum["purpose"] == purpose);
+            wanted.map(|sum| json!([sum["kind"], sum["tick"], sum["value_wh"]])).collect()
+        };
+        assert_eq!(json!(of("Path")), expected["openings"], "{name}");
+        let volume = match (expected["marginal_tick"].as_u64(), expected["rationed"].as_str()) {
+            (Some(tick), Some("sell")) => vec![json!(["D", tick, expected["volume_wh"]])],
+            (Some(tick), _) => vec![json!(["S", tick, expected["volume_wh"]])],
+            (None, _) => Vec::new(),
+        };
+        assert_eq!(of("Volume"), volume, "{name}");
+        checked += 1;
+        volumes += volume.len();
+    }
+    assert_eq!(checked, 15);
+    assert!(volumes > 5);
+}
+
 #[test]
 fn the_setm_case_study_clears_in_its_low_high_and_willing_limits() {
     let grid = ["--price-min", "3000", "--tick", "100", "--ticks", "32"];

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use veilgrid_actors::aggregator::{AggregatorActor, BidRefusal, SubmitEnvelope};
 use veilgrid_actors::cancel::CancelFlag;
 use veilgrid_actors::pool::ProofPool;
-use veilgrid_actors::sequencer::{Order, OrderError};
+use veilgrid_actors::sequencer::{FollowBlock, Order, OrderError};
 use veilgrid_actors::verdicts::SharedVerdicts;
 use veilgrid_crypto::bid::{SealedBid, seal_bid};
 use veilgrid_crypto::envelope::EnvelopeKey;
@@ -21,7 +21,7 @@ use veilgrid_ledger::genesis::Genesis;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::BlockEffects;
-use veilgrid_ledger::transaction::Transaction;
+use veilgrid_ledger::transaction::{Transaction, VoidReason};
 use veilgrid_ledger::verdicts::VerifyAll;
 use veilgrid_roles::intake::{Intake, IntakeError};
 use veilgrid_roles::local::{Founding, draft_genesis};
@@ -57,6 +57,8 @@ struct Scene {
     allowed: Arc<Semaphore>,
     envelopes: Vec<Vec<u8>>,
     bids: Vec<SealedBid>,
+    /// With round 1 open.
+    state: State,
 }
 
 /// Two members, a market for two, round 1 open, a bid of each in an envelope.
@@ -91,10 +93,10 @@ fn scene(refuses: bool) -> Scene {
     let envelopes = bids.iter().map(|bid| envelope_for(&key, &ledger_id, bid, &mut OsRng)).collect();
     let allowed = Arc::new(Semaphore::new(0));
     let sequencer = FakeSequencer { state: state.clone(), allowed: Arc::clone(&allowed), refuses }.start();
-    let intake = Intake::new(envelope_key, receipt_key, state, 0);
+    let intake = Intake::new(envelope_key, receipt_key, state.clone(), 0);
     let pool = ProofPool::new("test", None, CancelFlag::new()).expect("threads");
     let shell = AggregatorActor::new(intake, pool, SharedVerdicts::new(10), sequencer.recipient());
-    Scene { aggregator: shell.start(), allowed, envelopes, bids }
+    Scene { aggregator: shell.start(), allowed, envelopes, bids, state }
 }
 
 impl Scene {
@@ -153,5 +155,29 @@ fn an_invalid_bid_is_refused_and_the_others_of_its_batch_are_not() {
         let refusal = scene.submit(1).await.expect("there").expect_err("damaged");
         assert!(matches!(refusal, BidRefusal::Intake(IntakeError::Envelope(_))), "{refusal}");
         good.await.expect("there").expect("a receipt");
+    });
+}
+
+#[test]
+fn a_bid_whose_round_ends_while_it_waits_is_answered_and_frees_its_place() {
+    System::new().block_on(async {
+        let scene = scene(false);
+        let (first, second) = (scene.submit(0), scene.submit(1));
+        // Both are in the mailbox now, and their batch begins after a while; the round is closed and void before.
+        let end = vec![
+            Transaction::CloseRound { round_id: 1 },
+            Transaction::Void { round_id: 1, reason: VoidReason::TooFewBids },
+        ];
+        let block = propose(&scene.state, end, 0, &mut VerifyAll).expect("void").0;
+        let followed = scene.aggregator.send(FollowBlock(Arc::new(block)));
+        followed.await.expect("there").expect("a good block");
+        for request in [first, second] {
+            let answer = tokio::time::timeout(A_WHILE, request).await.expect("an answer");
+            let refusal = answer.expect("there").expect_err("too late");
+            assert!(matches!(refusal, BidRefusal::RoundOver), "{refusal}");
+        }
+        // Two places, both free again: the refusal is about the round.
+        let refusal = scene.submit(0).await.expect("there").expect_err("the round is over");
+        assert!(matches!(refusal, BidRefusal::Intake(IntakeError::NotOpen { round_id: 1 })), "{refusal}");
     });
 }

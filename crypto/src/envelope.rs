@@ -13,29 +13,19 @@
 //! (associated data), so an envelope opens for nobody and nowhere else. It does not authenticate the sender: the bid
 //! inside does. Base mode cannot tell an altered envelope from one for another key, so these two share one error.
 
+use crate::hybrid::{self, OpenError, SEAL_OVERHEAD};
 use crate::labels;
 use crate::secret::Secret;
 use crate::wire::WireError;
-use core::convert::Infallible;
 use curve25519_dalek::montgomery::MontgomeryPoint;
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::IsIdentity;
-use hpke::aead::AesGcm256;
-use hpke::kdf::HkdfSha256;
-use hpke::kem::X25519HkdfSha256;
-use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable};
 use rand_core::CryptoRngCore;
 use thiserror::Error;
 
 /// Bytes that an envelope adds to its plaintext.
-pub const ENVELOPE_OVERHEAD: usize = ROUND_BYTES + KEY_BYTES + TAG_BYTES;
+pub const ENVELOPE_OVERHEAD: usize = ROUND_BYTES + SEAL_OVERHEAD;
 const ROUND_BYTES: usize = 8;
-const KEY_BYTES: usize = 32;
-const TAG_BYTES: usize = 16;
-
-type PrivateKey = <X25519HkdfSha256 as Kem>::PrivateKey;
-type PublicKey = <X25519HkdfSha256 as Kem>::PublicKey;
-type EncappedKey = <X25519HkdfSha256 as Kem>::EncappedKey;
 
 /// Why an envelope was not opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -89,9 +79,8 @@ impl EnvelopeKey {
 
     /// A key read back; any 32 bytes are a key, clamped as RFC 7748 says.
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
-        let secret = PrivateKey::from_bytes(bytes).expect("32 bytes are an X25519 private key");
-        let public = EnvelopePublicKey(X25519HkdfSha256::sk_to_pk(&secret).to_bytes().into());
-        Self { secret: Secret::new(secret.to_bytes().into()), public }
+        let (secret, public) = hybrid::key_pair(bytes);
+        Self { secret, public: EnvelopePublicKey(public) }
     }
 
     /// The key's bytes.
@@ -161,18 +150,9 @@ pub fn seal_envelope(
     plaintext: &[u8],
     rng: &mut impl CryptoRngCore,
 ) -> Vec<u8> {
-    let key = PublicKey::from_bytes(&recipient.0).expect("32 bytes are an X25519 public key");
     let round = round_id.to_le_bytes();
-    let (encapped, ciphertext) = hpke::single_shot_seal_with_rng::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
-        &OpModeS::Base,
-        &key,
-        &EnvelopeAddress { ledger_id, recipient }.info(),
-        plaintext,
-        &round,
-        &mut NewerRng(rng),
-    )
-    .expect("the recipient's key is not of small order and the plaintext is below AES-GCM's limit");
-    [&round[..], &encapped.to_bytes(), &ciphertext].concat()
+    let info = EnvelopeAddress { ledger_id, recipient }.info();
+    [&round[..], &hybrid::seal(&recipient.0, &info, &round, plaintext, rng)].concat()
 }
 
 /// Opens an envelope that was sealed for `key` and returns its round with the plaintext.
@@ -191,42 +171,11 @@ pub fn open_envelope(
         return Err(EnvelopeError::TooLong { found: plaintext_bytes, bound: max_plaintext });
     }
     let (round, rest) = bytes.split_first_chunk::<ROUND_BYTES>().ok_or(truncated)?;
-    let (encapped, ciphertext) = rest.split_first_chunk::<KEY_BYTES>().ok_or(truncated)?;
-    let secret = PrivateKey::from_bytes(key.secret.expose()).map_err(|_| EnvelopeError::Unreadable)?;
-    let encapped = EncappedKey::from_bytes(encapped).map_err(|_| EnvelopeError::SmallOrderKey)?;
-    let plaintext = hpke::single_shot_open::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
-        &OpModeR::Base,
-        &secret,
-        &encapped,
-        &EnvelopeAddress { ledger_id, recipient: &key.public }.info(),
-        ciphertext,
-        round,
-    )
-    .map_err(|error| match error {
-        hpke::HpkeError::DecapError => EnvelopeError::SmallOrderKey,
-        _ => EnvelopeError::Unreadable,
+    let info = EnvelopeAddress { ledger_id, recipient: &key.public }.info();
+    let mut plaintext = hybrid::open(&key.secret, &info, round, rest).map_err(|error| match error {
+        OpenError::Truncated => truncated,
+        OpenError::SmallOrderKey => EnvelopeError::SmallOrderKey,
+        OpenError::Unreadable => EnvelopeError::Unreadable,
     })?;
-    Ok((u64::from_le_bytes(*round), plaintext))
+    Ok((u64::from_le_bytes(*round), std::mem::take(plaintext.expose_mut())))
 }
-
-/// Hands a random source of this crate's `rand_core` (0.6) to `hpke`, which wants 0.10. The bytes pass unchanged.
-struct NewerRng<'a, R>(&'a mut R);
-
-impl<R: CryptoRngCore> hpke::rand_core::TryRng for NewerRng<'_, R> {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        Ok(self.0.next_u32())
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        Ok(self.0.next_u64())
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        self.0.fill_bytes(bytes);
-        Ok(())
-    }
-}
-
-impl<R: CryptoRngCore> hpke::rand_core::TryCryptoRng for NewerRng<'_, R> {}

@@ -37,6 +37,28 @@ labels! {
     KEYGEN_PACKAGE = b"veilgrid/1/keygen/package";
     /// Transcript that yields the weights of the check of received shares.
     KEYGEN_SHARES = b"veilgrid/1/keygen/shares";
+    /// Transcript of a receiver's signature under its one-time key for dealt shares.
+    KEYGEN_ANNOUNCEMENT = b"veilgrid/1/keygen/announcement";
+    /// Transcript of a dealer's signature over the sealed shares of all receivers.
+    KEYGEN_DELIVERY = b"veilgrid/1/keygen/delivery";
+    /// HPKE info prefix of the shares that a dealer sends to one receiver.
+    KEYGEN_SEALED = b"veilgrid/1/keygen/sealed";
+    /// Transcript of a dealer's signature over its package of a refresh or resharing.
+    KEYGEN_RENEWAL = b"veilgrid/1/keygen/renewal";
+    /// Digest that names a dealer's package within a session.
+    KEYGEN_PACKAGE_DIGEST = b"veilgrid/1/keygen/package-digest";
+    /// Transcript of a receiver's signature under its acknowledgement or complaints.
+    KEYGEN_VERDICT = b"veilgrid/1/keygen/verdict";
+    /// Transcript of a dealer's signature under the shares that answer a complaint.
+    KEYGEN_ANSWER = b"veilgrid/1/keygen/answer";
+    /// Transcript that yields the weights of the check of shares inside of a session.
+    KEYGEN_DEALT = b"veilgrid/1/keygen/dealt";
+    /// Transcript that yields the weights of the check of a validator's own shares against its share keys.
+    KEYGEN_HELD = b"veilgrid/1/keygen/held";
+    /// Digest of threshold keys and share keys.
+    KEYGEN_PUBLIC = b"veilgrid/1/keygen/public";
+    /// Running digest over the events of a session.
+    KEYGEN_SESSION = b"veilgrid/1/keygen/session";
     /// Transcript of the aggregator's receipt signature.
     RECEIPT = b"veilgrid/1/receipt";
     /// HPKE info prefix of a bid envelope.

@@ -1,19 +1,20 @@
 //! The running sums of a round's bids: R_tot, X_k under every step key, and the digest of the bid set.
 
 use crate::bid::{BidParams, VerifiedBid};
+use crate::fast::{Totals, sum_of};
 use crate::group::{PointBytes, encode_point, scalar_from_i64};
 use crate::labels;
 use crate::secret::Secret;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
-use curve25519_dalek::traits::{Identity, VartimeMultiscalarMul};
+use curve25519_dalek::traits::VartimeMultiscalarMul;
 use sha2::{Digest, Sha256};
 
 /// Sums over all verified bids of a round, in ledger order.
 #[derive(Clone)]
 pub struct Tally {
-    r_total: RistrettoPoint,
-    c_totals: Vec<RistrettoPoint>,
+    /// R_tot, then the step totals.
+    totals: Totals,
     count: u64,
     bid_set: [u8; 32],
 }
@@ -21,8 +22,7 @@ pub struct Tally {
 impl Tally {
     /// An empty tally over `steps` steps.
     pub fn new(steps: usize) -> Self {
-        let zero = RistrettoPoint::identity();
-        Self { r_total: zero, c_totals: vec![zero; steps], count: 0, bid_set: [0; 32] }
+        Self { totals: Totals::new(steps + 1), count: 0, bid_set: [0; 32] }
     }
 
     /// Adds a bid. Only a [`VerifiedBid`] can enter, with the points that its verification has decompressed.
@@ -30,11 +30,8 @@ impl Tally {
     /// # Panics
     /// When the bid was verified for another number of steps, which the ledger's round excludes.
     pub fn add(&mut self, bid: &VerifiedBid) {
-        assert_eq!(bid.c().len(), self.c_totals.len(), "bid and tally belong to one market");
-        self.r_total += bid.r();
-        for (total, c) in self.c_totals.iter_mut().zip(bid.c()) {
-            *total += c;
-        }
+        assert_eq!(bid.vector().len(), self.totals.len(), "bid and tally belong to one market");
+        self.totals.add(bid.vector());
         self.count += 1;
         let mut hash = Sha256::new();
         hash.update(labels::BID_SET);
@@ -44,8 +41,8 @@ impl Tally {
     }
 
     /// R_tot, the sum of all R.
-    pub fn r_total(&self) -> &RistrettoPoint {
-        &self.r_total
+    pub fn r_total(&self) -> RistrettoPoint {
+        self.totals.get(0)
     }
     /// Number of bids.
     pub fn count(&self) -> u64 {
@@ -61,36 +58,44 @@ impl Tally {
     /// # Panics
     /// When `weights` is not one weight a step.
     pub fn weighted_sum(&self, weights: &[i64]) -> RistrettoPoint {
-        weighted_sum(&self.c_totals, weights)
+        assert_eq!(weights.len() + 1, self.totals.len(), "one weight a step");
+        weighted_sum(weights, 1, |places| self.totals.sum_of(places))
     }
 
     /// The tally in bytes, for the state root.
     pub fn to_canonical_bytes(&self) -> Vec<u8> {
         let mut w = crate::wire::Writer::new();
-        w.u64(self.count).bytes(&self.bid_set).bytes(&encode_point(&self.r_total));
-        w.length(self.c_totals.len());
-        for total in &self.c_totals {
-            w.bytes(&encode_point(total));
-        }
+        let encoded = self.totals.encode();
+        w.u64(self.count).bytes(&self.bid_set).bytes(&encoded[0]);
+        w.length(encoded.len() - 1).bytes(encoded[1..].as_flattened());
         w.finish()
     }
 }
 
-/// Σ w_k·P_k for public weights. Steps of equal weight are added before they are multiplied: the weights of openings
-/// and fills take three values, so this is a few additions a step and two multiplications.
-fn weighted_sum(points: &[RistrettoPoint], weights: &[i64]) -> RistrettoPoint {
-    assert_eq!(points.len(), weights.len(), "one weight a step");
-    let mut groups: std::collections::BTreeMap<i64, RistrettoPoint> = std::collections::BTreeMap::new();
-    for (point, weight) in points.iter().zip(weights).filter(|(_, weight)| **weight != 0) {
-        *groups.entry(*weight).or_insert_with(RistrettoPoint::identity) += point;
+/// Σ w_k·P_k for public weights, where `sum_of` adds the points at some places and step k has the place k + `first`.
+/// Points of equal weight are added before they are multiplied: the weights of openings and fills take few values, so
+/// this is an addition a step and two or three multiplications.
+fn weighted_sum(
+    weights: &[i64],
+    first: usize,
+    sum_of: impl Fn(&[usize]) -> RistrettoPoint,
+) -> RistrettoPoint {
+    let mut groups: std::collections::BTreeMap<i64, Vec<usize>> = std::collections::BTreeMap::new();
+    for (step, weight) in weights.iter().enumerate().filter(|(_, weight)| **weight != 0) {
+        groups.entry(*weight).or_default().push(step + first);
     }
+    let sums: Vec<RistrettoPoint> = groups.values().map(|places| sum_of(places)).collect();
     let scalars = groups.keys().map(|weight| scalar_from_i64(*weight));
-    RistrettoPoint::vartime_multiscalar_mul(scalars, groups.values())
+    RistrettoPoint::vartime_multiscalar_mul(scalars, &sums)
 }
 
 /// A member's settlement point Σ q_k·C_k: with R a ciphertext of its own fill Σ q_k·x_k (Wh/2^16).
+///
+/// # Panics
+/// When `fill_weights` is not one weight a step.
 pub fn settlement_point(bid: &VerifiedBid, fill_weights: &[i64]) -> PointBytes {
-    encode_point(&weighted_sum(bid.c(), fill_weights))
+    assert_eq!(fill_weights.len() + 1, bid.vector().len(), "one weight a step");
+    encode_point(&weighted_sum(fill_weights, 1, |places| sum_of(bid.vector(), places)))
 }
 
 /// The owner's check of its settlement point: true when it holds `fill_wh_q16` under the bid's own randomness, that is
@@ -102,6 +107,7 @@ pub fn settlement_point_holds(
     fill_wh_q16: i64,
     point: &PointBytes,
 ) -> bool {
-    let mask = r.expose() * weighted_sum(params.step_keys(), fill_weights);
+    let mask = r.expose()
+        * weighted_sum(fill_weights, 0, |places| places.iter().map(|step| params.step_keys()[*step]).sum());
     encode_point(&(params.bases().value_table() * &scalar_from_i64(fill_wh_q16) + mask)) == *point
 }

@@ -9,6 +9,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use support::Market;
 use veilgrid_crypto::bid::batch::{Prepared, all_valid};
 use veilgrid_crypto::bid::{BidFault, SealedBid, equations, verify_bids};
+use veilgrid_crypto::tally::Tally;
 
 /// The verdict of one bid, equation by equation.
 fn clear_verdict(market: &Market, bid: &SealedBid) -> Result<(), BidFault> {
@@ -109,8 +110,13 @@ fn a_verified_bid_is_the_bid_that_was_given() {
             assert_eq!(verified.round_id(), bid.round_id);
             assert_eq!(verified.digest(), bid.digest());
             assert_eq!(verified.r_bytes(), bid.r);
-            assert_eq!(verified.r().compress().0, bid.r);
-            let c: Vec<[u8; 32]> = verified.c().iter().map(|point| point.compress().0).collect();
+            // The points that the batch has decompressed, seen through a tally of this bid alone.
+            let mut tally = Tally::new(bid.c.len());
+            tally.add(verified);
+            assert_eq!(tally.r_total().compress().0, bid.r);
+            let unit = |step: usize| (0..bid.c.len()).map(|k| i64::from(k == step)).collect::<Vec<_>>();
+            let c: Vec<[u8; 32]> =
+                (0..bid.c.len()).map(|step| tally.weighted_sum(&unit(step)).compress().0).collect();
             assert_eq!(c, bid.c);
         }
     }

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use support::step_keys;
 use veilgrid_crypto::bid::{BidParams, RoundContext, SealedBid, open_note, seal_bid, verify_bids};
+use veilgrid_crypto::fast::{Arithmetic, arithmetic, use_portable};
 use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 
 /// One bid: inputs first, then what follows from them. Bytes are hexadecimal, integers are plain.
@@ -48,6 +49,18 @@ fn array<const N: usize>(text: &str) -> [u8; N] {
 }
 
 impl Vector {
+    /// The bid is accepted, and refused with a changed step.
+    fn verifies(&self) {
+        let params = self.params();
+        let bytes = hex::decode(&self.bid).expect("hexadecimal");
+        let bid = SealedBid::from_bytes(&bytes, params.shape()).expect("right length");
+        let mut swapped = bid.clone();
+        swapped.c.swap(0, 1);
+        let verdicts = verify_bids(&params, &self.round(), &[bid, swapped]);
+        assert!(verdicts[0].is_ok(), "{}: {:?}", self.name, verdicts[0].as_ref().err());
+        assert!(verdicts[1].is_err(), "{}: steps were swapped", self.name);
+    }
+
     fn params(&self) -> BidParams {
         let key = |text: &String| CompressedRistretto(array(text)).decompress().expect("a point");
         let keys = self.step_keys.iter().map(key).collect();
@@ -105,7 +118,13 @@ fn inputs(name: &str, bits: u32, seed: u8, quantities_wh: &[u64]) -> Vector {
     }
 }
 
+/// Set for a child process that must not use the vectors of AVX-512.
+const PORTABLE: &str = "VEILGRID_PORTABLE";
+
 fn all_inputs() -> Vec<Vector> {
+    if std::env::var_os(PORTABLE).is_some() {
+        assert!(use_portable() && arithmetic() == Arithmetic::Portable);
+    }
     vec![
         inputs("buys and sells, 8 bits, 4 steps", 8, 10, &[0, 120, 255, 1]),
         inputs("zero bid, 8 bits, 4 steps", 8, 20, &[0; 4]),
@@ -135,7 +154,22 @@ fn sealing_gives_the_stored_bids_byte_for_byte() {
     assert_eq!(stored.len(), computed.len());
     for (stored, computed) in stored.iter().zip(&computed) {
         assert_eq!(stored, computed, "{}: the format has changed", computed.name);
+        computed.verifies();
     }
+}
+
+/// The same bytes and the same verdicts without AVX-512: in a process of its own, as the choice is made once.
+#[test]
+fn portable_arithmetic_gives_the_same_bytes() {
+    let program = std::env::current_exe().expect("this test");
+    let run = std::process::Command::new(program)
+        .args(["--exact", "sealing_gives_the_stored_bids_byte_for_byte"])
+        .env(PORTABLE, "1")
+        .env_remove("VEILGRID_BLESS")
+        .output()
+        .expect("it starts");
+    let text = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success() && text.contains("1 passed"), "{text}");
 }
 
 /// From the file alone, as an implementation in another language would use it.
@@ -148,8 +182,7 @@ fn stored_bids_verify_and_open() {
         let bid = SealedBid::from_bytes(&bytes, params.shape()).expect("right length");
         assert_eq!(hex::encode(bid.digest()), vector.bid_digest);
         assert_eq!(hex::encode(bid.account), vector.account);
-        let verdicts = verify_bids(&params, &round, std::slice::from_ref(&bid));
-        assert!(verdicts[0].is_ok(), "{}: {:?}", vector.name, verdicts[0].as_ref().err());
+        vector.verifies();
         let view = vector.wallet().round_view_key(vector.key_epoch, vector.round_id);
         assert_eq!(open_note(&params, &round, &view, &bid), Ok(vector.quantities_wh));
     }

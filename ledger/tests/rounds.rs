@@ -190,12 +190,13 @@ fn receipts_tell_censorship_from_everything_else() {
         Transaction::Bids { bids, .. } => bids[0].clone(),
         _ => panic!("bids"),
     };
-    chain.push(vec![open_round(2)]);
+    chain.push(vec![open_round(3)]);
     let dropped = community.bid(&chain.state, 1, 2, &BOOK[2]);
-    let waiting = community.bid(&chain.state, 2, 2, &BOOK[2]);
-    let unknown = community.bid(&chain.state, 3, 2, &BOOK[2]);
+    let passed_over = community.bid(&chain.state, 2, 2, &BOOK[2]);
+    let waiting = community.bid(&chain.state, 3, 2, &BOOK[2]);
+    let unknown = community.bid(&chain.state, 4, 2, &BOOK[2]);
     let other = community.bid(&chain.state, 1, 0, &BOOK[1]);
-    let mut receipts: Vec<_> = [&included, &dropped, &waiting, &unknown, &other]
+    let mut receipts: Vec<_> = [&included, &dropped, &passed_over, &waiting, &unknown, &other]
         .map(|bid| community.receipt(&chain.state, bid))
         .into();
     let mut false_receipt = receipts[1].clone();
@@ -205,7 +206,7 @@ fn receipts_tell_censorship_from_everything_else() {
     let report = audit_file(&chain.export(), request).expect("audit");
     let verdicts: Vec<_> = report.receipts.iter().map(|finding| finding.verdict).collect();
     use ReceiptVerdict::*;
-    assert_eq!(verdicts, [Included, Missing, RoundOpen, RoundUnknown, OtherBid, Worthless]);
+    assert_eq!(verdicts, [Included, Missing, Missing, RoundOpen, RoundUnknown, OtherBid, Worthless]);
     assert!(!report.genesis_trusted);
 }
 

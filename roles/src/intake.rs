@@ -158,6 +158,11 @@ impl Intake {
         Ok(Received::Waiting(digest))
     }
 
+    /// Whether a bid waits for its verdict. It no longer does when its round has ended meanwhile.
+    pub fn awaits(&self, digest: &[u8; 32]) -> bool {
+        self.waiting.contains_key(digest)
+    }
+
     /// The bids that wait for their verdict. They keep waiting until [`Intake::conclude`].
     pub fn take_queue(&self) -> Vec<SealedBid> {
         self.waiting.values().cloned().collect()

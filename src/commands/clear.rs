@@ -194,9 +194,10 @@ fn check_fills(
 #[derive(Serialize)]
 struct ResultJson<'a> {
     traded: bool,
+    /// The price of both sides; none under trade reduction, which has two.
     price_mct_per_kwh: Option<u64>,
-    buy_price_mct_per_kwh: Option<u64>,
-    sell_price_mct_per_kwh: Option<u64>,
+    #[serde(flatten)]
+    two_prices: Option<TwoPricesJson>,
     price_interval_mct_per_kwh: Option<[u64; 2]>,
     volume_wh: Option<u64>,
     rationed: Rationed,
@@ -204,6 +205,13 @@ struct ResultJson<'a> {
     rest_q16: u64,
     fills: Vec<FillJson<'a>>,
     opened: Vec<OpenedJson>,
+}
+
+/// Stands in the results of trade reduction only.
+#[derive(Serialize)]
+struct TwoPricesJson {
+    buy_price_mct_per_kwh: Option<u64>,
+    sell_price_mct_per_kwh: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -229,7 +237,11 @@ fn side_name(side: Side) -> &'static str {
 
 fn result_json<'a>(round: &'a Round, cleared: &Cleared) -> ResultJson<'a> {
     let trade = cleared.outcome.trade;
-    let one_price = trade.filter(|trade| trade.buy_price_mct_per_kwh == trade.sell_price_mct_per_kwh);
+    let one_price = trade.filter(|_| round.rule == Rule::Uniform);
+    let two_prices = (round.rule == Rule::TradeReduction).then(|| TwoPricesJson {
+        buy_price_mct_per_kwh: trade.map(|trade| trade.buy_price_mct_per_kwh),
+        sell_price_mct_per_kwh: trade.map(|trade| trade.sell_price_mct_per_kwh),
+    });
     let mut rows: Vec<&BookOrder> = round.kept.iter().chain(&round.dropped).collect();
     rows.sort_by_key(|row| row.line);
     let fill = |row: &'a BookOrder| FillJson {
@@ -241,8 +253,7 @@ fn result_json<'a>(round: &'a Round, cleared: &Cleared) -> ResultJson<'a> {
     ResultJson {
         traded: cleared.outcome.traded(),
         price_mct_per_kwh: one_price.map(|trade| trade.buy_price_mct_per_kwh),
-        buy_price_mct_per_kwh: trade.map(|trade| trade.buy_price_mct_per_kwh),
-        sell_price_mct_per_kwh: trade.map(|trade| trade.sell_price_mct_per_kwh),
+        two_prices,
         price_interval_mct_per_kwh: trade
             .map(|trade| [trade.price_low_mct_per_kwh, trade.price_high_mct_per_kwh]),
         volume_wh: cleared.outcome.volume_wh,

@@ -98,7 +98,7 @@ fn write_whole(
         .create(true)
         .truncate(true)
         .open(&temporary.0)
-        .map_err(|source| StoreError::io(&temporary.0, source))?;
+        .map_err(|source| StoreError::io(path, source))?;
     let file = write(file)?;
     file.sync_all().map_err(|source| StoreError::io(path, source))?;
     publish(&temporary.0, path, existing)?;

@@ -141,6 +141,7 @@ impl AggregatorActor {
                 }
                 actor.answer(concluded, &ordered);
                 actor.busy = false;
+                actor.answer_late_ones();
                 actor.begin_when_due(ctx);
             });
         ctx.spawn(work);
@@ -154,11 +155,25 @@ impl AggregatorActor {
     fn answer(&mut self, concluded: Vec<([u8; 32], Answer)>, ordered: &Result<(), BidRefusal>) {
         for (digest, answer) in concluded {
             let answer = answer.and_then(|receipt| ordered.clone().map(|()| receipt));
-            for sender in self.waiting.remove(&digest).unwrap_or_default() {
-                self.senders -= 1;
-                // A sender that has gone away asks again with the same bytes.
-                let _ = sender.send(answer.clone());
-            }
+            self.answer_one(&digest, &answer);
+        }
+    }
+
+    fn answer_one(&mut self, digest: &[u8; 32], answer: &Answer) {
+        for sender in self.waiting.remove(digest).unwrap_or_default() {
+            self.senders -= 1;
+            // A sender that has gone away asks again with the same bytes.
+            let _ = sender.send(answer.clone());
+        }
+    }
+
+    /// Answers those whose round ended before their bid was in a batch: nobody else would, and they would take up
+    /// places for ever.
+    fn answer_late_ones(&mut self) {
+        let late: Vec<_> =
+            self.waiting.keys().filter(|digest| !self.intake.awaits(digest)).copied().collect();
+        for digest in late {
+            self.answer_one(&digest, &Err(BidRefusal::RoundOver));
         }
     }
 }
@@ -229,6 +244,10 @@ impl Handler<FollowBlock> for AggregatorActor {
 
     fn handle(&mut self, message: FollowBlock, _: &mut Self::Context) -> Self::Result {
         self.intake.apply(&message.0, &mut self.verdicts)?;
+        // The bids of a batch that is under way are answered by it.
+        if !self.busy {
+            self.answer_late_ones();
+        }
         Ok(())
     }
 }

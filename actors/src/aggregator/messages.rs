@@ -36,6 +36,9 @@ pub enum BidRefusal {
         /// How many wait.
         waiting: usize,
     },
+    /// It came too late.
+    #[error("the round ended before the bid was looked at")]
+    RoundOver,
     /// The aggregator has ended.
     #[error("the aggregator or the sequencer is gone")]
     Gone,

@@ -11,12 +11,12 @@ use crate::bid::params::{BidParams, RoundContext};
 use crate::bid::replay::Replay;
 use crate::bid::sealed::SealedBid;
 use crate::bid::verify::BidFault;
-use crate::group::decode_point;
+use crate::fast::{Points, multiscalar, multiscalar_at};
+use crate::group::PointBytes;
 use crate::labels;
-use curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
-use curve25519_dalek::traits::{Identity, IsIdentity, VartimeMultiscalarMul};
+use curve25519_dalek::traits::{Identity, IsIdentity};
 use merlin::Transcript;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
@@ -34,18 +34,22 @@ pub(crate) mod index {
     pub const N3: usize = 6;
     pub const SIGNATURE: usize = 7;
     pub const ACCOUNT: usize = 8;
-    pub const R: usize = 9;
-    pub const ROUNDS: usize = 10;
+    /// First of the L and R.
+    pub const ROUNDS: usize = 9;
+    /// R of the bid, with the C_k behind it.
+    pub fn r(replay: &Replay) -> usize {
+        ROUNDS + 2 * replay.u.len()
+    }
     /// First of the C_k.
     pub fn c(replay: &Replay) -> usize {
-        ROUNDS + 2 * replay.u.len()
+        r(replay) + 1
     }
 }
 
 /// A bid with its challenges and its decompressed points: what all later work on it starts from.
 pub struct Prepared {
     pub(crate) replay: Replay,
-    pub(crate) points: Vec<RistrettoPoint>,
+    pub(crate) points: Points,
 }
 
 impl Prepared {
@@ -57,15 +61,11 @@ impl Prepared {
         }
         let replay = Replay::of(params, round, bid)?;
         let fixed = replay.range_points.iter().chain(&replay.announcements);
-        let fixed = fixed.chain([&replay.signature.announcement, &bid.account, &bid.r]);
+        let fixed = fixed.chain([&replay.signature.announcement, &bid.account]);
         let rounds = replay.rounds.iter().flat_map(|(left, right)| [left, right]);
-        let mut points = Vec::with_capacity(index::c(&replay) + bid.c.len());
-        for bytes in fixed.chain(rounds) {
-            points.push(decode_point("point of a bid's proof", bytes)?);
-        }
-        for bytes in &bid.c {
-            points.push(decode_point("bid C", bytes)?);
-        }
+        let vector = std::iter::once(&bid.r).chain(&bid.c);
+        let encodings: Vec<PointBytes> = fixed.chain(rounds).chain(vector).copied().collect();
+        let points = Points::decode("a point of the bid", &encodings)?;
         Ok(Self { replay, points })
     }
 }
@@ -129,8 +129,8 @@ fn dynamic_part(params: &BidParams, bids: &[&Prepared], weights: &[Weights]) -> 
     for ((bid, weights), inverses) in bids.iter().zip(weights).zip(&inverses) {
         merge_bid(params, &bid.replay, weights, inverses, &mut statics, &mut scratch, &mut scalars);
     }
-    let points = bids.iter().flat_map(|bid| &bid.points).collect::<Vec<_>>();
-    (RistrettoPoint::vartime_multiscalar_mul(&scalars, points), statics)
+    let points: Vec<&Points> = bids.iter().map(|bid| &bid.points).collect();
+    (multiscalar(&scalars, &points), statics)
 }
 
 /// Inverses of a bid's y and u challenges.
@@ -208,7 +208,6 @@ impl Statics {
 
     /// The sum over the shared points.
     fn multiply(&self, params: &BidParams) -> RistrettoPoint {
-        let bases = params.bases();
         let mut own = self.reduce();
         for piece in &self.pieces {
             add_all(&mut own.keys, &piece.keys);
@@ -219,13 +218,14 @@ impl Statics {
         scalars.append(&mut own.keys);
         scalars.extend(own.g.iter().map(|g| g - self.z_sum));
         scalars.extend(own.h.iter().map(|h| h + self.z_sum));
-        let singles = [*bases.value(), *bases.blinding(), RISTRETTO_BASEPOINT_POINT];
-        let points = singles.iter().chain(params.step_keys()).chain(bases.g()).chain(bases.h());
-        let points: Vec<&RistrettoPoint> = points.collect();
         scalars
             .par_chunks(STATIC_PIECE)
-            .zip(points.par_chunks(STATIC_PIECE))
-            .map(|(s, p)| RistrettoPoint::vartime_multiscalar_mul(s, p.iter().copied()))
+            .enumerate()
+            .map(|(piece, scalars)| {
+                let first = piece * STATIC_PIECE;
+                let places: Vec<usize> = (first..first + scalars.len()).collect();
+                multiscalar_at(scalars, &[(params.shared(), &places)])
+            })
             .reduce(RistrettoPoint::identity, |a, b| a + b)
     }
 }
@@ -270,10 +270,11 @@ fn merge_bid(
     statics.base -= w3 * s_r + w_signature * o.signature.response;
     statics.z_sum += w_inner * o.z;
     scalars.extend([w_inner, w_inner * o.x, w1e * o.x, w1e * o.x * o.x]);
-    scalars.extend([w1, w2, w3, w_signature, w_signature * o.signature.challenge, w3 * o.e]);
+    scalars.extend([w1, w2, w3, w_signature, w_signature * o.signature.challenge]);
     for (u, u_inverse) in o.u.iter().zip(&inverses.u) {
         scalars.extend([w_inner * u * u, w_inner * u_inverse * u_inverse]);
     }
+    scalars.push(w3 * o.e);
     merge_generators(params, o, w_inner, inverses, statics, scratch);
     merge_vector(params, o, [w1, w2], statics, &scratch.two_256, scalars);
 }

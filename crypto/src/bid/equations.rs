@@ -1,7 +1,7 @@
 //! The clear verifier: one bid, one equation at a time, in the specification's words. It is the reference that the
 //! batch is compared with, and it names the reason when a batch has found a culprit.
 
-use crate::bid::batch::Prepared;
+use crate::bid::batch::{Prepared, index};
 use crate::bid::params::BidParams;
 use crate::bid::range_prover::powers;
 use crate::bid::replay::Replay;
@@ -17,7 +17,7 @@ fn sum(scalars: &[Scalar], points: &[RistrettoPoint]) -> RistrettoPoint {
 
 /// Checks all equations of a prepared bid; the error names the first that fails.
 pub fn check(params: &BidParams, bid: &Prepared) -> Result<(), BidFault> {
-    let (replay, points) = (&bid.replay, &bid.points);
+    let (replay, points) = (&bid.replay, &bid.points.to_portable()[..]);
     if !e1(params, replay, points) {
         return Err(BidFault::Values);
     }
@@ -35,8 +35,6 @@ pub fn check(params: &BidParams, bid: &Prepared) -> Result<(), BidFault> {
     }
     Ok(())
 }
-
-use crate::bid::batch::index;
 
 /// E1: Σ z^{1+k}·C_k + (δ − t̂)·V + x·T1 + x²·T2 = r·Σ z^{1+k}·Y_k + τ·B, as a Schnorr equation.
 fn e1(params: &BidParams, o: &Replay, p: &[RistrettoPoint]) -> bool {
@@ -60,7 +58,7 @@ fn e2(params: &BidParams, o: &Replay, p: &[RistrettoPoint]) -> bool {
 
 /// E3: R = r·G.
 fn e3(o: &Replay, p: &[RistrettoPoint]) -> bool {
-    o.responses[0] * RISTRETTO_BASEPOINT_POINT == p[index::N3] + o.e * p[index::R]
+    o.responses[0] * RISTRETTO_BASEPOINT_POINT == p[index::N3] + o.e * p[index::r(o)]
 }
 
 /// The signature's equation s·G = N + c·A.

@@ -4,14 +4,12 @@
 //! as they are for [`LAZY_ROUNDS`] rounds while their scalars collect the challenges; then 2^LAZY_ROUNDS blocks are
 //! folded into one. One block's common factor moves into the scalars, which saves a multiplication a point.
 
-use crate::bases::Bases;
+use crate::bid::params::{BidParams, shared};
 use crate::bid::range_prover::{inner_product, powers};
+use crate::fast::{Points, fold_blocks, multiscalar_at};
 use crate::group::{PointBytes, TranscriptExt, encode_point};
-use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
-use curve25519_dalek::traits::VartimeMultiscalarMul;
 use merlin::Transcript;
-use std::borrow::Cow;
 
 /// Rounds between two foldings; 3 is the fastest of 1 to 5 for the sizes in use (`benches/prove.rs`).
 const LAZY_ROUNDS: u32 = 3;
@@ -27,50 +25,50 @@ pub(crate) struct Argument {
 }
 
 /// Blocks of equally long generators: generator i of the folded vector is Σ_b factor_b·point[b·len + i].
-struct Folded<'a> {
-    points: Cow<'a, [RistrettoPoint]>,
+struct Folded {
+    points: Points,
     factors: Vec<Scalar>,
 }
 
-impl Folded<'_> {
+impl Folded {
+    fn new(points: Points) -> Self {
+        Self { points, factors: vec![Scalar::ONE] }
+    }
+
     /// Splits each block: its lower half takes one factor, its upper half the other.
     fn split(&mut self, lower: &Scalar, upper: &Scalar) {
         self.factors = self.factors.iter().flat_map(|f| [f * lower, f * upper]).collect();
     }
 
-    /// Folds all blocks into the first. Factors are relative to the first one, which stays behind as `factors[0]`
-    /// pulled out by the caller; `extra(b)` is a further factor of block b (1 for block 0).
-    fn fold(&mut self, length: usize, extra: impl Fn(usize) -> Scalar) {
+    /// Folds all blocks into the first. The first block's factor stays behind as `factors[0]`, the others are taken
+    /// relative to it; `extra(b)` is a further factor of block b (1 for block 0).
+    fn fold(&mut self, extra: impl Fn(usize) -> Scalar) {
         let inverse = self.factors[0].invert();
         let scalars: Vec<Scalar> =
             (1..self.factors.len()).map(|b| self.factors[b] * inverse * extra(b)).collect();
-        let points = &self.points;
-        let column = |i: usize| (1..=scalars.len()).map(move |b| &points[b * length + i]);
-        let folded: Vec<RistrettoPoint> = (0..length)
-            .map(|i| points[i] + RistrettoPoint::vartime_multiscalar_mul(&scalars, column(i)))
-            .collect();
-        self.points = Cow::Owned(folded);
+        self.points = fold_blocks(&self.points, &scalars);
         self.factors.truncate(1);
     }
 }
 
-/// Proves ⟨l, r⟩ for generators G and H_i·y^{-i} and the base `q`; consumes the vectors.
+/// Proves ⟨l, r⟩ for generators G and H_i·y^{-i} and the base w·V; consumes the vectors.
 pub(crate) fn prove(
-    bases: &Bases,
+    params: &BidParams,
     t: &mut Transcript,
     l: &mut [Scalar],
     r: &mut [Scalar],
     y: &Scalar,
-    q: &RistrettoPoint,
+    w: &Scalar,
 ) -> Argument {
     let mut length = l.len();
     let y_inverse = powers(Scalar::ONE, &y.invert(), length);
-    let mut g = Folded { points: Cow::Borrowed(bases.g()), factors: vec![Scalar::ONE] };
-    let mut h = Folded { points: Cow::Borrowed(bases.h()), factors: vec![Scalar::ONE] };
+    let first = shared::g(params.steps());
+    let mut g = Folded::new(params.shared().part(first..first + length));
+    let mut h = Folded::new(params.shared().part(first + length..first + 2 * length));
     let mut rounds = Vec::new();
     while length > 1 {
         let half = length / 2;
-        let (left, right) = cross_terms(&g, &h, &l[..length], &r[..length], &y_inverse, q);
+        let (left, right) = cross_terms(params, &g, &h, &l[..length], &r[..length], &y_inverse, w);
         t.append_message(b"L", &left);
         t.append_message(b"R", &right);
         let u = t.challenge_scalar(b"u");
@@ -84,8 +82,8 @@ pub(crate) fn prove(
         rounds.push((left, right));
         length = half;
         if g.factors.len() == 1 << LAZY_ROUNDS && length > SHORT {
-            g.fold(length, |_| Scalar::ONE);
-            h.fold(length, |b| y_inverse[b * length]);
+            g.fold(|_| Scalar::ONE);
+            h.fold(|b| y_inverse[b * length]);
         }
     }
     t.append_message(b"a", l[0].as_bytes());
@@ -93,46 +91,34 @@ pub(crate) fn prove(
     Argument { rounds, a: l[0], b: r[0] }
 }
 
-/// L = ⟨l_lo, G_hi⟩ + ⟨r_hi, H_lo⟩ + ⟨l_lo, r_hi⟩·q and R = ⟨l_hi, G_lo⟩ + ⟨r_lo, H_hi⟩ + ⟨l_hi, r_lo⟩·q.
+/// L = ⟨l_lo, G_hi⟩ + ⟨r_hi, H_lo⟩ + ⟨l_lo, r_hi⟩·w·V and R = ⟨l_hi, G_lo⟩ + ⟨r_lo, H_hi⟩ + ⟨l_hi, r_lo⟩·w·V.
 fn cross_terms(
-    g: &Folded<'_>,
-    h: &Folded<'_>,
+    params: &BidParams,
+    g: &Folded,
+    h: &Folded,
     l: &[Scalar],
     r: &[Scalar],
     y_inverse: &[Scalar],
-    q: &RistrettoPoint,
+    w: &Scalar,
 ) -> (PointBytes, PointBytes) {
     let (length, half) = (l.len(), l.len() / 2);
-    let capacity = g.factors.len() * length + 1;
-    let (mut left, mut right) = (Terms::with_capacity(capacity), Terms::with_capacity(capacity));
-    for (block, (gf, hf)) in g.factors.iter().zip(&h.factors).enumerate() {
-        for i in 0..half {
-            let (low, high) = (block * length + i, block * length + half + i);
-            left.push(l[i] * gf, g.points[high]);
-            left.push(r[half + i] * hf * y_inverse[low], h.points[low]);
-            right.push(l[half + i] * gf, g.points[low]);
-            right.push(r[i] * hf * y_inverse[high], h.points[high]);
-        }
-    }
-    left.push(inner_product(&l[..half], &r[half..]), *q);
-    right.push(inner_product(&l[half..], &r[..half]), *q);
-    (left.sum(), right.sum())
-}
-
-struct Terms {
-    scalars: Vec<Scalar>,
-    points: Vec<RistrettoPoint>,
-}
-
-impl Terms {
-    fn with_capacity(capacity: usize) -> Self {
-        Self { scalars: Vec::with_capacity(capacity), points: Vec::with_capacity(capacity) }
-    }
-    fn push(&mut self, scalar: Scalar, point: RistrettoPoint) {
-        self.scalars.push(scalar);
-        self.points.push(point);
-    }
-    fn sum(&self) -> PointBytes {
-        encode_point(&RistrettoPoint::vartime_multiscalar_mul(&self.scalars, &self.points))
-    }
+    let places = |upper: bool| -> Vec<usize> {
+        let start = if upper { half } else { 0 };
+        (0..g.factors.len()).flat_map(|block| (0..half).map(move |i| block * length + start + i)).collect()
+    };
+    let (low, high) = (places(false), places(true));
+    let of_g = |l: &[Scalar]| -> Vec<Scalar> {
+        g.factors.iter().flat_map(|factor| l.iter().map(move |l| l * factor)).collect()
+    };
+    let of_h = |r: &[Scalar], places: &[usize]| -> Vec<Scalar> {
+        let factors = h.factors.iter().flat_map(|factor| r.iter().map(move |r| r * factor));
+        factors.zip(places).map(|(scalar, place)| scalar * y_inverse[*place]).collect()
+    };
+    let term = |l: &[Scalar], r: &[Scalar], g_places: &[usize], h_places: &[usize]| {
+        let mut scalars = of_g(l);
+        scalars.extend(of_h(r, h_places));
+        let generators = multiscalar_at(&scalars, &[(&g.points, g_places), (&h.points, h_places)]);
+        encode_point(&(generators + &(inner_product(l, r) * w) * params.bases().value_table()))
+    };
+    (term(&l[..half], &r[half..], &high, &low), term(&l[half..], &r[..half], &low, &high))
 }

@@ -2,6 +2,7 @@
 
 use crate::bases::Bases;
 use crate::bid::sealed::BidShape;
+use crate::fast::{Points, SecretTable};
 use crate::group::encode_point;
 use crate::labels;
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT;
@@ -44,8 +45,10 @@ pub enum ParamsError {
 struct Inner {
     bases: Bases,
     step_keys: Vec<RistrettoPoint>,
+    shared: Points,
     digest: [u8; 32],
     key_tables: OnceLock<Vec<RistrettoBasepointTable>>,
+    secret_tables: OnceLock<[SecretTable; 2]>,
 }
 
 /// Static parameters of a market's bids. Cloning is cheap.
@@ -76,7 +79,9 @@ impl BidParams {
         }
         let bases = Bases::derive(bits as usize, steps);
         let digest = params_digest(&bases, &encoded, &market_digest);
-        Ok(Self(Arc::new(Inner { bases, step_keys, digest, key_tables: OnceLock::new() })))
+        let shared = shared_points(&bases, &step_keys);
+        let (key_tables, secret_tables) = (OnceLock::new(), OnceLock::new());
+        Ok(Self(Arc::new(Inner { bases, step_keys, shared, digest, key_tables, secret_tables })))
     }
 
     /// Number of steps M.
@@ -99,6 +104,22 @@ impl BidParams {
     pub fn bases(&self) -> &Bases {
         &self.0.bases
     }
+    /// The points that all bids share, in the places of [`shared`].
+    pub(crate) fn shared(&self) -> &Points {
+        &self.0.shared
+    }
+    /// Tables for secret multiples of the generators G and H, built on first use by a prover.
+    pub(crate) fn secret_tables(&self) -> &[SecretTable; 2] {
+        // Not in parallel: see `key_tables`.
+        self.0.secret_tables.get_or_init(|| {
+            let (bases, g) = (self.bases(), shared::g(self.steps()));
+            let (h, end) = (g + bases.g().len(), g + 2 * bases.g().len());
+            [
+                SecretTable::new(bases.g(), self.shared(), g..h),
+                SecretTable::new(bases.h(), self.shared(), h..end),
+            ]
+        })
+    }
     /// The lengths of a bid under these parameters.
     pub fn shape(&self) -> BidShape {
         BidShape { steps: self.steps(), bits: self.bits() }
@@ -113,6 +134,21 @@ impl BidParams {
             self.0.key_tables.get_or_init(build).as_slice()
         })
     }
+}
+
+/// Places of the points that all bids share.
+pub(crate) mod shared {
+    /// First of the step keys, after V, B and G.
+    pub const KEYS: usize = 3;
+    /// First of the generators G_i, after the step keys; the H_i follow them.
+    pub const fn g(steps: usize) -> usize {
+        KEYS + steps
+    }
+}
+
+fn shared_points(bases: &Bases, step_keys: &[RistrettoPoint]) -> Points {
+    let singles = [*bases.value(), *bases.blinding(), RISTRETTO_BASEPOINT_POINT];
+    Points::from_points(&[&singles, step_keys, bases.g(), bases.h()].concat())
 }
 
 fn params_digest(bases: &Bases, step_keys: &[[u8; 32]], market_digest: &[u8; 32]) -> [u8; 32] {

@@ -8,18 +8,16 @@
 //! what follows may be variable-time.
 
 use crate::bases::Bases;
+use crate::bid::params::BidParams;
 use crate::group::{PointBytes, TranscriptExt, encode_point};
 use crate::secret::Secret;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
-use curve25519_dalek::traits::MultiscalarMul;
 use merlin::Transcript;
-use rand_core::CryptoRngCore;
+use rand_chacha::ChaCha20Rng;
+use rand_core::{CryptoRngCore, SeedableRng};
 use subtle::{Choice, ConditionallySelectable};
 use zeroize::Zeroizing;
-
-/// Points in one constant-time multiplication; bounds the memory of its lookup tables (1.3 kB a point).
-const CONSTANT_TIME_CHUNK: usize = 256;
 
 pub(crate) fn inner_product(a: &[Scalar], b: &[Scalar]) -> Scalar {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
@@ -55,13 +53,12 @@ impl Bits {
     }
 }
 
-fn constant_time_sum(scalars: &[Scalar], points: &[RistrettoPoint]) -> RistrettoPoint {
-    let chunks = scalars.chunks(CONSTANT_TIME_CHUNK).zip(points.chunks(CONSTANT_TIME_CHUNK));
-    chunks.map(|(s, p)| RistrettoPoint::multiscalar_mul(s, p)).sum()
-}
-
+/// A blinding vector, expanded from 32 bytes of the proof's random source: that source hashes for each draw.
 fn random_vector(length: usize, rng: &mut impl CryptoRngCore) -> Secret<Vec<Scalar>> {
-    Secret::new((0..length).map(|_| Scalar::random(rng)).collect())
+    let mut seed = Secret::new([0u8; 32]);
+    rng.fill_bytes(seed.expose_mut());
+    let mut stream = ChaCha20Rng::from_seed(*seed.expose());
+    Secret::new((0..length).map(|_| Scalar::random(&mut stream)).collect())
 }
 
 /// After the first message: A and S are sent.
@@ -77,19 +74,20 @@ pub(crate) struct BitCommitment<'a> {
 }
 
 impl<'a> BitCommitment<'a> {
-    pub fn new(bases: &'a Bases, bits: Bits, t: &mut Transcript, rng: &mut impl CryptoRngCore) -> Self {
-        let a = bits.commit(bases);
-        Self::with_bit_sum(bases, bits, a, t, rng)
+    pub fn new(params: &'a BidParams, bits: Bits, t: &mut Transcript, rng: &mut impl CryptoRngCore) -> Self {
+        let a = bits.commit(params.bases());
+        Self::with_bit_sum(params, bits, a, t, rng)
     }
 
     /// As [`Self::new`], for a given ⟨a_L, G⟩ + ⟨a_R, H⟩ (the tests commit to vectors that are no bits).
     pub fn with_bit_sum(
-        bases: &'a Bases,
+        params: &'a BidParams,
         bits: Bits,
         bit_sum: RistrettoPoint,
         t: &mut Transcript,
         rng: &mut impl CryptoRngCore,
     ) -> Self {
+        let bases = params.bases();
         let alpha = Secret::new(Scalar::random(rng));
         let s_blinding = Secret::new(Scalar::random(rng));
         let length = bases.g().len();
@@ -97,8 +95,8 @@ impl<'a> BitCommitment<'a> {
         let a = encode_point(&(bit_sum + alpha.expose() * bases.blinding_table()));
         let s = encode_point(
             &(s_blinding.expose() * bases.blinding_table()
-                + constant_time_sum(s_left.expose(), bases.g())
-                + constant_time_sum(s_right.expose(), bases.h())),
+                + params.secret_tables()[0].multiply(s_left.expose())
+                + params.secret_tables()[1].multiply(s_right.expose())),
         );
         t.append_message(b"A", &a);
         t.append_message(b"S", &s);

@@ -70,7 +70,7 @@ pub fn seal_bid(
     let mut proof_rng = rng_builder.finalize(rng);
 
     let bits = Bits::of(params.bases(), quantities_wh);
-    let commitment = BitCommitment::new(params.bases(), bits, &mut t, &mut proof_rng);
+    let commitment = BitCommitment::new(params, bits, &mut t, &mut proof_rng);
     let proof = finish_proof(params, &mut t, commitment, &r, quantities_wh, &rho, &mut proof_rng);
     let note = seal_note(params, round, &account, &view, &salt, quantities_wh);
     t.append_message(b"note", &note);
@@ -142,9 +142,8 @@ pub(crate) fn finish_proof(
     let link = prove_link(params, t, &witness, &evaluation, &z, &rho_powers, rng);
 
     let w = t.challenge_scalar(b"w");
-    let q = &w * params.bases().value_table();
     let Evaluation { l, r: r_vector, .. } = &mut evaluation;
-    let argument = inner_product::prove(params.bases(), t, l, r_vector, &y, &q);
+    let argument = inner_product::prove(params, t, l, r_vector, &y, &w);
     let mut proof = [a, s, t1, t2].concat();
     proof.extend_from_slice(&link);
     for (left, right) in &argument.rounds {

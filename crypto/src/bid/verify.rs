@@ -4,9 +4,9 @@ use crate::bid::batch::{Prepared, all_valid, index};
 use crate::bid::equations;
 use crate::bid::params::{BidParams, RoundContext};
 use crate::bid::sealed::SealedBid;
+use crate::fast::Points;
 use crate::group::PointBytes;
 use crate::wire::WireError;
-use curve25519_dalek::ristretto::RistrettoPoint;
 use rayon::prelude::*;
 use thiserror::Error;
 
@@ -43,14 +43,19 @@ pub enum BidFault {
 
 /// A bid whose proof and signature hold in its round. Only [`verify_bids`] makes one. Holds the decompressed points,
 /// so that the tally and the settlement points need no second decompression.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct VerifiedBid {
     account: PointBytes,
     round_id: u64,
     digest: [u8; 32],
     r_bytes: PointBytes,
-    r: RistrettoPoint,
-    c: Vec<RistrettoPoint>,
+    vector: Points,
+}
+
+impl core::fmt::Debug for VerifiedBid {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("VerifiedBid").field("round_id", &self.round_id).finish_non_exhaustive()
+    }
 }
 
 impl VerifiedBid {
@@ -66,17 +71,13 @@ impl VerifiedBid {
     pub fn digest(&self) -> [u8; 32] {
         self.digest
     }
-    /// R.
-    pub fn r(&self) -> &RistrettoPoint {
-        &self.r
-    }
     /// R as encoded.
     pub fn r_bytes(&self) -> PointBytes {
         self.r_bytes
     }
-    /// C_1..C_M.
-    pub fn c(&self) -> &[RistrettoPoint] {
-        &self.c
+    /// R, C_1..C_M, decompressed.
+    pub(crate) fn vector(&self) -> &Points {
+        &self.vector
     }
 }
 
@@ -137,14 +138,11 @@ fn bisect(
 }
 
 fn verified(bid: &SealedBid, mut prepared: Prepared) -> VerifiedBid {
-    let mut c = prepared.points.split_off(index::c(&prepared.replay));
-    c.shrink_to_fit();
     VerifiedBid {
         account: bid.account,
         round_id: bid.round_id,
         digest: bid.digest(),
         r_bytes: bid.r,
-        r: prepared.points[index::R],
-        c,
+        vector: prepared.points.split_off(index::r(&prepared.replay)),
     }
 }

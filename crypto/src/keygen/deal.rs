@@ -138,12 +138,16 @@ impl DealtShares {
     /// [`WireError`] for a wrong length, a number of keys other than the session's, or a scalar that is not
     /// canonical.
     pub fn from_bytes(bytes: &[u8], ctx: &KeyGenContext) -> Result<Self, WireError> {
+        Self::decode(bytes, ctx.key_count())
+    }
+
+    pub(super) fn decode(bytes: &[u8], keys: usize) -> Result<Self, WireError> {
         let mut r = Reader::new(bytes);
         let dealer = read_number(&mut r, "dealer")?;
         let receiver = read_number(&mut r, "receiver")?;
-        let shares = decode_scalars(&mut r, ctx.key_count())?;
+        let shares = decode_scalars(&mut r, keys)?;
         r.finish()?;
-        if shares.expose().len() != ctx.key_count() {
+        if shares.expose().len() != keys {
             return Err(WireError::Invalid { field: "shares", why: "not one share a key of the session" });
         }
         Ok(Self { dealer, receiver, shares })

@@ -156,6 +156,12 @@ pub enum KeyGenError {
         /// The first key with a false share.
         key: u32,
     },
+    /// The shares that a validator ends up with are not those of its share keys.
+    #[error("the shares of validator {validator} do not match its share keys; they are of another session")]
+    HeldShares {
+        /// The validator.
+        validator: u16,
+    },
     /// The threshold crate refused to share a secret.
     #[error("a secret could not be shared: {why}")]
     Sharing {
@@ -186,6 +192,7 @@ impl KeyGenError {
             | Self::IdentityKey { .. }
             | Self::RepeatedKey { .. }
             | Self::UnexpectedShares { .. }
+            | Self::HeldShares { .. }
             | Self::Sharing { .. } => None,
         }
     }

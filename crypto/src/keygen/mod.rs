@@ -20,17 +20,37 @@
 //! - Biasing the distribution of a key by withholding a package (Gennaro et al.) stays possible, as in FROST; it
 //!   gives no knowledge of the key.
 //! - The keys decrypt; they must never sign.
+//!
+//! Over a ledger the same steps are events of a [`Session`], which also refreshes shares and hands them to another set
+//! of validators: shares travel sealed ([`Delivery`]), complaints are answered in public, who is silent or false is
+//! named and left out.
 
+mod context;
 mod deal;
+mod delivery;
 mod error;
+mod held;
+mod lagrange;
+mod messages;
 mod package;
 mod public;
+mod renewal;
+mod session;
 mod shares;
 
+pub use context::{Group, SessionContext, Task};
 pub use deal::{DealtShares, deal};
+pub use delivery::{Delivery, DeliveryFault, KeyAnnouncement, OneTimeKey, sealed_bytes};
 pub use error::{KeyGenError, WeightsError};
+pub(crate) use lagrange::lagrange_at_zero;
+pub use messages::{Answer, Event, Package, Verdict};
 pub use package::DealerPackage;
 pub use public::{ThresholdKeys, public_keys};
+pub use renewal::{RenewalPackage, deal_refresh, deal_resharing};
+pub use session::{
+    Abort, AbortReason, Agreement, DealerFault, Effect, Opened, Parties, Party, Phase, ReceiverFault,
+    Refusal, Schedule, Session,
+};
 pub use shares::{KeyShares, receive};
 
 use crate::labels;

@@ -82,10 +82,23 @@ impl DealerPackage {
         ctx: &KeyGenContext,
         dealer_key: &VerifyingKey,
     ) -> Result<Vec<Vec<RistrettoPoint>>, KeyGenError> {
+        self.check_signature(ctx, dealer_key)?;
+        self.check_content(ctx)
+    }
+
+    /// Whether the dealer that the package names has signed it for this session.
+    pub(super) fn check_signature(
+        &self,
+        ctx: &KeyGenContext,
+        dealer_key: &VerifyingKey,
+    ) -> Result<(), KeyGenError> {
+        let signed = dealer_key.verify(&mut self.transcript(ctx), &self.signature);
+        signed.map_err(|_| KeyGenError::Signature { dealer: self.dealer })
+    }
+
+    /// Shape, points and proofs.
+    pub(super) fn check_content(&self, ctx: &KeyGenContext) -> Result<Vec<Vec<RistrettoPoint>>, KeyGenError> {
         let dealer = self.dealer;
-        dealer_key
-            .verify(&mut self.transcript(ctx), &self.signature)
-            .map_err(|_| KeyGenError::Signature { dealer })?;
         let points = self.points(ctx)?;
         let base = ctx.transcript(labels::KEYGEN_PROOF, dealer);
         let first_false = (0..ctx.keys)
@@ -116,7 +129,7 @@ impl DealerPackage {
 }
 
 /// Reads a list length that must be `expected`.
-fn exactly(
+pub(super) fn exactly(
     r: &mut Reader<'_>,
     field: &'static str,
     expected: usize,

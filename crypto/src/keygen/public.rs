@@ -1,14 +1,17 @@
 //! The public result: threshold keys and every validator's share keys, for validators and auditors alike.
 
-use super::{DealerPackage, KeyGenContext, KeyGenError, WeightsError};
+use super::{DealerPackage, Group, KeyGenContext, KeyGenError, WeightsError};
 use crate::group::{PointBytes, encode_point, scalar_from_i64};
+use crate::labels;
 use crate::schnorr::VerifyingKey;
 use curve25519_dalek::ristretto::RistrettoPoint;
+use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::{Identity, IsIdentity, VartimeMultiscalarMul};
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 
-/// The keys Y_k of a session and the share keys Y_{k,i} = s_{k,i}·G of its validators. Only [`public_keys`] makes
-/// one, so everything behind it has been checked.
+/// The keys Y_k of a session and the share keys Y_{k,i} = s_{k,i}·G of its validators. Only [`public_keys`] and
+/// [`super::Session`] make one, so everything behind it has been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ThresholdKeys {
     validators: u16,
@@ -38,13 +41,57 @@ pub fn public_keys(
         points.push(package.verify(ctx, &dealers[usize::from(package.dealer) - 1])?);
     }
     check_constants(packages)?;
-    let sums = sum_commitments(ctx, &points);
+    let points: Vec<&Points> = points.iter().collect();
+    generated(Group { validators: ctx.validators, threshold: ctx.threshold }, &points)
+}
+
+/// The commitments of a dealer, constant term first, key by key.
+pub(super) type Points = Vec<Vec<RistrettoPoint>>;
+
+/// The keys that checked packages generate.
+pub(super) fn generated(group: Group, dealers: &[&Points]) -> Result<ThresholdKeys, KeyGenError> {
+    let sums = sum_commitments(dealers);
     let keys: Vec<RistrettoPoint> = sums.iter().map(|coefficients| coefficients[0]).collect();
     check_keys(&keys)?;
-    let share_keys = (1..=ctx.validators)
-        .map(|validator| sums.par_iter().map(|coefficients| evaluate(coefficients, validator)).collect())
+    let share_keys = share_keys(group.validators, &sums);
+    Ok(ThresholdKeys { validators: group.validators, threshold: group.threshold, keys, share_keys })
+}
+
+/// The same keys with share keys of sharings of zero added.
+pub(super) fn refreshed(previous: &ThresholdKeys, dealers: &[&Points]) -> ThresholdKeys {
+    let mut fresh = previous.clone();
+    let deltas = share_keys(previous.validators, &sum_commitments(dealers));
+    for (share_keys, deltas) in fresh.share_keys.iter_mut().zip(&deltas) {
+        share_keys.iter_mut().zip(deltas).for_each(|(share_key, delta)| *share_key += delta);
+    }
+    fresh
+}
+
+/// The same keys shared among another group: the weighted sum of sharings of t old shares. The weights are the
+/// Lagrange coefficients of their dealers, so the constant terms add up to the keys.
+pub(super) fn reshared(
+    previous: &ThresholdKeys,
+    group: Group,
+    weights: &[Scalar],
+    dealers: &[&Points],
+) -> ThresholdKeys {
+    let sum = |key: usize, coefficient: usize| {
+        let points = dealers.iter().map(|dealer| dealer[key][coefficient]);
+        RistrettoPoint::vartime_multiscalar_mul(weights, points)
+    };
+    let sums: Points = (0..previous.keys.len())
+        .into_par_iter()
+        .map(|key| (0..usize::from(group.threshold)).map(|coefficient| sum(key, coefficient)).collect())
         .collect();
-    Ok(ThresholdKeys { validators: ctx.validators, threshold: ctx.threshold, keys, share_keys })
+    let keys = sums.iter().map(|coefficients| coefficients[0]).collect();
+    let share_keys = share_keys(group.validators, &sums);
+    ThresholdKeys { validators: group.validators, threshold: group.threshold, keys, share_keys }
+}
+
+/// The values at 1..=n of polynomials in the exponent, validator by validator.
+fn share_keys(validators: u16, sums: &Points) -> Vec<Vec<RistrettoPoint>> {
+    let of = |validator| sums.par_iter().map(|coefficients| evaluate(coefficients, validator)).collect();
+    (1..=validators).map(of).collect()
 }
 
 /// The dealers are distinct validators of the session, and at least t.
@@ -94,16 +141,17 @@ fn check_keys(keys: &[RistrettoPoint]) -> Result<(), KeyGenError> {
 }
 
 /// Adds up the dealers' commitments, coefficient by coefficient of each key.
-fn sum_commitments(ctx: &KeyGenContext, dealers: &[Vec<Vec<RistrettoPoint>>]) -> Vec<Vec<RistrettoPoint>> {
+fn sum_commitments(dealers: &[&Points]) -> Points {
+    let Some(first) = dealers.first() else { return Points::new() };
     let sum = |key: usize, coefficient: usize| dealers.iter().map(|dealer| dealer[key][coefficient]).sum();
-    (0..ctx.key_count())
+    (0..first.len())
         .into_par_iter()
-        .map(|key| (0..ctx.coefficients()).map(|coefficient| sum(key, coefficient)).collect())
+        .map(|key| (0..first[key].len()).map(|coefficient| sum(key, coefficient)).collect())
         .collect()
 }
 
 /// Σ_j i^j·A_j by Horner's rule; i is small, so each step costs a few doublings. Public data, variable time.
-fn evaluate(coefficients: &[RistrettoPoint], validator: u16) -> RistrettoPoint {
+pub(super) fn evaluate(coefficients: &[RistrettoPoint], validator: u16) -> RistrettoPoint {
     let step = |value: RistrettoPoint, next: &RistrettoPoint| times_small(&value, validator) + next;
     coefficients.iter().rev().fold(RistrettoPoint::identity(), step)
 }
@@ -157,6 +205,24 @@ impl ThresholdKeys {
         &self.share_keys[usize::from(validator) - 1][k]
     }
 
+    /// A digest of keys, share keys, n and t: the name by which a later session renews them.
+    pub fn digest(&self) -> [u8; 32] {
+        let points = std::iter::once(&self.keys).chain(&self.share_keys);
+        let encoded: Vec<Vec<PointBytes>> =
+            points.map(|points| points.par_iter().map(encode_point).collect()).collect();
+        let mut digest = Sha256::new().chain_update(labels::KEYGEN_PUBLIC);
+        digest.update(self.validators.to_le_bytes());
+        digest.update(self.threshold.to_le_bytes());
+        digest.update((self.keys.len() as u64).to_le_bytes());
+        encoded.iter().for_each(|points| digest.update(points.as_flattened()));
+        digest.finalize().into()
+    }
+
+    /// The group that holds the shares.
+    pub fn group(&self) -> Group {
+        Group { validators: self.validators, threshold: self.threshold }
+    }
+
     /// Σ w_k·Y_{k,i}: what validator i's share of the sum with these weights is checked against.
     ///
     /// # Errors
@@ -182,7 +248,6 @@ impl ThresholdKeys {
 mod tests {
     use super::*;
     use curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT as G;
-    use curve25519_dalek::scalar::Scalar;
 
     #[test]
     fn horner_is_the_polynomial() {

@@ -13,6 +13,7 @@ use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::VartimeMultiscalarMul;
 use frost_ristretto255::Identifier;
 use frost_ristretto255::keys::{SecretShare, SigningShare, VerifiableSecretSharingCommitment};
+use merlin::Transcript;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use rayon::prelude::*;
@@ -101,6 +102,11 @@ fn batch_weights(ctx: &KeyGenContext, package: &DealerPackage, sent: &DealtShare
         t.append_message(b"commitments", commitments.as_flattened());
         t.append_message(b"share", share.as_bytes());
     }
+    draw_weights(t, package.commitments.len())
+}
+
+/// Weights of 128 bits from a transcript that has absorbed everything they multiply.
+pub(super) fn draw_weights(mut t: Transcript, count: usize) -> Vec<Scalar> {
     let mut seed = [0u8; 32];
     t.challenge_bytes(b"weights", &mut seed);
     let mut rng = ChaCha20Rng::from_seed(seed);
@@ -109,11 +115,11 @@ fn batch_weights(ctx: &KeyGenContext, package: &DealerPackage, sent: &DealtShare
         rng.fill_bytes(&mut bytes);
         Scalar::from(u128::from_le_bytes(bytes))
     };
-    package.commitments.iter().map(|_| weight()).collect()
+    (0..count).map(|_| weight()).collect()
 }
 
 /// (Σ_k w_k·f_k(i))·G = Σ_j i^j·(Σ_k w_k·A_{k,j}); the side of the shares in constant time.
-fn batch_holds(points: &[Vec<RistrettoPoint>], sent: &DealtShares, weights: &[Scalar]) -> bool {
+pub(super) fn batch_holds(points: &[Vec<RistrettoPoint>], sent: &DealtShares, weights: &[Scalar]) -> bool {
     let weighted = weights.iter().zip(sent.shares.expose()).map(|(weight, share)| weight * share).sum();
     let weighted: Secret<Scalar> = Secret::new(weighted);
     let coefficients = points.first().map_or(0, Vec::len);
@@ -142,6 +148,14 @@ fn share_holds(commitments: &[PointBytes], share: &Scalar, receiver: u16) -> boo
 }
 
 impl KeyShares {
+    pub(super) fn new(index: u16, shares: Secret<Vec<Scalar>>) -> Self {
+        Self { index, shares }
+    }
+
+    pub(super) fn scalars(&self) -> &Secret<Vec<Scalar>> {
+        &self.shares
+    }
+
     /// The validator that holds the shares, 1..=n.
     pub fn index(&self) -> u16 {
         self.index

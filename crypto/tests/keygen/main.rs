@@ -1,7 +1,14 @@
 //! Key generation: what it yields when all are honest, and whom it names when they are not.
 
+mod complaints;
+mod events;
 mod packages;
+mod renewal;
+mod sealed;
+mod session;
 mod shares;
+mod timing;
+mod world;
 
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_TABLE;
 use curve25519_dalek::scalar::Scalar;

@@ -208,7 +208,32 @@ impl Auditor {
         };
         let mut report = self.report;
         report.end(state);
-        report.receipts = self.receipts.findings(state.community());
+        report.receipts = self.receipts.findings(state);
         Ok(report)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use veilgrid_market::{Rule, clear_plain};
+
+    /// The state machine refuses such an outcome before; this is what the second look is there for.
+    #[test]
+    fn an_outcome_that_creates_energy_is_a_violation() {
+        let grid = Grid::new(1_000, 10, 4).expect("grid");
+        let book = clear_plain(&grid, Rule::Uniform, true, &[3, 0, 4, 2, 0, 4, 0, 0]).expect("book");
+        let check = |rest_more: u64| {
+            let mut auditor = Auditor::new(AuditRequest::default());
+            for (opening_index, &(request, value_wh)) in (0..).zip(&book.opened) {
+                let opened = Effect::ValueOpened { round_id: 1, opening_index, request, value_wh };
+                auditor.effect(&grid, &opened).expect("counted");
+            }
+            let mut outcome = book.outcome;
+            outcome.trade.as_mut().expect("trade").rest_q16 += rest_more;
+            auditor.effect(&grid, &Effect::Cleared { round_id: 1, outcome })
+        };
+        assert_eq!(check(0), Ok(()));
+        assert!(matches!(check(1), Err(ViolationRule::Conservation(_))));
     }
 }

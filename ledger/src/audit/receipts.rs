@@ -1,7 +1,7 @@
 //! Receipts against a ledger: a signed promise whose bid is missing from its closed round is evidence of censorship.
 
-use crate::community::Community;
 use crate::hash::{Hash, serialize_hex};
+use crate::state::State;
 use crate::state::effects::Effect;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,10 +16,10 @@ pub enum ReceiptVerdict {
     Included,
     /// The round takes bids still: the bid may come.
     RoundOpen,
-    /// The ledger does not have the round.
+    /// The ledger does not have the round yet.
     RoundUnknown,
-    /// The round is closed without any bid of the account. With the bid itself, valid at the close, this proves
-    /// censorship.
+    /// The round is closed without any bid of the account, or it was left out and a later one opened. With the bid
+    /// itself, valid at the close, this proves censorship.
     Missing,
     /// The round holds another bid of the account: no censorship of the account, but a receipt that was not kept.
     OtherBid,
@@ -81,7 +81,8 @@ impl ReceiptCheck {
         }
     }
 
-    pub(super) fn findings(&self, community: &Community) -> Vec<ReceiptFinding> {
+    /// What a ledger that ends in `state` says about the receipts.
+    pub(super) fn findings(&self, state: &State) -> Vec<ReceiptFinding> {
         self.receipts
             .iter()
             .map(|receipt| ReceiptFinding {
@@ -89,12 +90,13 @@ impl ReceiptCheck {
                 account: receipt.account,
                 bid_digest: receipt.bid_digest,
                 sequence: receipt.sequence,
-                verdict: self.verdict(community, receipt),
+                verdict: self.verdict(state, receipt),
             })
             .collect()
     }
 
-    fn verdict(&self, community: &Community, receipt: &Receipt) -> ReceiptVerdict {
+    fn verdict(&self, state: &State, receipt: &Receipt) -> ReceiptVerdict {
+        let community = state.community();
         let ours = receipt.ledger_id == community.ledger_id();
         if !ours || receipt.verify(community.receipt_key()).is_err() {
             return ReceiptVerdict::Worthless;
@@ -104,6 +106,10 @@ impl ReceiptCheck {
             Some(_) => ReceiptVerdict::OtherBid,
             None if self.closed.contains(&receipt.round_id) => ReceiptVerdict::Missing,
             None if self.opened.contains(&receipt.round_id) => ReceiptVerdict::RoundOpen,
+            // Round ids rise strictly: a round that was passed over never comes.
+            None if state.last_round_id().is_some_and(|last| receipt.round_id < last) => {
+                ReceiptVerdict::Missing
+            }
             None => ReceiptVerdict::RoundUnknown,
         }
     }

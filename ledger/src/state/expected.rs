@@ -91,7 +91,7 @@ impl State {
                     request: opening.request,
                     context: self.opening_context(round, opening),
                     weights: opening.weights.clone(),
-                    r_total: *round.tally.r_total(),
+                    r_total: round.tally.r_total(),
                     have,
                     missing,
                 }))

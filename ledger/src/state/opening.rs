@@ -82,7 +82,7 @@ impl State {
     ) -> Result<VerifiedShare, Refusal> {
         let context = self.opening_context(round, opening);
         let (keys, r_total) = (self.community.keys(), round.tally.r_total());
-        verify_share(&context, &opening.weights, keys, r_total, share)
+        verify_share(&context, &opening.weights, keys, &r_total, share)
             .map_err(|fault| Refusal::ShareInvalid { round: round.round_id, opening: opening.index, fault })
     }
 

@@ -17,6 +17,7 @@ use crate::cli::{BenchArgs, BenchCommand, BenchSize};
 use crate::failure::Failure;
 use crate::output;
 use report::Report;
+use veilgrid_crypto::fast::use_portable;
 
 /// Runs the command.
 ///
@@ -32,6 +33,9 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     };
     if size.bids == 0 {
         return Err(Failure::Input("--bids has to be at least 1".to_owned()));
+    }
+    if size.portable && !use_portable() {
+        return Err(Failure::Input("--portable came too late: points are in use already".to_owned()));
     }
     let threads = size.threads.unwrap_or_else(rayon::current_num_threads);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(Failure::input)?;

@@ -1,6 +1,7 @@
 //! The figures of a run.
 
 use serde::Serialize;
+use veilgrid_crypto::fast::{Arithmetic, arithmetic};
 
 /// What a run measured; none where a figure does not belong to the run. "Single" is the plain crate (or one by one),
 /// "batch" is ours.
@@ -18,17 +19,20 @@ pub struct Report {
     pub bits: u32,
     /// Threads.
     pub threads: usize,
+    /// Arithmetic of public points: portable, or lanes of AVX-512 IFMA.
+    pub arithmetic: &'static str,
     /// Wall-clock time of what was measured, seconds.
     pub wall_s: f64,
     /// The crate's time a bid on one thread.
     pub per_bid_ms_single: Option<f64>,
-    /// Our time a bid (wall-clock time of the run over its bids).
+    /// Our time a bid (wall-clock time of the run over its bids; of a round, the time before its close).
     pub per_bid_ms_batch: Option<f64>,
     /// single / batch: how many times faster.
     pub ratio: Option<f64>,
     /// Points of a bid in the batch's multiplication, its part of the shared ones included.
     pub points_per_bid: Option<f64>,
-    /// Points times unit costs, on all threads of the run.
+    /// Points times the portable unit costs, on all threads of the run: what a batch costs at least with the plain
+    /// crate's points, whatever arithmetic the run used.
     pub floor_ms_per_bid: Option<f64>,
     /// batch / floor.
     pub floor_ratio: Option<f64>,
@@ -52,6 +56,10 @@ impl Report {
     /// Adds the number of threads and the memory that was used.
     pub fn with_threads(mut self, threads: usize) -> Self {
         self.threads = threads;
+        self.arithmetic = match arithmetic() {
+            Arithmetic::Portable => "portable",
+            Arithmetic::Lanes => "lanes",
+        };
         self.peak_rss_mib = peak_rss_mib();
         self
     }
@@ -62,6 +70,7 @@ impl Report {
             ("bids (distinct)".to_owned(), format!("{} ({})", self.bids, self.distinct)),
             ("grid".to_owned(), format!("{} ticks a side, {} bits", self.ticks, self.bits)),
             ("threads".to_owned(), self.threads.to_string()),
+            ("arithmetic of public points".to_owned(), self.arithmetic.to_owned()),
             ("wall time, s".to_owned(), format!("{:.3}", self.wall_s)),
         ];
         let mut add = |name: &str, value: Option<f64>, digits: usize| {
@@ -75,8 +84,8 @@ impl Report {
         add("ours, ms a bid", self.per_bid_ms_batch, 3);
         add("times faster", self.ratio, 2);
         add("points a bid", self.points_per_bid, 1);
-        add("decompressing a point, µs", self.decompress_us, 3);
-        add("multiplying a point, µs", self.multiply_us, 3);
+        add("decompressing a point (portable), µs", self.decompress_us, 3);
+        add("multiplying a point (portable), µs", self.multiply_us, 3);
         add("floor (points x unit costs), ms a bid", self.floor_ms_per_bid, 3);
         add("ours / floor", self.floor_ratio, 3);
         add("close to cleared, ms", self.close_to_cleared_ms, 1);

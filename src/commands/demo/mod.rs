@@ -6,15 +6,13 @@ mod watch;
 
 use crate::cli::DemoArgs;
 use crate::commands::audit::audit_file;
+use crate::commands::export::export_store;
 use crate::failure::Failure;
 use crate::{output, receipts};
 use std::path::{Path, PathBuf};
 use veilgrid_actors::cancel::CancelFlag;
 use veilgrid_actors::day::{DayReport, run_day};
 use veilgrid_ledger::audit::AuditReport;
-use veilgrid_ledger::state::State;
-use veilgrid_ledger::verdicts::VerifyAll;
-use veilgrid_store::{Existing, Store};
 
 /// Runs the command.
 ///
@@ -29,16 +27,12 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     let on_signal = cancel.clone();
     ctrlc::set_handler(move || on_signal.cancel()).map_err(Failure::input)?;
     let watch = watch::Watch::new(plan.config.slots.len(), plan.config.participants.len(), args.json);
-    let day = run_day(plan.config.clone(), watch.observer(), cancel).map_err(|error| {
-        Failure::Input(format!(
-            "the day ended early: {error}\nwhat was acknowledged is in the stores below {}",
-            plan.config.dir.display()
-        ))
-    });
+    let day = run_day(plan.config.clone(), watch.observer(), cancel)
+        .map_err(|error| stopped(&format!("the day ended early: {error}"), &plan.config.dir));
     watch.finish();
     let day = day?;
     let ledger = out.join("ledger.vgl");
-    export(&day, &ledger)?;
+    export(&day, &ledger).map_err(|error| stopped(&error.to_string(), &plan.config.dir))?;
     let receipts_file = out.join("receipts.txt");
     receipts::write(&receipts_file, &day.receipts)?;
     let audit = audit_file(&ledger, Some(day.genesis_hash), day.receipts.clone(), args.json)?;
@@ -67,6 +61,15 @@ fn print(plan: &plan::Plan, day: &DayReport, audit: &AuditReport, ledger: &Path)
     ));
 }
 
+/// The failure of a day whose ledger was not written, with the way to it.
+fn stopped(error: &str, stores: &Path) -> Failure {
+    Failure::Input(format!(
+        "{error}\nwhat was acknowledged is in the stores below {stores}; get it with: veilgrid export \
+         {stores}/validator-1 rescued.vgl (from a full disk, copy the store to another one first)",
+        stores = stores.display()
+    ))
+}
+
 /// The folder of the run: a new one.
 fn out_dir(args: &DemoArgs) -> Result<PathBuf, Failure> {
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("veilgrid-day-{}", time_stamp())));
@@ -89,10 +92,5 @@ fn time_stamp() -> String {
 /// Exports validator 1's ledger; every validator holds the same one.
 fn export(day: &DayReport, ledger: &Path) -> Result<(), Failure> {
     let dir = day.store_dirs.first().ok_or_else(|| Failure::Input("the day left no store".to_owned()))?;
-    let store = Store::open(dir).map_err(Failure::input)?;
-    let state: State = store
-        .replay(&mut VerifyAll, |_| {})
-        .map_err(Failure::input)?
-        .ok_or_else(|| Failure::file(dir, "the store holds no block"))?;
-    store.export(ledger, &state, Existing::Keep).map_err(Failure::input)
+    export_store(dir, ledger).map(|_| ())
 }

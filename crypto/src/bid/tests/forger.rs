@@ -116,11 +116,11 @@ impl World {
         };
         let mut proof = [a, s, t1, t2].concat();
         proof.extend(self.forge_link(&link, cheat, &mut t));
-        let q = &t.challenge_scalar(b"w") * params.bases().value_table();
+        let w = t.challenge_scalar(b"w");
         // The argument absorbs its own last scalars, so a wrong `a` is absorbed by a copy that stops before them.
         let mut honest = t.clone();
         let (mut l, mut r_vector) = (evaluation.l.to_vec(), evaluation.r.to_vec());
-        let argument = inner_product::prove(params.bases(), &mut honest, &mut l, &mut r_vector, &y, &q);
+        let argument = inner_product::prove(&params, &mut honest, &mut l, &mut r_vector, &y, &w);
         for (left, right) in &argument.rounds {
             t.append_message(b"L", left);
             t.append_message(b"R", right);
@@ -216,12 +216,12 @@ impl World {
     ) -> BitCommitment<'a> {
         let bases = params.bases();
         let Some((left, right)) = cheat.bits.clone() else {
-            return BitCommitment::new(bases, Bits::of(bases, quantities_wh), t, &mut self.rng);
+            return BitCommitment::new(params, Bits::of(bases, quantities_wh), t, &mut self.rng);
         };
         let sum = RistrettoPoint::vartime_multiscalar_mul(&left, bases.g())
             + RistrettoPoint::vartime_multiscalar_mul(&right, bases.h());
         let bits = Bits { left: Secret::new(left), right: Secret::new(right) };
-        BitCommitment::with_bit_sum(bases, bits, sum, t, &mut self.rng)
+        BitCommitment::with_bit_sum(params, bits, sum, t, &mut self.rng)
     }
 
     /// The Schnorr proof of E1 to E3 with the errors of `cheat`, absorbed as they are sent.

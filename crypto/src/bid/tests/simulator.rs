@@ -101,8 +101,7 @@ fn solve_announcements(
 
 /// Runs the inner-product argument on a transcript of its own and reads the challenges back from it.
 fn argue(w: &World, o: &mut Replay, l: &mut [Scalar], r: &mut [Scalar]) {
-    let q = o.w * w.params.bases().value();
-    let argument = inner_product::prove(w.params.bases(), &mut Transcript::new(b"chosen"), l, r, &o.y, &q);
+    let argument = inner_product::prove(&w.params, &mut Transcript::new(b"chosen"), l, r, &o.y, &o.w);
     let mut t = Transcript::new(b"chosen");
     for (left, right) in &argument.rounds {
         t.append_message(b"L", left);
@@ -126,10 +125,11 @@ fn simulate(w: &mut World, s: &Statement) -> Prepared {
     o.announcements = [n1, n2, n3].map(|p| encode_point(&p));
     o.signature.announcement = encode_point(&n_signature);
     let decode = |bytes: &[u8; 32]| crate::group::decode_point("L or R", bytes).expect("a point");
-    let mut points = vec![a, s_point, t1, t2, n1, n2, n3, n_signature, s.account, s.r];
+    let mut points = vec![a, s_point, t1, t2, n1, n2, n3, n_signature, s.account];
     points.extend(o.rounds.iter().flat_map(|(left, right)| [decode(left), decode(right)]));
+    points.push(s.r);
     points.extend_from_slice(&s.c);
-    Prepared { replay: o, points }
+    Prepared { replay: o, points: crate::fast::Points::from_points(&points) }
 }
 
 /// The conversation as a bid on the wire, where the transcript draws the challenges.

@@ -1,4 +1,5 @@
 //! What an opening costs: a validator's share, its check, the combination, and the small logarithm.
+#![allow(missing_docs, reason = "criterion's macros make public functions")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_TABLE;

@@ -1,23 +1,17 @@
 //! Verifying a batch of bids, with and without a culprit, on all cores and on one.
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 
-#[path = "../tests/support/mod.rs"]
 mod support;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rayon::ThreadPoolBuilder;
-use rayon::prelude::*;
 use support::Market;
-use veilgrid_crypto::bid::{SealedBid, verify_bids};
-
-fn bids(market: &Market, count: usize) -> Vec<SealedBid> {
-    (0..count as u64).into_par_iter().map(|seed| market.bid_from(seed)).collect()
-}
+use veilgrid_crypto::bid::verify_bids;
 
 fn verify(c: &mut Criterion) {
     for (bits, steps) in [(16, 64), (16, 128)] {
         let market = Market::new(bits, steps);
-        let all = bids(&market, 256);
+        let all = market.bids(256);
         let one_thread = ThreadPoolBuilder::new().num_threads(1).build().expect("a pool");
         let mut group = c.benchmark_group(format!("verify_bids/bits_{bits}_steps_{steps}"));
         group.sample_size(10);

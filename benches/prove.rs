@@ -1,7 +1,6 @@
 //! Sealing one bid: vector, proof, note and signature.
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 
-#[path = "../tests/support/mod.rs"]
 mod support;
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -15,7 +14,7 @@ fn seal(c: &mut Criterion) {
         let mut market = Market::new(bits, steps);
         let (wallet, quantities) = (market.wallet(), market.quantities());
         // The first bid builds the tables of the step keys.
-        market.bid();
+        market.bid(0);
         group.bench_function(format!("bits_{bits}_steps_{steps}"), |b| {
             b.iter(|| {
                 seal_bid(&market.params, &market.round, &wallet, &quantities, &mut market.rng)

@@ -1,0 +1,158 @@
+//! True encodings of everything: a tiny community that traded one round and voided another.
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use std::sync::OnceLock;
+use veilgrid_crypto::bid::{SealedBid, seal_bid};
+use veilgrid_crypto::keygen::{KeyGenContext, deal};
+use veilgrid_crypto::schnorr::SigningKey;
+use veilgrid_crypto::wallet::{Wallet, WalletSeed};
+use veilgrid_ledger::export::LedgerWriter;
+use veilgrid_ledger::params::MarketParams;
+use veilgrid_ledger::transaction::{DecodeContext, Transaction};
+use veilgrid_market::{Grid, Rule, clear_plain};
+use veilgrid_roles::local::{Founding, LocalCommunity, RoundEnd};
+
+const EPOCH: u64 = 5;
+const START_MS: u64 = 1_700_000_000_000;
+const SLOT_START_UNIX_S: i64 = 1_700_000_100;
+
+/// Quantities of the members: both sides, and a tick at which demand is long.
+const BOOK: [[u64; 8]; 3] =
+    [[40, 0, 0, 0, 0, 0, 0, 0], [0, 0, 30, 0, 0, 50, 0, 0], [0, 0, 0, 47, 0, 0, 0, 0]];
+
+/// Encodings by what they are.
+pub struct Samples {
+    /// The session of the packages and shares.
+    pub keygen: KeyGenContext,
+    /// How later transactions are framed.
+    pub later: DecodeContext,
+    /// Sealed bids.
+    pub bids: Vec<Vec<u8>>,
+    /// Receipts for them.
+    pub receipts: Vec<Vec<u8>>,
+    /// Public packages of the key generation.
+    pub packages: Vec<Vec<u8>>,
+    /// What one dealer dealt.
+    pub dealt: Vec<Vec<u8>>,
+    /// What the validators keep.
+    pub key_shares: Vec<Vec<u8>>,
+    /// Shares of the first round's openings.
+    pub opening_shares: Vec<Vec<u8>>,
+    /// The genesis transaction.
+    pub genesis: Vec<Vec<u8>>,
+    /// Every other kind of transaction.
+    pub transactions: Vec<Vec<u8>>,
+    /// Block 0.
+    pub genesis_block: Vec<Vec<u8>>,
+    /// All other blocks.
+    pub blocks: Vec<Vec<u8>>,
+    /// The ledger as a file.
+    pub file: Vec<Vec<u8>>,
+    /// Outcomes of both rules.
+    pub outcomes: Vec<Vec<u8>>,
+}
+
+/// The samples, made once.
+pub fn samples() -> &'static Samples {
+    static SAMPLES: OnceLock<Samples> = OnceLock::new();
+    SAMPLES.get_or_init(make)
+}
+
+fn make() -> Samples {
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let wallets: Vec<_> = BOOK.iter().map(|_| Wallet::from_seed(&WalletSeed::generate(&mut rng))).collect();
+    let mut community = found(&wallets, &mut rng);
+    let (bids, receipts) = trade(&mut community, &wallets, &mut rng);
+    let draft = &community.state().community().genesis().draft;
+    let (keygen, later) = (draft.keygen_context(), DecodeContext::of(draft));
+    let (_, dealt) = deal(&keygen, &SigningKey::generate(&mut rng), 1, &mut rng).expect("dealt");
+    let transactions: Vec<_> = community.blocks().iter().flat_map(|block| &block.transactions).collect();
+    let mut file = LedgerWriter::new(Vec::new()).expect("memory");
+    for block in community.blocks() {
+        file.block(block).expect("memory");
+    }
+    let blocks: Vec<_> = community.blocks().iter().map(|block| block.to_bytes()).collect();
+    Samples {
+        keygen,
+        later,
+        bids: bids.iter().map(SealedBid::to_bytes).collect(),
+        receipts,
+        packages: community.state().community().genesis().packages.iter().map(|p| p.to_bytes()).collect(),
+        dealt: dealt.iter().map(|shares| shares.to_bytes().expose().clone()).collect(),
+        key_shares: community
+            .validators()
+            .iter()
+            .map(|v| v.key_shares().to_bytes().expose().clone())
+            .collect(),
+        opening_shares: transactions.iter().filter_map(|transaction| opening_share(transaction)).collect(),
+        genesis: vec![transactions[0].to_bytes()],
+        transactions: transactions[1..].iter().map(|transaction| transaction.to_bytes()).collect(),
+        genesis_block: blocks[..1].to_vec(),
+        blocks: blocks[1..].to_vec(),
+        file: vec![file.finish(community.state().root()).expect("memory")],
+        outcomes: outcomes(),
+    }
+}
+
+fn found(wallets: &[Wallet], rng: &mut ChaCha20Rng) -> LocalCommunity {
+    let params = MarketParams {
+        grid: Grid::new(10_000, 1_000, 4).expect("grid"),
+        bits: 8,
+        rule: Rule::Uniform,
+        open_volume: true,
+        min_bidders: 2,
+        max_members: 16,
+        slot_seconds: 900,
+        threshold: 3,
+    };
+    let members = wallets.iter().map(|wallet| wallet.account_key(EPOCH).verifying_key().to_bytes()).collect();
+    let founding = Founding { params, validators: 4, members, key_epoch: EPOCH, time_unix_ms: START_MS };
+    LocalCommunity::found(&founding, rng).expect("a sound community")
+}
+
+/// Round 1 with everybody's bid, round 2 with none.
+fn trade(
+    community: &mut LocalCommunity,
+    wallets: &[Wallet],
+    rng: &mut ChaCha20Rng,
+) -> (Vec<SealedBid>, Vec<Vec<u8>>) {
+    community.open_round(1, SLOT_START_UNIX_S, START_MS).expect("opened");
+    let verified = community.state().community();
+    let bids: Vec<_> = wallets
+        .iter()
+        .zip(&BOOK)
+        .map(|(wallet, book)| seal_bid(verified.bid_params(), &verified.round_context(1), wallet, book, rng))
+        .collect::<Result<_, _>>()
+        .expect("sealed");
+    let receipts = community.submit(1, &bids, START_MS, rng).expect("taken in");
+    let end = community.finish_round(1, START_MS, rng).expect("finished");
+    assert!(matches!(end, RoundEnd::Settled(_)), "the sample has every transaction of a round");
+    community.open_round(2, SLOT_START_UNIX_S + 900, START_MS).expect("opened");
+    let end = community.finish_round(2, START_MS, rng).expect("finished");
+    assert!(matches!(end, RoundEnd::Voided(_)), "the sample has a void");
+    (bids, receipts.iter().map(|receipt| receipt.to_bytes()).collect())
+}
+
+fn opening_share(transaction: &Transaction) -> Option<Vec<u8>> {
+    match transaction {
+        Transaction::OpeningShare { share, .. } => Some(share.to_bytes()),
+        _ => None,
+    }
+}
+
+/// Outcomes with and without a trade and a volume, with nobody, demand and supply rationed.
+fn outcomes() -> Vec<Vec<u8>> {
+    let grid = Grid::new(1_000, 100, 4).expect("grid");
+    let books: [[u64; 8]; 4] = [
+        [3, 0, 4, 5, 0, 6, 0, 0],
+        [3, 0, 9, 5, 0, 2, 0, 0],
+        [3, 0, 0, 0, 0, 3, 0, 0],
+        [0, 3, 0, 0, 0, 0, 2, 0],
+    ];
+    let rules = [(Rule::Uniform, true), (Rule::Uniform, false), (Rule::TradeReduction, true)];
+    let clear = |totals: &[u64; 8], (rule, open_volume)| {
+        clear_plain(&grid, rule, open_volume, totals).expect("cleared").outcome.to_bytes()
+    };
+    books.iter().flat_map(|totals| rules.map(|rule| clear(totals, rule))).collect()
+}

@@ -1,0 +1,84 @@
+//! Decoders of outcomes, transactions, blocks and ledger files.
+
+use bolero::check;
+use veilgrid_fuzz::edits::Case;
+use veilgrid_fuzz::property::{CASES, Decoder};
+use veilgrid_fuzz::samples::samples;
+use veilgrid_ledger::block::Block;
+use veilgrid_ledger::builder::genesis_block;
+use veilgrid_ledger::export::{LedgerReader, LedgerWriter, ReadError, Trailer};
+use veilgrid_ledger::state::State;
+use veilgrid_ledger::transaction::{DecodeContext, Transaction};
+use veilgrid_market::Outcome;
+
+#[test]
+fn outcome() {
+    let target = Decoder::new(&samples().outcomes, 0, Outcome::from_bytes, Outcome::to_bytes);
+    check!().with_iterations(CASES).with_type::<Case>().for_each(|case| target.case(case));
+}
+
+#[test]
+fn genesis_transaction() {
+    let decode = |bytes: &[u8]| Transaction::from_bytes(bytes, &DecodeContext::Genesis);
+    let target = Decoder::new(&samples().genesis, 0, decode, Transaction::to_bytes);
+    check!().with_iterations(CASES).with_type::<Case>().for_each(|case| target.case(case));
+}
+
+/// The ledger id names the draft, and every proof of the key generation is made for that id: no change of a genesis
+/// leaves a genesis that a ledger may start with.
+#[test]
+fn changed_genesis_starts_no_ledger() {
+    let samples = &samples().genesis;
+    let starts = |bytes: &[u8]| match Transaction::from_bytes(bytes, &DecodeContext::Genesis) {
+        Ok(Transaction::Genesis(genesis)) => State::from_genesis_block(&genesis_block(*genesis, 0)).is_ok(),
+        _ => false,
+    };
+    assert!(starts(&samples[0]));
+    // Some cases verify a whole key generation.
+    check!().with_iterations(CASES / 20).with_type::<Case>().for_each(|case| {
+        let bytes = case.bytes(samples);
+        assert!(bytes == samples[0] || !starts(&bytes));
+    });
+}
+
+#[test]
+fn later_transaction() {
+    let decode = |bytes: &[u8]| Transaction::from_bytes(bytes, &samples().later);
+    let target = Decoder::new(&samples().transactions, 0, decode, Transaction::to_bytes);
+    check!().with_iterations(CASES).with_type::<Case>().for_each(|case| target.case(case));
+}
+
+#[test]
+fn first_block() {
+    let decode = |bytes: &[u8]| Block::from_bytes(bytes, &DecodeContext::Genesis);
+    let target = Decoder::new(&samples().genesis_block, 0, decode, Block::to_bytes);
+    check!().with_iterations(CASES).with_type::<Case>().for_each(|case| target.case(case));
+}
+
+#[test]
+fn later_block() {
+    let decode = |bytes: &[u8]| Block::from_bytes(bytes, &samples().later);
+    let target = Decoder::new(&samples().blocks, 0, decode, Block::to_bytes);
+    check!().with_iterations(CASES).with_type::<Case>().for_each(|case| target.case(case));
+}
+
+fn read_file(bytes: &[u8]) -> Result<(Vec<Block>, Trailer), ReadError> {
+    let mut reader = LedgerReader::new(bytes)?;
+    let blocks = reader.by_ref().collect::<Result<_, _>>()?;
+    Ok((blocks, *reader.trailer().expect("the file was read to its end")))
+}
+
+fn write_file((blocks, trailer): &(Vec<Block>, Trailer)) -> Vec<u8> {
+    let mut writer = LedgerWriter::new(Vec::new()).expect("memory");
+    for block in blocks {
+        writer.block(block).expect("memory");
+    }
+    writer.finish(trailer.state_root).expect("memory")
+}
+
+/// The reader takes a mebibyte for a block before its bytes are there.
+#[test]
+fn ledger_file() {
+    let target = Decoder::new(&samples().file, 2 << 20, read_file, write_file);
+    check!().with_iterations(CASES).with_type::<Case>().for_each(|case| target.case(case));
+}

@@ -1,0 +1,163 @@
+//! Every function against `curve25519_dalek`. On a processor without AVX-512 IFMA there is nothing to compare, and the
+//! tests say so.
+
+use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
+use curve25519_dalek::scalar::Scalar;
+use curve25519_dalek::traits::{Identity, VartimeMultiscalarMul};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore, SeedableRng};
+use veilgrid_lanes::{Affine, Lanes, Sum};
+
+fn lanes() -> Option<Lanes> {
+    let lanes = Lanes::detect();
+    if lanes.is_none() {
+        eprintln!("this processor has no AVX-512 IFMA: nothing compared");
+    }
+    lanes
+}
+
+fn points(count: usize, seed: u64) -> Vec<RistrettoPoint> {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    (0..count).map(|_| RistrettoPoint::random(&mut rng)).collect()
+}
+
+fn bytes(points: &[RistrettoPoint]) -> Vec<[u8; 32]> {
+    points.iter().map(|point| point.compress().0).collect()
+}
+
+fn decoded(lanes: Lanes, points: &[RistrettoPoint]) -> Vec<Affine> {
+    lanes.decode(&bytes(points)).into_iter().map(|point| point.expect("canonical")).collect()
+}
+
+fn encode(lanes: Lanes, sum: &Sum) -> [u8; 32] {
+    lanes.encode(std::slice::from_ref(sum))[0]
+}
+
+/// Scalars with the edges among them.
+fn scalars(count: usize, seed: u64) -> Vec<Scalar> {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    let edges = [Scalar::ZERO, Scalar::ONE, -Scalar::ONE, Scalar::from(128u64), -Scalar::from(1024u64)];
+    (0..count).map(|i| edges.get(i % 37).copied().unwrap_or_else(|| Scalar::random(&mut rng))).collect()
+}
+
+#[test]
+fn decoding_accepts_exactly_what_the_portable_decoder_accepts() {
+    let Some(lanes) = lanes() else { return };
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let mut encodings = bytes(&points(50, 2));
+    encodings.push([0; 32]);
+    // Random bytes, altered encodings, values around p, negative values, the top bit.
+    for i in 0..2000 {
+        let mut encoding = [0u8; 32];
+        rng.fill_bytes(&mut encoding);
+        if i % 2 == 0 {
+            encoding[31] &= 0x7f;
+            encoding[0] &= 0xfe;
+        }
+        encodings.push(encoding);
+        let mut altered = encodings[i % 50];
+        altered[i % 32] ^= 1 << (i % 8);
+        encodings.push(altered);
+    }
+    for low in 0..=255u8 {
+        let mut near_p = [0xff; 32];
+        (near_p[0], near_p[31]) = (low, 0x7f);
+        encodings.push(near_p);
+        let mut small = [0; 32];
+        small[0] = low;
+        encodings.push(small);
+    }
+    let ours = lanes.decode(&encodings);
+    let mut accepted = 0;
+    for (encoding, ours) in encodings.iter().zip(&ours) {
+        let theirs = CompressedRistretto(*encoding).decompress();
+        assert_eq!(ours.is_some(), theirs.is_some(), "{encoding:02x?}");
+        if let Some(point) = ours {
+            assert_eq!(encode(lanes, &lanes.total([point])), *encoding);
+            accepted += 1;
+        }
+    }
+    assert!(accepted > 400 && accepted < encodings.len() - 400, "{accepted} of {}", encodings.len());
+}
+
+#[test]
+fn sums_are_the_portable_sums() {
+    let Some(lanes) = lanes() else { return };
+    for count in [0usize, 1, 7, 8, 9, 64, 129] {
+        let (a, b) = (points(count, 3), points(count, 4));
+        let (ours_a, ours_b) = (decoded(lanes, &a), decoded(lanes, &b));
+        let mut sums = vec![Sum::IDENTITY; count];
+        lanes.add_assign(&mut sums, &ours_a);
+        lanes.add_assign(&mut sums, &ours_b);
+        // P + P and P − P: the formulas are complete.
+        lanes.add_assign(&mut sums, &ours_b);
+        let doubled = sums.clone();
+        lanes.add_sums(&mut sums, &doubled);
+        let expected: Vec<_> = a.iter().zip(&b).map(|(a, b)| a + a + b + b + b + b).collect();
+        assert_eq!(lanes.encode(&sums), bytes(&expected));
+        assert_eq!(encode(lanes, &lanes.total(&ours_a)), a.iter().sum::<RistrettoPoint>().compress().0);
+        let total: RistrettoPoint = expected.iter().sum();
+        assert_eq!(encode(lanes, &lanes.total_of_sums(&sums)), total.compress().0);
+        let negated: Vec<RistrettoPoint> = a.iter().map(|a| -a).collect();
+        let mut zero = vec![Sum::IDENTITY; count];
+        lanes.add_assign(&mut zero, &ours_a);
+        lanes.add_assign(&mut zero, &decoded(lanes, &negated));
+        assert_eq!(lanes.encode(&zero), bytes(&vec![RistrettoPoint::identity(); count]));
+    }
+}
+
+#[test]
+fn multiscalar_multiplication_is_the_portable_one() {
+    let Some(lanes) = lanes() else { return };
+    for count in [0usize, 1, 2, 9, 100, 1000, 6500] {
+        let (points, scalars) = (points(count, 5), scalars(count, 6));
+        let ours = decoded(lanes, &points);
+        let scalar_bytes: Vec<[u8; 32]> = scalars.iter().map(Scalar::to_bytes).collect();
+        let sum = lanes.multiscalar(&scalar_bytes, &ours.iter().collect::<Vec<_>>());
+        let expected = RistrettoPoint::vartime_multiscalar_mul(&scalars, &points);
+        assert_eq!(encode(lanes, &sum), expected.compress().0, "{count} points");
+    }
+}
+
+#[test]
+fn the_same_point_many_times_is_added_like_any_other() {
+    let Some(lanes) = lanes() else { return };
+    let point = points(1, 7)[0];
+    let ours = decoded(lanes, &[point]);
+    let scalars = scalars(300, 8);
+    let scalar_bytes: Vec<[u8; 32]> = scalars.iter().map(Scalar::to_bytes).collect();
+    let sum = lanes.multiscalar(&scalar_bytes, &vec![&ours[0]; 300]);
+    assert_eq!(encode(lanes, &sum), (scalars.iter().sum::<Scalar>() * point).compress().0);
+}
+
+#[test]
+fn secret_multiplication_is_the_portable_one() {
+    let Some(lanes) = lanes() else { return };
+    for count in [1usize, 8, 13, 256, 257, 700] {
+        let (points, scalars) = (points(count, 9), scalars(count, 10));
+        let table = lanes.fixed_table(&decoded(lanes, &points));
+        assert_eq!(table.len(), count);
+        let scalar_bytes: Vec<[u8; 32]> = scalars.iter().map(Scalar::to_bytes).collect();
+        let sum = lanes.secret_multiscalar(&table, &scalar_bytes);
+        let expected = RistrettoPoint::vartime_multiscalar_mul(&scalars, &points);
+        assert_eq!(encode(lanes, &sum), expected.compress().0, "{count} points");
+    }
+}
+
+#[test]
+fn folding_is_the_portable_one() {
+    let Some(lanes) = lanes() else { return };
+    for (length, rows) in [(8usize, 7usize), (5, 1), (64, 3), (1, 7)] {
+        let all = points(length * (rows + 1), 11);
+        let ours = decoded(lanes, &all);
+        let scalars = scalars(rows, 12);
+        let scalar_bytes: Vec<[u8; 32]> = scalars.iter().map(Scalar::to_bytes).collect();
+        let row_slices: Vec<&[Affine]> = ours[length..].chunks(length).collect();
+        let folded = lanes.fold_columns(&ours[..length], &scalar_bytes, &row_slices);
+        for i in 0..length {
+            let column: Vec<RistrettoPoint> = (1..=rows).map(|b| all[b * length + i]).collect();
+            let expected = all[i] + RistrettoPoint::vartime_multiscalar_mul(&scalars, &column);
+            assert_eq!(encode(lanes, &lanes.total([&folded[i]])), expected.compress().0);
+        }
+    }
+}
