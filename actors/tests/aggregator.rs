@@ -86,7 +86,13 @@ fn scene(refuses: bool) -> Scene {
     let community = state.community();
     let seal = |wallet: &Wallet| {
         let quantities = vec![5; community.params().steps()];
-        seal_bid(community.bid_params(), &community.round_context(1), wallet, &quantities, &mut OsRng)
+        seal_bid(
+            community.bid_params(),
+            &state.round_context(1).expect("open"),
+            wallet,
+            &quantities,
+            &mut OsRng,
+        )
     };
     let bids: Vec<_> = wallets.iter().map(|wallet| seal(wallet).expect("sealed")).collect();
     let (ledger_id, key) = (community.ledger_id(), envelope_key.public());

@@ -16,6 +16,7 @@ use veilgrid_crypto::receipt::Receipt;
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::state::State;
+use veilgrid_ledger::state::round::Slot;
 use veilgrid_roles::behaviour::seed::seeded_rng;
 use veilgrid_roles::behaviour::{Consumer, MarketTerms};
 use veilgrid_roles::member::Member;
@@ -75,7 +76,8 @@ fn a_bid_is_sent_again_unchanged_and_a_foreign_receipt_is_refused() {
         let on_sealed = Arc::new(move || {
             counter.fetch_add(1, Ordering::Relaxed);
         });
-        let place = PlaceBid { slot: 1, round_id: 1, on_sealed };
+        let place =
+            PlaceBid { slot: 1, delivery: Slot { start_unix_s: 900, seconds: 900 }, round_id: 1, on_sealed };
         let lost = actor.send(place.clone()).await.expect("there").err().expect("lost");
         assert!(matches!(lost, PlacingError::Refused(BidRefusal::Gone)), "{lost}");
         let foreign = actor.send(place.clone()).await.expect("there").err().expect("not the aggregator's");

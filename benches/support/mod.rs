@@ -22,7 +22,17 @@ impl Market {
         let mut rng = ChaCha20Rng::seed_from_u64(u64::from(bits) * 10_000 + steps as u64);
         let keys = (0..steps).map(|_| &Scalar::random(&mut rng) * RISTRETTO_BASEPOINT_TABLE).collect();
         let params = BidParams::new(bits, keys, [3; 32]).expect("valid parameters");
-        Self { params, round: RoundContext { ledger_id: [1; 32], key_epoch: 2, round_id: 7 }, rng }
+        Self {
+            params,
+            round: RoundContext {
+                ledger_id: [1; 32],
+                key_epoch: 2,
+                round_id: 7,
+                slot_start_unix_s: 1_800_000_000,
+                slot_seconds: 900,
+            },
+            rng,
+        }
     }
 
     /// The member with this seed, who makes [`Market::bid`].

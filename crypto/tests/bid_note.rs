@@ -18,7 +18,13 @@ fn params() -> &'static BidParams {
     PARAMS.get_or_init(|| Market::new(8, 4).params)
 }
 
-const ROUND: RoundContext = RoundContext { ledger_id: [1; 32], key_epoch: 2, round_id: 7 };
+const ROUND: RoundContext = RoundContext {
+    ledger_id: [1; 32],
+    key_epoch: 2,
+    round_id: 7,
+    slot_start_unix_s: 1_800_000_000,
+    slot_seconds: 900,
+};
 
 fn wallet(seed: u8) -> Wallet {
     Wallet::from_seed(&WalletSeed::from_bytes([seed; 32]))

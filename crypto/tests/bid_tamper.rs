@@ -66,6 +66,10 @@ fn a_bid_of_any_other_context_is_refused_and_named() {
     for bit in 0..64 {
         let other = RoundContext { key_epoch: round.key_epoch ^ (1 << bit), ..round };
         contexts.push((format!("epoch bit {bit}"), params.clone(), other));
+        let other = RoundContext { slot_start_unix_s: round.slot_start_unix_s ^ (1 << bit), ..round };
+        contexts.push((format!("slot start bit {bit}"), params.clone(), other));
+        let other = RoundContext { slot_seconds: round.slot_seconds ^ (1 << (bit % 32)), ..round };
+        contexts.push((format!("slot length bit {bit}"), params.clone(), other));
         let other = RoundContext { round_id: round.round_id ^ (1 << bit), ..round };
         contexts.push((format!("round bit {bit}"), params.clone(), other));
     }

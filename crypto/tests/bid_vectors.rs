@@ -26,6 +26,8 @@ struct Vector {
     ledger_id: String,
     key_epoch: u64,
     round_id: u64,
+    slot_start_unix_s: i64,
+    slot_seconds: u32,
     wallet_seed: String,
     quantities_wh: Vec<u64>,
     /// Seed of the ChaCha20 random source (`SeedableRng::from_seed`) that the proof and the signature draw from.
@@ -67,7 +69,13 @@ impl Vector {
         BidParams::new(self.bits, keys, array(&self.market_digest)).expect("valid parameters")
     }
     fn round(&self) -> RoundContext {
-        RoundContext { ledger_id: array(&self.ledger_id), key_epoch: self.key_epoch, round_id: self.round_id }
+        RoundContext {
+            ledger_id: array(&self.ledger_id),
+            key_epoch: self.key_epoch,
+            round_id: self.round_id,
+            slot_start_unix_s: self.slot_start_unix_s,
+            slot_seconds: self.slot_seconds,
+        }
     }
     fn wallet(&self) -> Wallet {
         Wallet::from_seed(&WalletSeed::from_bytes(array(&self.wallet_seed)))
@@ -104,6 +112,8 @@ fn inputs(name: &str, bits: u32, seed: u8, quantities_wh: &[u64]) -> Vector {
         ledger_id: hex::encode([seed.wrapping_add(2); 32]),
         key_epoch: 1,
         round_id: 1_000_000 + u64::from(seed),
+        slot_start_unix_s: 1_800_000_900,
+        slot_seconds: 900,
         wallet_seed: hex::encode([seed.wrapping_add(3); 32]),
         quantities_wh: quantities_wh.to_vec(),
         rng_seed: hex::encode([seed.wrapping_add(4); 32]),
@@ -161,6 +171,8 @@ fn sealing_gives_the_stored_bids_byte_for_byte() {
 /// The same bytes and the same verdicts without AVX-512: in a process of its own, as the choice is made once.
 #[test]
 fn portable_arithmetic_gives_the_same_bytes() {
+    // Read first, which writes the file anew if that is asked for: the child must not see it half-written.
+    stored();
     let program = std::env::current_exe().expect("this test");
     let run = std::process::Command::new(program)
         .args(["--exact", "sealing_gives_the_stored_bids_byte_for_byte"])

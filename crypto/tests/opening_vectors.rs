@@ -44,6 +44,8 @@ struct Vector {
     market_digest: String,
     key_epoch: u64,
     round_id: u64,
+    slot_start_unix_s: i64,
+    slot_seconds: u32,
     bids: Vec<Bid>,
     bid_set: String,
     r_total: String,
@@ -115,6 +117,8 @@ fn inputs() -> Vector {
         market_digest: hex::encode([12; 32]),
         key_epoch: 2,
         round_id: 96,
+        slot_start_unix_s: 1_800_000_900,
+        slot_seconds: 900,
         bids: (60..).zip(&books).map(bid).collect(),
         openings: (0..).zip(weights).map(opening).collect(),
         ..Vector::default()
@@ -133,7 +137,13 @@ impl Vector {
     }
     fn round(&self) -> RoundContext {
         let ledger_id = array(&self.ledger_id);
-        RoundContext { ledger_id, key_epoch: self.key_epoch, round_id: self.round_id }
+        RoundContext {
+            ledger_id,
+            key_epoch: self.key_epoch,
+            round_id: self.round_id,
+            slot_start_unix_s: self.slot_start_unix_s,
+            slot_seconds: self.slot_seconds,
+        }
     }
     fn opening(&self, opening_index: u32, bid_set: [u8; 32]) -> OpeningContext {
         OpeningContext { ledger_id: array(&self.ledger_id), round_id: self.round_id, opening_index, bid_set }

@@ -119,10 +119,11 @@ fn trade(
 ) -> (Vec<SealedBid>, Vec<Vec<u8>>) {
     community.open_round(1, SLOT_START_UNIX_S, START_MS).expect("opened");
     let verified = community.state().community();
+    let context = community.state().round_context(1).expect("open");
     let bids: Vec<_> = wallets
         .iter()
         .zip(&BOOK)
-        .map(|(wallet, book)| seal_bid(verified.bid_params(), &verified.round_context(1), wallet, book, rng))
+        .map(|(wallet, book)| seal_bid(verified.bid_params(), &context, wallet, book, rng))
         .collect::<Result<_, _>>()
         .expect("sealed");
     let receipts = community.submit(1, &bids, START_MS, rng).expect("taken in");

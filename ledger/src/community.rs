@@ -3,6 +3,7 @@
 use crate::genesis::{Genesis, GenesisError};
 use crate::hash::Hash;
 use crate::params::MarketParams;
+use crate::state::round::Slot;
 use crate::transaction::DecodeContext;
 use veilgrid_crypto::bid::{BidParams, RoundContext};
 use veilgrid_crypto::group::PointBytes;
@@ -79,9 +80,15 @@ impl Community {
     pub fn is_member(&self, account: &PointBytes) -> bool {
         self.genesis.draft.members.binary_search(account).is_ok()
     }
-    /// The context that bids of a round are bound to.
-    pub fn round_context(&self, round_id: u64) -> RoundContext {
-        RoundContext { ledger_id: self.ledger_id, key_epoch: self.genesis.draft.key_epoch, round_id }
+    /// The context that bids of a round for this slot are bound to.
+    pub fn round_context(&self, round_id: u64, slot: Slot) -> RoundContext {
+        RoundContext {
+            ledger_id: self.ledger_id,
+            key_epoch: self.genesis.draft.key_epoch,
+            round_id,
+            slot_start_unix_s: slot.start_unix_s,
+            slot_seconds: slot.seconds,
+        }
     }
     /// What the decoder of this ledger's blocks has to know.
     pub fn decode_context(&self) -> DecodeContext {

@@ -133,7 +133,8 @@ fn checks_without_state_find_structure_and_proofs() {
     let mut bid = community.bid(&chain.state, 1, 0, &BOOK[0]);
     let check = |transactions| {
         let block = Block::new(9, [7; 32], 0, [8; 32], transactions);
-        check_without_state(chain.state.community(), &block, &mut VerifyAll)
+        let slot_of = |round_id| chain.state.round(round_id).map(|round| round.slot());
+        check_without_state(chain.state.community(), &block, &slot_of, &mut VerifyAll)
     };
     assert_eq!(check(vec![Transaction::Bids { round_id: 1, bids: vec![bid.clone()] }]), Ok(()));
     bid.c.swap(0, 1);

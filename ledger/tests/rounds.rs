@@ -3,6 +3,7 @@
 mod common;
 
 use common::*;
+use veilgrid_crypto::bid::RoundContext;
 use veilgrid_crypto::group::{decode_point, encode_point, scalar_from_i64, value_base};
 use veilgrid_ledger::audit::{AuditRequest, ReceiptVerdict};
 use veilgrid_ledger::state::State;
@@ -159,7 +160,7 @@ fn what_intake_verified_is_not_verified_again_and_nothing_else_is_trusted() {
     chain.push(vec![open_round(1)]);
     let bids: Vec<_> = (0..4).map(|m| community.bid(&chain.state, 1, m, &BOOK[m])).collect();
     let (params, context) =
-        (chain.state.community().bid_params().clone(), chain.state.community().round_context(1));
+        (chain.state.community().bid_params().clone(), chain.state.round_context(1).expect("open"));
     let mut cache = VerdictCache::new(3);
     let mut broken = bids.clone();
     broken[1].proof[0] ^= 1;
@@ -167,7 +168,7 @@ fn what_intake_verified_is_not_verified_again_and_nothing_else_is_trusted() {
     assert_eq!(cache.len(), 3, "faults are not remembered, the bound holds");
     let verdicts = cache.verify(&params, &context, &bids);
     assert!(verdicts.iter().zip(&bids).all(|(v, bid)| v.as_ref().expect("valid").digest() == bid.digest()));
-    let other = chain.state.community().round_context(2);
+    let other = RoundContext { round_id: 2, ..context };
     assert!(cache.verify(&params, &other, &bids).iter().all(Result::is_err), "a verdict is for one round");
     assert!(cache.verify(&params, &context, &broken)[1].is_err());
 

@@ -88,6 +88,24 @@ fn a_bid_moved_to_another_round() {
     assert!(matches!(moved(2), Refusal::BidInvalid { .. }));
 }
 
+/// Nobody signs the opening of a round: the bids themselves are bound to its slot.
+#[test]
+fn a_round_moved_to_another_slot() {
+    type Change = fn(&mut i64, &mut u32);
+    let changes: [Change; 2] = [|start, _| *start += 900, |start, _| *start -= 86_400];
+    for change in changes {
+        let refusal = found(|bodies| {
+            edit(bodies, TransactionKind::OpenRound, |transaction| match transaction {
+                Transaction::OpenRound { slot_start_unix_s, slot_seconds, .. } => {
+                    change(slot_start_unix_s, slot_seconds);
+                }
+                other => panic!("{other:?}"),
+            });
+        });
+        assert!(matches!(refusal, Refusal::BidInvalid { .. }), "{refusal:?}");
+    }
+}
+
 #[test]
 fn a_bid_moved_to_another_step() {
     assert!(matches!(edit_bids(|bids| bids[0].c.swap(0, 2)), Refusal::BidInvalid { .. }));

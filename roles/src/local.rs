@@ -205,9 +205,9 @@ impl LocalCommunity {
             let _: Received = self.intake.receive(&envelope)?;
         }
         let queue = self.intake.take_queue();
-        let community = self.builder.state().community();
-        let round = community.round_context(round_id);
-        let verdicts = self.verdicts.verify(community.bid_params(), &round, &queue);
+        let state = self.builder.state();
+        let round = state.round_context(round_id).ok_or(IntakeError::NotOpen { round_id })?;
+        let verdicts = self.verdicts.verify(state.community().bid_params(), &round, &queue);
         let verdicts =
             queue.into_iter().zip(verdicts.into_iter().map(|verdict| verdict.map(|_| ()))).collect();
         let mut receipts = std::collections::BTreeMap::new();

@@ -123,9 +123,12 @@ impl Validator {
 
     /// Verifies bids before they come in a block. The verdicts are remembered, so that the block costs nothing more.
     pub fn admit(&mut self, round_id: u64, bids: &[SealedBid]) -> Vec<Result<(), BidFault>> {
-        let community = self.state.community();
-        let round = community.round_context(round_id);
-        let verdicts = self.verdicts.verify(community.bid_params(), &round, bids);
+        let Some(round) = self.state.round_context(round_id) else {
+            let last = self.state.last_round_id().unwrap_or(0);
+            return bids.iter().map(|_| Err(BidFault::Round { bid: round_id, round: last })).collect();
+        };
+        let params = self.state.community().bid_params();
+        let verdicts = self.verdicts.verify(params, &round, bids);
         verdicts.into_iter().map(|verdict| verdict.map(|_| ())).collect()
     }
 

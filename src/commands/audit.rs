@@ -19,23 +19,21 @@ use veilgrid_ledger::export::{LedgerReader, ReadError};
 pub fn run(args: &AuditArgs) -> Result<(), Failure> {
     let trusted_genesis = args.genesis.as_deref().map(parse_hash).transpose()?;
     let receipts = args.receipts.as_deref().map(receipts::read).transpose()?.unwrap_or_default();
-    match audit_file(&args.ledger, trusted_genesis, receipts, args.json) {
+    let (report, violation) = match replay_file(&args.ledger, trusted_genesis, receipts, args.json) {
         Ok(report) => {
-            if args.json {
-                output::json(&Verdict { ok: true, violation: None, report: Some(&report) })
-            } else {
-                print(&report);
-                Ok(())
-            }
+            let broken = broken_promise(&report);
+            (Some(report), broken)
         }
-        Err(Failure::Audit(violation)) => {
-            if args.json {
-                output::json(&Verdict { ok: false, violation: Some(&violation), report: None })?;
-            }
-            Err(Failure::Audit(violation))
-        }
-        Err(other) => Err(other),
+        Err(Failure::Audit(violation)) => (None, Some(violation)),
+        Err(other) => return Err(other),
+    };
+    if args.json {
+        let (ok, violation) = (violation.is_none(), violation.as_deref());
+        output::json(&Verdict { ok, violation, report: report.as_ref() })?;
+    } else if let Some(report) = report.as_ref().filter(|_| violation.is_none()) {
+        print(report);
     }
+    violation.map_or(Ok(()), |violation| Err(Failure::Audit(violation)))
 }
 
 #[derive(Serialize)]
@@ -63,6 +61,16 @@ pub fn audit_file(
     receipts: Vec<Receipt>,
     quiet: bool,
 ) -> Result<AuditReport, Failure> {
+    let report = replay_file(path, trusted_genesis, receipts, quiet)?;
+    broken_promise(&report).map_or(Ok(report), |violation| Err(Failure::Audit(violation)))
+}
+
+fn replay_file(
+    path: &Path,
+    trusted_genesis: Option<[u8; 32]>,
+    receipts: Vec<Receipt>,
+    quiet: bool,
+) -> Result<AuditReport, Failure> {
     let file = File::open(path).map_err(|error| Failure::file(path, error))?;
     let length = file.metadata().map_err(|error| Failure::file(path, error))?.len();
     let bar = output::progress(length, "auditing (bytes)", quiet);
@@ -71,15 +79,13 @@ pub fn audit_file(
     let request = AuditRequest { trusted_genesis, receipts };
     let result = audit_export(reader, request, |_| {});
     bar.finish_and_clear();
-    let report = result.map_err(|error| match error {
+    result.map_err(|error| match error {
         AuditError::Read { after_blocks, source } => match read_failure(path, source) {
             Failure::Audit(text) => Failure::Audit(format!("{text} (after {after_blocks} blocks)")),
             other => other,
         },
         AuditError::Violation(violation) => Failure::Audit(format!("{}: {violation}", path.display())),
-    })?;
-    refuse_broken_promises(&report)?;
-    Ok(report)
+    })
 }
 
 /// A failing disk says nothing about the ledger; everything else that can't be read is a damaged ledger.
@@ -90,21 +96,19 @@ fn read_failure(path: &Path, error: ReadError) -> Failure {
     }
 }
 
-fn refuse_broken_promises(report: &AuditReport) -> Result<(), Failure> {
+/// The first receipt whose bid the ledger does not hold although its round is closed.
+fn broken_promise(report: &AuditReport) -> Option<String> {
     let broken = report
         .receipts
         .iter()
-        .find(|finding| matches!(finding.verdict, ReceiptVerdict::Missing | ReceiptVerdict::OtherBid));
-    match broken {
-        None => Ok(()),
-        Some(finding) => Err(Failure::Audit(format!(
-            "round {}: account {} has a receipt for bid {}, and the ledger does not hold that bid: it was left out \
-             after its receipt",
-            finding.round_id,
-            hex::encode(&finding.account[..8]),
-            hex::encode(&finding.bid_digest[..8]),
-        ))),
-    }
+        .find(|finding| matches!(finding.verdict, ReceiptVerdict::Missing | ReceiptVerdict::OtherBid))?;
+    Some(format!(
+        "round {}: account {} has a receipt for bid {}, and the ledger does not hold that bid: it was left out \
+         after its receipt",
+        broken.round_id,
+        hex::encode(&broken.account[..8]),
+        hex::encode(&broken.bid_digest[..8]),
+    ))
 }
 
 /// Moves a progress bar along with what is read.
@@ -148,6 +152,9 @@ pub fn print_checked(report: &AuditReport) {
     row("rounds void", report.rounds_void);
     row("rounds unfinished", report.rounds_unfinished.len() as u64);
     row("receipts looked up", report.receipts.len() as u64);
+    let worthless =
+        report.receipts.iter().filter(|finding| finding.verdict == ReceiptVerdict::Worthless).count();
+    row("receipts of another ledger or signer, which prove nothing", worthless as u64);
     output::line(checked);
     for unfinished in &report.rounds_unfinished {
         output::line(format!(

@@ -143,7 +143,10 @@ fn seal_all(
     json: bool,
 ) -> Result<Vec<SealedBid>, Failure> {
     let params = community.state().community().bid_params();
-    let context = community.state().community().round_context(ROUND);
+    let context = community
+        .state()
+        .round_context(ROUND)
+        .ok_or_else(|| Failure::Input("the round is not open".to_owned()))?;
     let bar = output::progress(wallets.len() as u64, "sealing bids", json);
     let bids = wallets
         .par_iter()

@@ -202,7 +202,13 @@ fn verify(state: &State, batch: Vec<SealedBid>, mut verdicts: SharedVerdicts) ->
     let community = state.community();
     let mut judged = Vec::new();
     for (round_id, bids) in rounds {
-        let round = community.round_context(round_id);
+        // A round that ended meanwhile has no context any more; the intake says so to those who wait.
+        let Some(round) = state.round_context(round_id) else {
+            let last = state.last_round_id().unwrap_or(0);
+            let ended = BidFault::Round { bid: round_id, round: last };
+            judged.extend(bids.into_iter().map(|bid| (bid, Err(ended.clone()))));
+            continue;
+        };
         let of_round = verdicts.verify(community.bid_params(), &round, &bids);
         judged.extend(bids.into_iter().zip(of_round.into_iter().map(|verdict| verdict.map(|_| ()))));
     }

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_ledger::state::effects::{BlockEffects, Effect, SettledRound};
 use veilgrid_ledger::state::round::OpenedSum;
+use veilgrid_ledger::state::round::Slot;
 use veilgrid_ledger::transaction::{Transaction, VoidReason};
 use veilgrid_roles::behaviour::{GainLedger, Plan};
 
@@ -135,7 +136,9 @@ impl<'a> Conductor<'a> {
         let (answers, mut answered) =
             mpsc::channel::<(String, Result<Placed, PlacingError>)>(bidders.len().max(1));
         for bidder in &bidders {
-            let message = PlaceBid { slot: slot.index, round_id, on_sealed: Arc::clone(&on_sealed) };
+            let delivery = Slot { start_unix_s: slot.start_unix_s, seconds: self.config.params.slot_seconds };
+            let message =
+                PlaceBid { slot: slot.index, delivery, round_id, on_sealed: Arc::clone(&on_sealed) };
             let (id, answers, request) = (bidder.id.clone(), answers.clone(), bidder.place.send(message));
             actix_rt::spawn(async move {
                 let answer = request.await.unwrap_or(Err(PlacingError::MemberGone));

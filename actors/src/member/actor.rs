@@ -62,7 +62,7 @@ type PlacedFuture<B> = ResponseActFuture<MemberActor<B>, Result<Placed, PlacingE
 impl<B: Bidder + Unpin + 'static> MemberActor<B> {
     /// Forms, seals, sends.
     fn place(&mut self, message: PlaceBid) -> PlacedFuture<B> {
-        let PlaceBid { slot, round_id, on_sealed } = message;
+        let PlaceBid { slot, delivery, round_id, on_sealed } = message;
         let params = self.market.state.community().params();
         // The conductor checks that every member has data for every market slot.
         let energy = self.energy.get(slot).copied().unwrap_or_default();
@@ -73,7 +73,7 @@ impl<B: Bidder + Unpin + 'static> MemberActor<B> {
             let state = market.state.clone();
             let sealed = market.pool.run(move || {
                 let community = state.community();
-                job.seal(community.bid_params(), &community.round_context(round_id), &mut OsRng)
+                job.seal(community.bid_params(), &community.round_context(round_id, delivery), &mut OsRng)
             });
             Ok((plan, Arc::new(sealed.await??)))
         };

@@ -8,6 +8,7 @@ use thiserror::Error;
 use veilgrid_crypto::bid::SealError;
 use veilgrid_crypto::receipt::{Receipt, ReceiptInvalid};
 use veilgrid_ledger::state::effects::SettledRound;
+use veilgrid_ledger::state::round::Slot;
 use veilgrid_roles::behaviour::{EnergyAccount, Plan};
 use veilgrid_roles::member::{Fill, MemberError};
 
@@ -17,6 +18,8 @@ use veilgrid_roles::member::{Fill, MemberError};
 pub struct PlaceBid {
     /// The slot, an index into the day.
     pub slot: usize,
+    /// The same as a stretch of time: what the bid is bound to.
+    pub delivery: Slot,
     /// The round.
     pub round_id: u64,
     /// Called when the bid is sealed, before it is sent.

@@ -175,6 +175,11 @@ pub struct RoundContext {
     pub key_epoch: u64,
     /// The round, unique on the ledger.
     pub round_id: u64,
+    /// Start of the delivery slot that the round trades, seconds since 1970 UTC. In the context because nobody signs a
+    /// round's opening: a round that is moved to another slot loses every bid.
+    pub slot_start_unix_s: i64,
+    /// Length of the slot in seconds.
+    pub slot_seconds: u32,
 }
 
 impl RoundContext {
@@ -188,6 +193,8 @@ impl RoundContext {
         t.append_message(b"params", &params.digest());
         t.append_u64(b"epoch", self.key_epoch);
         t.append_u64(b"round", self.round_id);
+        t.append_message(b"slot-start", &self.slot_start_unix_s.to_le_bytes());
+        t.append_message(b"slot-seconds", &self.slot_seconds.to_le_bytes());
         t.append_message(b"account", account);
         t.append_message(b"balance-snapshot", &[0]);
         t.append_message(b"debit-sequence", &[0]);
@@ -198,7 +205,11 @@ impl RoundContext {
     pub(crate) fn to_bytes(self, params: &BidParams, account: &[u8; 32]) -> Vec<u8> {
         let mut w = crate::wire::Writer::new();
         w.u16(labels::PROTOCOL_VERSION).bytes(&self.ledger_id).bytes(&params.digest());
-        w.u64(self.key_epoch).u64(self.round_id).bytes(account);
+        w.u64(self.key_epoch)
+            .u64(self.round_id)
+            .i64(self.slot_start_unix_s)
+            .u32(self.slot_seconds)
+            .bytes(account);
         w.finish()
     }
 }

@@ -33,7 +33,17 @@ impl Market {
         let mut rng = ChaCha20Rng::seed_from_u64(u64::from(bits) * 10_000 + steps as u64);
         let keys = step_keys(steps, &mut rng);
         let params = BidParams::new(bits, keys, [3; 32]).expect("valid parameters");
-        Self { params, round: RoundContext { ledger_id: [1; 32], key_epoch: 2, round_id: 7 }, rng }
+        Self {
+            params,
+            round: RoundContext {
+                ledger_id: [1; 32],
+                key_epoch: 2,
+                round_id: 7,
+                slot_start_unix_s: 1_800_000_000,
+                slot_seconds: 900,
+            },
+            rng,
+        }
     }
     pub fn wallet(&mut self) -> Wallet {
         Wallet::from_seed(&WalletSeed::generate(&mut self.rng))

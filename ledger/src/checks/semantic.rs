@@ -6,26 +6,25 @@ use crate::community::Community;
 use crate::refusal::{Account, Refusal};
 use crate::verdicts::BidVerdicts;
 use std::sync::Arc;
-use veilgrid_crypto::bid::{SealedBid, VerifiedBid};
+use veilgrid_crypto::bid::{RoundContext, SealedBid, VerifiedBid};
 
-/// "Proof and signature of a bid hold for this ledger, epoch and round." All bids, or the first fault.
+/// "Proof and signature of a bid hold for this ledger, epoch, round and slot." All bids, or the first fault.
 ///
 /// # Errors
 /// [`Refusal::BidInvalid`] with the bidder.
 pub fn verified_bids(
     community: &Community,
-    round_id: u64,
+    context: &RoundContext,
     bids: &[SealedBid],
     verdicts: &mut dyn BidVerdicts,
 ) -> Result<Vec<Arc<VerifiedBid>>, Refusal> {
-    let context = community.round_context(round_id);
     verdicts
-        .verify(community.bid_params(), &context, bids)
+        .verify(community.bid_params(), context, bids)
         .into_iter()
         .zip(bids)
         .map(|(verdict, bid)| {
             verdict.map_err(|fault| Refusal::BidInvalid {
-                round: round_id,
+                round: context.round_id,
                 account: Account(bid.account),
                 fault,
             })

@@ -51,7 +51,8 @@ impl State {
             return Err(out_of_order(round, self.community.threshold(), TransactionKind::Bids));
         }
         self.check_bidders(round, bids)?;
-        let verified = semantic::verified_bids(&self.community, round_id, bids, verdicts)?;
+        let context = self.community.round_context(round_id, round.slot);
+        let verified = semantic::verified_bids(&self.community, &context, bids, verdicts)?;
         let round = self.active_mut(round_id)?;
         let mut accepted = Vec::with_capacity(verified.len());
         for bid in verified {

@@ -27,6 +27,7 @@ use effects::{BlockEffects, Effect};
 use round::Round;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use veilgrid_crypto::bid::RoundContext;
 
 /// Most rounds that are active at once; bounds the memory of a node.
 pub const MAX_ACTIVE_ROUNDS: usize = 8;
@@ -207,6 +208,10 @@ impl State {
     /// An active round.
     pub fn round(&self, round_id: u64) -> Option<&Round> {
         self.rounds.get(&round_id).map(Arc::as_ref)
+    }
+    /// The context that bids of an active round are bound to.
+    pub fn round_context(&self, round_id: u64) -> Option<RoundContext> {
+        self.round(round_id).map(|round| self.community.round_context(round_id, round.slot()))
     }
     /// The active rounds in rising order of their ids.
     pub fn rounds(&self) -> impl Iterator<Item = &Round> {

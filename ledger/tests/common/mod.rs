@@ -20,6 +20,7 @@ use veilgrid_ledger::refusal::{BlockFault, Refusal};
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::state::expected::{Expected, ShareRequest};
+use veilgrid_ledger::state::round::Slot;
 use veilgrid_ledger::transaction::Transaction;
 use veilgrid_ledger::verdicts::VerifyAll;
 use veilgrid_market::{Grid, Rule};
@@ -108,7 +109,10 @@ impl Community {
 
     pub fn bid(&mut self, state: &State, round_id: u64, member: usize, quantities_wh: &[u64]) -> SealedBid {
         let community = state.community();
-        let context = community.round_context(round_id);
+        // A test may seal for a round that is not open (any more): the usual slot then.
+        let usual = Slot { start_unix_s: slot_start(round_id), seconds: SLOT_SECONDS };
+        let slot = state.round(round_id).map_or(usual, |round| round.slot());
+        let context = community.round_context(round_id, slot);
         seal_bid(community.bid_params(), &context, &self.wallets[member], quantities_wh, &mut self.rng)
             .expect("bid")
     }
@@ -157,8 +161,13 @@ pub fn account(wallet: &Wallet) -> [u8; 32] {
     wallet.account_key(EPOCH).verifying_key().to_bytes()
 }
 
+/// The slot that [`open_round`] opens a round for.
+pub fn slot_start(round_id: u64) -> i64 {
+    1_700_000_100 + i64::from(SLOT_SECONDS) * i64::try_from(round_id).expect("small")
+}
+
 pub fn open_round(round_id: u64) -> Transaction {
-    let slot_start_unix_s = 1_700_000_100 + i64::from(SLOT_SECONDS) * i64::try_from(round_id).expect("small");
+    let slot_start_unix_s = slot_start(round_id);
     Transaction::OpenRound { round_id, slot_start_unix_s, slot_seconds: SLOT_SECONDS }
 }
 

@@ -66,7 +66,13 @@ impl World {
             .map(|(index, inbox)| receive(&context, &packages, inbox, index).map_err(Failure::input))
             .collect::<Result<_, _>>()?;
         let params = BidParams::new(size.bits, keys.keys().to_vec(), [2; 32]).map_err(Failure::input)?;
-        let round = RoundContext { ledger_id: context.ledger_id, key_epoch: 1, round_id: 1 };
+        let round = RoundContext {
+            ledger_id: context.ledger_id,
+            key_epoch: 1,
+            round_id: 1,
+            slot_start_unix_s: 1_800_000_000,
+            slot_seconds: 900,
+        };
         Ok(Self { grid, params, round, keys, shares })
     }
 

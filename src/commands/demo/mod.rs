@@ -25,7 +25,14 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     std::fs::create_dir_all(&out).map_err(|error| Failure::file(&out, error))?;
     let cancel = CancelFlag::new();
     let on_signal = cancel.clone();
-    ctrlc::set_handler(move || on_signal.cancel()).map_err(Failure::input)?;
+    ctrlc::set_handler(move || {
+        // The second signal does not wait for the block under way: what was acknowledged is on disk.
+        if on_signal.is_cancelled() {
+            std::process::exit(130);
+        }
+        on_signal.cancel();
+    })
+    .map_err(Failure::input)?;
     let watch = watch::Watch::new(plan.config.slots.len(), plan.config.participants.len(), args.json);
     let day = run_day(plan.config.clone(), watch.observer(), cancel)
         .map_err(|error| stopped(&format!("the day ended early: {error}"), &plan.config.dir));

@@ -97,6 +97,10 @@ fn every_part_of_the_context_changes_all_challenges() {
     for bit in 0..64 {
         let RoundContext { key_epoch, round_id, .. } = w.round;
         compare("epoch", &w.params, &RoundContext { key_epoch: key_epoch ^ (1 << bit), ..w.round });
+        let slot_start_unix_s = w.round.slot_start_unix_s ^ (1 << bit);
+        compare("slot-start", &w.params, &RoundContext { slot_start_unix_s, ..w.round });
+        let slot_seconds = w.round.slot_seconds ^ (1 << (bit % 32));
+        compare("slot-seconds", &w.params, &RoundContext { slot_seconds, ..w.round });
         compare("round", &w.params, &RoundContext { round_id: round_id ^ (1 << bit), ..w.round });
     }
     let keys = w.params.step_keys().to_vec();
