@@ -226,6 +226,9 @@ pub struct BenchSize {
     /// Threads (default: all cores)
     #[arg(long, value_name = "T")]
     pub threads: Option<usize>,
+    /// Bids of a verified batch that are made invalid; the run then also says what they cost (`verify` only)
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    pub invalid: usize,
     /// Use portable arithmetic even where the processor has AVX-512 IFMA
     #[arg(long)]
     pub portable: bool,

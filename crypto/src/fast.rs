@@ -5,7 +5,7 @@
 //! as points and bytes, and they are the same (`tests/portable.rs` runs the batch without the vectors,
 //! `lanes/tests/differential.rs` compares function by function).
 //!
-//! Variable time, for public data; [`SecretTable`] is the one exception and says so.
+//! Variable time, for public data; the tables for secret scalars are the one exception and say so.
 
 use crate::group::PointBytes;
 use crate::secret::Secret;
@@ -312,8 +312,20 @@ impl SecretTable {
         }
     }
 
+    fn len(&self) -> usize {
+        match self {
+            Self::Lanes(table) => table.len(),
+            Self::Transient(points) => points.len(),
+            Self::Portable(points) => points.len(),
+        }
+    }
+
     /// Σ scalar·point, in constant time.
+    ///
+    /// # Panics
+    /// When there is not one scalar a point.
     pub fn multiply(&self, scalars: &[Scalar]) -> RistrettoPoint {
+        assert_eq!(scalars.len(), self.len(), "one scalar a point");
         match self {
             Self::Lanes(table) => multiply_secret(table, scalars),
             Self::Transient(points) => {

@@ -3,7 +3,8 @@
 mod support;
 
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT;
-use curve25519_dalek::ristretto::CompressedRistretto;
+use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
+use curve25519_dalek::scalar::Scalar;
 use rand_core::RngCore;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use support::Market;
@@ -17,7 +18,10 @@ fn clear_verdict(market: &Market, bid: &SealedBid) -> Result<(), BidFault> {
 }
 
 fn pools() -> Vec<ThreadPool> {
-    (1..=3).map(|threads| ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool")).collect()
+    [1, 2, 3, 7]
+        .into_iter()
+        .map(|threads| ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool"))
+        .collect()
 }
 
 fn below(market: &mut Market, bound: usize) -> usize {
@@ -28,7 +32,7 @@ fn below(market: &mut Market, bound: usize) -> usize {
 fn tamper(market: &mut Market, bid: &mut SealedBid, others: &[SealedBid]) {
     let other = others[below(market, others.len())].clone();
     let step = below(market, bid.c.len());
-    match below(market, 9) {
+    match below(market, 11) {
         0 => {
             let mut bytes = bid.to_bytes();
             let place = below(market, bytes.len());
@@ -45,7 +49,57 @@ fn tamper(market: &mut Market, bid: &mut SealedBid, others: &[SealedBid]) {
             bid.r = (r + RISTRETTO_BASEPOINT_POINT).compress().0;
         }
         7 => bid.c.truncate(step),
+        8 => bid.c[step] = [0; 32],
+        9 => add_order(&mut bid.proof[32 * 7..32 * 8]),
         _ => {}
+    }
+}
+
+/// s + ℓ: the same scalar in another encoding.
+fn add_order(bytes: &mut [u8]) {
+    let order = (-Scalar::ONE).to_bytes();
+    let mut carry = 1u16;
+    for (byte, limb) in bytes.iter_mut().zip(order) {
+        let sum = u16::from(*byte) + u16::from(limb) + carry;
+        *byte = sum as u8;
+        carry = sum >> 8;
+    }
+}
+
+/// Errors that cancel in the sum over the two bids.
+fn cancel(first: &mut SealedBid, second: &mut SealedBid, step: usize) {
+    let shift = |bytes: &mut [u8; 32], by: RistrettoPoint| {
+        let point = CompressedRistretto(*bytes).decompress().expect("a point");
+        *bytes = (point + by).compress().0;
+    };
+    shift(&mut first.c[step], RISTRETTO_BASEPOINT_POINT);
+    shift(&mut second.c[step], -RISTRETTO_BASEPOINT_POINT);
+}
+
+/// Batches of 1 to 300 bids, a few culprits at random places: one-by-one verdicts in every chunking.
+#[test]
+fn large_batches_get_the_verdicts_of_the_clear_verifier_in_every_chunking() {
+    let mut market = Market::new(8, 4);
+    let (good, pools) = (market.bids::<20>(), pools());
+    for (mix, count) in [1usize, 2, 63, 64, 65, 128, 255, 256, 257, 300].into_iter().enumerate() {
+        let mut bids: Vec<SealedBid> = (0..count).map(|i| good[i % 20].clone()).collect();
+        for _ in 0..mix % 4 {
+            let place = below(&mut market, count);
+            tamper(&mut market, &mut bids[place], &good);
+        }
+        if count > 60 && mix % 2 == 0 {
+            let (left, right) = bids.split_at_mut(count / 2);
+            let (a, b) = (below(&mut market, left.len()), below(&mut market, right.len()));
+            if left[a].c.len() == 4 && right[b].c.len() == 4 {
+                cancel(&mut left[a], &mut right[b], below(&mut market, 4));
+            }
+        }
+        let expected: Vec<Option<BidFault>> =
+            bids.iter().map(|bid| clear_verdict(&market, bid).err()).collect();
+        for pool in &pools {
+            let faults = pool.install(|| market.faults(&bids));
+            assert_eq!(faults, expected, "{count} bids, {} threads", pool.current_num_threads());
+        }
     }
 }
 
@@ -85,7 +139,7 @@ fn two_culprits_at_any_places_are_the_two_that_are_named() {
             let mut bids = good.to_vec();
             bids[first].note[0] ^= 1;
             bids[second].note[1] ^= 1;
-            let culprits: Vec<usize> = pools[first % 3]
+            let culprits: Vec<usize> = pools[first % pools.len()]
                 .install(|| market.faults(&bids))
                 .into_iter()
                 .enumerate()

@@ -22,21 +22,20 @@ pub(crate) fn signed(scalar: &[u8; 32], width: usize, digits: &mut [i16]) {
     }
 }
 
-/// The 64 digits of a scalar below 2^253 in radix 16, each in −8..8, without a branch on the scalar.
-pub(crate) fn radix_16(scalar: &[u8; 32]) -> [i8; 64] {
-    let mut digits = [0i8; 64];
+/// The 64 digits of a scalar below 2^253 in radix 16, each in −8..8, without a branch on the scalar: what cannot
+/// overflow is computed wrapping, because a check for overflow would be one.
+pub(crate) fn radix_16(scalar: &[u8; 32], digits: &mut [i8; 64]) {
     for (i, byte) in scalar.iter().enumerate() {
         digits[2 * i] = (byte & 15) as i8;
         digits[2 * i + 1] = (byte >> 4) as i8;
     }
     let mut carry = 0i8;
     for digit in digits.iter_mut().take(63) {
-        let value = *digit + carry;
-        carry = (value + 8) >> 4;
-        *digit = value - (carry << 4);
+        let value = digit.wrapping_add(carry);
+        carry = value.wrapping_add(8) >> 4;
+        *digit = value.wrapping_sub(carry << 4);
     }
-    digits[63] += carry;
-    digits
+    digits[63] = digits[63].wrapping_add(carry);
 }
 
 #[cfg(test)]
@@ -64,14 +63,15 @@ mod tests {
     #[test]
     fn digits_make_the_scalar() {
         for scalar in scalars() {
-            for (width, count) in [(4, 64), (8, 32), (11, 24)] {
+            for (width, count) in crate::multiply::WIDTHS {
                 let mut digits = vec![0i16; count];
                 signed(scalar.as_bytes(), width, &mut digits);
                 assert!(digits.iter().all(|d| i64::from(*d).abs() <= 1 << (width - 1)));
                 assert_eq!(sum(digits.iter().map(|d| i64::from(*d)), width), scalar);
             }
-            let digits = radix_16(scalar.as_bytes());
-            assert!(digits.iter().all(|d| (-8..=8).contains(d)));
+            let mut digits = [0; 64];
+            radix_16(scalar.as_bytes(), &mut digits);
+            assert!(digits.iter().all(|d| (-8..8).contains(d)));
             assert_eq!(sum(digits.iter().map(|d| i64::from(*d)), 4), scalar);
         }
     }

@@ -327,3 +327,6 @@ pub(crate) fn bytes_from_limbs(l: &Limbs) -> [u8; 32] {
     }
     bytes
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,10 +4,10 @@
 //! it to the bucket that its own digit names; lanes never share a bucket, so nothing has to be ordered. Variable time.
 
 use crate::digits;
-use crate::point::{Affine, Affine8, Sum, Sum8};
+use crate::point::{Affine, Affine8, Cached8, Sum, Sum8};
 
 /// Widths of a window with the number of windows, a multiple of eight that covers 254 bits.
-const WIDTHS: [(usize, usize); 6] = [(4, 64), (5, 56), (6, 48), (7, 40), (8, 32), (11, 24)];
+pub(crate) const WIDTHS: [(usize, usize); 6] = [(4, 64), (5, 56), (6, 48), (7, 40), (8, 32), (11, 24)];
 
 /// The cheapest windows for so many points: a group of eight windows costs an addition a point and two a bucket. Wide
 /// windows pay a quarter more an addition, because their buckets leave the second-level cache.
@@ -22,7 +22,11 @@ fn windows_for(points: usize) -> (usize, usize) {
 /// Σ scalar·point over pairs; scalars are canonical little-endian bytes below the group order.
 #[target_feature(enable = "avx512f,avx512ifma")]
 pub(crate) fn multiscalar(scalars: &[[u8; 32]], points: &[&Affine]) -> Sum {
-    let (width, windows) = windows_for(points.len());
+    by_windows(scalars, points, windows_for(points.len()))
+}
+
+#[target_feature(enable = "avx512f,avx512ifma")]
+fn by_windows(scalars: &[[u8; 32]], points: &[&Affine], (width, windows): (usize, usize)) -> Sum {
     let mut digits = vec![0i16; windows * points.len()];
     for (scalar, digits) in scalars.iter().zip(digits.chunks_exact_mut(windows)) {
         digits::signed(scalar, width, digits);
@@ -90,10 +94,10 @@ fn horner(window_sums: &[Sum], width: usize) -> Sum {
     total.store()[0]
 }
 
-/// Σ_b scalar_b·column_b for many columns of points under the same scalars: column i takes points[b][i]. Lanes are
-/// columns, so all lanes share each digit. Variable time. `points` has one row a scalar.
+/// Σ_b scalar_b·column_b for many columns of points under the same scalars: column i takes rows[b][i]. Lanes are
+/// columns, so all lanes share each digit. Variable time. `rows` has one row of `length` points a scalar.
 #[target_feature(enable = "avx512f,avx512ifma")]
-pub(crate) fn columns(scalars: &[[u8; 32]], rows: &[&[Affine]], out: &mut Vec<Sum8>) {
+pub(crate) fn columns(scalars: &[[u8; 32]], rows: &[&[Affine]], length: usize) -> Vec<Sum8> {
     const WINDOWS: usize = 64;
     let digits: Vec<[i16; WINDOWS]> = scalars
         .iter()
@@ -103,10 +107,10 @@ pub(crate) fn columns(scalars: &[[u8; 32]], rows: &[&[Affine]], out: &mut Vec<Su
             row
         })
         .collect();
-    let length = rows.first().map_or(0, |row| row.len());
+    let mut sums = Vec::with_capacity(length.div_ceil(8));
     for start in (0..length).step_by(8) {
         let lane = |row: &[Affine], l: usize| -> usize { (start + l).min(row.len() - 1) };
-        let tables: Vec<[crate::point::Cached8; 8]> = rows
+        let tables: Vec<[Cached8; 8]> = rows
             .iter()
             .map(|row| multiples(&Affine8::load(core::array::from_fn(|l| &row[lane(row, l)]))))
             .collect();
@@ -123,14 +127,15 @@ pub(crate) fn columns(scalars: &[[u8; 32]], rows: &[&[Affine]], out: &mut Vec<Su
                 }
             }
         }
-        out.push(sum);
+        sums.push(sum);
     }
+    sums
 }
 
 /// 1·P to 8·P.
 #[inline]
 #[target_feature(enable = "avx512f,avx512ifma")]
-fn multiples(point: &Affine8) -> [crate::point::Cached8; 8] {
+fn multiples(point: &Affine8) -> [Cached8; 8] {
     let mut sum = Sum8::identity().add_affine(point);
     core::array::from_fn(|i| {
         if i > 0 {
@@ -139,3 +144,6 @@ fn multiples(point: &Affine8) -> [crate::point::Cached8; 8] {
         sum.cached()
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -347,3 +347,6 @@ pub(crate) fn normalize_groups(groups: &[Sum8]) -> Vec<Affine8> {
     normalized.reverse();
     normalized
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,7 +54,7 @@ impl FixedTable {
         Self { blocks, points: points.len() }
     }
 
-    /// Σ scalar·point in constant time. Scalars beyond the number of points are not read; missing ones count as zero.
+    /// Σ scalar·point in constant time, with one scalar a point.
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub(crate) fn multiply(&self, scalars: &[[u8; 32]]) -> Sum {
         let mut total = Sum8::identity();
@@ -75,9 +75,11 @@ impl FixedTable {
 fn multiply_chunk(blocks: &[[[[u64; 8]; 15]; 8]], scalars: &[[u8; 32]]) -> Sum8 {
     // digits[block][position] holds the eight lanes' digits.
     let mut digits = vec![[[0i64; 8]; 64]; blocks.len()];
+    let mut own = [0i8; 64];
     for (i, scalar) in scalars.iter().enumerate() {
-        for (position, digit) in digits::radix_16(scalar).into_iter().enumerate() {
-            digits[i / 8][position][i % 8] = i64::from(digit);
+        digits::radix_16(scalar, &mut own);
+        for (position, digit) in own.iter().enumerate() {
+            digits[i / 8][position][i % 8] = i64::from(*digit);
         }
     }
     let mut sum = Sum8::identity();
@@ -89,32 +91,37 @@ fn multiply_chunk(blocks: &[[[[u64; 8]; 15]; 8]], scalars: &[[u8; 32]]) -> Sum8 
             sum = sum.add_affine(&select(block, &digits[position]));
         }
     }
-    // The digits are as secret as the scalars.
-    for digit in digits.as_flattened_mut().as_flattened_mut() {
-        *digit = 0;
-    }
-    core::hint::black_box(&digits);
+    wipe(&mut own);
+    wipe(digits.as_flattened_mut().as_flattened_mut());
     sum
+}
+
+/// Zeroes digits, which are as secret as the scalars. The compiler takes the black box for a reader of the zeros, so it
+/// cannot drop them as dead; out of line, so that they are written to the memory that the digits are in.
+#[inline(never)]
+fn wipe<T: Default + Copy>(digits: &mut [T]) {
+    digits.fill(T::default());
+    core::hint::black_box(digits);
 }
 
 /// digit·P in each lane: every entry of the table is read, masks keep the one that is wanted.
 #[inline]
 #[target_feature(enable = "avx512f,avx512ifma")]
 fn select(block: &[[[u64; 8]; 15]; 8], digits: &[i64; 8]) -> Affine8 {
-    let digits: [u64; 8] = core::array::from_fn(|l| digits[l] as u64);
-    let digits = crate::field::load(&digits);
+    let digits = crate::field::load(&digits.map(i64::cast_unsigned));
     let magnitude = _mm512_abs_epi64(digits);
     let negative = _mm512_cmplt_epi64_mask(digits, _mm512_setzero_si512());
-    let one = _mm512_set1_epi64(1);
-    let zero = _mm512_setzero_si512();
     // The identity is (1, 1, 0).
-    let mut limbs = [zero; 15];
-    limbs[0] = one;
-    limbs[5] = one;
+    let mut limbs = [_mm512_setzero_si512(); 15];
+    let one = _mm512_maskz_set1_epi64(_mm512_testn_epi64_mask(magnitude, magnitude), 1);
+    (limbs[0], limbs[5]) = (one, one);
     for (entry, words) in block.iter().enumerate() {
         let wanted = _mm512_cmpeq_epi64_mask(magnitude, _mm512_set1_epi64(entry as i64 + 1));
+        // Without the black box the compiler would see a choice and make it a masked load, and no manual promises that
+        // a load with an empty mask touches its line.
+        let wanted = core::hint::black_box(_mm512_maskz_set1_epi64(wanted, -1));
         for (limb, words) in limbs.iter_mut().zip(words) {
-            *limb = _mm512_mask_blend_epi64(wanted, *limb, crate::field::load(words));
+            *limb = _mm512_or_si512(*limb, _mm512_and_si512(wanted, crate::field::load(words)));
         }
     }
     let fe = |from: usize| Fe8(core::array::from_fn(|i| limbs[from + i]));

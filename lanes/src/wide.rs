@@ -76,7 +76,7 @@ impl Lanes {
         unsafe { multiply::multiscalar(scalars, points) }
     }
 
-    /// first[i] + Σ_b scalar_b·rows_b[i] for each i, in variable time, brought to z = 1.
+    /// `first[i]` + Σ_b scalar_b·`rows_b[i]` for each i, in variable time, brought to z = 1.
     ///
     /// # Panics
     /// When the rows are not as long as `first`, or not one a scalar.
@@ -182,8 +182,7 @@ fn across(lanes: &Sum8) -> Sum {
 
 #[target_feature(enable = "avx512f,avx512ifma")]
 fn fold_columns(first: &[Affine], scalars: &[[u8; 32]], rows: &[&[Affine]]) -> Vec<Affine> {
-    let mut groups = Vec::with_capacity(first.len().div_ceil(8));
-    multiply::columns(scalars, rows, &mut groups);
+    let mut groups = multiply::columns(scalars, rows, first.len());
     for (group, first) in groups.iter_mut().zip(first.chunks(8)) {
         *group = group.add_affine(&Affine8::load(pad(first, &Affine::IDENTITY)));
     }

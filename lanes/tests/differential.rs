@@ -1,5 +1,6 @@
 //! Every function against `curve25519_dalek`. On a processor without AVX-512 IFMA there is nothing to compare, and the
 //! tests say so.
+#![cfg(target_arch = "x86_64")]
 
 use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
 use curve25519_dalek::scalar::Scalar;
@@ -131,6 +132,18 @@ fn the_same_point_many_times_is_added_like_any_other() {
 }
 
 #[test]
+fn tens_of_thousands_of_points_take_the_widest_windows() {
+    let Some(lanes) = lanes() else { return };
+    let (points, scalars) = (points(100, 13), scalars(27_000, 14));
+    let ours = decoded(lanes, &points);
+    let scalar_bytes: Vec<[u8; 32]> = scalars.iter().map(Scalar::to_bytes).collect();
+    let sum = lanes.multiscalar(&scalar_bytes, &(0..27_000).map(|i| &ours[i % 100]).collect::<Vec<_>>());
+    let together = (0..100).map(|i| scalars[i..].iter().step_by(100).sum::<Scalar>());
+    let expected = RistrettoPoint::vartime_multiscalar_mul(together, &points);
+    assert_eq!(encode(lanes, &sum), expected.compress().0);
+}
+
+#[test]
 fn secret_multiplication_is_the_portable_one() {
     let Some(lanes) = lanes() else { return };
     for count in [1usize, 8, 13, 256, 257, 700] {
@@ -145,15 +158,41 @@ fn secret_multiplication_is_the_portable_one() {
 }
 
 #[test]
+fn secret_multiplication_takes_every_digit_and_the_identity() {
+    let Some(lanes) = lanes() else { return };
+    let mut points = points(40, 15);
+    points[7] = points[0];
+    let mut ours = decoded(lanes, &points);
+    (points[3], ours[3]) = (RistrettoPoint::identity(), Affine::IDENTITY);
+    let radix_16 =
+        |digit: u64| (0..63).fold(Scalar::ZERO, |sum, _| sum * Scalar::from(16u64) + Scalar::from(digit));
+    // All sixteen digits everywhere, the edges, 2^252 and its neighbours.
+    let top = (0..252).fold(Scalar::ONE, |power, _| power + power);
+    let mut cases: Vec<Scalar> = (0..16).map(radix_16).collect();
+    cases.extend([Scalar::ONE, -Scalar::ONE, top, top - Scalar::ONE, top + Scalar::ONE]);
+    let table = lanes.fixed_table(&ours);
+    for (case, scalar) in cases.iter().enumerate() {
+        let scalars: Vec<Scalar> = (0..40).map(|i| cases[(case + i) % cases.len()]).collect();
+        for scalars in [vec![*scalar; 40], scalars] {
+            let bytes: Vec<[u8; 32]> = scalars.iter().map(Scalar::to_bytes).collect();
+            let sum = lanes.secret_multiscalar(&table, &bytes);
+            let expected = RistrettoPoint::vartime_multiscalar_mul(&scalars, &points);
+            assert_eq!(encode(lanes, &sum), expected.compress().0, "case {case}");
+        }
+    }
+}
+
+#[test]
 fn folding_is_the_portable_one() {
     let Some(lanes) = lanes() else { return };
-    for (length, rows) in [(8usize, 7usize), (5, 1), (64, 3), (1, 7)] {
+    for (length, rows) in [(8usize, 7usize), (5, 1), (64, 3), (1, 7), (9, 0), (0, 2), (3, 40)] {
         let all = points(length * (rows + 1), 11);
         let ours = decoded(lanes, &all);
         let scalars = scalars(rows, 12);
         let scalar_bytes: Vec<[u8; 32]> = scalars.iter().map(Scalar::to_bytes).collect();
-        let row_slices: Vec<&[Affine]> = ours[length..].chunks(length).collect();
+        let row_slices: Vec<&[Affine]> = (1..=rows).map(|b| &ours[b * length..(b + 1) * length]).collect();
         let folded = lanes.fold_columns(&ours[..length], &scalar_bytes, &row_slices);
+        assert_eq!(folded.len(), length);
         for i in 0..length {
             let column: Vec<RistrettoPoint> = (1..=rows).map(|b| all[b * length + i]).collect();
             let expected = all[i] + RistrettoPoint::vartime_multiscalar_mul(&scalars, &column);

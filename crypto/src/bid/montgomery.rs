@@ -20,7 +20,7 @@ const ORDER_NEG_INVERSE: u64 = {
     inverse.wrapping_neg()
 };
 
-/// An integer below 2ℓ, in plain form.
+/// An integer below 4ℓ, in plain form: a product is below 2ℓ, a lazy sum of two products below 4ℓ.
 #[derive(Clone, Copy)]
 pub(crate) struct Plain([u64; 4]);
 
@@ -44,7 +44,8 @@ fn multiply_add(a: u64, b: u64, c: u64, d: u64) -> (u64, u64) {
     (wide as u64, (wide >> 64) as u64)
 }
 
-/// a·b·2^{-256} mod ℓ for a < 2ℓ, b < ℓ; the result is below ℓ (CIOS, Koç, Acar and Kaliski 1996).
+/// a·b·2^{-256} mod ℓ for a < 4ℓ, b < ℓ (CIOS, Koç, Acar and Kaliski 1996). The result is below a·b/2^256 + ℓ, that is
+/// below 4ℓ/16 + ℓ < 2ℓ, so the usual last subtraction is left out: nothing here needs the canonical representative.
 #[inline(always)]
 fn montgomery(a: &[u64; 4], b: &[u64; 4]) -> [u64; 4] {
     let mut t = [0u64; 5];
@@ -63,21 +64,7 @@ fn montgomery(a: &[u64; 4], b: &[u64; 4]) -> [u64; 4] {
         t[3] = low;
         t[4] = (overflow as u64).wrapping_add(overflow2 as u64);
     }
-    subtract_order([t[0], t[1], t[2], t[3]])
-}
-
-/// Brings a value below 2ℓ under ℓ. (Both inputs being below 2ℓ < 2^254, `montgomery` never carries past 2^256.)
-#[inline(always)]
-fn subtract_order(value: [u64; 4]) -> [u64; 4] {
-    let mut reduced = [0u64; 4];
-    let mut borrow = false;
-    for j in 0..4 {
-        let (difference, borrow1) = value[j].overflowing_sub(ORDER[j]);
-        let (difference, borrow2) = difference.overflowing_sub(borrow as u64);
-        reduced[j] = difference;
-        borrow = borrow1 | borrow2;
-    }
-    if borrow { value } else { reduced }
+    [t[0], t[1], t[2], t[3]]
 }
 
 impl Plain {
@@ -88,7 +75,7 @@ impl Plain {
     pub fn times(&self, factor: &Factor) -> Self {
         Self(montgomery(&self.0, &factor.0))
     }
-    /// The sum of two values below ℓ, below 2ℓ: good as an input of [`Self::times`].
+    /// The sum of two products, below 4ℓ: good as an input of [`Self::times`].
     #[inline(always)]
     pub fn plus_lazy(&self, other: &Self) -> Self {
         let mut sum = [0u64; 4];

@@ -42,6 +42,8 @@ pub struct Report {
     pub multiply_us: Option<f64>,
     /// From the close to the outcome, with everything verified before, ms.
     pub close_to_cleared_ms: Option<f64>,
+    /// Time of the batch with `--invalid` bids in it / time of the valid batch.
+    pub invalid_ratio: Option<f64>,
     /// Sums that were opened.
     pub openings: Option<usize>,
     /// Largest resident size of the process so far, MiB; where the system tells.
@@ -88,6 +90,7 @@ impl Report {
         add("multiplying a point (portable), µs", self.multiply_us, 3);
         add("floor (points x unit costs), ms a bid", self.floor_ms_per_bid, 3);
         add("ours / floor", self.floor_ratio, 3);
+        add("with invalid bids / without", self.invalid_ratio, 2);
         add("close to cleared, ms", self.close_to_cleared_ms, 1);
         rows.extend(self.openings.map(|openings| ("opened sums".to_owned(), openings.to_string())));
         rows.extend(self.peak_rss_mib.map(|mib| ("peak memory, MiB".to_owned(), format!("{mib:.0}"))));

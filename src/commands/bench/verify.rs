@@ -44,6 +44,8 @@ pub fn run(size: &BenchSize) -> Result<Report, Failure> {
         crate_times.extend(crate_verifier.as_ref().map(CrateProof::verify_s));
     }
     let batch_s = middle(&mut times);
+    let invalid_ratio =
+        (size.invalid > 0).then(|| with_invalid_s(&world, bids.clone(), size.invalid) / batch_s);
     let per_bid_ms_batch = batch_s * 1e3 / bids.len() as f64;
     let per_bid_ms_single = crate_verifier.map(|_| middle(&mut crate_times) * 1e3);
     let shape = world.params.shape();
@@ -66,12 +68,31 @@ pub fn run(size: &BenchSize) -> Result<Report, Failure> {
         points_per_bid: Some(own + shared),
         floor_ms_per_bid: Some(floor_ms),
         floor_ratio: Some(per_bid_ms_batch / floor_ms),
+        invalid_ratio,
         decompress_us: Some(units.decompress_us),
         multiply_us: Some(units.multiply_us),
         proof_bytes: shape.proof_bytes(),
         bid_bytes: shape.bid_bytes(),
         ..Report::default()
     })
+}
+
+/// Seconds of a batch in which some bids, evenly spread, have two steps swapped. All culprits have to be found.
+fn with_invalid_s(world: &World, mut bids: Vec<SealedBid>, invalid: usize) -> f64 {
+    let (count, invalid) = (bids.len(), invalid.min(bids.len()));
+    for culprit in 0..invalid {
+        bids[(culprit * count + count / 2) / invalid % count].c.swap(0, 1);
+    }
+    let mut times: Vec<f64> = (0..RUNS)
+        .map(|_| {
+            let start = Instant::now();
+            let verdicts = verify_bids(&world.params, &world.round, &bids);
+            let elapsed = start.elapsed().as_secs_f64();
+            assert_eq!(verdicts.iter().filter(|verdict| verdict.is_err()).count(), invalid, "all culprits");
+            elapsed
+        })
+        .collect();
+    middle(&mut times)
 }
 
 fn middle(times: &mut [f64]) -> f64 {
