@@ -40,6 +40,14 @@ pub struct Report {
     pub decompress_us: Option<f64>,
     /// Unit cost: one point in a multiplication of the batch's size, µs on one thread.
     pub multiply_us: Option<f64>,
+    /// The same floor with the unit costs of the lanes, where the run used them.
+    pub lanes_floor_ms_per_bid: Option<f64>,
+    /// batch / that floor.
+    pub lanes_floor_ratio: Option<f64>,
+    /// Unit cost in lanes: decompressing a point, µs on one thread.
+    pub lanes_decompress_us: Option<f64>,
+    /// Unit cost in lanes: one point in a multiplication of the batch's size, µs on one thread.
+    pub lanes_multiply_us: Option<f64>,
     /// From the close to the outcome, with everything verified before, ms.
     pub close_to_cleared_ms: Option<f64>,
     /// Time of the batch with `--invalid` bids in it / time of the valid batch.
@@ -90,6 +98,10 @@ impl Report {
         add("multiplying a point (portable), µs", self.multiply_us, 3);
         add("floor (points x unit costs), ms a bid", self.floor_ms_per_bid, 3);
         add("ours / floor", self.floor_ratio, 3);
+        add("decompressing a point in lanes, µs", self.lanes_decompress_us, 3);
+        add("multiplying a point in lanes, µs", self.lanes_multiply_us, 3);
+        add("floor with the lanes' unit costs, ms a bid", self.lanes_floor_ms_per_bid, 3);
+        add("ours / that floor", self.lanes_floor_ratio, 3);
         add("with invalid bids / without", self.invalid_ratio, 2);
         add("close to cleared, ms", self.close_to_cleared_ms, 1);
         rows.extend(self.openings.map(|openings| ("opened sums".to_owned(), openings.to_string())));

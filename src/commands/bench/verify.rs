@@ -51,10 +51,10 @@ pub fn run(size: &BenchSize) -> Result<Report, Failure> {
     let shape = world.params.shape();
     let own = (10 + 2 * shape.rounds() + shape.steps) as f64;
     let shared = (3 + shape.steps + 2 * shape.steps * shape.bits as usize) as f64 / bids.len() as f64;
-    let units = units::measure((own as usize) * bids.len().min(256));
-    let floor_us = own * (units.decompress_us + units.multiply_us) + shared * units.multiply_us;
+    let (units, lanes) = units::measure((own as usize) * bids.len().min(256));
     let threads = rayon::current_num_threads() as f64;
-    let floor_ms = floor_us / 1e3 / threads;
+    let floor_ms = units.floor_ms(own, shared) / threads;
+    let lanes_floor_ms = lanes.map(|lanes| lanes.floor_ms(own, shared) / threads);
     Ok(Report {
         bench: "verify",
         bids: bids.len(),
@@ -69,6 +69,10 @@ pub fn run(size: &BenchSize) -> Result<Report, Failure> {
         floor_ms_per_bid: Some(floor_ms),
         floor_ratio: Some(per_bid_ms_batch / floor_ms),
         invalid_ratio,
+        lanes_floor_ms_per_bid: lanes_floor_ms,
+        lanes_floor_ratio: lanes_floor_ms.map(|floor_ms| per_bid_ms_batch / floor_ms),
+        lanes_decompress_us: lanes.map(|lanes| lanes.decompress_us),
+        lanes_multiply_us: lanes.map(|lanes| lanes.multiply_us),
         decompress_us: Some(units.decompress_us),
         multiply_us: Some(units.multiply_us),
         proof_bytes: shape.proof_bytes(),
