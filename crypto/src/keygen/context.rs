@@ -2,6 +2,7 @@
 
 use super::{KeyGenContext, KeyGenError, MAX_KEYS, MAX_VALIDATORS};
 use crate::labels;
+use crate::schnorr::{SignatureBytes, SignatureInvalid, VerifyingKey};
 use crate::wire::Writer;
 use merlin::Transcript;
 
@@ -142,6 +143,16 @@ impl SessionContext {
         t.append_message(b"context", &self.to_bytes());
         t.append_message(b"message", message);
         t
+    }
+}
+
+/// What a party of a session signs: one transcript over the context and everything but the signature.
+pub(super) trait Signed {
+    fn transcript(&self, ctx: &SessionContext) -> Transcript;
+    fn signature(&self) -> &SignatureBytes;
+
+    fn check_signature(&self, ctx: &SessionContext, key: &VerifyingKey) -> Result<(), SignatureInvalid> {
+        key.verify(&mut self.transcript(ctx), self.signature())
     }
 }
 

@@ -1,12 +1,12 @@
 //! Dealt shares on the ledger: sealed to each receiver under a key that it announced for this session alone.
 
-use super::context::SessionContext;
+use super::context::{SessionContext, Signed};
 use super::deal::DealtShares;
 use super::read_number;
 use crate::envelope::{EnvelopeKey, EnvelopePublicKey};
 use crate::hybrid::{self, OpenError, SEAL_OVERHEAD};
 use crate::labels;
-use crate::schnorr::{SignatureBytes, SignatureInvalid, SigningKey, VerifyingKey};
+use crate::schnorr::{SignatureBytes, SigningKey};
 use crate::secret::Secret;
 use crate::wire::{Reader, WireError, Writer};
 use merlin::Transcript;
@@ -152,20 +152,6 @@ impl OneTimeKey {
 }
 
 impl KeyAnnouncement {
-    fn transcript(&self, ctx: &SessionContext) -> Transcript {
-        let mut w = Writer::new();
-        w.u16(self.receiver).bytes(&self.key);
-        ctx.transcript(labels::KEYGEN_ANNOUNCEMENT, &w.finish())
-    }
-
-    pub(super) fn check_signature(
-        &self,
-        ctx: &SessionContext,
-        key: &VerifyingKey,
-    ) -> Result<(), SignatureInvalid> {
-        key.verify(&mut self.transcript(ctx), &self.signature)
-    }
-
     pub(super) fn write(&self, w: &mut Writer) {
         w.u16(self.receiver).bytes(&self.key).bytes(&self.signature);
     }
@@ -173,6 +159,18 @@ impl KeyAnnouncement {
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, WireError> {
         let receiver = read_number(r, "receiver")?;
         Ok(Self { receiver, key: r.array("one-time key")?, signature: r.array("signature")? })
+    }
+}
+
+impl Signed for KeyAnnouncement {
+    fn transcript(&self, ctx: &SessionContext) -> Transcript {
+        let mut w = Writer::new();
+        w.u16(self.receiver).bytes(&self.key);
+        ctx.transcript(labels::KEYGEN_ANNOUNCEMENT, &w.finish())
+    }
+
+    fn signature(&self) -> &SignatureBytes {
+        &self.signature
     }
 }
 
@@ -208,20 +206,6 @@ impl Delivery {
         self.signature = key.sign(&mut self.transcript(ctx), rng);
     }
 
-    fn transcript(&self, ctx: &SessionContext) -> Transcript {
-        let mut w = Writer::new();
-        self.write_unsigned(&mut w);
-        ctx.transcript(labels::KEYGEN_DELIVERY, &w.finish())
-    }
-
-    pub(super) fn check_signature(
-        &self,
-        ctx: &SessionContext,
-        key: &VerifyingKey,
-    ) -> Result<(), SignatureInvalid> {
-        key.verify(&mut self.transcript(ctx), &self.signature)
-    }
-
     fn write_unsigned(&self, w: &mut Writer) {
         w.u16(self.dealer).bytes(&self.package).length(self.sealed.len());
         self.sealed.iter().for_each(|(receiver, sealed)| {
@@ -243,6 +227,18 @@ impl Delivery {
             sealed.push((read_number(r, "receiver")?, r.bytes("sealed shares", size)?.to_vec()));
         }
         Ok(Self { dealer, package, sealed, signature: r.array("signature")? })
+    }
+}
+
+impl Signed for Delivery {
+    fn transcript(&self, ctx: &SessionContext) -> Transcript {
+        let mut w = Writer::new();
+        self.write_unsigned(&mut w);
+        ctx.transcript(labels::KEYGEN_DELIVERY, &w.finish())
+    }
+
+    fn signature(&self) -> &SignatureBytes {
+        &self.signature
     }
 }
 

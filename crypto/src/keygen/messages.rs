@@ -1,6 +1,6 @@
 //! The messages of a session as they stand on the ledger.
 
-use super::context::{SessionContext, Task};
+use super::context::{SessionContext, Signed, Task};
 use super::deal::DealtShares;
 use super::delivery::{Delivery, KeyAnnouncement, sealed_bytes};
 use super::package::DealerPackage;
@@ -130,20 +130,6 @@ impl Verdict {
         });
     }
 
-    fn transcript(&self, ctx: &SessionContext) -> Transcript {
-        let mut w = Writer::new();
-        self.write_unsigned(&mut w);
-        ctx.transcript(labels::KEYGEN_VERDICT, &w.finish())
-    }
-
-    pub(super) fn check_signature(
-        &self,
-        ctx: &SessionContext,
-        key: &VerifyingKey,
-    ) -> Result<(), SignatureInvalid> {
-        key.verify(&mut self.transcript(ctx), &self.signature)
-    }
-
     fn read(r: &mut Reader<'_>, ctx: &SessionContext) -> Result<Self, WireError> {
         let receiver = read_number(r, "receiver")?;
         let count = r.length("complaints", ctx.dealers.validators.into(), 2)?;
@@ -155,6 +141,18 @@ impl Verdict {
             });
         }
         Ok(Self { receiver, complaints, signature: r.array("signature")? })
+    }
+}
+
+impl Signed for Verdict {
+    fn transcript(&self, ctx: &SessionContext) -> Transcript {
+        let mut w = Writer::new();
+        self.write_unsigned(&mut w);
+        ctx.transcript(labels::KEYGEN_VERDICT, &w.finish())
+    }
+
+    fn signature(&self) -> &SignatureBytes {
+        &self.signature
     }
 }
 
@@ -172,21 +170,19 @@ impl Answer {
         made
     }
 
+    fn read(r: &mut Reader<'_>, ctx: &SessionContext) -> Result<Self, WireError> {
+        let bytes = r.bytes("answer", 8 + 32 * ctx.key_count())?;
+        Ok(Self { shares: DealtShares::decode(bytes, ctx.key_count())?, signature: r.array("signature")? })
+    }
+}
+
+impl Signed for Answer {
     fn transcript(&self, ctx: &SessionContext) -> Transcript {
         ctx.transcript(labels::KEYGEN_ANSWER, self.shares.to_bytes().expose())
     }
 
-    pub(super) fn check_signature(
-        &self,
-        ctx: &SessionContext,
-        key: &VerifyingKey,
-    ) -> Result<(), SignatureInvalid> {
-        key.verify(&mut self.transcript(ctx), &self.signature)
-    }
-
-    fn read(r: &mut Reader<'_>, ctx: &SessionContext) -> Result<Self, WireError> {
-        let bytes = r.bytes("answer", 8 + 32 * ctx.key_count())?;
-        Ok(Self { shares: DealtShares::decode(bytes, ctx.key_count())?, signature: r.array("signature")? })
+    fn signature(&self) -> &SignatureBytes {
+        &self.signature
     }
 }
 

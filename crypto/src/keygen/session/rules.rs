@@ -3,6 +3,7 @@
 use super::{DealerFault, Effect, Party, Phase, Published, Refusal, Session};
 use crate::envelope::EnvelopePublicKey;
 use crate::keygen::KeyGenError;
+use crate::keygen::context::Signed;
 use crate::keygen::delivery::{Delivery, KeyAnnouncement, sealed_bytes};
 use crate::keygen::held::first_false;
 use crate::keygen::messages::{Answer, Package, Verdict};
