@@ -61,6 +61,8 @@ labels! {
     KEYGEN_SESSION = b"veilgrid/1/keygen/session";
     /// Transcript of the aggregator's receipt signature.
     RECEIPT = b"veilgrid/1/receipt";
+    /// Transcript of the aggregator's signature under bids that it sends on to the validators.
+    RELAY = b"veilgrid/1/relay";
     /// HPKE info prefix of a bid envelope.
     ENVELOPE = b"veilgrid/1/envelope";
     /// HKDF salt of the wallet branches.
@@ -87,12 +89,22 @@ labels! {
     LEDGER_MARKET = b"veilgrid/1/ledger/market";
     /// Hash of a block header.
     LEDGER_BLOCK = b"veilgrid/1/ledger/block";
-    /// Hash over a block's transactions.
+    /// Hash over the digests of a block's transactions.
     LEDGER_BODY = b"veilgrid/1/ledger/body";
+    /// Digest of a transaction.
+    LEDGER_TRANSACTION = b"veilgrid/1/ledger/transaction";
+    /// Digest of a transaction of bids, from the bids' digests.
+    LEDGER_BIDS = b"veilgrid/1/ledger/bids";
     /// Root of the ledger state.
     LEDGER_STATE = b"veilgrid/1/ledger/state";
     /// Running digest over finished rounds.
     LEDGER_ROUND = b"veilgrid/1/ledger/round";
+    /// Running digest over refused transactions.
+    LEDGER_REFUSED = b"veilgrid/1/ledger/refused";
+    /// Digest of a set of validators.
+    LEDGER_ROSTER = b"veilgrid/1/ledger/roster";
+    /// Transcript of a validator's signature under a change of the validators.
+    LEDGER_ROSTER_CHANGE = b"veilgrid/1/ledger/roster-change";
     /// Checksum of an exported ledger file.
     LEDGER_FILE = b"veilgrid/1/ledger/file";
 }

@@ -15,6 +15,7 @@ pub mod keygen;
 pub mod labels;
 pub mod opening;
 pub mod receipt;
+pub mod relay;
 pub mod schnorr;
 pub mod secret;
 pub mod tally;

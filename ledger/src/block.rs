@@ -2,7 +2,8 @@
 
 use crate::hash::{Hash, hash};
 use crate::refusal::BlockFault;
-use crate::transaction::{DecodeContext, Transaction};
+use crate::transaction::{DecodeContext, Transaction, TransactionKind, bids_digest};
+use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::labels;
 use veilgrid_crypto::wire::{Reader, WireError, Writer};
 
@@ -24,7 +25,7 @@ pub struct BlockHeader {
     /// State root after the *parent* block, so that a certificate over this header covers a state whose block was
     /// final before; zero in the genesis block.
     pub prior_state_root: Hash,
-    /// Digest of the encoded transactions.
+    /// Digest over the transactions' digests.
     pub body_hash: Hash,
 }
 
@@ -36,12 +37,12 @@ impl BlockHeader {
         hash(labels::LEDGER_BLOCK, &[&w.finish()])
     }
 
-    fn write(&self, w: &mut Writer) {
+    pub(crate) fn write(&self, w: &mut Writer) {
         w.u64(self.height).bytes(&self.parent_hash).u64(self.time_unix_ms);
         w.bytes(&self.prior_state_root).bytes(&self.body_hash);
     }
 
-    fn read(r: &mut Reader<'_>) -> Result<Self, WireError> {
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, WireError> {
         Ok(Self {
             height: r.u64("block height")?,
             parent_hash: r.array("parent hash")?,
@@ -70,7 +71,7 @@ impl Block {
         prior_state_root: Hash,
         transactions: Vec<Transaction>,
     ) -> Self {
-        let body_hash = body_hash(&encode_body(&transactions));
+        let body_hash = hash_of_digests(transactions.iter().map(Transaction::digest));
         Self {
             header: BlockHeader { height, parent_hash, time_unix_ms, prior_state_root, body_hash },
             transactions,
@@ -91,13 +92,12 @@ impl Block {
     }
 
     fn check_body_within(&self, bound: usize) -> Result<(), BlockFault> {
-        let body = encode_body(&self.transactions);
         // "The body hash names the transactions."
-        if self.header.body_hash != body_hash(&body) {
+        if self.header.body_hash != hash_of_digests(self.transactions.iter().map(Transaction::digest)) {
             return Err(BlockFault::Body);
         }
         // "A block fits the bound."
-        let bytes = HEADER_BYTES + body.len();
+        let bytes = HEADER_BYTES + encode_body(&self.transactions).len();
         if bytes > bound {
             return Err(BlockFault::TooLarge { bytes, bound });
         }
@@ -142,9 +142,37 @@ pub fn split(bytes: &[u8]) -> Result<(BlockHeader, &[u8]), WireError> {
     Ok((header, body))
 }
 
-/// Digest of an encoded body.
-pub fn body_hash(body: &[u8]) -> Hash {
-    hash(labels::LEDGER_BODY, &[body])
+/// The body hash of an encoded body, from its bytes alone; none for bytes that are no body.
+///
+/// Only bids need a look inside, and all bids of a transaction have one length.
+pub fn body_hash(body: &[u8]) -> Option<Hash> {
+    let mut r = Reader::new(body);
+    let count = r.length("transactions", body.len(), 5).ok()?;
+    let digests: Vec<Hash> =
+        (0..count).map(|_| digest_of(r.blob("transaction", r.remaining()).ok()?)).collect::<Option<_>>()?;
+    r.finish().ok()?;
+    Some(hash_of_digests(digests.into_iter()))
+}
+
+/// [`Transaction::digest`] of an encoded transaction.
+fn digest_of(transaction: &[u8]) -> Option<Hash> {
+    let mut r = Reader::new(transaction);
+    if r.u8("transaction kind").ok()? != TransactionKind::Bids as u8 {
+        return Some(hash(labels::LEDGER_TRANSACTION, &[transaction]));
+    }
+    let round_id = r.u64("round id").ok()?;
+    let count = r.length("bids", transaction.len(), 1).ok()?;
+    let bids = r.bytes("bids", r.remaining()).ok()?;
+    if count == 0 {
+        return bids.is_empty().then(|| bids_digest(round_id, core::iter::empty()));
+    }
+    let whole = bids.len().is_multiple_of(count);
+    whole.then(|| bids_digest(round_id, bids.chunks_exact(bids.len() / count).map(SealedBid::digest_of)))
+}
+
+pub(crate) fn hash_of_digests(digests: impl Iterator<Item = Hash>) -> Hash {
+    let digests: Vec<Hash> = digests.collect();
+    hash(labels::LEDGER_BODY, &[digests.as_flattened()])
 }
 
 fn encode_body(transactions: &[Transaction]) -> Vec<u8> {
@@ -208,7 +236,7 @@ mod tests {
         let bytes = block().to_bytes();
         let (header, body) = split(&bytes).expect("split");
         assert_eq!(header, block().header);
-        assert_eq!(header.body_hash, body_hash(body));
+        assert_eq!(Some(header.body_hash), body_hash(body));
         assert!(split(&bytes[..HEADER_BYTES - 1]).is_err());
     }
 }

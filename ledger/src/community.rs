@@ -1,22 +1,30 @@
-//! A genesis after all its checks: what stays fixed for the life of a ledger.
+//! A genesis after all its checks: what stays fixed for the life of a ledger, and the threshold keys in force.
 
-use crate::genesis::{Genesis, GenesisError};
+use crate::genesis::{Genesis, GenesisDraft, GenesisError};
 use crate::hash::Hash;
 use crate::params::MarketParams;
 use crate::state::round::Slot;
 use crate::transaction::DecodeContext;
-use veilgrid_crypto::bid::{BidParams, RoundContext};
+use std::sync::Arc;
+use veilgrid_crypto::bid::{BidParams, BidShape, RoundContext};
 use veilgrid_crypto::group::PointBytes;
 use veilgrid_crypto::keygen::{ThresholdKeys, public_keys};
 use veilgrid_crypto::schnorr::VerifyingKey;
 
-/// The verified genesis with the keys that follow from it. Only [`Community::verify`] makes one.
+/// The verified genesis with the keys that are in force. Only [`Community::verify`] makes one, and only a key session
+/// of the ledger gives it other keys.
+#[derive(Clone)]
 pub struct Community {
-    genesis: Genesis,
+    genesis: Arc<Genesis>,
     ledger_id: Hash,
-    keys: ThresholdKeys,
-    bid_params: BidParams,
+    keyed: Option<Keyed>,
     receipt_key: VerifyingKey,
+}
+
+#[derive(Clone)]
+struct Keyed {
+    keys: Arc<ThresholdKeys>,
+    bid_params: BidParams,
 }
 
 impl Community {
@@ -36,12 +44,30 @@ impl Community {
                 VerifyingKey::from_bytes(key).map_err(|_| GenesisError::ValidatorKey { validator: i + 1 })
             })
             .collect::<Result<_, _>>()?;
-        let keys = public_keys(&context, &genesis.packages, &dealers)?;
-        let bid_params =
-            BidParams::new(u32::from(draft.params.bits), keys.keys().to_vec(), draft.params.digest())?;
+        let keyed = match (&draft.network, genesis.packages.len()) {
+            (None, _) => Some(Keyed::new(draft, public_keys(&context, &genesis.packages, &dealers)?)?),
+            // "Keys of a network are generated over its ledger."
+            (Some(_), 0) => None,
+            (Some(_), packages) => return Err(GenesisError::Packages { packages }),
+        };
         let receipt_key =
             VerifyingKey::from_bytes(&draft.aggregator_receipt_key).map_err(|_| GenesisError::ReceiptKey)?;
-        Ok(Self { ledger_id: context.ledger_id, keys, bid_params, receipt_key, genesis })
+        Ok(Self { ledger_id: context.ledger_id, keyed, receipt_key, genesis: Arc::new(genesis) })
+    }
+
+    /// The same community under the keys, or the new shares of the same keys, of a key session.
+    ///
+    /// # Errors
+    /// Keys that do not fit the grid, which the session excludes.
+    pub(crate) fn with_keys(&self, keys: ThresholdKeys) -> Result<Self, GenesisError> {
+        let keyed = match &self.keyed {
+            // New shares leave the keys as they are; building the tables for bids again would cost a second.
+            Some(old) if old.keys.keys() == keys.keys() => {
+                Keyed { keys: Arc::new(keys), bid_params: old.bid_params.clone() }
+            }
+            _ => Keyed::new(&self.genesis.draft, keys)?,
+        };
+        Ok(Self { keyed: Some(keyed), ..self.clone() })
     }
 
     /// The genesis.
@@ -56,25 +82,26 @@ impl Community {
     pub fn params(&self) -> &MarketParams {
         &self.genesis.draft.params
     }
-    /// The threshold keys, one a step.
-    pub fn keys(&self) -> &ThresholdKeys {
-        &self.keys
+    /// The threshold keys in force, one a step; none until they are generated over the ledger.
+    pub fn keys(&self) -> Option<&ThresholdKeys> {
+        self.keyed.as_ref().map(|keyed| keyed.keys.as_ref())
     }
-    /// What bids are proved against.
-    pub fn bid_params(&self) -> &BidParams {
-        &self.bid_params
+    /// What bids are proved against; none until there are keys.
+    pub fn bid_params(&self) -> Option<&BidParams> {
+        self.keyed.as_ref().map(|keyed| &keyed.bid_params)
     }
     /// The aggregator's receipt key.
     pub fn receipt_key(&self) -> &VerifyingKey {
         &self.receipt_key
     }
-    /// Number of validators n.
+    /// Number of validators n that hold shares, or will.
     pub fn validators(&self) -> u16 {
-        self.keys.validators()
+        let listed = u16::try_from(self.genesis.draft.validators.len()).unwrap_or(u16::MAX);
+        self.keys().map_or(listed, ThresholdKeys::validators)
     }
     /// Shares that open a sum, t.
     pub fn threshold(&self) -> u16 {
-        self.keys.threshold()
+        self.keys().map_or(self.genesis.draft.params.threshold, ThresholdKeys::threshold)
     }
     /// True when `account` is a member.
     pub fn is_member(&self, account: &PointBytes) -> bool {
@@ -90,8 +117,20 @@ impl Community {
             slot_seconds: slot.seconds,
         }
     }
+    /// The lengths of a bid, which the market's parameters fix.
+    pub fn bid_shape(&self) -> BidShape {
+        BidShape { steps: self.params().steps(), bits: u32::from(self.params().bits) }
+    }
     /// What the decoder of this ledger's blocks has to know.
     pub fn decode_context(&self) -> DecodeContext {
         DecodeContext::of(&self.genesis.draft)
+    }
+}
+
+impl Keyed {
+    fn new(draft: &GenesisDraft, keys: ThresholdKeys) -> Result<Self, GenesisError> {
+        let bits = u32::from(draft.params.bits);
+        let bid_params = BidParams::new(bits, keys.keys().to_vec(), draft.params.digest())?;
+        Ok(Self { keys: Arc::new(keys), bid_params })
     }
 }

@@ -5,11 +5,12 @@
 //! reads a ledger turns it into a [`Community`](crate::community::Community) once, with all checks.
 
 use crate::hash::{Hash, hash};
-use crate::params::{MAX_MEMBERS, MarketParams, ParamsError};
+use crate::params::{MAX_MEMBERS, MarketParams, ParamsError, read_flag};
+use crate::roster::{Roster, RosterError, ValidatorEntry};
 use thiserror::Error;
 use veilgrid_crypto::envelope::EnvelopePublicKey;
 use veilgrid_crypto::group::PointBytes;
-use veilgrid_crypto::keygen::{DealerPackage, KeyGenContext, KeyGenError, MAX_VALIDATORS};
+use veilgrid_crypto::keygen::{DealerPackage, Group, KeyGenContext, KeyGenError, MAX_VALIDATORS};
 use veilgrid_crypto::labels;
 use veilgrid_crypto::schnorr::VerifyingKey;
 use veilgrid_crypto::wire::{Reader, WireError, Writer};
@@ -36,8 +37,21 @@ pub struct GenesisDraft {
     pub members: Vec<PointBytes>,
     /// Epoch of the account keys and of the threshold keys.
     pub key_epoch: u64,
-    /// Session of the key generation, so that packages of a failed run can't be used again.
+    /// Session of the key generation, so that packages of a failed run can't be used again. On the ledger of a
+    /// network it is the number of its first key session.
     pub keygen_session: u64,
+    /// The validators' other keys, in the order of `validators`, on the ledger of a network: some exactly when the
+    /// market has a timing. Keys are then generated over the ledger and the genesis has no packages.
+    pub network: Option<Vec<NetworkKeys>>,
+}
+
+/// Keys that a validator has besides its signing key when it is part of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NetworkKeys {
+    /// Ed25519 key: votes, certificates, connections.
+    pub consensus_key: [u8; 32],
+    /// X25519 key to which bids are enveloped.
+    pub envelope_key: [u8; 32],
 }
 
 /// The content of block 0.
@@ -92,6 +106,31 @@ pub enum GenesisError {
     /// "Every proof and signature of the key generation is valid for this ledger and session."
     #[error("key generation: {0}")]
     KeyGeneration(#[from] KeyGenError),
+    /// "A network has timing and keys of its validators; a ledger of one process has neither."
+    #[error("timing and network keys go together, with keys for each of the {validators} validators")]
+    Network {
+        /// Validators listed.
+        validators: usize,
+    },
+    /// "The validators of a network are sound."
+    #[error("validators: {0}")]
+    Roster(#[from] RosterError),
+    /// "In a network of n validators t is n − ⌊(n − 1)/3⌋."
+    #[error("threshold {found}: a network of {validators} validators has {expected}")]
+    NetworkThreshold {
+        /// Stated threshold.
+        found: u16,
+        /// Validators listed.
+        validators: usize,
+        /// What it has to be.
+        expected: u16,
+    },
+    /// "Keys of a network are generated over its ledger."
+    #[error("{packages} packages of a key generation: the keys of a network are generated over its ledger")]
+    Packages {
+        /// Packages in the genesis.
+        packages: usize,
+    },
     /// "The threshold keys fit the grid."
     #[error("step keys: {0}")]
     StepKeys(#[from] veilgrid_crypto::bid::ParamsError),
@@ -116,6 +155,37 @@ impl GenesisDraft {
             threshold: self.params.threshold,
             keys: u32::try_from(self.params.steps()).unwrap_or(u32::MAX),
         }
+    }
+
+    /// The validators of a network; none on the ledger of one process.
+    pub fn roster(&self) -> Option<Roster> {
+        let keys = self.network.as_ref()?;
+        let entry = |(signing_key, keys): (&PointBytes, &NetworkKeys)| ValidatorEntry {
+            signing_key: *signing_key,
+            consensus_key: keys.consensus_key,
+            envelope_key: keys.envelope_key,
+        };
+        Some(Roster { validators: self.validators.iter().zip(keys).map(entry).collect() })
+    }
+
+    fn check_network(&self) -> Result<(), GenesisError> {
+        let validators = self.validators.len();
+        let (Some(keys), Some(_)) = (&self.network, &self.params.timing) else {
+            let neither = self.network.is_none() && self.params.timing.is_none();
+            return if neither { Ok(()) } else { Err(GenesisError::Network { validators }) };
+        };
+        if keys.len() != validators {
+            return Err(GenesisError::Network { validators });
+        }
+        if let Some(roster) = self.roster() {
+            roster.check()?;
+        }
+        let expected = Group::of(u16::try_from(validators).unwrap_or(u16::MAX)).threshold;
+        let found = self.params.threshold;
+        if found != expected {
+            return Err(GenesisError::NetworkThreshold { found, validators, expected });
+        }
+        Ok(())
     }
 
     /// Checks all rules but those of key generation.
@@ -143,7 +213,7 @@ impl GenesisDraft {
                 return Err(GenesisError::MemberKey { position });
             }
         }
-        Ok(())
+        self.check_network()
     }
 
     fn write(&self, w: &mut Writer) {
@@ -152,7 +222,10 @@ impl GenesisDraft {
         w.length(self.validators.len()).bytes(self.validators.as_flattened());
         w.bytes(&self.aggregator_receipt_key).bytes(&self.aggregator_envelope_key);
         w.length(self.members.len()).bytes(self.members.as_flattened());
-        w.u64(self.key_epoch).u64(self.keygen_session);
+        w.u64(self.key_epoch).u64(self.keygen_session).u8(u8::from(self.network.is_some()));
+        for keys in self.network.iter().flatten() {
+            w.bytes(&keys.consensus_key).bytes(&keys.envelope_key);
+        }
     }
 
     fn read(r: &mut Reader<'_>) -> Result<Self, WireError> {
@@ -161,7 +234,7 @@ impl GenesisDraft {
         if format_version != FORMAT_VERSION {
             return Err(WireError::Invalid { field: "ledger format", why: "this program reads format 1" });
         }
-        Ok(Self {
+        let mut draft = Self {
             format_version,
             nonce: r.array("nonce")?,
             params: MarketParams::read(r)?,
@@ -171,7 +244,18 @@ impl GenesisDraft {
             members: read_points(r, "members", MAX_MEMBERS as usize)?,
             key_epoch: r.u64("key epoch")?,
             keygen_session: r.u64("key-generation session")?,
-        })
+            network: None,
+        };
+        if read_flag(r, "network")? {
+            let keys = |_| {
+                Ok(NetworkKeys {
+                    consensus_key: r.array("consensus key")?,
+                    envelope_key: r.array("envelope key")?,
+                })
+            };
+            draft.network = Some((0..draft.validators.len()).map(keys).collect::<Result<_, WireError>>()?);
+        }
+        Ok(draft)
     }
 }
 

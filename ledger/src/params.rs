@@ -1,6 +1,7 @@
 //! The rules of one community's market. They are part of the ledger's identity and never change on one ledger.
 
 use crate::hash::{Hash, hash};
+use crate::timing::{RoundTiming, TimingError};
 use thiserror::Error;
 use veilgrid_crypto::keygen::MAX_VALIDATORS;
 use veilgrid_crypto::labels;
@@ -32,6 +33,8 @@ pub struct MarketParams {
     pub slot_seconds: u32,
     /// Validators t whose shares open a sum.
     pub threshold: u16,
+    /// When rounds open, close and end on a ledger that a network of validators extends; none when one process does.
+    pub timing: Option<RoundTiming>,
 }
 
 /// Parameters that no ledger may start with.
@@ -73,6 +76,9 @@ pub enum ParamsError {
         /// What it has to be.
         rule: &'static str,
     },
+    /// "The times of a network's rounds fit together."
+    #[error("timing: {0}")]
+    Timing(#[from] TimingError),
     /// "Every sum that can be opened stays in the table, every amount in 63 bits."
     #[error("grid, bits and max_members together: {0}")]
     Bounds(#[from] BoundsError),
@@ -100,6 +106,9 @@ impl MarketParams {
             return Err(ParamsError::MinBidders { min_bidders, max_members });
         }
         check_threshold(self.threshold, validators)?;
+        if let Some(timing) = &self.timing {
+            timing.check(self.slot_seconds)?;
+        }
         check_bounds(&self.grid, u32::from(self.bits), u64::from(max_members))?;
         Ok(())
     }
@@ -116,6 +125,10 @@ impl MarketParams {
         w.u64(self.grid.price_min_mct_per_kwh()).u64(self.grid.tick_mct_per_kwh()).u32(self.grid.ticks());
         w.u8(self.bits).u8(rule_code(self.rule)).u8(u8::from(self.open_volume));
         w.u32(self.min_bidders).u32(self.max_members).u32(self.slot_seconds).u16(self.threshold);
+        w.u8(u8::from(self.timing.is_some()));
+        if let Some(timing) = &self.timing {
+            timing.write(w);
+        }
     }
 
     /// Reads the canonical encoding. The rules of [`MarketParams::check`] are not checked yet.
@@ -131,6 +144,7 @@ impl MarketParams {
             max_members: r.u32("most members")?,
             slot_seconds: r.u32("slot length")?,
             threshold: r.u16("threshold")?,
+            timing: read_flag(r, "timing")?.then(|| RoundTiming::read(r)).transpose()?,
         })
     }
 }
@@ -198,6 +212,7 @@ mod tests {
             max_members: 10,
             slot_seconds: 900,
             threshold: 3,
+            timing: None,
         }
     }
 
@@ -260,6 +275,7 @@ mod tests {
             with(|p| p.max_members = 11),
             with(|p| p.slot_seconds = 300),
             with(|p| p.threshold = 4),
+            with(|p| p.timing = Some(crate::timing::tests::timing())),
         ];
         let digests: std::collections::BTreeSet<_> = all.iter().map(MarketParams::digest).collect();
         assert_eq!(digests.len(), all.len());

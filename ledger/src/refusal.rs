@@ -5,11 +5,14 @@
 
 use crate::genesis::GenesisError;
 use crate::hash::Hash;
+use crate::roster::RosterError;
 use core::fmt;
 use thiserror::Error;
 use veilgrid_crypto::bid::BidFault;
 use veilgrid_crypto::group::PointBytes;
+use veilgrid_crypto::keygen::Refusal as SessionRefusal;
 use veilgrid_crypto::opening::{CombineError, ShareFault};
+use veilgrid_crypto::wire::WireError;
 use veilgrid_market::ClearingError;
 
 /// An account key in messages: the first bytes are enough to find it.
@@ -275,6 +278,56 @@ pub enum Refusal {
         /// Whose fill was changed.
         account: Account,
     },
+    /// Contextual: "Rounds need threshold keys."
+    #[error("round {round}: there are no threshold keys yet")]
+    NoKeys {
+        /// The round.
+        round: u64,
+    },
+    /// Contextual: "A round of a network is opened and closed at its time."
+    #[error("round {round}: {what} is not due at block time {time_ms} ms")]
+    NotDue {
+        /// The round.
+        round: u64,
+        /// What came too early or too late.
+        what: &'static str,
+        /// The block's time, Unix milliseconds.
+        time_ms: u64,
+    },
+    /// Contextual: "After its deadline nothing of a round is opened."
+    #[error("round {round}: the deadline for opening its sums has passed")]
+    DeadlinePassed {
+        /// The round.
+        round: u64,
+    },
+    /// Contextual: "A key event is of the session in progress."
+    #[error("no key session {session} is in progress")]
+    NoSession {
+        /// The session named.
+        session: u64,
+    },
+    /// Structural, with the session's context: "A key event has its one encoding."
+    #[error("key session {session}: the event can't be read: {fault}")]
+    KeyEventMalformed {
+        /// The session.
+        session: u64,
+        /// What is wrong.
+        fault: WireError,
+    },
+    /// Contextual: "A key event follows the rules of its session."
+    #[error("key session {session}: {refusal}")]
+    KeyEvent {
+        /// The session.
+        session: u64,
+        /// The session's rule.
+        refusal: Box<SessionRefusal>,
+    },
+    /// Contextual: "A change of the validators is sound and signed by t of them."
+    #[error("change of the validators: {0}")]
+    Roster(RosterError),
+    /// Contextual: "Only a network has a roster to change."
+    #[error("this ledger is extended by one process: it has no validators to change")]
+    NotANetwork,
 }
 
 /// A rule that a block as such breaks.

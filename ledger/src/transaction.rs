@@ -2,9 +2,12 @@
 
 use crate::encoding::{read_outcome, write_outcome};
 use crate::genesis::{Genesis, GenesisDraft, read_points};
+use crate::hash::{Hash, hash};
+use crate::roster::RosterChange;
 use core::fmt;
 use veilgrid_crypto::bid::{BidShape, SealedBid};
 use veilgrid_crypto::group::PointBytes;
+use veilgrid_crypto::labels;
 use veilgrid_crypto::opening::OpeningShare;
 use veilgrid_crypto::wire::{Reader, WireError, Writer};
 use veilgrid_market::Outcome;
@@ -77,6 +80,15 @@ pub enum Transaction {
         /// Why.
         reason: VoidReason,
     },
+    /// A message of the key session in progress.
+    KeyEvent {
+        /// Number of the session.
+        session: u64,
+        /// The event, encoded; the session's context is needed to decode it.
+        event: Vec<u8>,
+    },
+    /// Replaces the validators at the beginning of an epoch, once they hold shares.
+    ChangeValidators(Box<RosterChange>),
 }
 
 /// Why a round ends without a result.
@@ -84,6 +96,17 @@ pub enum Transaction {
 pub enum VoidReason {
     /// Fewer bids than the market's minimum.
     TooFewBids,
+    /// Its sums were not opened in time: too few validators released shares.
+    OpeningDeadline,
+}
+
+impl fmt::Display for VoidReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooFewBids => "fewer bids than the market's minimum",
+            Self::OpeningDeadline => "its sums were not opened before the deadline",
+        })
+    }
 }
 
 /// The kinds of [`Transaction`], for counts and messages.
@@ -100,6 +123,8 @@ pub enum TransactionKind {
     Clear,
     Settle,
     Void,
+    KeyEvent,
+    ChangeValidators,
 }
 
 impl fmt::Display for TransactionKind {
@@ -114,6 +139,8 @@ impl fmt::Display for TransactionKind {
             Self::Clear => "clear",
             Self::Settle => "settle",
             Self::Void => "void",
+            Self::KeyEvent => "key-event",
+            Self::ChangeValidators => "change-validators",
         })
     }
 }
@@ -153,13 +180,15 @@ impl Transaction {
             Self::Clear { .. } => TransactionKind::Clear,
             Self::Settle { .. } => TransactionKind::Settle,
             Self::Void { .. } => TransactionKind::Void,
+            Self::KeyEvent { .. } => TransactionKind::KeyEvent,
+            Self::ChangeValidators(_) => TransactionKind::ChangeValidators,
         }
     }
 
-    /// The round that the transaction is about; none for a genesis.
+    /// The round that the transaction is about, if it is about one.
     pub fn round_id(&self) -> Option<u64> {
         match self {
-            Self::Genesis(_) => None,
+            Self::Genesis(_) | Self::KeyEvent { .. } | Self::ChangeValidators(_) => None,
             Self::OpenRound { round_id, .. }
             | Self::Bids { round_id, .. }
             | Self::CloseRound { round_id }
@@ -200,11 +229,24 @@ impl Transaction {
             Self::Settle { points, .. } => {
                 w.length(points.len()).bytes(points.as_flattened());
             }
-            Self::Void { reason: VoidReason::TooFewBids, .. } => {
-                w.u8(0);
+            Self::Void { reason, .. } => {
+                w.u8(*reason as u8);
             }
+            Self::KeyEvent { session, event } => {
+                w.u64(*session).blob(event);
+            }
+            Self::ChangeValidators(change) => change.write(&mut w),
         }
         w.finish()
+    }
+
+    /// The digest that a block's body hash is made of. That of bids comes from the digests of the bids, so that their
+    /// bodies can be pruned.
+    pub fn digest(&self) -> Hash {
+        match self {
+            Self::Bids { round_id, bids } => bids_digest(*round_id, bids.iter().map(SealedBid::digest)),
+            _ => hash(labels::LEDGER_TRANSACTION, &[&self.to_bytes()]),
+        }
     }
 
     /// Decodes one transaction.
@@ -232,6 +274,12 @@ impl Transaction {
     }
 }
 
+/// Digest of a transaction of bids with these digests.
+pub(crate) fn bids_digest(round_id: u64, bids: impl Iterator<Item = Hash>) -> Hash {
+    let digests: Vec<Hash> = bids.collect();
+    hash(labels::LEDGER_BIDS, &[&round_id.to_le_bytes(), digests.as_flattened()])
+}
+
 /// Reads a transaction of any block but the first.
 fn read_later(
     r: &mut Reader<'_>,
@@ -239,9 +287,16 @@ fn read_later(
     shape: BidShape,
     max_bids: usize,
 ) -> Result<Transaction, WireError> {
-    if kind == TransactionKind::Genesis as u8 || kind > TransactionKind::Void as u8 {
+    if kind == TransactionKind::Genesis as u8 || kind > TransactionKind::ChangeValidators as u8 {
         let why = "no transaction of a block after the first has this number";
         return Err(WireError::Invalid { field: "transaction kind", why });
+    }
+    if kind == TransactionKind::KeyEvent as u8 {
+        let session = r.u64("key session")?;
+        return Ok(Transaction::KeyEvent { session, event: r.blob("key event", r.remaining())?.to_vec() });
+    }
+    if kind == TransactionKind::ChangeValidators as u8 {
+        return Ok(Transaction::ChangeValidators(Box::new(RosterChange::read(r)?)));
     }
     let round_id = r.u64("round id")?;
     Ok(match kind {
@@ -269,11 +324,15 @@ fn read_later(
         6 => Transaction::Clear { round_id, outcome: read_outcome(r)? },
         7 => Transaction::Settle { round_id, points: read_points(r, "settlement points", max_bids)? },
         _ => {
-            let 0 = r.u8("void reason")? else {
-                let why = "no reason has this number";
-                return Err(WireError::Invalid { field: "void reason", why });
+            let reason = match r.u8("void reason")? {
+                0 => VoidReason::TooFewBids,
+                1 => VoidReason::OpeningDeadline,
+                _ => {
+                    let why = "no reason has this number";
+                    return Err(WireError::Invalid { field: "void reason", why });
+                }
             };
-            Transaction::Void { round_id, reason: VoidReason::TooFewBids }
+            Transaction::Void { round_id, reason }
         }
     })
 }

@@ -64,7 +64,7 @@ fn each_owner_finds_its_fill_in_its_settlement_point() {
         Transaction::Bids { bids, .. } => Some(bids),
         _ => None,
     });
-    let keys = chain.state.community().keys().keys();
+    let keys = chain.state.community().keys().expect("keys").keys();
     for (member, bid) in bids.expect("bids").iter().enumerate() {
         let view = community.wallets[member].round_view_key(EPOCH, 1);
         let r = view.randomness(&bid.salt);
@@ -159,8 +159,10 @@ fn what_intake_verified_is_not_verified_again_and_nothing_else_is_trusted() {
     let mut chain = Chain::new(&community);
     chain.push(vec![open_round(1)]);
     let bids: Vec<_> = (0..4).map(|m| community.bid(&chain.state, 1, m, &BOOK[m])).collect();
-    let (params, context) =
-        (chain.state.community().bid_params().clone(), chain.state.round_context(1).expect("open"));
+    let (params, context) = (
+        chain.state.community().bid_params().expect("keys").clone(),
+        chain.state.round_context(1).expect("open"),
+    );
     let mut cache = VerdictCache::new(3);
     let mut broken = bids.clone();
     broken[1].proof[0] ^= 1;
@@ -203,7 +205,7 @@ fn receipts_tell_censorship_from_everything_else() {
     let mut false_receipt = receipts[1].clone();
     false_receipt.account = community.account(3);
     receipts.push(false_receipt);
-    let request = AuditRequest { trusted_genesis: None, receipts };
+    let request = AuditRequest { trusted_genesis: None, receipts, certificates: None };
     let report = audit_file(&chain.export(), request).expect("audit");
     let verdicts: Vec<_> = report.receipts.iter().map(|finding| finding.verdict).collect();
     use ReceiptVerdict::*;

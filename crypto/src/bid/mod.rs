@@ -18,7 +18,7 @@
 //!
 //! Walking along a bid: [`seal`] makes it, [`sealed`] is its wire form, [`replay`] rebuilds its challenges,
 //! [`equations`] checks one bid equation by equation, [`batch`] checks many in one multiscalar multiplication and
-//! [`verify`] turns that into one verdict a bid. The specification is `protocol-spec/03-sealed-bid.md`.
+//! [`verify`] turns that into one verdict a bid; [`signature`] checks who sent it and nothing else. The specification is `protocol-spec/03-sealed-bid.md`.
 
 pub mod batch;
 mod commit;
@@ -31,6 +31,7 @@ mod range_prover;
 pub mod replay;
 pub mod seal;
 pub mod sealed;
+pub mod signature;
 pub mod verify;
 
 #[cfg(test)]
@@ -40,4 +41,5 @@ pub use note::{NoteError, open_note};
 pub use params::{BidParams, ParamsError, RoundContext};
 pub use seal::{SealError, seal_bid};
 pub use sealed::{BidShape, SealedBid};
+pub use signature::check_signature;
 pub use verify::{BidFault, VerifiedBid, verify_bids};

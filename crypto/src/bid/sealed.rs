@@ -105,9 +105,14 @@ impl SealedBid {
 
     /// The digest that names this bid.
     pub fn digest(&self) -> [u8; 32] {
+        Self::digest_of(&self.to_bytes())
+    }
+
+    /// The digest of an encoded bid, without decoding it.
+    pub fn digest_of(bytes: &[u8]) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(labels::BID_DIGEST);
-        hash.update(self.to_bytes());
+        hash.update(bytes);
         hash.finalize().into()
     }
 }

@@ -14,6 +14,8 @@ use veilgrid_crypto::receipt::Receipt;
 pub enum ReceiptVerdict {
     /// The bid is on the ledger.
     Included,
+    /// The digest of the bid is in a pruned block of its round. Whether the rules accepted it can't be recomputed.
+    IncludedByDigest,
     /// The round takes bids still: the bid may come.
     RoundOpen,
     /// The ledger does not have the round yet.
@@ -53,13 +55,16 @@ pub(super) struct ReceiptCheck {
     rounds: BTreeSet<u64>,
     opened: BTreeSet<u64>,
     closed: BTreeSet<u64>,
+    /// Bid digests of the receipts, by round; set when the digest was in a pruned block.
+    pruned: BTreeMap<(u64, Hash), bool>,
 }
 
 impl ReceiptCheck {
     pub(super) fn new(receipts: Vec<Receipt>) -> Self {
         let bids = receipts.iter().map(|receipt| ((receipt.round_id, receipt.account), None)).collect();
         let rounds = receipts.iter().map(|receipt| receipt.round_id).collect();
-        Self { receipts, bids, rounds, opened: BTreeSet::new(), closed: BTreeSet::new() }
+        let pruned = receipts.iter().map(|receipt| ((receipt.round_id, receipt.bid_digest), false)).collect();
+        Self { receipts, bids, rounds, opened: BTreeSet::new(), closed: BTreeSet::new(), pruned }
     }
 
     pub(super) fn observe(&mut self, effect: &Effect) {
@@ -79,6 +84,20 @@ impl ReceiptCheck {
             }
             _ => {}
         }
+    }
+
+    /// Bids of which a pruned block has the digests.
+    pub(super) fn observe_digests(&mut self, round_id: u64, digests: &[Hash]) {
+        if self.rounds.contains(&round_id) {
+            for digest in digests {
+                self.pruned.entry((round_id, *digest)).and_modify(|found| *found = true);
+            }
+        }
+    }
+
+    /// Rounds that were not recomputed are finished: their receipts can't be kept any more.
+    pub(super) fn observe_lost(&mut self, rounds: &BTreeSet<u64>) {
+        self.closed.extend(self.rounds.intersection(rounds));
     }
 
     /// What a ledger that ends in `state` says about the receipts.
@@ -101,9 +120,11 @@ impl ReceiptCheck {
         if !ours || receipt.verify(community.receipt_key()).is_err() {
             return ReceiptVerdict::Worthless;
         }
+        let by_digest = self.pruned.get(&(receipt.round_id, receipt.bid_digest)) == Some(&true);
         match self.bids.get(&(receipt.round_id, receipt.account)).copied().flatten() {
             Some(digest) if digest == receipt.bid_digest => ReceiptVerdict::Included,
             Some(_) => ReceiptVerdict::OtherBid,
+            None if by_digest => ReceiptVerdict::IncludedByDigest,
             None if self.closed.contains(&receipt.round_id) => ReceiptVerdict::Missing,
             None if self.opened.contains(&receipt.round_id) => ReceiptVerdict::RoundOpen,
             // Round ids rise strictly: a round that was passed over never comes.

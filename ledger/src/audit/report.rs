@@ -1,13 +1,15 @@
 //! What an audit has checked, and how many of each.
 
+use super::certificates::CertificateCounts;
 use super::receipts::ReceiptFinding;
 use crate::community::Community;
 use crate::hash::{Hash, serialize_hex};
 use crate::state::State;
 use crate::state::effects::Effect;
-use crate::transaction::TransactionKind;
+use crate::transaction::{TransactionKind, VoidReason};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use veilgrid_crypto::keygen::Task;
 use veilgrid_market::{Purpose, SumKind};
 
 /// The report of an audit that found no violation. All hashes serialise as hex.
@@ -27,6 +29,20 @@ pub struct AuditReport {
     pub transactions: BTreeMap<TransactionKind, u64>,
     /// Key generation.
     pub key_generation: KeyGenerationCounts,
+    /// Key sessions of a network that have ended.
+    pub key_sessions: Vec<KeySessionOutcome>,
+    /// Times that other validators came in force.
+    pub validator_changes: Vec<ValidatorChange>,
+    /// Certificates of a network's blocks.
+    pub certificates: CertificateCounts,
+    /// What is known of pruned blocks.
+    pub pruned: PrunedCounts,
+    /// Transactions that broke a rule, had no effect and were recorded.
+    pub refused: u64,
+    /// The same by kind.
+    pub refused_by_kind: BTreeMap<TransactionKind, u64>,
+    /// The first of them, [`MAX_LISTED`] at most.
+    pub refused_listed: Vec<RefusedTransaction>,
     /// Bids whose proof and signature were verified, one of each a bid.
     pub bids: u64,
     /// Opening shares whose proof was verified.
@@ -43,6 +59,10 @@ pub struct AuditReport {
     pub rounds_settled: u64,
     /// Rounds that were voided.
     pub rounds_void: u64,
+    /// The same with the reason.
+    pub void_rounds: Vec<VoidRound>,
+    /// Rounds whose opening stood still for longer than the market's bound; they went on later or were voided.
+    pub suspended_rounds: BTreeSet<u64>,
     /// Rounds that the ledger leaves unfinished, with what they wait for.
     pub rounds_unfinished: Vec<UnfinishedRound>,
     /// Every value that was opened. Nothing else of any bid is published.
@@ -54,9 +74,90 @@ pub struct AuditReport {
     /// Hash of the last block.
     #[serde(serialize_with = "serialize_hex")]
     pub block_hash: Hash,
-    /// State root after the last block.
+    /// State root after the last block; zero when `pruned.roots_unknown_from` is set.
     #[serde(serialize_with = "serialize_hex")]
     pub state_root: Hash,
+}
+
+/// Most refused transactions that a report lists; all are counted.
+pub const MAX_LISTED: usize = 100;
+
+/// A transaction that was recorded as refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RefusedTransaction {
+    /// Its block.
+    pub height: u64,
+    /// Its position in the block, from 0.
+    pub index: usize,
+    /// What it was.
+    pub kind: TransactionKind,
+    /// The rule that it broke.
+    pub reason: String,
+}
+
+/// A round that was voided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct VoidRound {
+    /// The round.
+    pub round_id: u64,
+    /// Why it ended without a result.
+    pub reason: VoidReason,
+    /// Its bids.
+    pub bids: u64,
+}
+
+/// Other validators that came in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ValidatorChange {
+    /// Their first epoch.
+    pub epoch: u64,
+    /// How many they are.
+    pub validators: u16,
+}
+
+/// Pruned blocks: their headers, digests, key events and certificates were checked, their bids are gone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct PrunedCounts {
+    /// Pruned blocks.
+    pub blocks: u64,
+    /// Bids of which the digest is left.
+    pub bid_digests: u64,
+    /// Rounds that can't be recomputed from what is left, as ranges of their ids, first and last. What the ledger says
+    /// of them is what its validators certified.
+    pub rounds_by_digest: Vec<(u64, u64)>,
+    /// Checkpoints from which the replay went on, their state roots compared with certified headers.
+    pub checkpoints: u64,
+    /// The height from which on state roots could not be compared, because no checkpoint follows the pruned blocks.
+    pub roots_unknown_from: Option<u64>,
+}
+
+/// Sorted numbers as ranges.
+pub(super) fn ranges(numbers: &BTreeSet<u64>) -> Vec<(u64, u64)> {
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
+    for number in numbers.iter().copied() {
+        match ranges.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(number) => *last = number,
+            _ => ranges.push((number, number)),
+        }
+    }
+    ranges
+}
+
+/// How a key session ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeySessionOutcome {
+    /// Its number.
+    pub session: u64,
+    /// generate, refresh or reshare.
+    pub task: String,
+    /// Whether it ended in keys.
+    pub agreed: bool,
+    /// Why not.
+    pub reason: Option<String>,
+    /// Dealers that were false or silent.
+    pub excluded: Vec<u16>,
+    /// Receivers without shares.
+    pub lacking: Vec<u16>,
 }
 
 /// What was checked of the key generation.
@@ -103,13 +204,59 @@ impl AuditReport {
         self.genesis_trusted = trusted;
         self.blocks = 1;
         let packages = community.genesis().packages.len() as u64;
-        let keys = community.keys().keys().len() as u64;
+        let keys = community.keys().map_or(0, |keys| keys.keys().len()) as u64;
         self.key_generation = KeyGenerationCounts { packages, proofs: packages * keys, keys };
+    }
+
+    pub(super) fn refuse(&mut self, refused: RefusedTransaction) {
+        self.refused += 1;
+        *self.refused_by_kind.entry(refused.kind).or_insert(0) += 1;
+        if self.refused_listed.len() < MAX_LISTED {
+            self.refused_listed.push(refused);
+        }
+    }
+
+    fn end_session(&mut self, effect: &Effect) {
+        let name = |task: &Task| format!("{task:?}").to_lowercase();
+        match effect {
+            Effect::KeysAgreed { session, task, excluded, lacking, .. } => {
+                self.key_sessions.push(KeySessionOutcome {
+                    session: *session,
+                    task: name(task),
+                    agreed: true,
+                    reason: None,
+                    excluded: excluded.clone(),
+                    lacking: lacking.clone(),
+                });
+            }
+            Effect::KeysAborted { session, task, reason } => {
+                self.key_sessions.push(KeySessionOutcome {
+                    session: *session,
+                    task: name(task),
+                    agreed: false,
+                    reason: Some(reason.clone()),
+                    excluded: Vec::new(),
+                    lacking: Vec::new(),
+                });
+            }
+            _ => {}
+        }
     }
 
     pub(super) fn count(&mut self, effect: &Effect) {
         match effect {
-            Effect::RoundOpened { .. } | Effect::RoundClosed { .. } => {}
+            // Refused transactions are counted with their place ([`AuditReport::refuse`]).
+            Effect::RoundOpened { .. }
+            | Effect::RoundClosed { .. }
+            | Effect::Refused(_)
+            | Effect::SessionStarted { .. }
+            | Effect::KeyEventAccepted { .. }
+            | Effect::KeysInForce { .. }
+            | Effect::ValidatorsProposed { .. } => {}
+            Effect::KeysAgreed { .. } | Effect::KeysAborted { .. } => self.end_session(effect),
+            Effect::ValidatorsChanged { epoch, validators } => {
+                self.validator_changes.push(ValidatorChange { epoch: *epoch, validators: *validators });
+            }
             Effect::BidsAccepted { bids, .. } => self.bids += bids.len() as u64,
             Effect::ShareAccepted { .. } => self.shares += 1,
             Effect::ValueOpened { round_id, opening_index, request, value_wh } => {
@@ -127,10 +274,20 @@ impl AuditReport {
                 self.rounds_settled += 1;
                 self.settlement_points += round.bids.len() as u64;
             }
-            Effect::Voided { .. } => self.rounds_void += 1,
+            Effect::Voided { round_id, reason, bids } => {
+                self.rounds_void += 1;
+                self.void_rounds.push(VoidRound { round_id: *round_id, reason: *reason, bids: *bids });
+            }
         }
     }
 
+    /// Notes the rounds whose openings stand still.
+    pub(super) fn suspensions(&mut self, state: &State) {
+        let suspended = state.rounds().map(|round| round.round_id()).filter(|id| state.is_suspended(*id));
+        self.suspended_rounds.extend(suspended);
+    }
+
+    /// Ends the report with the last state; its root is none of the ledger's when `roots_unknown_from` is set.
     pub(super) fn end(&mut self, state: &State) {
         let threshold = state.community().threshold();
         self.rounds_unfinished = state
@@ -140,8 +297,11 @@ impl AuditReport {
                 waits_for: round.waits(threshold).to_string(),
             })
             .collect();
+        // Keys of a network are generated over its ledger: a session's packages were all checked in its replay.
+        let keys = state.community().keys().map_or(0, |keys| keys.keys().len()) as u64;
+        self.key_generation.keys = keys;
         self.height = state.height();
         self.block_hash = state.block_hash();
-        self.state_root = state.root();
+        self.state_root = if self.pruned.roots_unknown_from.is_none() { state.root() } else { [0; 32] };
     }
 }

@@ -1,8 +1,10 @@
 //! The first rule that a ledger breaks, and where.
 
+use super::certificates::MAX_UNCERTIFIED_TAIL;
 use crate::block::Block;
 use crate::hash::Hash;
 use crate::refusal::{BlockError, BlockFault};
+use crate::state::checkpoint::SkeletonFault;
 use crate::transaction::Transaction;
 use core::fmt;
 use thiserror::Error;
@@ -57,6 +59,55 @@ pub enum ViolationRule {
     /// "A ledger begins with a genesis block."
     #[error("the ledger holds no block")]
     Empty,
+    /// "Every certificate holds": it is of the validators of the block's epoch and over this block.
+    #[error("its certificate does not hold for the validators of epoch {epoch}: {why}")]
+    Certificate {
+        /// The block's epoch.
+        epoch: u64,
+        /// What is wrong.
+        why: String,
+    },
+    /// "A ledger of one process has no certificates."
+    #[error("it comes with a certificate, and nobody could have given one: the ledger has no validator set")]
+    StrayCertificate,
+    /// "The last block before other validators begin is certified by those who were there."
+    #[error("other validators begin after block {height}, and those of epoch {epoch} have not certified it")]
+    EpochNotCertified {
+        /// The epoch of the validators who leave.
+        epoch: u64,
+        /// Their last block.
+        height: u64,
+    },
+    /// "All blocks but the last few are final."
+    #[error(
+        "the {blocks} blocks from {from} on are in no certificate, at most {MAX_UNCERTIFIED_TAIL} may wait for \
+         one: they were never final, or their certificates were left out"
+    )]
+    NotFinal {
+        /// The first of them.
+        from: u64,
+        /// How many they are.
+        blocks: u64,
+    },
+    /// "Pruned blocks are those of a network, and hold as far as they go."
+    #[error("{0}")]
+    Pruned(Box<SkeletonFault>),
+    /// "A checkpoint stands before whole blocks, and its block is there."
+    #[error("a checkpoint of height {height} {what}")]
+    CheckpointPlace {
+        /// The checkpoint's height.
+        height: u64,
+        /// What is wrong with its place.
+        what: &'static str,
+    },
+    /// "A checkpoint leads to the state that the next block's header carries."
+    #[error("the checkpoint before it leads to the state root {}, the header carries {}", hex::encode(.found), hex::encode(.expected))]
+    CheckpointRoot {
+        /// The root of the state that the checkpoint completes.
+        found: Hash,
+        /// The header's.
+        expected: Hash,
+    },
     /// "The trailer names the state after the last block."
     #[error("the trailer's state root is {}, replay gives {}", hex::encode(.found), hex::encode(.expected))]
     TrailerStateRoot {
@@ -65,6 +116,12 @@ pub enum ViolationRule {
         /// The replay's.
         expected: Hash,
     },
+}
+
+impl From<SkeletonFault> for ViolationRule {
+    fn from(fault: SkeletonFault) -> Self {
+        Self::Pruned(Box::new(fault))
+    }
 }
 
 /// Why a cleared round does not add up.
@@ -90,6 +147,11 @@ impl Violation {
     /// A violation by the ledger as a whole.
     pub(crate) fn of_ledger(rule: ViolationRule) -> Self {
         Self { height: None, transaction: None, round: None, rule }
+    }
+
+    /// A violation by a block as such.
+    pub(crate) fn of_height(height: u64, rule: ViolationRule) -> Self {
+        Self { height: Some(height), transaction: None, round: None, rule }
     }
 
     /// A violation that the state machine has found in `block`.

@@ -11,15 +11,16 @@ use veilgrid_crypto::bid::{RoundContext, SealedBid, VerifiedBid};
 /// "Proof and signature of a bid hold for this ledger, epoch, round and slot." All bids, or the first fault.
 ///
 /// # Errors
-/// [`Refusal::BidInvalid`] with the bidder.
+/// [`Refusal::BidInvalid`] with the bidder; [`Refusal::NoKeys`] before keys were generated.
 pub fn verified_bids(
     community: &Community,
     context: &RoundContext,
     bids: &[SealedBid],
     verdicts: &mut dyn BidVerdicts,
 ) -> Result<Vec<Arc<VerifiedBid>>, Refusal> {
+    let params = community.bid_params().ok_or(Refusal::NoKeys { round: context.round_id })?;
     verdicts
-        .verify(community.bid_params(), context, bids)
+        .verify(params, context, bids)
         .into_iter()
         .zip(bids)
         .map(|(verdict, bid)| {

@@ -1,110 +1,47 @@
 //! Reads a ledger file: whatever is not exactly a whole, undamaged file is an error with its place.
 
-use super::{FILE_VERSION, MAGIC, TAG_BLOCK, TAG_TRAILER, Trailer, file_digest};
+use super::{
+    Exported, FILE_VERSION, MAGIC, MAX_CERTIFICATE_BYTES, MAX_CHECKPOINT_BYTES, ReadError, TAG_BLOCK,
+    TAG_CERTIFICATE, TAG_CHECKPOINT, TAG_PRUNED, TAG_TRAILER, Trailer, VERSION_OF_WHOLE_BLOCKS, file_digest,
+};
 use crate::block::{Block, MAX_BLOCK_BYTES};
 use crate::genesis::Genesis;
 use crate::hash::Hash;
+use crate::pruned::PrunedBlock;
+use crate::state::checkpoint::Checkpoint;
 use crate::transaction::{DecodeContext, Transaction};
 use sha2::{Digest, Sha256};
-use std::io::{self, Read};
-use thiserror::Error;
+use std::io::Read;
 use veilgrid_crypto::wire::WireError;
 
 /// No more than this is allocated before the bytes are there.
 const FIRST_ALLOCATION: usize = 1 << 20;
 
-/// Why a file is not a whole, undamaged ledger. Offsets count bytes from the start of the file.
-#[derive(Debug, Error)]
-pub enum ReadError {
-    /// The input failed.
-    #[error("reading failed at byte {offset}: {source}")]
-    Io {
-        /// Where.
-        offset: u64,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// The file does not begin with the magic bytes.
-    #[error("this is no ledger file: it does not begin with \"VGLEDGER\"")]
-    NotALedger,
-    /// The file has a format that this program does not know.
-    #[error("ledger file of format {found}: this program reads format {FILE_VERSION}; use a newer program")]
-    Version {
-        /// The file's format.
-        found: u16,
-    },
-    /// The file ends before its trailer does.
-    #[error("the ledger file is cut off at byte {offset}, inside of {field}: copy or export it again")]
-    Truncated {
-        /// Where it ends.
-        offset: u64,
-        /// What was being read.
-        field: &'static str,
-    },
-    /// A record is neither a block nor the trailer.
-    #[error("byte {offset}: no record begins with {tag}; the file is damaged")]
-    UnknownRecord {
-        /// Where the record begins.
-        offset: u64,
-        /// Its first byte.
-        tag: u8,
-    },
-    /// A block is longer than blocks may be.
-    #[error(
-        "byte {offset}: a block of {length} bytes, at most {MAX_BLOCK_BYTES} are allowed; the file is damaged"
-    )]
-    TooLong {
-        /// Where the block begins.
-        offset: u64,
-        /// Its stated length.
-        length: u32,
-    },
-    /// A block can't be decoded.
-    #[error("byte {offset}: block {position} can't be read: {source}")]
-    Block {
-        /// Where the block begins.
-        offset: u64,
-        /// Its position in the file, from 0.
-        position: u64,
-        /// What is wrong.
-        source: WireError,
-    },
-    /// The file has no block at all.
-    #[error("the ledger file holds no block")]
-    Empty,
-    /// The trailer names another number of blocks or another last block.
-    #[error("byte {offset}: the trailer does not fit the {blocks} blocks before it; the file is damaged")]
-    Trailer {
-        /// Where the trailer begins.
-        offset: u64,
-        /// Blocks that were read.
-        blocks: u64,
-    },
-    /// The digest does not match.
-    #[error("the digest at byte {offset} does not match: some byte before it was changed")]
-    Digest {
-        /// Where the digest begins.
-        offset: u64,
-    },
-    /// Bytes follow the end.
-    #[error("bytes follow the end of the ledger at byte {offset}")]
-    Trailing {
-        /// Where the ledger ends.
-        offset: u64,
-    },
-}
-
 /// Reads blocks one after another; the iteration ends with `None` only after the trailer, the digest and the end of
 /// the input were checked. After an error it ends too.
+///
+/// As an iterator it gives whole blocks, for those who replay; a pruned block is an error then and certificates are
+/// passed over. [`LedgerReader::exported`] gives everything.
 pub struct LedgerReader<R: Read> {
     input: R,
     digest: Sha256,
+    version: u16,
     offset: u64,
+    /// The record after the last block: its tag was read to see whether it is that block's certificate.
+    ahead: Option<Result<Start, ReadError>>,
     context: DecodeContext,
     blocks: u64,
+    checkpoint_read: bool,
     last_block_hash: Hash,
     trailer: Option<Trailer>,
     ended: bool,
+}
+
+/// Where a record begins, and its tag.
+#[derive(Clone, Copy)]
+struct Start {
+    offset: u64,
+    tag: u8,
 }
 
 impl<R: Read> LedgerReader<R> {
@@ -116,9 +53,12 @@ impl<R: Read> LedgerReader<R> {
         let mut reader = Self {
             input,
             digest: file_digest(),
+            version: FILE_VERSION,
             offset: 0,
+            ahead: None,
             context: DecodeContext::Genesis,
             blocks: 0,
+            checkpoint_read: false,
             last_block_hash: [0; 32],
             trailer: None,
             ended: false,
@@ -127,9 +67,9 @@ impl<R: Read> LedgerReader<R> {
         if magic != MAGIC {
             return Err(ReadError::NotALedger);
         }
-        let found = u16::from_le_bytes(reader.array("the format version")?);
-        if found != FILE_VERSION {
-            return Err(ReadError::Version { found });
+        reader.version = u16::from_le_bytes(reader.array("the format version")?);
+        if !(VERSION_OF_WHOLE_BLOCKS..=FILE_VERSION).contains(&reader.version) {
+            return Err(ReadError::Version { found: reader.version });
         }
         Ok(reader)
     }
@@ -144,33 +84,120 @@ impl<R: Read> LedgerReader<R> {
         self.offset
     }
 
-    fn record(&mut self) -> Result<Option<Block>, ReadError> {
-        let offset = self.offset;
-        match self.array("a record")? {
-            [TAG_BLOCK] => self.block().map(Some),
-            [TAG_TRAILER] => self.end(offset).map(|()| None),
-            [tag] => Err(ReadError::UnknownRecord { offset, tag }),
+    /// Everything that the file holds, pruned blocks and certificates too.
+    pub fn exported(&mut self) -> impl Iterator<Item = Result<Exported, ReadError>> + '_ {
+        core::iter::from_fn(|| self.advance().map(|next| next.map(|(_, exported)| exported)))
+    }
+
+    /// The next block and where its record begins.
+    fn advance(&mut self) -> Option<Result<(u64, Exported), ReadError>> {
+        if self.ended {
+            return None;
+        }
+        let record = self.record().transpose();
+        self.ended = !matches!(record, Some(Ok(_)));
+        record
+    }
+
+    fn record(&mut self) -> Result<Option<(u64, Exported)>, ReadError> {
+        let Start { offset, tag } = self.start()?;
+        let exported = match tag {
+            TAG_BLOCK => {
+                let block = self.decode(Block::from_bytes)?;
+                if let Some(Transaction::Genesis(genesis)) = block.transactions.first() {
+                    self.context = later_blocks(genesis);
+                }
+                self.count(block.hash());
+                Exported::Block(block, self.certificate())
+            }
+            TAG_PRUNED if self.version > VERSION_OF_WHOLE_BLOCKS => {
+                let block = self.decode(PrunedBlock::from_bytes)?;
+                self.count(block.hash());
+                Exported::Pruned(block, self.certificate())
+            }
+            TAG_CERTIFICATE if self.version > VERSION_OF_WHOLE_BLOCKS => {
+                return Err(ReadError::StrayCertificate { offset });
+            }
+            TAG_CHECKPOINT if self.version > VERSION_OF_WHOLE_BLOCKS => {
+                Exported::Checkpoint(self.checkpoint(offset)?)
+            }
+            TAG_TRAILER => return self.end(offset).map(|()| None),
+            tag => return Err(ReadError::UnknownRecord { offset, tag }),
+        };
+        Ok(Some((offset, exported)))
+    }
+
+    /// The tag of the next record, unless it was read already.
+    fn start(&mut self) -> Result<Start, ReadError> {
+        match self.ahead.take() {
+            Some(start) => start,
+            None => {
+                let offset = self.offset;
+                let [tag] = self.array("a record")?;
+                Ok(Start { offset, tag })
+            }
         }
     }
 
-    fn block(&mut self) -> Result<Block, ReadError> {
+    fn decode<B>(
+        &mut self,
+        decode: fn(&[u8], &DecodeContext) -> Result<B, WireError>,
+    ) -> Result<B, ReadError> {
         let length = u32::from_le_bytes(self.array("a block's length")?);
         let (offset, position) = (self.offset, self.blocks);
         if length as usize > MAX_BLOCK_BYTES {
             return Err(ReadError::TooLong { offset, length });
         }
         let bytes = self.read(length as usize, "a block")?;
-        let block = Block::from_bytes(&bytes, &self.context).map_err(|source| ReadError::Block {
-            offset,
-            position,
-            source,
-        })?;
-        if let Some(Transaction::Genesis(genesis)) = block.transactions.first() {
-            self.context = later_blocks(genesis);
-        }
+        decode(&bytes, &self.context).map_err(|source| ReadError::Block { offset, position, source })
+    }
+
+    fn count(&mut self, hash: Hash) {
         self.blocks += 1;
-        self.last_block_hash = block.hash();
-        Ok(block)
+        self.last_block_hash = hash;
+    }
+
+    /// The certificate of the block that was just read, if one follows. What goes wrong here is wrong with the next
+    /// record, and is said when that is asked for: the block before it is whole.
+    fn certificate(&mut self) -> Option<Vec<u8>> {
+        if self.version == VERSION_OF_WHOLE_BLOCKS {
+            return None;
+        }
+        match self.start() {
+            Ok(Start { tag: TAG_CERTIFICATE, .. }) => match self.certificate_bytes() {
+                Ok(bytes) => Some(bytes),
+                Err(error) => {
+                    self.ahead = Some(Err(error));
+                    None
+                }
+            },
+            start => {
+                self.ahead = Some(start);
+                None
+            }
+        }
+    }
+
+    fn certificate_bytes(&mut self) -> Result<Vec<u8>, ReadError> {
+        let length = u32::from_le_bytes(self.array("a certificate's length")?);
+        if length == 0 || length as usize > MAX_CERTIFICATE_BYTES {
+            return Err(ReadError::CertificateLength { offset: self.offset, length });
+        }
+        self.read(length as usize, "a certificate")
+    }
+
+    /// "At most one checkpoint, before block 1."
+    fn checkpoint(&mut self, offset: u64) -> Result<Checkpoint, ReadError> {
+        if self.blocks != 1 || core::mem::replace(&mut self.checkpoint_read, true) {
+            return Err(ReadError::StrayCheckpoint { offset });
+        }
+        let length = u32::from_le_bytes(self.array("a checkpoint's length")?);
+        if length as usize > MAX_CHECKPOINT_BYTES {
+            return Err(ReadError::TooLong { offset: self.offset, length });
+        }
+        let offset = self.offset;
+        let bytes = self.read(length as usize, "a checkpoint")?;
+        Checkpoint::from_bytes(&bytes).map_err(|source| ReadError::Checkpoint { offset, source })
     }
 
     fn end(&mut self, offset: u64) -> Result<(), ReadError> {
@@ -233,11 +260,17 @@ impl<R: Read> Iterator for LedgerReader<R> {
     type Item = Result<Block, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
+        loop {
+            return Some(match self.advance()? {
+                Ok((_, Exported::Block(block, _))) => Ok(block),
+                // Pruned blocks follow it, if it stands there with reason.
+                Ok((_, Exported::Checkpoint(_))) => continue,
+                Ok((offset, Exported::Pruned(block, _))) => {
+                    self.ended = true;
+                    Err(ReadError::Pruned { offset, height: block.header.height })
+                }
+                Err(error) => Err(error),
+            });
         }
-        let record = self.record().transpose();
-        self.ended = !matches!(record, Some(Ok(_)));
-        record
     }
 }

@@ -19,6 +19,7 @@ impl State {
         slot_start_unix_s: i64,
         slot_seconds: u32,
     ) -> Result<Effect, Refusal> {
+        self.check_open_time(round_id, slot_start_unix_s)?;
         // "Round ids rise strictly."
         if let Some(last) = self.last_round_id.filter(|last| round_id <= *last) {
             return Err(Refusal::RoundIdNotRising { round: round_id, last });
@@ -34,7 +35,9 @@ impl State {
             return Err(Refusal::SlotTaken { round: round_id });
         }
         self.last_round_id = Some(round_id);
-        self.rounds.insert(round_id, Arc::new(Round::new(round_id, slot, self.community.params().steps())));
+        let mut round = Round::new(round_id, slot, self.community.params().steps());
+        round.progress_ms = self.time_unix_ms;
+        self.rounds.insert(round_id, Arc::new(round));
         Ok(Effect::RoundOpened { round_id, slot })
     }
 
@@ -93,6 +96,7 @@ impl State {
         if !matches!(round.stage, Stage::Bidding) {
             return Err(out_of_order(round, self.community.threshold(), TransactionKind::CloseRound));
         }
+        self.check_close_time(round)?;
         let bids = round.tally.count();
         let bid_set = round.tally.bid_set();
         let stage = if bids < u64::from(self.community.params().min_bidders) {
@@ -100,19 +104,31 @@ impl State {
         } else {
             self.stage_after(round, &[])?
         };
-        self.active_mut(round_id)?.stage = stage;
+        let time_unix_ms = self.time_unix_ms;
+        let round = self.active_mut(round_id)?;
+        (round.stage, round.progress_ms) = (stage, time_unix_ms);
         Ok(Effect::RoundClosed { round_id, bids, bid_set })
     }
 
     pub(super) fn void(&mut self, round_id: u64, reason: VoidReason) -> Result<Effect, Refusal> {
         let round = self.active(round_id)?;
-        let VoidReason::TooFewBids = reason;
-        if !matches!(round.stage, Stage::TooFewBids) {
+        // "A round is void for too few bids once it is closed, for its deadline while sums wait to be opened."
+        let holds = match reason {
+            VoidReason::TooFewBids => matches!(round.stage, Stage::TooFewBids),
+            VoidReason::OpeningDeadline => {
+                matches!(round.stage, Stage::Opening(_)) && self.is_past_deadline(round_id)
+            }
+        };
+        if !holds {
             return Err(out_of_order(round, self.community.threshold(), TransactionKind::Void));
         }
         let round = round.clone();
-        self.finish_round(&round, &[0]);
+        self.finish_round(&round, &[reason as u8]);
         self.finished.voided += 1;
+        if reason == VoidReason::OpeningDeadline {
+            // Shares may have been released: a second set of bids for the slot would reveal the difference.
+            self.cleared_until_unix_s = self.cleared_until_unix_s.max(round.slot.end_unix_s());
+        }
         Ok(Effect::Voided { round_id, reason, bids: round.tally.count() })
     }
 }

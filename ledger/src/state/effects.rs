@@ -2,8 +2,10 @@
 
 use super::round::{OpenedSum, Slot};
 use crate::hash::Hash;
+use crate::refusal::Refusal;
 use crate::transaction::VoidReason;
 use veilgrid_crypto::group::PointBytes;
+use veilgrid_crypto::keygen::Task;
 use veilgrid_market::{Outcome, SumRequest};
 
 /// The effects of a block.
@@ -15,11 +17,13 @@ pub struct BlockEffects {
     pub block_hash: Hash,
     /// The state root after it, which the next block's header carries.
     pub state_root: Hash,
+    /// What the height and the time do before any transaction, on a network's ledger.
+    pub outset: Vec<Effect>,
     /// One effect a transaction, in order.
     pub effects: Vec<Effect>,
 }
 
-/// The effect of a transaction.
+/// The effect of a transaction, or of a height.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Bids may come.
@@ -82,6 +86,63 @@ pub enum Effect {
         reason: VoidReason,
         /// Number of bids.
         bids: u64,
+    },
+    /// The transaction broke this rule and had no effect.
+    Refused(Box<Refusal>),
+    /// A key session has begun.
+    SessionStarted {
+        /// Its number.
+        session: u64,
+        /// What it deals.
+        task: Task,
+    },
+    /// A message of the key session counts.
+    KeyEventAccepted {
+        /// The session.
+        session: u64,
+        /// The dealer that the message excludes: it signed something false.
+        excluded: Option<u16>,
+    },
+    /// A key session has ended in keys, the same for everybody.
+    KeysAgreed {
+        /// The session.
+        session: u64,
+        /// What it dealt.
+        task: Task,
+        /// Digest of keys and share keys.
+        keys_digest: Hash,
+        /// Dealers that were false or silent.
+        excluded: Vec<u16>,
+        /// Receivers without shares of their own.
+        lacking: Vec<u16>,
+    },
+    /// A key session has ended without keys.
+    KeysAborted {
+        /// The session.
+        session: u64,
+        /// What it dealt.
+        task: Task,
+        /// Why.
+        reason: String,
+    },
+    /// From here on the shares of this session open sums.
+    KeysInForce {
+        /// The session.
+        session: u64,
+    },
+    /// Other validators are asked for.
+    ValidatorsProposed {
+        /// How many.
+        validators: u16,
+        /// Digest of their roster.
+        roster_digest: Hash,
+    },
+    /// Other validators are in force.
+    ValidatorsChanged {
+        /// The first epoch of theirs.
+        epoch: u64,
+        /// How many they are.
+        validators: u16,
     },
 }
 

@@ -84,6 +84,9 @@ impl State {
         Ok(match &round.stage {
             Stage::Bidding => Expected::Bids { have: round.tally.count() },
             Stage::TooFewBids => Expected::Void { reason: VoidReason::TooFewBids },
+            Stage::Opening(_) if self.is_past_deadline(round_id) => {
+                Expected::Void { reason: VoidReason::OpeningDeadline }
+            }
             Stage::Opening(opening) if round.waits(threshold) == Waits::Shares => {
                 let have: Vec<u16> = opening.shares.iter().map(|(share, _)| share.validator).collect();
                 let missing = threshold.saturating_sub(u16::try_from(have.len()).unwrap_or(u16::MAX));

@@ -9,14 +9,17 @@
 //! else of a round is ever opened.
 
 mod bidding;
+pub mod checkpoint;
 mod clearing;
 pub mod effects;
 pub mod expected;
+mod keys;
+mod network;
 mod opening;
 mod root;
 pub mod round;
 
-use crate::block::Block;
+use crate::block::{Block, BlockHeader};
 use crate::checks::structural;
 use crate::community::Community;
 use crate::hash::Hash;
@@ -24,10 +27,12 @@ use crate::refusal::{BlockError, BlockFault, Refusal};
 use crate::transaction::{Transaction, TransactionKind};
 use crate::verdicts::BidVerdicts;
 use effects::{BlockEffects, Effect};
+use keys::Network;
 use round::Round;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use veilgrid_crypto::bid::RoundContext;
+use veilgrid_crypto::keygen::KeyGenError;
 
 /// Most rounds that are active at once; bounds the memory of a node.
 pub const MAX_ACTIVE_ROUNDS: usize = 8;
@@ -51,10 +56,12 @@ pub struct State {
     block_hash: Hash,
     time_unix_ms: u64,
     last_round_id: Option<u64>,
-    /// End of the latest slot that was cleared, Unix seconds.
+    /// End of the latest slot that was cleared or of which sums may have been opened, Unix seconds.
     cleared_until_unix_s: Option<i64>,
     finished: FinishedRounds,
     rounds: BTreeMap<u64, Arc<Round>>,
+    /// Validators, key sessions and refusals of a network's ledger.
+    network: Option<Arc<Network>>,
 }
 
 impl State {
@@ -84,7 +91,13 @@ impl State {
             transaction: Some(0),
             fault: BlockFault::Genesis(error),
         })?;
+        let network = first_network(&community).map_err(|error| BlockError {
+            height: 0,
+            transaction: Some(0),
+            fault: BlockFault::Genesis(error.into()),
+        })?;
         Ok(Self {
+            network: network.map(Arc::new),
             community: Arc::new(community),
             height: 0,
             block_hash: block.hash(),
@@ -96,10 +109,13 @@ impl State {
         })
     }
 
-    /// Executes a block: all of it, or nothing when an error comes back.
+    /// Executes a block.
+    ///
+    /// On a network's ledger a transaction that breaks a rule has no effect and is recorded as refused. Where one
+    /// process orders blocks it has no excuse: there the whole block is refused with it.
     ///
     /// # Errors
-    /// [`BlockError`] with the height, the position of the refused transaction and the rule.
+    /// [`BlockError`] with the height, the position of a refused transaction and the rule; the state is unchanged.
     pub fn apply_block(
         &mut self,
         block: &Block,
@@ -108,25 +124,53 @@ impl State {
         let height = block.header.height;
         self.check_header(block).map_err(|fault| BlockError { height, transaction: None, fault })?;
         let mut next = self.clone();
+        let outset = next.begin_block(block.header.time_unix_ms);
         let mut effects = Vec::with_capacity(block.transactions.len());
         for (index, transaction) in block.transactions.iter().enumerate() {
-            let effect = next.apply_transaction(transaction, verdicts).map_err(|refusal| BlockError {
-                height,
-                transaction: Some(index),
-                fault: refusal.into(),
-            })?;
+            let effect = match next.apply_transaction(transaction, verdicts) {
+                Ok(effect) => effect,
+                Err(refusal) if next.network.is_some() => {
+                    next.record_refusal(transaction);
+                    Effect::Refused(Box::new(refusal))
+                }
+                Err(refusal) => {
+                    return Err(BlockError { height, transaction: Some(index), fault: refusal.into() });
+                }
+            };
             effects.push(effect);
         }
-        next.height = height;
-        next.block_hash = block.hash();
-        next.time_unix_ms = block.header.time_unix_ms;
         *self = next;
-        let state_root = self.root();
-        Ok(BlockEffects { height, block_hash: self.block_hash, state_root, effects })
+        Ok(self.end_block(block.hash(), outset, effects))
     }
 
-    fn check_header(&self, block: &Block) -> Result<(), BlockFault> {
+    /// Takes the block's hash over; the state is then that after the block.
+    pub(crate) fn end_block(
+        &mut self,
+        hash: Hash,
+        outset: Vec<Effect>,
+        effects: Vec<Effect>,
+    ) -> BlockEffects {
+        self.block_hash = hash;
+        BlockEffects { height: self.height, block_hash: hash, state_root: self.root(), outset, effects }
+    }
+
+    /// The rules about a block as such: height, parent, time, prior state root, body hash.
+    ///
+    /// # Errors
+    /// The rule that it breaks.
+    pub fn check_header(&self, block: &Block) -> Result<(), BlockFault> {
         let header = &block.header;
+        self.check_link(header)?;
+        // "A block carries the state root after its parent."
+        let expected = self.root();
+        if header.prior_state_root != expected {
+            return Err(BlockFault::PriorStateRoot { found: header.prior_state_root, expected });
+        }
+        block.check_body()
+    }
+
+    /// The rules that need nothing but the last block's header.
+    fn check_link(&self, header: &BlockHeader) -> Result<(), BlockFault> {
         // "Heights follow each other."
         let expected = self.height.saturating_add(1);
         if header.height != expected {
@@ -141,12 +185,7 @@ impl State {
             let (found_ms, parent_ms) = (header.time_unix_ms, self.time_unix_ms);
             return Err(BlockFault::Time { found_ms, parent_ms });
         }
-        // "A block carries the state root after its parent."
-        let expected = self.root();
-        if header.prior_state_root != expected {
-            return Err(BlockFault::PriorStateRoot { found: header.prior_state_root, expected });
-        }
-        block.check_body()
+        Ok(())
     }
 
     /// Executes one transaction: its whole effect, or none when it is refused.
@@ -178,10 +217,12 @@ impl State {
             Transaction::Clear { round_id, outcome } => self.clear(*round_id, outcome),
             Transaction::Settle { round_id, points } => self.settle(*round_id, points),
             Transaction::Void { round_id, reason } => self.void(*round_id, *reason),
+            Transaction::KeyEvent { session, event } => self.take_key_event(*session, event),
+            Transaction::ChangeValidators(change) => self.take_roster_change(change),
         }
     }
 
-    /// What is fixed for the ledger's life.
+    /// What is fixed for the ledger's life, and the keys in force.
     pub fn community(&self) -> &Community {
         &self.community
     }
@@ -228,6 +269,14 @@ impl State {
         let round = self.rounds.get_mut(&round_id).ok_or(Refusal::RoundNotActive { round: round_id })?;
         Ok(Arc::make_mut(round))
     }
+}
+
+/// The network of a ledger whose genesis names one.
+fn first_network(community: &Community) -> Result<Option<Network>, KeyGenError> {
+    let draft = &community.genesis().draft;
+    let (Some(roster), Some(timing)) = (draft.roster(), &draft.params.timing) else { return Ok(None) };
+    let context = keys::first_session(draft, roster.group());
+    Network::new(roster, timing, context).map(Some)
 }
 
 /// "A round's transactions come in the order of its life."

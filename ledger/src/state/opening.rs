@@ -67,7 +67,10 @@ impl State {
         }
         let verified = self.verified_share(round, opening, share)?;
         let share = *share;
-        if let Stage::Opening(opening) = &mut self.active_mut(round_id)?.stage {
+        let time_unix_ms = self.time_unix_ms;
+        let round = self.active_mut(round_id)?;
+        round.progress_ms = time_unix_ms;
+        if let Stage::Opening(opening) = &mut round.stage {
             opening.shares.push((share, verified));
         }
         Ok(Effect::ShareAccepted { round_id, opening_index: index, validator })
@@ -81,7 +84,8 @@ impl State {
         share: &OpeningShare,
     ) -> Result<VerifiedShare, Refusal> {
         let context = self.opening_context(round, opening);
-        let (keys, r_total) = (self.community.keys(), round.tally.r_total());
+        let keys = self.community.keys().ok_or(Refusal::NoKeys { round: round.round_id })?;
+        let r_total = round.tally.r_total();
         verify_share(&context, &opening.weights, keys, &r_total, share)
             .map_err(|fault| Refusal::ShareInvalid { round: round.round_id, opening: opening.index, fault })
     }
@@ -105,7 +109,9 @@ impl State {
         let mut opened_wh = round.opened_wh();
         opened_wh.push(value_wh);
         let stage = self.stage_after(round, &opened_wh)?;
+        let time_unix_ms = self.time_unix_ms;
         let round = self.active_mut(round_id)?;
+        round.progress_ms = time_unix_ms;
         round.opened.push(OpenedSum { request, value_wh });
         round.stage = stage;
         Ok(Effect::ValueOpened { round_id, opening_index: index, request, value_wh })
@@ -126,7 +132,8 @@ impl State {
     /// The point value·V that the shares of an opening combine to.
     pub(super) fn opened_point(&self, round: &Round, opening: &Opening) -> Result<RistrettoPoint, Refusal> {
         let shares: Vec<VerifiedShare> = opening.shares.iter().map(|(_, share)| *share).collect();
-        combine(self.community.keys(), &shares, &opening.c_sum).map_err(|fault| Refusal::NotCombined {
+        let keys = self.community.keys().ok_or(Refusal::NoKeys { round: round.round_id })?;
+        combine(keys, &shares, &opening.c_sum).map_err(|fault| Refusal::NotCombined {
             round: round.round_id,
             opening: opening.index,
             fault,
@@ -146,6 +153,10 @@ impl State {
         if opening.index != index {
             let (found, expected) = (index, opening.index);
             return Err(Refusal::WrongOpening { round: round.round_id, found, expected });
+        }
+        // "After its deadline nothing of a round is opened."
+        if self.is_past_deadline(round.round_id) {
+            return Err(Refusal::DeadlinePassed { round: round.round_id });
         }
         Ok(opening)
     }

@@ -2,6 +2,7 @@
 
 use crate::encoding::{write_outcome, write_request};
 use crate::hash::Hash;
+use crate::params::write_option;
 use crate::refusal::Waits;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use std::collections::BTreeMap;
@@ -78,6 +79,10 @@ pub struct Round {
     pub(crate) handles: BTreeMap<PointBytes, PointBytes>,
     pub(crate) opened: Vec<OpenedSum>,
     pub(crate) stage: Stage,
+    /// The first block at or after the close, on a network's ledger.
+    pub(crate) grace_from: Option<u64>,
+    /// Block time of the last step towards its end. It only tells how fast blocks should come.
+    pub(crate) progress_ms: u64,
 }
 
 impl Round {
@@ -91,6 +96,8 @@ impl Round {
             handles: BTreeMap::new(),
             opened: Vec::new(),
             stage: Stage::Bidding,
+            grace_from: None,
+            progress_ms: 0,
         }
     }
 
@@ -117,6 +124,14 @@ impl Round {
     /// The sums that were opened so far.
     pub fn opened(&self) -> &[OpenedSum] {
         &self.opened
+    }
+    /// Whether it takes bids, its grace included.
+    pub fn takes_bids(&self) -> bool {
+        matches!(self.stage, Stage::Bidding)
+    }
+    /// The block in which its grace began: its close has passed.
+    pub fn grace_from(&self) -> Option<u64> {
+        self.grace_from
     }
     /// The outcome, once it is on the ledger.
     pub fn outcome(&self) -> Option<&Outcome> {
@@ -146,6 +161,7 @@ impl Round {
     /// The whole round in bytes, for the state root and the digest of finished rounds.
     pub(crate) fn write(&self, w: &mut Writer) {
         w.u64(self.round_id).i64(self.slot.start_unix_s).u32(self.slot.seconds);
+        write_option(w, self.grace_from.map(u64::to_le_bytes));
         w.blob(&self.tally.to_canonical_bytes()).length(self.bids.len());
         for bid in &self.bids {
             w.bytes(&bid.account()).bytes(&bid.r_bytes()).bytes(&bid.digest());

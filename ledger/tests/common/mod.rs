@@ -57,6 +57,7 @@ pub fn params(rule: Rule, open_volume: bool) -> MarketParams {
         max_members: 16,
         slot_seconds: SLOT_SECONDS,
         threshold: 3,
+        timing: None,
     }
 }
 
@@ -82,6 +83,7 @@ impl Community {
             members: wallets.iter().map(account).collect(),
             key_epoch: EPOCH,
             keygen_session: 1,
+            network: None,
         };
         let ctx = draft.keygen_context();
         let (packages, dealt): (Vec<_>, Vec<_>) = (1..=VALIDATORS)
@@ -113,13 +115,19 @@ impl Community {
         let usual = Slot { start_unix_s: slot_start(round_id), seconds: SLOT_SECONDS };
         let slot = state.round(round_id).map_or(usual, |round| round.slot());
         let context = community.round_context(round_id, slot);
-        seal_bid(community.bid_params(), &context, &self.wallets[member], quantities_wh, &mut self.rng)
-            .expect("bid")
+        seal_bid(
+            community.bid_params().expect("keys"),
+            &context,
+            &self.wallets[member],
+            quantities_wh,
+            &mut self.rng,
+        )
+        .expect("bid")
     }
 
     pub fn share(&mut self, state: &State, request: &ShareRequest, validator: u16) -> OpeningShare {
         let shares = &self.shares[usize::from(validator) - 1];
-        let keys = state.community().keys();
+        let keys = state.community().keys().expect("keys");
         release_share(&request.context, &request.weights, shares, keys, &request.r_total, &mut self.rng)
             .expect("share")
     }
@@ -268,7 +276,8 @@ pub fn finished() -> (Community, Chain) {
 }
 
 pub fn audit_blocks(blocks: &[Block]) -> Result<AuditReport, Violation> {
-    let request = AuditRequest { trusted_genesis: Some(blocks[0].hash()), receipts: vec![] };
+    let request =
+        AuditRequest { trusted_genesis: Some(blocks[0].hash()), receipts: vec![], certificates: None };
     let blocks = blocks.iter().cloned().map(Ok::<_, std::convert::Infallible>);
     audit(blocks, request, |_| {}).map_err(|error| match error {
         AuditError::Violation(violation) => violation,

@@ -1,0 +1,40 @@
+//! The account's signature by itself: who sent a bid, at a small part of the cost of its proof.
+//!
+//! An intake counts what an account sends. Anybody can write a member's account on a bid, so it counts only what the
+//! account's key has signed: otherwise a stranger could use up a member's quota. The signature is the last element of
+//! the bid's transcript (specification section 4) and covers every byte before it, so the whole transcript is replayed;
+//! then one Schnorr equation is left, with two points to decode instead of all of the bid's.
+//!
+//! # Security
+//! A bid that passes is not valid: the equations of its proof are not looked at. The verdict says only that the owner
+//! of the account has signed these bytes for this round.
+
+use crate::bid::params::{BidParams, RoundContext};
+use crate::bid::replay::Replay;
+use crate::bid::sealed::SealedBid;
+use crate::bid::verify::BidFault;
+use crate::group::decode_point;
+use curve25519_dalek::ristretto::RistrettoPoint;
+
+/// Checks that the key of `bid.account` has signed every byte of the bid for this round. The work is the same for
+/// every bid of a market, true or false.
+///
+/// # Errors
+/// [`BidFault::Round`], [`BidFault::Malformed`] and [`BidFault::Signature`]. [`crate::bid::verify_bids`] refuses
+/// every bid that is refused here.
+pub fn check_signature(params: &BidParams, round: &RoundContext, bid: &SealedBid) -> Result<(), BidFault> {
+    // The transcript absorbs the context's round, not the bid's: without this a bid's round would not be signed.
+    if bid.round_id != round.round_id {
+        return Err(BidFault::Round { bid: bid.round_id, round: round.round_id });
+    }
+    let statement = Replay::of(params, round, bid)?.signature;
+    let announcement = decode_point("signature announcement", &statement.announcement)?;
+    let account = decode_point("account", &bid.account)?;
+    // s·G = N + c·A
+    let expected = RistrettoPoint::vartime_double_scalar_mul_basepoint(
+        &-statement.challenge,
+        &account,
+        &statement.response,
+    );
+    if expected == announcement { Ok(()) } else { Err(BidFault::Signature) }
+}

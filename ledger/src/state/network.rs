@@ -1,0 +1,203 @@
+//! What a network's ledger does by itself: time closes and voids rounds, heights end key sessions and begin epochs.
+//!
+//! Everything follows from the block's height and time, so that it is the same for everybody. A proposer asks
+//! [`State::due`] for the transactions that a time makes due; the rules accept them at that time and not before.
+
+use super::State;
+use super::effects::Effect;
+use super::keys::Network;
+use super::round::{Round, Stage};
+use crate::hash::hash;
+use crate::refusal::Refusal;
+use crate::roster::Roster;
+use crate::timing::RoundTiming;
+use crate::transaction::{Transaction, VoidReason};
+use std::sync::Arc;
+use veilgrid_crypto::labels;
+
+impl State {
+    /// The times of the rounds; none on a ledger that one process extends.
+    pub fn timing(&self) -> Option<&RoundTiming> {
+        self.community.params().timing.as_ref()
+    }
+
+    pub(super) fn network(&self) -> Option<&Network> {
+        self.network.as_deref()
+    }
+
+    /// The validators in force; none on a ledger that one process extends.
+    pub fn roster(&self) -> Option<&Roster> {
+        self.network()?.rosters.last().map(|(_, roster)| roster.as_ref())
+    }
+
+    /// The first epoch of the validators in force; part of what is signed to replace them.
+    pub fn roster_since(&self) -> Option<u64> {
+        self.network()?.rosters.last().map(|(from, _)| *from)
+    }
+
+    /// The epoch of the last block; 0 on a ledger without epochs.
+    pub fn epoch(&self) -> u64 {
+        self.timing().map_or(0, |timing| timing.epoch_of(self.height))
+    }
+
+    /// The consensus keys of the validators of an epoch: of this one, of all before, and of the next one once the last
+    /// block of this one was executed.
+    pub fn consensus_keys(&self, epoch: u64) -> Option<Vec<[u8; 32]>> {
+        let (timing, network) = (self.timing()?, self.network()?);
+        let current = timing.epoch_of(self.height);
+        let last_of_epoch = timing.begins_epoch(self.height.saturating_add(1));
+        if epoch == current.saturating_add(1) && last_of_epoch {
+            let next = network.next_roster().or_else(|| self.roster());
+            return next.map(Roster::consensus_keys);
+        }
+        if epoch > current {
+            return None;
+        }
+        let before = network.rosters.iter().rev().find(|(from, _)| *from <= epoch);
+        before.map(|(_, roster)| roster.consensus_keys())
+    }
+
+    /// Number of transactions that were refused on this ledger.
+    pub fn refused(&self) -> u64 {
+        self.network().map_or(0, |network| network.refused)
+    }
+
+    /// Moves on to the next height at this block time, and does what follows from that alone: deadlines of key sessions,
+    /// new keys, grace. [`State::apply_block`] begins with it; a builder calls it on a scratch state.
+    pub fn begin_block(&mut self, time_unix_ms: u64) -> Vec<Effect> {
+        self.height = self.height.saturating_add(1);
+        self.time_unix_ms = time_unix_ms;
+        let Some(timing) = self.timing().copied() else { return Vec::new() };
+        let height = self.height;
+        for round in self.rounds.values_mut() {
+            let closes = timing.close_ms(round.round_id).is_some_and(|close_ms| time_unix_ms >= close_ms);
+            if closes && round.grace_from.is_none() && matches!(round.stage, Stage::Bidding) {
+                Arc::make_mut(round).grace_from = Some(height);
+            }
+        }
+        self.begin_keys(&timing)
+    }
+
+    /// The transactions that are due in the next block when it has this time: closes, voids, the next round.
+    pub fn due(&self, time_unix_ms: u64) -> Vec<Transaction> {
+        let Some(timing) = self.timing() else { return Vec::new() };
+        let (height, time_unix_ms) = (self.height.saturating_add(1), time_unix_ms.max(self.time_unix_ms));
+        let mut due = Vec::new();
+        for round in self.rounds() {
+            let round_id = round.round_id;
+            match round.stage {
+                Stage::Bidding if self.closes(timing, round, height, time_unix_ms) => {
+                    due.push(Transaction::CloseRound { round_id });
+                }
+                Stage::TooFewBids => {
+                    due.push(Transaction::Void { round_id, reason: VoidReason::TooFewBids });
+                }
+                Stage::Opening(_) if is_over(timing, round_id, time_unix_ms) => {
+                    due.push(Transaction::Void { round_id, reason: VoidReason::OpeningDeadline });
+                }
+                _ => {}
+            }
+        }
+        let ending = due.iter().filter(|step| matches!(step, Transaction::Void { .. })).count();
+        due.extend(self.due_opening_of_a_round(timing, time_unix_ms, ending));
+        due
+    }
+
+    /// The opening of the round of this time, after as many rounds as `ending` have ended in the same block.
+    fn due_opening_of_a_round(
+        &self,
+        timing: &RoundTiming,
+        time_unix_ms: u64,
+        ending: usize,
+    ) -> Option<Transaction> {
+        let round_id = timing.round_at(time_unix_ms)?;
+        let slot_seconds = self.community.params().slot_seconds;
+        let slot_start_unix_s = timing.slot_start_unix_s(round_id, slot_seconds)?;
+        let fresh = self.last_round_id.is_none_or(|last| round_id > last);
+        // The keys come in force at the outset of the next block, before its transactions.
+        let keyed = self.community.keys().is_some() || self.keys_come_in_force_next();
+        let room = self.rounds.len().saturating_sub(ending) < super::MAX_ACTIVE_ROUNDS;
+        (fresh && keyed && room).then_some(Transaction::OpenRound {
+            round_id,
+            slot_start_unix_s,
+            slot_seconds,
+        })
+    }
+
+    /// "A round of a network is opened at its time, for its slot, once there are keys."
+    pub(super) fn check_open_time(&self, round_id: u64, slot_start_unix_s: i64) -> Result<(), Refusal> {
+        if self.community.keys().is_none() {
+            return Err(Refusal::NoKeys { round: round_id });
+        }
+        let Some(timing) = self.timing() else { return Ok(()) };
+        let slot = timing.slot_start_unix_s(round_id, self.community.params().slot_seconds);
+        if timing.round_at(self.time_unix_ms) != Some(round_id) || slot != Some(slot_start_unix_s) {
+            return Err(Refusal::NotDue { round: round_id, what: "its opening", time_ms: self.time_unix_ms });
+        }
+        Ok(())
+    }
+
+    /// "A round of a network is closed once its grace is over."
+    pub(super) fn check_close_time(&self, round: &Round) -> Result<(), Refusal> {
+        match self.timing() {
+            Some(timing) if !self.closes(timing, round, self.height, self.time_unix_ms) => {
+                Err(Refusal::NotDue { round: round.round_id, what: "its close", time_ms: self.time_unix_ms })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the deadline of a round's opening has passed at the last block's time.
+    pub(super) fn is_past_deadline(&self, round_id: u64) -> bool {
+        self.timing().is_some_and(|timing| is_over(timing, round_id, self.time_unix_ms))
+    }
+
+    /// Whether an opening has made no progress for so long that the round counts as suspended: it is resumed when
+    /// shares come, or void at its deadline.
+    pub fn is_suspended(&self, round_id: u64) -> bool {
+        let (Some(timing), Some(round)) = (self.timing(), self.round(round_id)) else { return false };
+        let idle_ms = self.time_unix_ms.saturating_sub(round.progress_ms);
+        matches!(round.stage, Stage::Opening(_)) && idle_ms >= timing.suspend_after_ms
+    }
+
+    /// Whether something waits for which blocks should come fast: grace, an opening, a key session.
+    pub fn is_busy(&self) -> bool {
+        let waits = |round: &Round| match round.stage {
+            Stage::Bidding => round.grace_from.is_some(),
+            Stage::Opening(_) => !self.is_suspended(round.round_id),
+            Stage::TooFewBids | Stage::Clearing(_) | Stage::Settling(_) => true,
+        };
+        self.rounds().any(waits) || self.keys_are_busy()
+    }
+
+    /// Counts a refused transaction and carries the digest on.
+    pub(super) fn record_refusal(&mut self, transaction: &Transaction) {
+        if let Some(network) = &mut self.network {
+            let network = Arc::make_mut(network);
+            network.refused = network.refused.saturating_add(1);
+            let (before, refused) = (network.refused_digest, transaction.digest());
+            network.refused_digest =
+                hash(labels::LEDGER_REFUSED, &[&before, &refused, &self.height.to_le_bytes()]);
+        }
+    }
+
+    /// Grace is over when enough blocks have followed the first one at or after the close. `height` is this block's or
+    /// the next one's.
+    fn closes(&self, timing: &RoundTiming, round: &Round, height: u64, time_unix_ms: u64) -> bool {
+        let grace = u64::from(timing.grace_blocks).max(self.least_grace(timing, height));
+        let graced = round.grace_from.is_some_and(|from| height >= from.saturating_add(grace));
+        graced && timing.close_ms(round.round_id).is_some_and(|close_ms| time_unix_ms >= close_ms)
+    }
+
+    /// Among f + 1 proposers in a row one is honest, and leaves out no bid that it has. The validators may have become
+    /// more than those for whom the market's grace was chosen.
+    fn least_grace(&self, timing: &RoundTiming, height: u64) -> u64 {
+        let others = self.network().and_then(Network::next_roster);
+        let next = others.filter(|_| height > self.height && timing.begins_epoch(height));
+        next.or_else(|| self.roster()).map_or(1, |roster| u64::from(roster.group().faults()) + 1)
+    }
+}
+
+fn is_over(timing: &RoundTiming, round_id: u64, time_unix_ms: u64) -> bool {
+    timing.deadline_ms(round_id).is_none_or(|deadline_ms| time_unix_ms >= deadline_ms)
+}

@@ -1,0 +1,260 @@
+//! When the rounds of a network open, close and end: by block time and by numbers of blocks, the same for everybody.
+//!
+//! ```text
+//! open          close            CloseRound         deadline
+//!  |--- bidding --|--- grace blocks ---|--- opening ----|  void
+//! ```
+//!
+//! Intake ends at the close. What it acknowledged before enters the ledger in the grace blocks: at least f + 1, so that
+//! one of their proposers is honest. A round that is not cleared at its deadline is void.
+
+use thiserror::Error;
+use veilgrid_crypto::wire::{Reader, WireError, Writer};
+
+/// The most blocks of a phase of a key session, of the grace, and the fewest of an engine epoch.
+const MAX_BLOCKS: u32 = 10_000;
+
+/// Longest time between two rounds, in milliseconds: a day.
+const MAX_INTERVAL_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// The times of a network's rounds. Part of the market's parameters, so that every bid is bound to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoundTiming {
+    /// Round 1 opens in the first block at or after this time, milliseconds since 1970 UTC.
+    pub first_open_unix_ms: u64,
+    /// From one round's opening to the next one's, in milliseconds.
+    pub interval_ms: u64,
+    /// How long a round takes bids, in milliseconds; at most the interval.
+    pub bidding_ms: u64,
+    /// Blocks from the first one at or after the close to the block that closes the round; f + 1 when that is more,
+    /// so that one of their proposers is honest.
+    pub grace_blocks: u32,
+    /// A round that is not cleared so long after its close is void, in milliseconds.
+    pub opening_deadline_ms: u64,
+    /// An opening that has made no progress for so long is suspended, in milliseconds: blocks come slowly again.
+    pub suspend_after_ms: u64,
+    /// Start of the slot that round 1 trades, seconds since 1970 UTC; round k trades the (k−1)-th after it.
+    pub first_slot_start_unix_s: i64,
+    /// Blocks of an engine epoch: shares are renewed in each, a new set of validators begins with one.
+    pub epoch_blocks: u64,
+    /// Blocks that each phase of a key session lasts at most.
+    pub keygen_phase_blocks: u32,
+    /// Most that a block's time may differ from a voter's clock, in milliseconds.
+    pub max_clock_skew_ms: u64,
+}
+
+/// Times that do not fit together.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TimingError {
+    /// "Rounds follow each other within a day, and each takes bids for some time before the next one opens."
+    #[error(
+        "rounds every {interval_ms} ms with {bidding_ms} ms of bidding: 1 <= bidding <= interval <= one day"
+    )]
+    Interval {
+        /// Stated interval.
+        interval_ms: u64,
+        /// Stated bidding time.
+        bidding_ms: u64,
+    },
+    /// "Grace has at least one block and a bound."
+    #[error("{grace_blocks} grace blocks: choose 1 to {MAX_BLOCKS}; it is f + 1 when that is more")]
+    Grace {
+        /// Stated number.
+        grace_blocks: u32,
+    },
+    /// "A round has time to be opened, at most a day."
+    #[error("the opening deadline is {opening_deadline_ms} ms: choose 1 ms to one day")]
+    Deadline {
+        /// Stated deadline.
+        opening_deadline_ms: u64,
+    },
+    /// "Phases of a key session have a bounded number of blocks."
+    #[error("{blocks} blocks for a phase of a key session: choose 1 to {MAX_BLOCKS}")]
+    Phase {
+        /// Stated number.
+        blocks: u32,
+    },
+    /// "A key session fits into an epoch."
+    #[error("epochs of {epoch_blocks} blocks: a key session of {session_blocks} has to fit in")]
+    Epoch {
+        /// Stated length.
+        epoch_blocks: u64,
+        /// Four phases and the blocks between them.
+        session_blocks: u64,
+    },
+    /// "Voters allow some difference of clocks, at most a minute."
+    #[error("a clock skew of {max_clock_skew_ms} ms: choose 1 to 60000")]
+    Skew {
+        /// Stated bound.
+        max_clock_skew_ms: u64,
+    },
+    /// "Slots are instants of the calendar, in whole slots."
+    #[error(
+        "the first slot starts at {start_unix_s} s: it has to be a multiple of the slot length after 1970"
+    )]
+    Slot {
+        /// Stated start.
+        start_unix_s: i64,
+    },
+}
+
+impl RoundTiming {
+    /// Checks the rules above.
+    ///
+    /// # Errors
+    /// The rule that is broken.
+    pub fn check(&self, slot_seconds: u32) -> Result<(), TimingError> {
+        let Self { interval_ms, bidding_ms, grace_blocks, opening_deadline_ms, .. } = *self;
+        if bidding_ms == 0 || bidding_ms > interval_ms || interval_ms > MAX_INTERVAL_MS {
+            return Err(TimingError::Interval { interval_ms, bidding_ms });
+        }
+        if !(1..=MAX_BLOCKS).contains(&grace_blocks) {
+            return Err(TimingError::Grace { grace_blocks });
+        }
+        if !(1..=MAX_INTERVAL_MS).contains(&opening_deadline_ms) {
+            return Err(TimingError::Deadline { opening_deadline_ms });
+        }
+        let blocks = self.keygen_phase_blocks;
+        if !(1..=MAX_BLOCKS).contains(&blocks) {
+            return Err(TimingError::Phase { blocks });
+        }
+        let (epoch_blocks, session_blocks) = (self.epoch_blocks, 4 * (u64::from(blocks) + 1) + 4);
+        if epoch_blocks < session_blocks || epoch_blocks > u64::from(u32::MAX) {
+            return Err(TimingError::Epoch { epoch_blocks, session_blocks });
+        }
+        let max_clock_skew_ms = self.max_clock_skew_ms;
+        if !(1..=60_000).contains(&max_clock_skew_ms) {
+            return Err(TimingError::Skew { max_clock_skew_ms });
+        }
+        let start_unix_s = self.first_slot_start_unix_s;
+        if start_unix_s < 0 || start_unix_s % i64::from(slot_seconds.max(1)) != 0 {
+            return Err(TimingError::Slot { start_unix_s });
+        }
+        Ok(())
+    }
+
+    /// When a round opens, Unix milliseconds; none for round 0 and beyond the calendar.
+    pub fn open_ms(&self, round_id: u64) -> Option<u64> {
+        let before = round_id.checked_sub(1)?;
+        before.checked_mul(self.interval_ms)?.checked_add(self.first_open_unix_ms)
+    }
+
+    /// When a round's bidding ends, Unix milliseconds.
+    pub fn close_ms(&self, round_id: u64) -> Option<u64> {
+        self.open_ms(round_id)?.checked_add(self.bidding_ms)
+    }
+
+    /// When a round that is not cleared is void, Unix milliseconds.
+    pub fn deadline_ms(&self, round_id: u64) -> Option<u64> {
+        self.close_ms(round_id)?.checked_add(self.opening_deadline_ms)
+    }
+
+    /// Start of the slot that a round trades, Unix seconds.
+    pub fn slot_start_unix_s(&self, round_id: u64, slot_seconds: u32) -> Option<i64> {
+        let before = i64::try_from(round_id.checked_sub(1)?).ok()?;
+        before.checked_mul(i64::from(slot_seconds))?.checked_add(self.first_slot_start_unix_s)
+    }
+
+    /// The round that takes bids at this time: open <= time < close.
+    pub fn round_at(&self, time_unix_ms: u64) -> Option<u64> {
+        let since = time_unix_ms.checked_sub(self.first_open_unix_ms)?;
+        let round_id = since.checked_div(self.interval_ms)?.checked_add(1)?;
+        (time_unix_ms < self.close_ms(round_id)?).then_some(round_id)
+    }
+
+    /// The epoch of a height.
+    pub fn epoch_of(&self, height: u64) -> u64 {
+        height.checked_div(self.epoch_blocks).unwrap_or(0)
+    }
+
+    /// Whether an epoch begins with this height. The first epoch begins with block 0.
+    pub fn begins_epoch(&self, height: u64) -> bool {
+        height.checked_rem(self.epoch_blocks) == Some(0)
+    }
+
+    /// Appends the canonical encoding.
+    pub(crate) fn write(&self, w: &mut Writer) {
+        w.u64(self.first_open_unix_ms).u64(self.interval_ms).u64(self.bidding_ms).u32(self.grace_blocks);
+        w.u64(self.opening_deadline_ms).u64(self.suspend_after_ms).i64(self.first_slot_start_unix_s);
+        w.u64(self.epoch_blocks).u32(self.keygen_phase_blocks).u64(self.max_clock_skew_ms);
+    }
+
+    /// Reads the canonical encoding; the rules are not checked yet.
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, WireError> {
+        Ok(Self {
+            first_open_unix_ms: r.u64("first opening")?,
+            interval_ms: r.u64("interval")?,
+            bidding_ms: r.u64("bidding time")?,
+            grace_blocks: r.u32("grace blocks")?,
+            opening_deadline_ms: r.u64("opening deadline")?,
+            suspend_after_ms: r.u64("time to suspension")?,
+            first_slot_start_unix_s: r.i64("first slot")?,
+            epoch_blocks: r.u64("epoch length")?,
+            keygen_phase_blocks: r.u32("phase length")?,
+            max_clock_skew_ms: r.u64("clock skew")?,
+        })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn timing() -> RoundTiming {
+        RoundTiming {
+            first_open_unix_ms: 1_000_000,
+            interval_ms: 30_000,
+            bidding_ms: 20_000,
+            grace_blocks: 2,
+            opening_deadline_ms: 60_000,
+            suspend_after_ms: 5_000,
+            first_slot_start_unix_s: 9_000,
+            epoch_blocks: 100,
+            keygen_phase_blocks: 20,
+            max_clock_skew_ms: 2_000,
+        }
+    }
+
+    fn refused(change: impl FnOnce(&mut RoundTiming)) -> Option<TimingError> {
+        let mut timing = timing();
+        change(&mut timing);
+        timing.check(900).err()
+    }
+
+    #[test]
+    fn each_rule_refuses() {
+        assert_eq!(refused(|_| ()), None);
+        assert!(matches!(refused(|t| t.bidding_ms = 0), Some(TimingError::Interval { .. })));
+        assert!(matches!(refused(|t| t.bidding_ms = 30_001), Some(TimingError::Interval { .. })));
+        assert!(matches!(refused(|t| t.interval_ms = u64::MAX), Some(TimingError::Interval { .. })));
+        assert!(matches!(refused(|t| t.grace_blocks = 0), Some(TimingError::Grace { .. })));
+        assert!(matches!(refused(|t| t.opening_deadline_ms = 0), Some(TimingError::Deadline { .. })));
+        assert!(matches!(refused(|t| t.keygen_phase_blocks = 0), Some(TimingError::Phase { .. })));
+        assert!(matches!(refused(|t| t.epoch_blocks = 80), Some(TimingError::Epoch { .. })));
+        assert!(matches!(refused(|t| t.max_clock_skew_ms = 0), Some(TimingError::Skew { .. })));
+        assert!(matches!(refused(|t| t.first_slot_start_unix_s = 1), Some(TimingError::Slot { .. })));
+    }
+
+    #[test]
+    fn a_time_belongs_to_the_round_whose_bidding_holds_it() {
+        let t = timing();
+        let (open, close) = (t.open_ms(3).expect("open"), t.close_ms(3).expect("close"));
+        assert_eq!((open, close), (1_060_000, 1_080_000));
+        assert_eq!(t.deadline_ms(3), Some(1_140_000));
+        assert_eq!(t.slot_start_unix_s(3, 900), Some(10_800));
+        assert_eq!(
+            [open - 1, open, close - 1, close].map(|ms| t.round_at(ms)),
+            [None, Some(3), Some(3), None]
+        );
+        assert_eq!(t.round_at(999_999), None);
+        assert_eq!(t.round_at(u64::MAX), None);
+        assert_eq!((t.open_ms(0), t.open_ms(u64::MAX)), (None, None));
+    }
+
+    #[test]
+    fn epochs_begin_at_multiples() {
+        let t = timing();
+        assert_eq!([0, 99, 100, 199, 200].map(|h| t.epoch_of(h)), [0, 0, 1, 1, 2]);
+        assert_eq!([0, 99, 100, 101].map(|h| t.begins_epoch(h)), [true, false, true, false]);
+    }
+}

@@ -1,0 +1,367 @@
+//! A network's ledger without an engine: validators that act on the state, and one hand that makes the blocks.
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use super::common::{BOOK, EPOCH, START_MS, account};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use std::collections::BTreeSet;
+use veilgrid_crypto::bid::seal_bid;
+use veilgrid_crypto::dlog::SmallLog;
+use veilgrid_crypto::envelope::EnvelopeKey;
+use veilgrid_crypto::keygen::{KeyShares, OneTimeKey, Opened};
+use veilgrid_crypto::opening::release_share;
+use veilgrid_crypto::schnorr::SigningKey;
+use veilgrid_crypto::wallet::{Wallet, WalletSeed};
+use veilgrid_ledger::block::Block;
+use veilgrid_ledger::builder::{BlockDraft, genesis_block, propose};
+use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis, GenesisDraft, NetworkKeys};
+use veilgrid_ledger::params::MarketParams;
+use veilgrid_ledger::refusal::Refusal;
+use veilgrid_ledger::roster::{Roster, RosterChange, ValidatorEntry};
+use veilgrid_ledger::state::State;
+use veilgrid_ledger::state::effects::{BlockEffects, Effect};
+use veilgrid_ledger::state::expected::{Expected, ShareRequest};
+use veilgrid_ledger::timing::RoundTiming;
+use veilgrid_ledger::transaction::Transaction;
+use veilgrid_ledger::verdicts::VerifyAll;
+use veilgrid_market::Rule;
+
+#[path = "network_sessions.rs"]
+mod sessions;
+
+pub const EPOCH_BLOCKS: u64 = 40;
+pub const PHASE_BLOCKS: u32 = 6;
+/// From one block to the next one when a test says nothing else.
+pub const BLOCK_MS: u64 = 10;
+
+pub fn timing() -> RoundTiming {
+    RoundTiming {
+        first_open_unix_ms: START_MS + 10_000,
+        interval_ms: 1_000,
+        bidding_ms: 600,
+        grace_blocks: 2,
+        opening_deadline_ms: 2_000,
+        suspend_after_ms: 500,
+        first_slot_start_unix_s: 1_700_000_100,
+        epoch_blocks: EPOCH_BLOCKS,
+        keygen_phase_blocks: PHASE_BLOCKS,
+        max_clock_skew_ms: 1_000,
+    }
+}
+
+pub fn params(timing: RoundTiming, threshold: u16) -> MarketParams {
+    MarketParams { timing: Some(timing), threshold, ..super::common::params(Rule::Uniform, true) }
+}
+
+/// Somebody who is a validator or may become one.
+pub struct Validator {
+    pub key: SigningKey,
+    pub entry: ValidatorEntry,
+    /// With the number of the session that they come from.
+    pub shares: Option<(u64, KeyShares)>,
+    /// Of a session that has ended and is not in force yet.
+    next: Option<(u64, KeyShares)>,
+    running: Option<Running>,
+}
+
+#[derive(Default)]
+struct Running {
+    session: u64,
+    one_time: Option<OneTimeKey>,
+    opened: Option<Opened>,
+}
+
+pub struct World {
+    pub rng: ChaCha20Rng,
+    pub validators: Vec<Validator>,
+    pub wallets: Vec<Wallet>,
+    pub state: State,
+    /// Executes every block from its bytes.
+    replica: State,
+    pub blocks: Vec<Block>,
+    pub effects: Vec<BlockEffects>,
+    /// Who takes no part in key sessions.
+    pub silent: BTreeSet<usize>,
+}
+
+pub fn entry(key: &SigningKey) -> ValidatorEntry {
+    let signing_key = key.verifying_key().to_bytes();
+    ValidatorEntry {
+        signing_key,
+        consensus_key: signing_key.map(|byte| !byte),
+        envelope_key: EnvelopeKey::from_bytes(&signing_key).public().to_bytes(),
+    }
+}
+
+pub fn draft(params: MarketParams, entries: &[ValidatorEntry], wallets: &[Wallet]) -> GenesisDraft {
+    let network =
+        |e: &ValidatorEntry| NetworkKeys { consensus_key: e.consensus_key, envelope_key: e.envelope_key };
+    GenesisDraft {
+        format_version: FORMAT_VERSION,
+        nonce: [9; 32],
+        params,
+        validators: entries.iter().map(|entry| entry.signing_key).collect(),
+        aggregator_receipt_key: entries[0].signing_key,
+        aggregator_envelope_key: [3; 32],
+        members: wallets.iter().map(account).collect(),
+        key_epoch: EPOCH,
+        keygen_session: 1,
+        network: Some(entries.iter().map(network).collect()),
+    }
+}
+
+impl World {
+    /// Seven people of whom the first n are validators, at height 0.
+    pub fn new(n: u16) -> Self {
+        Self::with(n, timing())
+    }
+
+    pub fn with(n: u16, timing: RoundTiming) -> Self {
+        let mut rng = ChaCha20Rng::seed_from_u64(7);
+        let validators: Vec<_> = (0..7)
+            .map(|_| {
+                let key = SigningKey::generate(&mut rng);
+                Validator { entry: entry(&key), key, shares: None, next: None, running: None }
+            })
+            .collect();
+        let mut wallets: Vec<_> =
+            (0..BOOK.len()).map(|_| Wallet::from_seed(&WalletSeed::generate(&mut rng))).collect();
+        wallets.sort_by_key(account);
+        let entries: Vec<_> = validators[..n.into()].iter().map(|v| v.entry).collect();
+        let draft = draft(params(timing, n - (n - 1) / 3), &entries, &wallets);
+        let block = genesis_block(Genesis::new(draft, Vec::new()).expect("sound"), START_MS);
+        let state = State::from_genesis_block(&block).expect("genesis");
+        let replica = state.clone();
+        let (blocks, effects, silent) = (vec![block], Vec::new(), BTreeSet::new());
+        Self { rng, validators, wallets, replica, state, blocks, effects, silent }
+    }
+
+    /// The same with keys in force.
+    pub fn keyed(n: u16) -> Self {
+        let mut world = Self::new(n);
+        world.until_sharing(1);
+        world
+    }
+
+    pub fn timing(&self) -> RoundTiming {
+        *self.state.timing().expect("a network")
+    }
+
+    /// The next block with exactly these transactions, refused or not; a replica gets its bytes.
+    pub fn force_at(&mut self, time_unix_ms: u64, transactions: Vec<Transaction>) -> BlockEffects {
+        let (height, parent) = (self.state.height() + 1, self.state.block_hash());
+        let time_unix_ms = time_unix_ms.max(self.state.time_unix_ms());
+        let block = Block::new(height, parent, time_unix_ms, self.state.root(), transactions);
+        let effects = self.state.apply_block(&block, &mut VerifyAll).expect("a sound header");
+        let decoded = Block::from_bytes(&block.to_bytes(), &self.replica.community().decode_context());
+        let again = self.replica.apply_block(&decoded.expect("canonical"), &mut VerifyAll).expect("the same");
+        assert_eq!(again, effects, "two replicas differ at height {height}");
+        assert_eq!(effects.state_root, self.state.root());
+        self.blocks.push(block);
+        self.effects.push(effects.clone());
+        self.take_shares();
+        effects
+    }
+
+    pub fn force(&mut self, transactions: Vec<Transaction>) -> BlockEffects {
+        self.force_at(self.state.time_unix_ms() + BLOCK_MS, transactions)
+    }
+
+    /// The next block; every transaction has to be accepted, and a builder has to make the same block.
+    pub fn at(&mut self, time_unix_ms: u64, transactions: Vec<Transaction>) -> BlockEffects {
+        let parent = self.state.clone();
+        let built = propose(&parent, transactions.clone(), time_unix_ms, &mut VerifyAll).expect("accepted");
+        let effects = self.force_at(time_unix_ms, transactions);
+        assert_eq!(built.2, effects, "the builder's block is another one");
+        effects
+    }
+
+    pub fn push(&mut self, transactions: Vec<Transaction>) -> BlockEffects {
+        self.at(self.state.time_unix_ms() + BLOCK_MS, transactions)
+    }
+
+    /// What a transaction would do as the first one of a block of this time.
+    pub fn try_at(&self, time_unix_ms: u64, transaction: Transaction) -> Result<Effect, Refusal> {
+        BlockDraft::begin(&self.state, time_unix_ms).try_push(transaction, &mut VerifyAll).cloned()
+    }
+
+    pub fn try_next(&self, transaction: Transaction) -> Result<Effect, Refusal> {
+        self.try_at(self.state.time_unix_ms() + BLOCK_MS, transaction)
+    }
+
+    /// A block with what its time makes due.
+    pub fn due_at(&mut self, time_unix_ms: u64) -> BlockEffects {
+        self.at(time_unix_ms, self.state.due(time_unix_ms))
+    }
+
+    /// A block with the key events of everybody who is not silent.
+    pub fn step(&mut self) -> BlockEffects {
+        let events = self.key_events();
+        self.push(events)
+    }
+
+    pub fn steps_until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
+        for _ in 0..3 * EPOCH_BLOCKS {
+            if done(self) {
+                return;
+            }
+            self.step();
+        }
+        panic!("{what}: not in three epochs");
+    }
+
+    pub fn until_sharing(&mut self, session: u64) {
+        self.steps_until("shares in force", |world| world.state.sharing() == Some(session));
+    }
+
+    /// Steps to the block before the next epoch.
+    pub fn until_last_of_epoch(&mut self) {
+        self.steps_until("the end of an epoch", |world| (world.state.height() + 1) % EPOCH_BLOCKS == 0);
+    }
+
+    /// What follows from a height or a transaction, of all blocks so far.
+    pub fn all_effects(&self) -> impl Iterator<Item = &Effect> {
+        self.effects.iter().flat_map(|block| block.outset.iter().chain(&block.effects))
+    }
+
+    pub fn roster_of(&self, who: &[usize]) -> Roster {
+        Roster { validators: who.iter().map(|who| self.validators[*who].entry).collect() }
+    }
+
+    /// A change to these people, signed by the validators with these numbers.
+    pub fn change(&mut self, who: &[usize], signers: &[u16]) -> RosterChange {
+        let roster = self.roster_of(who);
+        let current = self.state.roster().expect("a network").clone();
+        let since = self.state.roster_since().expect("a network");
+        let ledger_id = self.state.community().ledger_id();
+        let endorsements = signers
+            .iter()
+            .map(|number| {
+                let wanted = current.validators[usize::from(*number) - 1].signing_key;
+                let signer = self.validators.iter().find(|v| v.entry.signing_key == wanted).expect("known");
+                RosterChange::endorse(
+                    &ledger_id,
+                    &current,
+                    since,
+                    &roster,
+                    *number,
+                    &signer.key,
+                    &mut self.rng,
+                )
+            })
+            .collect();
+        RosterChange { roster, endorsements }
+    }
+
+    /// A change that is signed by just enough.
+    pub fn sound_change(&mut self, who: &[usize]) -> Transaction {
+        let signers: Vec<u16> = (1..=self.state.community().threshold()).collect();
+        Transaction::ChangeValidators(Box::new(self.change(who, &signers)))
+    }
+}
+
+/// Rounds.
+impl World {
+    pub fn open(&self, round_id: u64) -> Transaction {
+        let slot_seconds = self.state.community().params().slot_seconds;
+        let slot_start_unix_s = self.timing().slot_start_unix_s(round_id, slot_seconds).expect("a slot");
+        Transaction::OpenRound { round_id, slot_start_unix_s, slot_seconds }
+    }
+
+    pub fn bids(&mut self, round_id: u64, book: &[[u64; 8]]) -> Transaction {
+        let community = self.state.community();
+        let round = self.state.round_context(round_id).expect("an open round");
+        let params = community.bid_params().expect("keys");
+        let pairs = self.wallets.iter().zip(book);
+        let bids = pairs.map(|(w, q)| seal_bid(params, &round, w, q, &mut self.rng).expect("bid")).collect();
+        Transaction::Bids { round_id, bids }
+    }
+
+    pub fn ms(&self, of: fn(&RoundTiming, u64) -> Option<u64>, round_id: u64) -> u64 {
+        of(&self.timing(), round_id).expect("in the calendar")
+    }
+
+    /// Opens a round and takes the whole book.
+    pub fn bidding(&mut self, round_id: u64) {
+        self.due_at(self.ms(RoundTiming::open_ms, round_id));
+        let bids = self.bids(round_id, &BOOK);
+        self.push(vec![bids]);
+    }
+
+    /// The same, with its grace over and closed: it waits for shares.
+    pub fn opening(&mut self, round_id: u64) {
+        self.bidding(round_id);
+        self.due_at(self.ms(RoundTiming::close_ms, round_id));
+        while self.state.round(round_id).is_some_and(|round| round.takes_bids()) {
+            self.due_at(self.state.time_unix_ms());
+        }
+    }
+
+    /// The shares that a request asks for, of everybody who holds some.
+    pub fn shares(&mut self, round_id: u64, request: &ShareRequest) -> Vec<Transaction> {
+        let keys = self.state.community().keys().expect("keys").clone();
+        let holding = self.validators.iter().filter_map(|v| v.shares.as_ref().map(|(_, shares)| shares));
+        let wanted = holding.filter(|shares| keys.matches(shares) && !request.have.contains(&shares.index()));
+        wanted
+            .take(request.missing.into())
+            .map(|shares| Transaction::OpeningShare {
+                round_id,
+                opening_index: request.context.opening_index,
+                share: release_share(
+                    &request.context,
+                    &request.weights,
+                    shares,
+                    &keys,
+                    &request.r_total,
+                    &mut self.rng,
+                )
+                .expect("share"),
+            })
+            .collect()
+    }
+
+    /// What an opened round waits for.
+    pub fn next(&mut self, round_id: u64) -> Vec<Transaction> {
+        match self.state.expected(round_id).expect("expected") {
+            Expected::NotOpened | Expected::Done | Expected::Bids { .. } => Vec::new(),
+            Expected::Void { reason } => vec![Transaction::Void { round_id, reason }],
+            Expected::Shares(request) => self.shares(round_id, &request),
+            Expected::Value { opening_index, opened, bound_wh, .. } => {
+                let value_wh = SmallLog::new(bound_wh).solve(&opened).expect("a small value");
+                vec![Transaction::OpenedValue { round_id, opening_index, value_wh }]
+            }
+            Expected::Clear { outcome } => vec![Transaction::Clear { round_id, outcome }],
+            Expected::Settle { .. } => {
+                vec![Transaction::Settle {
+                    round_id,
+                    points: self.state.settlement_points(round_id).expect("settling"),
+                }]
+            }
+        }
+    }
+
+    /// Blocks of one moment until the round waits for what is wanted, or is finished.
+    pub fn until(&mut self, round_id: u64, wanted: impl Fn(&Expected) -> bool) {
+        loop {
+            let expected = self.state.expected(round_id).expect("expected");
+            if wanted(&expected) || expected == Expected::Done {
+                return;
+            }
+            let transactions = self.next(round_id);
+            assert!(!transactions.is_empty(), "nobody can do what the round waits for");
+            self.at(self.state.time_unix_ms(), transactions);
+        }
+    }
+
+    /// A whole round; returns how it ended.
+    pub fn round(&mut self, round_id: u64) -> Effect {
+        self.opening(round_id);
+        self.finish(round_id)
+    }
+
+    pub fn finish(&mut self, round_id: u64) -> Effect {
+        self.until(round_id, |_| false);
+        let last = self.effects.last().and_then(|block| block.effects.last());
+        last.expect("an ending").clone()
+    }
+}

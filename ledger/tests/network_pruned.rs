@@ -1,0 +1,241 @@
+//! The audit of a network's ledger whose old blocks have lost their bids.
+
+mod common;
+#[path = "common/story.rs"]
+mod story;
+#[path = "common/network.rs"]
+mod world;
+
+use story::{STORY, run, with_checkpoint};
+use veilgrid_crypto::receipt::Receipt;
+use veilgrid_ledger::audit::{AuditRequest, ReceiptVerdict, Record, ViolationRule};
+use veilgrid_ledger::pruned::{PrunedBlock, PrunedTransaction};
+use veilgrid_ledger::refusal::BlockFault;
+use veilgrid_ledger::state::checkpoint::{Checkpoint, SkeletonFault};
+use veilgrid_ledger::transaction::Transaction;
+
+#[test]
+fn without_a_checkpoint_the_rest_is_recomputed_and_its_roots_are_not() {
+    let story = &*STORY;
+    // Everything of round 5 is pruned, round 6 is whole; then the same a block later, with bids of round 6 gone.
+    let report = story.audit(story.pruned(story.pause - 1, |_| true)).expect("passes");
+    assert_eq!(report.pruned.rounds_by_digest, [(1, 2), (5, 5)]);
+    assert_eq!((report.rounds_settled, report.bids, report.pruned.bid_digests), (1, 4, 12));
+    assert_eq!(report.pruned.roots_unknown_from, Some(1));
+    assert_eq!(report.state_root, [0; 32]);
+    let sessions: Vec<_> = report.key_sessions.iter().map(|s| (s.session, s.agreed)).collect();
+    assert_eq!(sessions[..3], [(1, true), (2, true), (3, true)]);
+    assert_eq!((report.validator_changes.len(), report.certificates.uncertified_tail), (1, 0));
+    let report = story.audit(story.pruned(story.pause, |_| true)).expect("passes");
+    assert_eq!(report.pruned.rounds_by_digest, [(1, 2), (5, 6)]);
+    assert_eq!((report.rounds_settled, report.pruned.bid_digests), (0, 16));
+}
+
+#[test]
+fn a_changed_pruned_block_is_a_violation() {
+    let story = &*STORY;
+    let bids_at = |records: &[Record]| {
+        let has = |record: &Record| match record {
+            Record::Pruned(block, _) => {
+                block.transactions.iter().any(|t| matches!(t, PrunedTransaction::Bids { .. }))
+            }
+            _ => false,
+        };
+        records.iter().position(has).expect("bids")
+    };
+    for change in 0..3 {
+        let mut records = story.pruned(story.pause, |_| true);
+        let at = bids_at(&records);
+        let Record::Pruned(block, certificate) = &mut records[at] else { panic!() };
+        let expected = match change {
+            0 => {
+                let PrunedTransaction::Bids { bid_digests, .. } = &mut block.transactions[0] else {
+                    panic!()
+                };
+                bid_digests[1][0] ^= 1;
+                BlockFault::Body
+            }
+            1 => {
+                block.transactions.clear();
+                BlockFault::Body
+            }
+            _ => {
+                block.header.parent_hash[0] ^= 1;
+                let (found, expected) = (block.header.parent_hash, story.blocks[at - 1].hash());
+                BlockFault::Parent { found, expected }
+            }
+        };
+        assert!(certificate.is_some());
+        let violation = story.audit(records).expect_err("changed");
+        assert_eq!(violation.height, Some(at as u64));
+        assert_eq!(violation.rule, ViolationRule::from(SkeletonFault::Block(expected)));
+    }
+    // An author who computes the hashes anew has no certificate for them.
+    let mut records = story.pruned(story.pause, |_| true);
+    let at = bids_at(&records);
+    let Record::Block(block, _) = &mut records[at - 1] else {
+        let Record::Pruned(block, certificate) = &mut records[at - 1] else { panic!() };
+        block.header.time_unix_ms += 1;
+        assert!(certificate.is_some());
+        let violation = story.audit(records).expect_err("changed");
+        return assert!(matches!(violation.rule, ViolationRule::Certificate { .. }), "{violation}");
+    };
+    block.header.time_unix_ms += 1;
+    assert!(story.audit(records).is_err());
+}
+
+#[test]
+fn from_a_checkpoint_the_rest_is_replayed_with_its_roots() {
+    let story = &*STORY;
+    let (records, checkpoint) = story.checkpointed();
+    assert_eq!(checkpoint.active, [6]);
+    assert!(records.iter().any(|record| matches!(record, Record::Pruned(..))));
+    let report = story.audit(with_checkpoint(records, checkpoint)).expect("passes");
+    assert_eq!((report.pruned.checkpoints, report.pruned.roots_unknown_from), (1, None));
+    assert_eq!(report.pruned.rounds_by_digest, [(1, 2), (5, 5)]);
+    assert_eq!((report.rounds_settled, report.bids), (1, 4));
+    assert_eq!(report.state_root, story.states[story.tip()].root());
+    assert_eq!(report.height, story.tip() as u64);
+}
+
+/// What an author of false checkpoints does to a true one.
+type Change = Box<dyn Fn(&mut Checkpoint)>;
+
+#[test]
+fn a_checkpoint_is_true_in_every_part() {
+    let story = &*STORY;
+    let (records, sound) = story.checkpointed();
+    let changes: Vec<(&str, Change)> = vec![
+        ("the last round", Box::new(|c| c.last_round_id = Some(7))),
+        ("no last round", Box::new(|c| c.last_round_id = None)),
+        ("cleared slots", Box::new(|c| c.cleared_until_unix_s = c.cleared_until_unix_s.map(|s| s - 900))),
+        ("settled rounds", Box::new(|c| c.finished.settled += 1)),
+        ("void rounds", Box::new(|c| c.finished.voided -= 1)),
+        ("the digest of rounds", Box::new(|c| c.finished.digest[0] ^= 1)),
+        ("refusals", Box::new(|c| c.refused = 0)),
+        ("the digest of refusals", Box::new(|c| c.refused_digest[0] ^= 1)),
+        ("an active round", Box::new(|c| c.active.clear())),
+        // Round 6 is settled by then.
+        ("a later height", Box::new(|c| c.height = STORY.tip() as u64 - 2)),
+    ];
+    for (what, change) in changes {
+        let mut checkpoint = sound.clone();
+        change(&mut checkpoint);
+        let next = checkpoint.height + 1;
+        let violation = story.audit(with_checkpoint(records.clone(), checkpoint)).expect_err(what);
+        assert_eq!(violation.height, Some(next), "{what}");
+        assert!(matches!(violation.rule, ViolationRule::CheckpointRoot { .. }), "{what}: {violation}");
+    }
+    // A finished round that is said to be active has no bids to replay.
+    let lost = Checkpoint { active: vec![5, 6], ..sound.clone() };
+    let violation = story.audit(with_checkpoint(records, lost)).expect_err("no bids");
+    assert_eq!(violation.rule, ViolationRule::from(SkeletonFault::BidsMissing { round: 5 }));
+    let all = story.pruned(story.pause, |_| true);
+    let violation = story.audit(with_checkpoint(all, sound)).expect_err("no bids");
+    assert_eq!(violation.rule, ViolationRule::from(SkeletonFault::BidsMissing { round: 6 }));
+}
+
+#[test]
+fn a_checkpoint_has_its_place_and_is_confirmed_by_a_final_block() {
+    let story = &*STORY;
+    let (records, checkpoint) = story.checkpointed();
+    let rule = |records: Vec<Record>| story.audit(records).expect_err("misplaced").rule;
+    let record = || Record::Checkpoint(Box::new(checkpoint.clone()));
+    let placed = |at: usize| {
+        let mut records = records.clone();
+        records.insert(at, record());
+        records
+    };
+    assert!(matches!(rule(placed(0)), ViolationRule::CheckpointPlace { .. }));
+    // After the block that it is of, and a second one among pruned blocks.
+    let height = story.pause as u64;
+    let late = rule(story.records(|_| true).into_iter().chain([record()]).collect());
+    let tip = story.tip() as u64;
+    assert_eq!(late, ViolationRule::from(SkeletonFault::Height { found: height, height: tip }));
+    let twice = with_checkpoint(placed(1), checkpoint.clone());
+    assert!(matches!(rule(twice), ViolationRule::CheckpointPlace { .. }));
+    // The ledger ends before its block, at its block, and behind it without a certificate.
+    let cut = |blocks: usize| with_checkpoint(records[..blocks].to_vec(), checkpoint.clone());
+    for blocks in [story.pause, story.pause + 1] {
+        assert!(matches!(rule(cut(blocks)), ViolationRule::CheckpointPlace { .. }), "{blocks} blocks");
+    }
+    assert!(story.audit(cut(story.pause + 2)).is_ok());
+    let mut uncertified = cut(story.pause + 2);
+    let Some(Record::Block(_, last)) = uncertified.last_mut() else { panic!() };
+    *last = None;
+    assert!(matches!(rule(uncertified), ViolationRule::CheckpointPlace { .. }));
+    let (_, chain) = common::finished();
+    let pruned = chain.blocks.iter().enumerate().map(|(height, block)| match height {
+        0 => Record::from(block.clone()),
+        _ => Record::Pruned(Box::new(PrunedBlock::of(block.clone())), None),
+    });
+    let violation = run(pruned.collect(), AuditRequest::default()).expect_err("one process");
+    assert_eq!(violation.rule, ViolationRule::from(SkeletonFault::NotANetwork));
+    assert!(chain.state.checkpoint().is_none());
+}
+
+#[test]
+fn every_height_without_bids_in_the_way_can_be_a_checkpoint() {
+    let story = &*STORY;
+    for height in (1..story.tip()).step_by(3) {
+        let state = &story.states[height];
+        let records = story.pruned(height, |block| state.may_prune(block));
+        let checkpoint = state.checkpoint().expect("a network");
+        let report = story.audit(with_checkpoint(records, checkpoint)).expect("passes");
+        assert_eq!(report.state_root, story.states[story.tip()].root(), "from height {height}");
+    }
+}
+
+#[test]
+fn checkpoints_have_one_encoding() {
+    let (_, checkpoint) = STORY.checkpointed();
+    let bytes = checkpoint.to_bytes();
+    assert_eq!(Checkpoint::from_bytes(&bytes), Ok(checkpoint.clone()));
+    for (position, byte) in bytes.iter().enumerate() {
+        let mut flipped = bytes.clone();
+        flipped[position] = byte ^ 2;
+        if let Ok(decoded) = Checkpoint::from_bytes(&flipped) {
+            assert_eq!(decoded.to_bytes(), flipped);
+            assert_ne!(decoded, checkpoint);
+        }
+        assert!(Checkpoint::from_bytes(&bytes[..position]).is_err());
+    }
+    for active in [vec![6, 6], vec![6, 5], (1..=9).collect()] {
+        let unsorted = Checkpoint { active, ..checkpoint.clone() };
+        assert!(Checkpoint::from_bytes(&unsorted.to_bytes()).is_err());
+    }
+    let mut longer = bytes;
+    longer.push(0);
+    assert!(Checkpoint::from_bytes(&longer).is_err());
+}
+
+#[test]
+fn receipts_are_looked_up_in_pruned_rounds() {
+    let story = &*STORY;
+    let id = story.states[0].community().ledger_id();
+    let bids_of = |round: u64| {
+        let bids = story.blocks.iter().flat_map(|block| &block.transactions);
+        bids.filter_map(move |transaction| match transaction {
+            Transaction::Bids { round_id, bids } if *round_id == round => Some(bids[0].clone()),
+            _ => None,
+        })
+    };
+    let mut rng = <rand_chacha::ChaCha20Rng as rand_core::SeedableRng>::seed_from_u64(3);
+    let mut receipt = |round_id, account, digest| {
+        Receipt::issue(&story.receipt_key, id, round_id, account, digest, 1, &mut rng)
+    };
+    let (old, late) = (bids_of(5).next().expect("a bid"), bids_of(6).next().expect("a bid"));
+    let receipts = vec![
+        receipt(5, old.account, old.digest()),
+        receipt(5, old.account, [1; 32]),
+        receipt(6, late.account, late.digest()),
+        receipt(6, old.account, old.digest()),
+    ];
+    let request = AuditRequest { receipts, ..story.request() };
+    let (records, checkpoint) = story.checkpointed();
+    let report = run(with_checkpoint(records, checkpoint), request).expect("passes");
+    let verdicts: Vec<_> = report.receipts.iter().map(|finding| finding.verdict).collect();
+    use ReceiptVerdict::{Included, IncludedByDigest, Missing, OtherBid};
+    assert_eq!(verdicts[..3], [IncludedByDigest, Missing, Included]);
+    assert!(matches!(verdicts[3], OtherBid | Missing), "{:?}", verdicts[3]);
+}
