@@ -4,10 +4,13 @@ mod common;
 
 use actix::{Actor, Addr, Context, Handler, ResponseFuture, System};
 use rand_core::OsRng;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use veilgrid_actors::aggregator::{AggregatorActor, BidRefusal, SubmitEnvelope};
+use veilgrid_actors::aggregator::{
+    Advance, AggregatorActor, BidRefusal, Keep, KeepError, Keeper, MAX_SENDERS_PER_BID, SubmitBids,
+    SubmitEnvelope,
+};
 use veilgrid_actors::cancel::CancelFlag;
 use veilgrid_actors::pool::ProofPool;
 use veilgrid_actors::sequencer::{FollowBlock, Order, OrderError};
@@ -23,7 +26,7 @@ use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::BlockEffects;
 use veilgrid_ledger::transaction::{Transaction, VoidReason};
 use veilgrid_ledger::verdicts::VerifyAll;
-use veilgrid_roles::intake::{Intake, IntakeError};
+use veilgrid_roles::intake::{Admitted, Intake, IntakeError};
 use veilgrid_roles::local::{Founding, draft_genesis};
 use veilgrid_roles::member::envelope_for;
 use veilgrid_roles::validator::Candidate;
@@ -63,6 +66,11 @@ struct Scene {
 
 /// Two members, a market for two, round 1 open, a bid of each in an envelope.
 fn scene(refuses: bool) -> Scene {
+    scene_with(refuses, None)
+}
+
+/// The same with a journal instead of the sequencer.
+fn scene_with(refuses: bool, journal: Option<Keeper>) -> Scene {
     let wallets = [(); 2].map(|()| Wallet::from_seed(&WalletSeed::generate(&mut OsRng)));
     let params = MarketParams { min_bidders: 2, max_members: 2, ..common::params() };
     let founding = Founding {
@@ -87,7 +95,7 @@ fn scene(refuses: bool) -> Scene {
     let seal = |wallet: &Wallet| {
         let quantities = vec![5; community.params().steps()];
         seal_bid(
-            community.bid_params(),
+            community.bid_params().expect("keys"),
             &state.round_context(1).expect("open"),
             wallet,
             &quantities,
@@ -99,9 +107,10 @@ fn scene(refuses: bool) -> Scene {
     let envelopes = bids.iter().map(|bid| envelope_for(&key, &ledger_id, bid, &mut OsRng)).collect();
     let allowed = Arc::new(Semaphore::new(0));
     let sequencer = FakeSequencer { state: state.clone(), allowed: Arc::clone(&allowed), refuses }.start();
+    let keeper = journal.unwrap_or_else(|| sequencer.recipient::<Order>().into());
     let intake = Intake::new(envelope_key, receipt_key, state.clone(), 0);
     let pool = ProofPool::new("test", None, CancelFlag::new()).expect("threads");
-    let shell = AggregatorActor::new(intake, pool, SharedVerdicts::new(10), sequencer.recipient());
+    let shell = AggregatorActor::new(intake, pool, SharedVerdicts::new(10), keeper, Arc::new(|| 0));
     Scene { aggregator: shell.start(), allowed, envelopes, bids, state }
 }
 
@@ -136,18 +145,110 @@ fn without_a_block_there_is_no_receipt() {
     });
 }
 
+/// One member that sends its bid again and again takes up no place of another one.
 #[test]
-fn who_comes_when_as_many_wait_as_there_are_members_is_sent_away() {
+fn senders_of_one_bid_are_bounded_and_those_of_others_are_not_held_up() {
     System::new().block_on(async {
         let scene = scene(false);
-        let first = scene.submit(0);
-        let second = scene.submit(1);
+        let first: Vec<_> = (0..MAX_SENDERS_PER_BID).map(|_| scene.submit(0)).collect();
+        let other = scene.submit(1);
         let refusal = scene.submit(0).await.expect("there").expect_err("overloaded");
-        assert!(matches!(refusal, BidRefusal::Overloaded { waiting: 2 }), "{refusal}");
+        assert!(matches!(refusal, BidRefusal::Overloaded { waiting: MAX_SENDERS_PER_BID }), "{refusal}");
         scene.allowed.add_permits(2);
-        first.await.expect("there").expect("a receipt");
-        second.await.expect("there").expect("a receipt");
+        for request in first {
+            request.await.expect("there").expect("a receipt");
+        }
+        other.await.expect("there").expect("a receipt");
         scene.submit(0).await.expect("there").expect("room again");
+    });
+}
+
+/// While the journal writes, a receipt is signed and must not leave by a repetition either.
+#[test]
+fn a_repetition_gets_no_receipt_before_it_is_durable() {
+    System::new().block_on(async {
+        let scene = scene(true);
+        let first = scene.submit(0);
+        tokio::time::sleep(A_WHILE).await;
+        let mut again = Box::pin(scene.submit(0));
+        let early = tokio::time::timeout(A_WHILE, &mut again).await;
+        assert!(early.is_err(), "signed, and not durable yet: {early:?}");
+        scene.allowed.add_permits(1);
+        for request in [first.await, again.await] {
+            let refusal = request.expect("there").expect_err("no block");
+            assert!(matches!(refusal, BidRefusal::NotOrdered(_)), "{refusal}");
+        }
+    });
+}
+
+/// Keeps nothing, or everything.
+struct FakeJournal {
+    kept: Arc<Mutex<Vec<Admitted>>>,
+    full: bool,
+}
+
+impl Actor for FakeJournal {
+    type Context = Context<Self>;
+}
+
+impl Handler<Keep> for FakeJournal {
+    type Result = Result<(), KeepError>;
+
+    fn handle(&mut self, message: Keep, _: &mut Self::Context) -> Self::Result {
+        if self.full {
+            return Err(KeepError::NotDurable { why: "the disk is full".into() });
+        }
+        self.kept.lock().expect("kept").extend(message.0);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_node_keeps_bids_with_their_receipts_and_answers_each_of_a_batch() {
+    System::new().block_on(async {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let journal = FakeJournal { kept: Arc::clone(&kept), full: false }.start();
+        let scene = scene_with(false, Some(journal.recipient().into()));
+        let mut forged = scene.bids[1].clone();
+        forged.note[0] ^= 1;
+        let bids = vec![scene.bids[0].clone(), forged, scene.bids[1].clone()];
+        let answers = scene.aggregator.send(SubmitBids(bids)).await.expect("there");
+        let fault = answers[1].as_ref().expect_err("forged");
+        assert!(matches!(fault, BidRefusal::Intake(IntakeError::Fault(_))), "{fault}");
+        let receipts: Vec<_> =
+            [&answers[0], &answers[2]].map(|one| one.as_ref().expect("valid").clone()).into();
+        let mut kept = kept.lock().expect("kept").clone();
+        kept.sort_by_key(|one| one.receipt.sequence);
+        assert_eq!(kept.iter().map(|one| one.receipt.clone()).collect::<Vec<_>>(), receipts);
+        assert_eq!(kept.iter().map(|one| one.bid.clone()).collect::<Vec<_>>(), scene.bids);
+    });
+}
+
+#[test]
+fn what_the_journal_does_not_take_gets_no_receipt() {
+    System::new().block_on(async {
+        let journal = FakeJournal { kept: Arc::default(), full: true }.start();
+        let scene = scene_with(false, Some(journal.recipient().into()));
+        for _ in 0..2 {
+            let refusal = scene.submit(0).await.expect("there").expect_err("not durable");
+            assert!(matches!(refusal, BidRefusal::NotKept(KeepError::NotDurable { .. })), "{refusal}");
+        }
+    });
+}
+
+#[test]
+fn a_state_that_was_executed_elsewhere_ends_the_round_too() {
+    System::new().block_on(async {
+        let scene = scene(false);
+        let waiting = scene.submit(0);
+        let end = vec![
+            Transaction::CloseRound { round_id: 1 },
+            Transaction::Void { round_id: 1, reason: VoidReason::TooFewBids },
+        ];
+        let state = propose(&scene.state, end, 0, &mut VerifyAll).expect("void").1;
+        scene.aggregator.send(Advance(state)).await.expect("there");
+        let refusal = waiting.await.expect("there").expect_err("too late");
+        assert!(matches!(refusal, BidRefusal::RoundOver), "{refusal}");
     });
 }
 
@@ -157,7 +258,7 @@ fn an_invalid_bid_is_refused_and_the_others_of_its_batch_are_not() {
         let mut scene = scene(false);
         scene.allowed.add_permits(2);
         let good = scene.submit(0);
-        scene.envelopes[1][40] ^= 1;
+        scene.envelopes[1][60] ^= 1;
         let refusal = scene.submit(1).await.expect("there").expect_err("damaged");
         assert!(matches!(refusal, BidRefusal::Intake(IntakeError::Envelope(_))), "{refusal}");
         good.await.expect("there").expect("a receipt");

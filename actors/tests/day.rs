@@ -21,8 +21,11 @@ use veilgrid_store::{Existing, Store, StoreError, read_ledger};
 
 /// Audits a stored ledger with the receipts of the day, trusting the report's genesis.
 fn audited(blocks: Vec<Block>, report: &DayReport) -> AuditReport {
-    let request =
-        AuditRequest { trusted_genesis: Some(report.genesis_hash), receipts: report.receipts.clone() };
+    let request = AuditRequest {
+        trusted_genesis: Some(report.genesis_hash),
+        receipts: report.receipts.clone(),
+        certificates: None,
+    };
     audit(blocks.into_iter().map(Ok::<_, Infallible>), request, |_| {}).expect("no violation")
 }
 
@@ -111,7 +114,8 @@ fn the_exported_ledger_passes_the_audit() {
     let stored: Vec<_> = store.blocks().collect::<Result<_, _>>().expect("whole");
     let file = dir.path().join("ledger.vgl");
     store.export(&file, &replayed(&stored), Existing::Keep).expect("exported");
-    let request = AuditRequest { trusted_genesis: Some(report.genesis_hash), receipts: Vec::new() };
+    let request =
+        AuditRequest { trusted_genesis: Some(report.genesis_hash), receipts: Vec::new(), certificates: None };
     let audit = audit_export(read_ledger(&file).expect("a file"), request, |_| {}).expect("no violation");
     assert_eq!(audit, report.audit);
 }

@@ -37,7 +37,7 @@ impl Handler<SubmitEnvelope> for Lossy {
 
     fn handle(&mut self, message: SubmitEnvelope, _: &mut Self::Context) -> Self::Result {
         let community = self.state.community();
-        let (ledger_id, shape) = (community.ledger_id(), community.bid_params().shape());
+        let (ledger_id, shape) = (community.ledger_id(), community.bid_shape());
         let opened =
             open_envelope(&self.key, &ledger_id, &message.0, shape.bid_bytes()).expect("an envelope");
         let bid = SealedBid::from_bytes(&opened.1, shape).expect("a bid");

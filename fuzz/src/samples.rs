@@ -7,8 +7,10 @@ use veilgrid_crypto::bid::{SealedBid, seal_bid};
 use veilgrid_crypto::keygen::{KeyGenContext, deal};
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_crypto::wallet::{Wallet, WalletSeed};
+use veilgrid_ledger::block::Block;
 use veilgrid_ledger::export::LedgerWriter;
 use veilgrid_ledger::params::MarketParams;
+use veilgrid_ledger::pruned::PrunedBlock;
 use veilgrid_ledger::transaction::{DecodeContext, Transaction};
 use veilgrid_market::{Grid, Rule, clear_plain};
 use veilgrid_roles::local::{Founding, LocalCommunity, RoundEnd};
@@ -47,8 +49,12 @@ pub struct Samples {
     pub genesis_block: Vec<Vec<u8>>,
     /// All other blocks.
     pub blocks: Vec<Vec<u8>>,
+    /// Blocks whose bids were pruned.
+    pub pruned_blocks: Vec<Vec<u8>>,
     /// The ledger as a file.
     pub file: Vec<Vec<u8>>,
+    /// The ledger as a file with certificates, whole and with its bids pruned.
+    pub certified_files: Vec<Vec<u8>>,
     /// Outcomes of both rules.
     pub outcomes: Vec<Vec<u8>>,
 }
@@ -72,6 +78,9 @@ fn make() -> Samples {
     for block in community.blocks() {
         file.block(block).expect("memory");
     }
+    let root = community.state().root();
+    let pruned_blocks = community.blocks().iter().filter(|block| has_bids(block));
+    let pruned_blocks = pruned_blocks.map(|block| PrunedBlock::of(block.clone()).to_bytes()).collect();
     let blocks: Vec<_> = community.blocks().iter().map(|block| block.to_bytes()).collect();
     Samples {
         keygen,
@@ -90,9 +99,28 @@ fn make() -> Samples {
         transactions: transactions[1..].iter().map(|transaction| transaction.to_bytes()).collect(),
         genesis_block: blocks[..1].to_vec(),
         blocks: blocks[1..].to_vec(),
-        file: vec![file.finish(community.state().root()).expect("memory")],
+        pruned_blocks,
+        file: vec![file.finish(root).expect("memory")],
+        certified_files: [false, true].map(|prune| certified_file(community.blocks(), root, prune)).to_vec(),
         outcomes: outcomes(),
     }
+}
+
+fn has_bids(block: &Block) -> bool {
+    block.transactions.iter().any(|transaction| matches!(transaction, Transaction::Bids { .. }))
+}
+
+fn certified_file(blocks: &[Block], root: [u8; 32], prune: bool) -> Vec<u8> {
+    let mut file = LedgerWriter::new(Vec::new()).expect("memory");
+    for (block, length) in blocks.iter().zip(1..) {
+        if prune && has_bids(block) {
+            file.pruned(&PrunedBlock::of(block.clone())).expect("memory");
+        } else {
+            file.block(block).expect("memory");
+        }
+        file.certificate(&vec![7; length]).expect("memory");
+    }
+    file.finish(root).expect("memory")
 }
 
 fn found(wallets: &[Wallet], rng: &mut ChaCha20Rng) -> LocalCommunity {
@@ -105,6 +133,7 @@ fn found(wallets: &[Wallet], rng: &mut ChaCha20Rng) -> LocalCommunity {
         max_members: 16,
         slot_seconds: 900,
         threshold: 3,
+        timing: None,
     };
     let members = wallets.iter().map(|wallet| wallet.account_key(EPOCH).verifying_key().to_bytes()).collect();
     let founding = Founding { params, validators: 4, members, key_epoch: EPOCH, time_unix_ms: START_MS };
@@ -123,7 +152,7 @@ fn trade(
     let bids: Vec<_> = wallets
         .iter()
         .zip(&BOOK)
-        .map(|(wallet, book)| seal_bid(verified.bid_params(), &context, wallet, book, rng))
+        .map(|(wallet, book)| seal_bid(verified.bid_params().expect("keys"), &context, wallet, book, rng))
         .collect::<Result<_, _>>()
         .expect("sealed");
     let receipts = community.submit(1, &bids, START_MS, rng).expect("taken in");

@@ -6,7 +6,8 @@ use veilgrid_fuzz::property::{CASES, Decoder};
 use veilgrid_fuzz::samples::samples;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::builder::genesis_block;
-use veilgrid_ledger::export::{LedgerReader, LedgerWriter, ReadError, Trailer};
+use veilgrid_ledger::export::{Exported, LedgerReader, LedgerWriter, ReadError, Trailer};
+use veilgrid_ledger::pruned::PrunedBlock;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::transaction::{DecodeContext, Transaction};
 use veilgrid_market::Outcome;
@@ -62,6 +63,13 @@ fn later_block() {
     check!().with_iterations(CASES).with_type::<Case>().for_each(|case| target.case(case));
 }
 
+#[test]
+fn pruned_block() {
+    let decode = |bytes: &[u8]| PrunedBlock::from_bytes(bytes, &samples().later);
+    let target = Decoder::new(&samples().pruned_blocks, 0, decode, PrunedBlock::to_bytes);
+    check!().with_iterations(CASES).with_type::<Case>().for_each(|case| target.case(case));
+}
+
 fn read_file(bytes: &[u8]) -> Result<(Vec<Block>, Trailer), ReadError> {
     let mut reader = LedgerReader::new(bytes)?;
     let blocks = reader.by_ref().collect::<Result<_, _>>()?;
@@ -80,5 +88,33 @@ fn write_file((blocks, trailer): &(Vec<Block>, Trailer)) -> Vec<u8> {
 #[test]
 fn ledger_file() {
     let target = Decoder::new(&samples().file, 2 << 20, read_file, write_file);
+    check!().with_iterations(CASES).with_type::<Case>().for_each(|case| target.case(case));
+}
+
+fn read_records(bytes: &[u8]) -> Result<(Vec<Exported>, Trailer), ReadError> {
+    let mut reader = LedgerReader::new(bytes)?;
+    let records = reader.exported().collect::<Result<_, _>>()?;
+    Ok((records, *reader.trailer().expect("the file was read to its end")))
+}
+
+fn write_records((records, trailer): &(Vec<Exported>, Trailer)) -> Vec<u8> {
+    let mut writer = LedgerWriter::new(Vec::new()).expect("memory");
+    for record in records {
+        match record {
+            Exported::Block(block, _) => writer.block(block),
+            Exported::Pruned(block, _) => writer.pruned(block),
+            Exported::Checkpoint(checkpoint) => writer.checkpoint(&checkpoint.to_bytes()),
+        }
+        .expect("memory");
+        if let Some(certificate) = record.certificate() {
+            writer.certificate(certificate).expect("memory");
+        }
+    }
+    writer.finish(trailer.state_root).expect("memory")
+}
+
+#[test]
+fn ledger_file_with_certificates() {
+    let target = Decoder::new(&samples().certified_files, 2 << 20, read_records, write_records);
     check!().with_iterations(CASES).with_type::<Case>().for_each(|case| target.case(case));
 }

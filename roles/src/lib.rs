@@ -5,16 +5,22 @@
 //!
 //! - [`community`] and [`behaviour`]: whose energy it is, and how members bid.
 //! - [`member`]: a participant's wallet, bids and fills.
+//! - [`core`]: one validator as the consensus engine sees it: replica, key holder and journal.
 //! - [`intake`]: the aggregator.
+//! - [`keyholder`]: a validator's secrets: key sessions over the ledger, opening shares.
 //! - [`validator`]: key generation, block checks, opening shares.
 //! - [`proposer`]: the transactions that can follow.
+//! - [`replica`]: a validator of a network between consensus engine and ledger: proposals, votes, pool, gossip.
 //! - [`local`]: all of it in one thread, for one round from a file, for tests and for benches.
 #![forbid(unsafe_code)]
 
 pub mod behaviour;
 pub mod community;
+pub mod core;
 pub mod intake;
+pub mod keyholder;
 pub mod local;
 pub mod member;
 pub mod proposer;
+pub mod replica;
 pub mod validator;

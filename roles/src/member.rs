@@ -4,7 +4,7 @@ use crate::behaviour::{BehaviourError, Bidder, Plan};
 use crate::community::SlotEnergy;
 use std::sync::Arc;
 use thiserror::Error;
-use veilgrid_crypto::bid::{BidParams, RoundContext, SealError, SealedBid, seal_bid};
+use veilgrid_crypto::bid::{BidParams, NoteError, RoundContext, SealError, SealedBid, open_note, seal_bid};
 use veilgrid_crypto::envelope::{EnvelopePublicKey, seal_envelope};
 use veilgrid_crypto::group::PointBytes;
 use veilgrid_crypto::tally::settlement_point_holds;
@@ -61,6 +61,80 @@ pub struct Fill {
     pub trade: Option<Trade>,
 }
 
+/// Why a settled round is not what a bidder's own bid says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum FillFault {
+    /// "A round is settled with every bid that was promised a place."
+    #[error("the round was settled without this bid")]
+    Missing,
+    /// "One bid an account and round."
+    #[error("the round was settled with another bid of the account")]
+    OtherBid,
+    /// "A settlement point holds exactly the owner's fill."
+    #[error("the settlement point does not hold the fill")]
+    WrongPoint,
+    /// "Rounds are settled under keys."
+    #[error("the ledger has no keys")]
+    NoKeys,
+}
+
+/// What a bidder knows of its own bid.
+#[derive(Clone)]
+pub struct OwnBid {
+    /// The pseudonym.
+    pub account: PointBytes,
+    /// Digest of the bid's bytes.
+    pub digest: [u8; 32],
+    /// The bid's salt.
+    pub salt: [u8; 32],
+    /// What it asks for, Wh, one quantity a step.
+    pub quantities_wh: Vec<u64>,
+}
+
+impl OwnBid {
+    /// Reads the own bid back from its sealed bytes, all that a bidder has to keep.
+    ///
+    /// # Errors
+    /// [`NoteError`] when it is another wallet's bid.
+    pub fn open(
+        wallet: &Wallet,
+        params: &BidParams,
+        round: &RoundContext,
+        bid: &SealedBid,
+    ) -> Result<Self, NoteError> {
+        let view = wallet.round_view_key(round.key_epoch, round.round_id);
+        let quantities_wh = open_note(params, round, &view, bid)?;
+        Ok(Self { account: bid.account, digest: bid.digest(), salt: bid.salt, quantities_wh })
+    }
+
+    /// The own fill of a settled round, computed from the public outcome and checked against the ledger's settlement
+    /// point, which holds it and nothing else.
+    ///
+    /// # Errors
+    /// [`FillFault`]: evidence against the validators, or against whoever gave a receipt.
+    pub fn fill(
+        &self,
+        wallet: &Wallet,
+        key_epoch: u64,
+        community: &Community,
+        settled: &SettledRound,
+    ) -> Result<Fill, FillFault> {
+        let own = settled.bids.iter().find(|bid| bid.account == self.account).ok_or(FillFault::Missing)?;
+        if own.bid_digest != self.digest {
+            return Err(FillFault::OtherBid);
+        }
+        let weights = fill_weights(&community.params().grid, &settled.outcome);
+        let (bought, sold) = fills(&weights, &self.quantities_wh);
+        let r = wallet.round_view_key(key_epoch, settled.round_id).randomness(&self.salt);
+        let net = i64::try_from(i128::from(bought) - i128::from(sold)).unwrap_or(i64::MAX);
+        let params = community.bid_params().ok_or(FillFault::NoKeys)?;
+        if !settlement_point_holds(params, &r, &weights, net, &own.settlement_point) {
+            return Err(FillFault::WrongPoint);
+        }
+        Ok(Fill { bought_wh_q16: bought, sold_wh_q16: sold, trade: settled.outcome.trade })
+    }
+}
+
 /// A bid in the making: everything that sealing needs, so that it can run on another thread.
 #[derive(Clone)]
 pub struct SealJob {
@@ -106,7 +180,8 @@ struct Pending {
     slot: usize,
     round_id: u64,
     quantities_wh: Vec<u64>,
-    salt: Option<[u8; 32]>,
+    /// Salt and digest of the sealed bid.
+    sealed: Option<([u8; 32], [u8; 32])>,
 }
 
 impl<B: Bidder> Member<B> {
@@ -148,14 +223,14 @@ impl<B: Bidder> Member<B> {
         let quantities_wh = step_quantities(grid, &plan.orders, bits)
             .map_err(|source| MemberError::Mapping { id: self.id.clone(), source })?;
         let job = SealJob { wallet: Arc::clone(&self.wallet), quantities_wh: quantities_wh.clone() };
-        self.pending = Some(Pending { slot, round_id, quantities_wh, salt: None });
+        self.pending = Some(Pending { slot, round_id, quantities_wh, sealed: None });
         Ok((plan, job))
     }
 
-    /// Remembers the sealed bid's salt, from which the bid's randomness follows.
+    /// Remembers which bid was sealed, and its salt, from which the bid's randomness follows.
     pub fn sealed(&mut self, bid: &SealedBid) {
         if let Some(pending) = self.pending.as_mut().filter(|pending| pending.round_id == bid.round_id) {
-            pending.salt = Some(bid.salt);
+            pending.sealed = Some((bid.salt, bid.digest()));
         }
     }
 
@@ -170,18 +245,18 @@ impl<B: Bidder> Member<B> {
             return Ok(Fill::default());
         };
         let missing = || MemberError::BidMissing { id: self.id.clone(), round_id };
-        let account = self.account();
-        let own = settled.bids.iter().find(|bid| bid.account == account).ok_or_else(missing)?;
-        let salt = pending.salt.ok_or_else(missing)?;
-        let weights = fill_weights(&community.params().grid, &settled.outcome);
-        let (bought, sold) = fills(&weights, &pending.quantities_wh);
-        let r = self.wallet.round_view_key(self.key_epoch, round_id).randomness(&salt);
-        let net = i64::try_from(i128::from(bought) - i128::from(sold)).unwrap_or(i64::MAX);
-        if !settlement_point_holds(community.bid_params(), &r, &weights, net, &own.settlement_point) {
-            return Err(MemberError::WrongSettlement { id: self.id.clone(), round_id });
-        }
-        self.tell(pending.slot, bought, sold)?;
-        Ok(Fill { bought_wh_q16: bought, sold_wh_q16: sold, trade: settled.outcome.trade })
+        let (salt, digest) = pending.sealed.ok_or_else(missing)?;
+        let Pending { slot, quantities_wh, .. } = pending;
+        let own = OwnBid { account: self.account(), digest, salt, quantities_wh };
+        let fill =
+            own.fill(&self.wallet, self.key_epoch, community, settled).map_err(|fault| match fault {
+                FillFault::Missing | FillFault::OtherBid => missing(),
+                FillFault::WrongPoint | FillFault::NoKeys => {
+                    MemberError::WrongSettlement { id: self.id.clone(), round_id }
+                }
+            })?;
+        self.tell(slot, fill.bought_wh_q16, fill.sold_wh_q16)?;
+        Ok(fill)
     }
 
     /// The round was void: nothing was traded.

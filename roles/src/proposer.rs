@@ -4,6 +4,7 @@
 //! checked by everybody, everything else follows from the state.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use thiserror::Error;
 use veilgrid_crypto::dlog::SmallLog;
 use veilgrid_crypto::opening::{OpeningShare, ShareFault, verify_share};
@@ -59,11 +60,68 @@ pub enum ProposerError {
     },
 }
 
-/// Shares that wait for their block, and the table of small logarithms.
+/// What a round that is closed waits for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Transactions that follow from the state alone.
+    Transactions(Vec<Transaction>),
+    /// Shares of validators.
+    Shares(Box<ShareRequest>),
+    /// Nothing that a proposer can do.
+    Wait,
+}
+
+/// The steps of rounds, with the table of small logarithms that finds opened values.
+#[derive(Default)]
+pub struct Steps {
+    log: Option<Arc<SmallLog>>,
+}
+
+impl Steps {
+    /// Uses a table that was built elsewhere; one that is too small for a round is replaced.
+    pub fn use_log(&mut self, log: Arc<SmallLog>) {
+        self.log = Some(log);
+    }
+
+    /// The next step of a round on `state`: the value of an opening, the outcome, the settlement, the voiding, or the
+    /// shares that are to be found elsewhere.
+    ///
+    /// # Errors
+    /// [`ProposerError`], which bids with valid proofs exclude.
+    pub fn next(&mut self, state: &State, round_id: u64) -> Result<Step, ProposerError> {
+        let refused = |refusal| ProposerError::Refused { round_id, refusal };
+        Ok(match state.expected(round_id).map_err(refused)? {
+            Expected::Shares(request) => Step::Shares(request),
+            Expected::Value { opening_index, opened, bound_wh, .. } => {
+                let value_wh =
+                    self.log(bound_wh).solve(&opened).ok_or(ProposerError::NoValue { round_id, bound_wh })?;
+                Step::Transactions(vec![Transaction::OpenedValue { round_id, opening_index, value_wh }])
+            }
+            Expected::Clear { outcome } => Step::Transactions(vec![Transaction::Clear { round_id, outcome }]),
+            Expected::Settle { .. } => match state.settlement_points(round_id) {
+                Some(points) => Step::Transactions(vec![Transaction::Settle { round_id, points }]),
+                None => Step::Wait,
+            },
+            Expected::Void { reason } => Step::Transactions(vec![Transaction::Void { round_id, reason }]),
+            Expected::NotOpened | Expected::Bids { .. } | Expected::Done => Step::Wait,
+        })
+    }
+
+    /// The table for values up to `bound_wh`, built again only when the bound grows.
+    fn log(&mut self, bound_wh: u64) -> &SmallLog {
+        let enough = self.log.as_ref().is_some_and(|log| log.bound() >= bound_wh);
+        if !enough {
+            self.log = None;
+        }
+        self.log.get_or_insert_with(|| Arc::new(SmallLog::new(bound_wh)))
+    }
+}
+
+/// Shares that wait for their block, and the steps of rounds.
 #[derive(Default)]
 pub struct Proposer {
     shares: BTreeMap<(u64, u32), BTreeMap<u16, OpeningShare>>,
-    log: Option<SmallLog>,
+    steps: Steps,
 }
 
 impl Proposer {
@@ -86,8 +144,12 @@ impl Proposer {
             _ => return Err(ShareRefusal::NotAwaited { round_id, opening_index }),
         };
         let ShareRequest { context, weights, r_total, .. } = &*request;
-        verify_share(context, weights, state.community().keys(), r_total, share).map_err(|fault| {
-            ShareRefusal::False { round_id, opening_index, validator: share.validator, fault }
+        let keys = state.community().keys().ok_or(ShareRefusal::NotAwaited { round_id, opening_index })?;
+        verify_share(context, weights, keys, r_total, share).map_err(|fault| ShareRefusal::False {
+            round_id,
+            opening_index,
+            validator: share.validator,
+            fault,
         })?;
         self.shares.entry((round_id, opening_index)).or_default().insert(share.validator, *share);
         Ok(())
@@ -121,21 +183,10 @@ impl Proposer {
     }
 
     fn step(&mut self, state: &State, round_id: u64) -> Result<Vec<Transaction>, ProposerError> {
-        let refused = |refusal| ProposerError::Refused { round_id, refusal };
-        Ok(match state.expected(round_id).map_err(refused)? {
-            Expected::Shares(request) => self.shares_for(round_id, &request),
-            Expected::Value { opening_index, opened, bound_wh, .. } => {
-                let value_wh =
-                    self.log(bound_wh).solve(&opened).ok_or(ProposerError::NoValue { round_id, bound_wh })?;
-                vec![Transaction::OpenedValue { round_id, opening_index, value_wh }]
-            }
-            Expected::Clear { outcome } => vec![Transaction::Clear { round_id, outcome }],
-            Expected::Settle { .. } => {
-                let points = state.settlement_points(round_id);
-                points.map(|points| Transaction::Settle { round_id, points }).into_iter().collect()
-            }
-            Expected::Void { reason } => vec![Transaction::Void { round_id, reason }],
-            Expected::NotOpened | Expected::Bids { .. } | Expected::Done => Vec::new(),
+        Ok(match self.steps.next(state, round_id)? {
+            Step::Transactions(transactions) => transactions,
+            Step::Shares(request) => self.shares_for(round_id, &request),
+            Step::Wait => Vec::new(),
         })
     }
 
@@ -149,14 +200,5 @@ impl Proposer {
             .map(|share| Transaction::OpeningShare { round_id, opening_index, share: *share })
             .collect();
         if chosen.len() == usize::from(request.missing) { chosen } else { Vec::new() }
-    }
-
-    /// The table for values up to `bound_wh`, built again only when the bound grows.
-    fn log(&mut self, bound_wh: u64) -> &SmallLog {
-        let enough = self.log.as_ref().is_some_and(|log| log.bound() >= bound_wh);
-        if !enough {
-            self.log = None;
-        }
-        self.log.get_or_insert_with(|| SmallLog::new(bound_wh))
     }
 }

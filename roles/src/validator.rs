@@ -123,11 +123,12 @@ impl Validator {
 
     /// Verifies bids before they come in a block. The verdicts are remembered, so that the block costs nothing more.
     pub fn admit(&mut self, round_id: u64, bids: &[SealedBid]) -> Vec<Result<(), BidFault>> {
-        let Some(round) = self.state.round_context(round_id) else {
+        let (Some(round), Some(params)) =
+            (self.state.round_context(round_id), self.state.community().bid_params())
+        else {
             let last = self.state.last_round_id().unwrap_or(0);
             return bids.iter().map(|_| Err(BidFault::Round { bid: round_id, round: last })).collect();
         };
-        let params = self.state.community().bid_params();
         let verdicts = self.verdicts.verify(params, &round, bids);
         verdicts.into_iter().map(|verdict| verdict.map(|_| ())).collect()
     }
@@ -166,7 +167,7 @@ impl Validator {
         if request.have.contains(&self.index()) || self.released.contains(&(round_id, opening_index)) {
             return None;
         }
-        let keys = self.state.community().keys();
+        let keys = self.state.community().keys()?;
         let share =
             release_share(&request.context, &request.weights, &self.shares, keys, &request.r_total, rng)
                 .ok()?;

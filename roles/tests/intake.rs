@@ -1,25 +1,34 @@
-//! What the aggregator's intake admits, and what becomes of receipts whose bids no block takes.
+//! What an intake admits, what it refuses and why, and what becomes of its promises after a restart.
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use veilgrid_crypto::bid::{SealedBid, seal_bid};
-use veilgrid_crypto::envelope::EnvelopeKey;
+use veilgrid_crypto::bid::{BidFault, SealedBid, seal_bid};
+use veilgrid_crypto::envelope::{ENVELOPE_OVERHEAD, EnvelopeKey, seal_envelope};
+use veilgrid_crypto::receipt::Receipt;
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_crypto::wallet::{Wallet, WalletSeed};
+use veilgrid_ledger::builder::genesis_block;
+use veilgrid_ledger::genesis::{Genesis, NetworkKeys};
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::state::State;
+use veilgrid_ledger::timing::RoundTiming;
+use veilgrid_ledger::verdicts::{BidVerdicts, VerifyAll};
 use veilgrid_market::{Grid, Rule};
-use veilgrid_roles::intake::{Intake, IntakeError, Received};
+use veilgrid_roles::intake::{
+    Admitted, Concluded, Intake, IntakeError, MAX_FAILED_PROOFS, Received, RestoreError, envelope_bytes,
+};
 use veilgrid_roles::local::{Founding, LocalCommunity, threshold_for};
 use veilgrid_roles::member::envelope_for;
 
 const EPOCH: u64 = 1;
+const NOW_MS: u64 = 5_000;
 
 struct World {
     rng: ChaCha20Rng,
     wallets: Vec<Wallet>,
     community: LocalCommunity,
     envelope_key: [u8; 32],
+    receipt_key: SigningKey,
 }
 
 fn world() -> World {
@@ -34,104 +43,414 @@ fn world() -> World {
         max_members: 3,
         slot_seconds: 900,
         threshold: threshold_for(4),
+        timing: None,
     };
     let members = wallets.iter().map(|wallet| wallet.account_key(EPOCH).verifying_key().to_bytes()).collect();
     let founding = Founding { params, validators: 4, members, key_epoch: EPOCH, time_unix_ms: 0 };
     let mut community = LocalCommunity::found(&founding, &mut rng).expect("founded");
     community.open_round(1, 900, 0).expect("open");
     let envelope_key = *EnvelopeKey::generate(&mut rng).to_bytes().expose();
-    World { rng, wallets, community, envelope_key }
+    let receipt_key = SigningKey::generate(&mut rng);
+    World { rng, wallets, community, envelope_key, receipt_key }
 }
 
 impl World {
     fn state(&self) -> State {
         self.community.state().clone()
     }
-    fn intake(&mut self, last_sequence: u64) -> Intake {
-        let receipt_key = SigningKey::generate(&mut self.rng);
-        Intake::new(EnvelopeKey::from_bytes(&self.envelope_key), receipt_key, self.state(), last_sequence)
+    fn key(&self) -> EnvelopeKey {
+        EnvelopeKey::from_bytes(&self.envelope_key)
+    }
+    fn intake(&self, last_sequence: u64) -> Intake {
+        Intake::new(self.key(), self.receipt_key.clone(), self.state(), last_sequence)
+    }
+    fn restore(&self, journal: &[Admitted]) -> Result<(Intake, Vec<Admitted>), RestoreError> {
+        let pairs = journal.iter().map(|one| (one.bid.clone(), one.receipt.clone()));
+        Intake::restore(self.key(), self.receipt_key.clone(), self.state(), 0, pairs)
     }
     fn bid(&mut self, member: usize, quantity_wh: u64) -> SealedBid {
         let state = self.state();
+        let params = state.community().bid_params().expect("keys");
         let context = state.round_context(1).expect("open");
         let quantities_wh = [quantity_wh, 0, 0, 0];
-        seal_bid(
-            state.community().bid_params(),
-            &context,
-            &self.wallets[member],
-            &quantities_wh,
-            &mut self.rng,
-        )
-        .expect("sealed")
+        seal_bid(params, &context, &self.wallets[member], &quantities_wh, &mut self.rng).expect("sealed")
     }
     fn receive(&mut self, intake: &mut Intake, bid: &SealedBid) -> Result<Received, IntakeError> {
-        let key = EnvelopeKey::from_bytes(&self.envelope_key).public();
         let ledger_id = self.state().community().ledger_id();
-        intake.receive(&envelope_for(&key, &ledger_id, bid, &mut self.rng))
+        intake.receive(&envelope_for(&self.key().public(), &ledger_id, bid, &mut self.rng), NOW_MS)
+    }
+    /// Verifies what waits and concludes.
+    fn conclude(&mut self, intake: &mut Intake) -> Concluded {
+        let state = self.state();
+        let batch = intake.batch(usize::MAX);
+        let context = state.round_context(1).expect("open");
+        let verdicts = VerifyAll.verify(state.community().bid_params().expect("keys"), &context, &batch);
+        let verdicts = batch.into_iter().zip(verdicts.into_iter().map(|verdict| verdict.map(|_| ())));
+        intake.conclude(verdicts.collect(), NOW_MS, &mut self.rng)
+    }
+    /// A batch of this bid whose verdict is that its proof is false.
+    fn fail(&mut self, intake: &mut Intake, bid: &SealedBid) {
+        assert!(matches!(self.receive(intake, bid), Ok(Received::Waiting(_))));
+        let concluded = intake.conclude(vec![(bid.clone(), Err(BidFault::Range))], NOW_MS, &mut self.rng);
+        assert_eq!(concluded.answers, [(bid.digest(), Err(IntakeError::Fault(BidFault::Range)))]);
+        assert!(concluded.admitted.is_empty());
+    }
+    fn admit(&mut self, intake: &mut Intake, bid: &SealedBid) -> Admitted {
+        assert!(matches!(self.receive(intake, bid), Ok(Received::Waiting(_))));
+        let mut concluded = self.conclude(intake);
+        assert_eq!(concluded.admitted.len(), 1);
+        concluded.admitted.remove(0)
     }
 }
 
-/// A repeated R would make the ledger refuse the whole block, with everybody else's bids in it.
+fn receipt_of(concluded: &Concluded) -> &Receipt {
+    concluded.answers[0].1.as_ref().expect("a receipt")
+}
+
+#[test]
+fn a_receipt_names_the_bid_and_the_same_bytes_get_it_again_even_after_the_close() {
+    let mut w = world();
+    let mut intake = w.intake(0);
+    let bid = w.bid(0, 1);
+    let Admitted { receipt, on_ledger, .. } = w.admit(&mut intake, &bid);
+    assert!(!on_ledger);
+    assert_eq!(receipt.verify(&w.receipt_key.verifying_key()), Ok(()));
+    assert_eq!((receipt.bid_digest, receipt.account, receipt.sequence), (bid.digest(), bid.account, 1));
+    assert_eq!(w.receive(&mut intake, &bid), Ok(Received::Repeated(receipt.clone())));
+    let other = w.bid(0, 2);
+    assert!(matches!(w.receive(&mut intake, &other), Err(IntakeError::Conflict { round_id: 1, .. })));
+
+    // Closed and not finished: the blocks up to the close.
+    let (late, filled) = (w.bid(2, 2), [bid.clone(), w.bid(1, 3)]);
+    let mut rng = ChaCha20Rng::seed_from_u64(12);
+    w.community.submit(1, &filled, 0, &mut rng).expect("on the ledger");
+    w.community.finish_round(1, 0, &mut rng).expect("settled");
+    let mut closed = State::from_genesis_block(&w.community.blocks()[0]).expect("genesis");
+    for block in &w.community.blocks()[1..4] {
+        closed.apply_block(block, &mut VerifyAll).expect("a block");
+    }
+    assert!(closed.round(1).is_some());
+    intake.advance(closed);
+    assert_eq!(intake.receive_bid(bid, NOW_MS), Ok(Received::Repeated(receipt)));
+    assert_eq!(intake.receive_bid(late, NOW_MS), Err(IntakeError::NotOpen { round_id: 1 }));
+}
+
+#[test]
+fn a_finished_round_is_forgotten() {
+    let mut w = world();
+    let mut intake = w.intake(0);
+    let (bid, waiting) = (w.bid(0, 1), w.bid(1, 1));
+    w.admit(&mut intake, &bid);
+    assert!(matches!(w.receive(&mut intake, &waiting), Ok(Received::Waiting(_))));
+    let mut rng = ChaCha20Rng::seed_from_u64(12);
+    w.community.finish_round(1, 0, &mut rng).expect("void");
+    intake.advance(w.state());
+    assert!(!intake.awaits(&waiting.digest()) && intake.batch(9).is_empty());
+    assert_eq!(intake.receive_bid(bid, NOW_MS), Err(IntakeError::NotOpen { round_id: 1 }));
+}
+
+#[test]
+fn an_older_state_does_not_take_the_intake_back() {
+    let mut w = world();
+    let old = State::from_genesis_block(&w.community.blocks()[0]).expect("genesis");
+    let mut intake = w.intake(0);
+    intake.advance(old);
+    let bid = w.bid(0, 1);
+    assert!(matches!(w.receive(&mut intake, &bid), Ok(Received::Waiting(_))));
+}
+
+#[test]
+fn size_envelope_form_round_and_membership_are_told_apart() {
+    let mut w = world();
+    let mut intake = w.intake(0);
+    let state = w.state();
+    let (ledger_id, bytes) = (state.community().ledger_id(), envelope_bytes(state.community().params()));
+    let bid = w.bid(0, 1);
+    assert_eq!(bytes, bid.to_bytes().len() + ENVELOPE_OVERHEAD);
+    for found in [0, bytes - 1, bytes + 1] {
+        let refused = intake.receive(&vec![0; found], NOW_MS);
+        assert_eq!(refused, Err(IntakeError::Size { found, expected: bytes }));
+    }
+    assert!(matches!(intake.receive(&vec![0; bytes], NOW_MS), Err(IntakeError::Envelope(_))));
+    let key = w.key().public();
+    let moved = seal_envelope(&key, &ledger_id, 2, &bid.to_bytes(), &mut w.rng);
+    assert_eq!(intake.receive(&moved, NOW_MS), Err(IntakeError::RoundMismatch { envelope: 2, bid: 1 }));
+    let later = SealedBid { round_id: 2, ..bid.clone() };
+    assert_eq!(w.receive(&mut intake, &later), Err(IntakeError::NotYetOpen { round_id: 2 }));
+    let stranger = SigningKey::generate(&mut w.rng).verifying_key().to_bytes();
+    let foreign = SealedBid { account: stranger, ..bid };
+    assert_eq!(w.receive(&mut intake, &foreign), Err(IntakeError::NotAMember { account: stranger }));
+    assert!(intake.batch(9).is_empty());
+}
+
+/// Threat: anybody can write a member's account on a bid.
+#[test]
+fn strangers_can_neither_take_an_accounts_places_nor_use_up_its_quota() {
+    let mut w = world();
+    let mut intake = w.intake(0);
+    let own = w.bid(0, 1);
+    for forgery in 0..10 {
+        let mut forged = own.clone();
+        forged.note[0] ^= 1 + forgery;
+        let refused = w.receive(&mut intake, &forged);
+        assert_eq!(refused, Err(IntakeError::Fault(BidFault::Signature)));
+    }
+    assert!(intake.batch(9).is_empty());
+    let admitted = w.admit(&mut intake, &own);
+    assert_eq!(admitted.receipt.bid_digest, own.digest());
+}
+
+#[test]
+fn two_different_bids_of_an_account_wait_at_once_and_the_same_one_takes_no_place() {
+    let mut w = world();
+    let mut intake = w.intake(0);
+    let bids = [w.bid(0, 1), w.bid(0, 2), w.bid(0, 3)];
+    for bid in [&bids[0], &bids[0], &bids[1], &bids[1]] {
+        assert_eq!(w.receive(&mut intake, bid), Ok(Received::Waiting(bid.digest())));
+    }
+    assert!(matches!(w.receive(&mut intake, &bids[2]), Err(IntakeError::TooManyWaiting { .. })));
+    let of_another = w.bid(1, 1);
+    assert!(matches!(w.receive(&mut intake, &of_another), Ok(Received::Waiting(_))));
+    assert_eq!(intake.batch(9).len(), 3);
+    let concluded = w.conclude(&mut intake);
+    let conflicts = concluded
+        .answers
+        .iter()
+        .filter(|(_, answer)| matches!(answer, Err(IntakeError::Conflict { .. })))
+        .count();
+    assert_eq!((concluded.admitted.len(), conflicts), (2, 1));
+}
+
+#[test]
+fn after_three_false_proofs_an_account_is_not_looked_at_again_in_the_round() {
+    let mut w = world();
+    let mut intake = w.intake(0);
+    for failure in 1..=MAX_FAILED_PROOFS {
+        let bid = w.bid(0, failure as u64);
+        w.fail(&mut intake, &bid);
+    }
+    let honest = w.bid(0, 1);
+    let refused = w.receive(&mut intake, &honest);
+    assert_eq!(refused, Err(IntakeError::QuotaExhausted { account: honest.account, round_id: 1 }));
+    assert!(intake.batch(9).is_empty());
+    let of_another = w.bid(1, 1);
+    w.admit(&mut intake, &of_another);
+}
+
+/// Two failures and two waiting bids would be four failures.
+#[test]
+fn waiting_bids_count_towards_the_quota() {
+    let mut w = world();
+    let mut intake = w.intake(0);
+    for failure in 1..MAX_FAILED_PROOFS {
+        let bid = w.bid(0, failure as u64);
+        w.fail(&mut intake, &bid);
+    }
+    let (last, more) = (w.bid(0, 1), w.bid(0, 2));
+    assert!(matches!(w.receive(&mut intake, &last), Ok(Received::Waiting(_))));
+    assert!(matches!(w.receive(&mut intake, &more), Err(IntakeError::TooManyWaiting { .. })));
+}
+
+#[test]
+fn the_end_of_a_round_is_nobodys_failure() {
+    let mut w = world();
+    let mut intake = w.intake(0);
+    let bid = w.bid(0, 1);
+    for _ in 0..MAX_FAILED_PROOFS {
+        w.receive(&mut intake, &bid).expect("waits");
+        let ended = Err(BidFault::Round { bid: 1, round: 2 });
+        intake.conclude(vec![(bid.clone(), ended)], NOW_MS, &mut w.rng);
+    }
+    w.admit(&mut intake, &bid);
+}
+
+/// Whoever has sent a false proof shares no batch with those who have not.
+#[test]
+fn a_batch_is_first_come_first_served_and_suspects_wait_alone() {
+    let mut w = world();
+    let mut intake = w.intake(0);
+    let bad = w.bid(0, 1);
+    w.fail(&mut intake, &bad);
+    let (again, second, third) = (w.bid(0, 2), w.bid(2, 1), w.bid(1, 1));
+    for bid in [&again, &second, &third] {
+        w.receive(&mut intake, bid).expect("waits");
+    }
+    assert_eq!(intake.batch(9), [second.clone(), third.clone()]);
+    assert_eq!(intake.batch(1), [second]);
+    w.conclude(&mut intake);
+    assert_eq!(intake.batch(9), [again]);
+}
+
+#[test]
+fn bids_whose_batch_has_no_verdict_are_dropped_and_may_come_again() {
+    let mut w = world();
+    let mut intake = w.intake(0);
+    let bid = w.bid(0, 1);
+    w.receive(&mut intake, &bid).expect("waits");
+    intake.forget(&[bid.digest()]);
+    assert!(!intake.awaits(&bid.digest()) && intake.batch(9).is_empty());
+    w.admit(&mut intake, &bid);
+}
+
+/// A repeated R would make the ledger refuse the whole transaction, with everybody else's bids in it.
 #[test]
 fn a_repeated_handle_is_refused_before_it_sinks_a_block() {
     let mut w = world();
     let mut intake = w.intake(0);
     let (first, mut second) = (w.bid(0, 1), w.bid(1, 2));
     second.r = first.r;
-    let answers = intake.conclude(vec![(first, Ok(())), (second, Ok(()))], &mut w.rng);
-    assert!(answers[0].1.is_ok());
-    assert!(matches!(answers[1].1, Err(IntakeError::HandleRepeated { round_id: 1, .. })));
-    assert_eq!(intake.take_admitted().len(), 1);
+    let concluded = intake.conclude(vec![(first, Ok(())), (second, Ok(()))], NOW_MS, &mut w.rng);
+    assert!(concluded.answers[0].1.is_ok());
+    assert!(matches!(concluded.answers[1].1, Err(IntakeError::HandleRepeated { round_id: 1, .. })));
+    assert_eq!(concluded.admitted.len(), 1);
 }
 
 #[test]
-fn a_bid_that_no_block_took_may_come_again_and_another_one_may_take_its_place() {
+fn no_promise_is_signed_after_the_close() {
     let mut w = world();
     let mut intake = w.intake(0);
     let bid = w.bid(0, 1);
-    assert!(matches!(w.receive(&mut intake, &bid), Ok(Received::Waiting(_))));
-    let receipt = intake.conclude(vec![(bid.clone(), Ok(()))], &mut w.rng).remove(0).1.expect("admitted");
-    assert_eq!(w.receive(&mut intake, &bid), Ok(Received::Repeated(receipt)));
-    let other = w.bid(0, 2);
-    assert!(matches!(w.receive(&mut intake, &other), Err(IntakeError::Conflict { .. })));
-    let admitted = intake.take_admitted();
-    intake.withdraw(&admitted);
-    assert!(matches!(w.receive(&mut intake, &bid), Ok(Received::Waiting(_))));
-    assert!(matches!(w.receive(&mut intake, &other), Ok(Received::Waiting(_))));
-    let answers = intake.conclude(vec![(bid, Ok(())), (other, Ok(()))], &mut w.rng);
-    assert!(answers[0].1.is_ok() && matches!(answers[1].1, Err(IntakeError::Conflict { .. })));
+    w.receive(&mut intake, &bid).expect("waits");
+    let mut rng = ChaCha20Rng::seed_from_u64(12);
+    w.community.finish_round(1, 0, &mut rng).expect("void");
+    intake.advance(w.state());
+    let concluded = intake.conclude(vec![(bid, Ok(()))], NOW_MS, &mut w.rng);
+    assert!(matches!(concluded.answers[0].1, Err(IntakeError::NotOpen { round_id: 1 })));
+    assert!(concluded.admitted.is_empty());
 }
 
 #[test]
-fn after_a_restart_bids_on_the_ledger_are_known_and_receipts_go_on_counting() {
+fn a_withdrawn_bid_may_come_again_and_another_one_may_take_its_place() {
+    let mut w = world();
+    let mut intake = w.intake(0);
+    let (bid, other) = (w.bid(0, 1), w.bid(0, 2));
+    let first = w.admit(&mut intake, &bid);
+    intake.withdraw(std::slice::from_ref(&first));
+    assert!(matches!(w.receive(&mut intake, &other), Ok(Received::Waiting(_))));
+    assert!(matches!(w.receive(&mut intake, &bid), Ok(Received::Waiting(_))));
+    let concluded = w.conclude(&mut intake);
+    assert_eq!(concluded.admitted.len(), 1);
+    let second = receipt_of(&concluded);
+    assert_eq!((second.bid_digest, second.sequence), (other.digest(), first.receipt.sequence + 1));
+}
+
+#[test]
+fn after_a_restart_the_same_bytes_get_the_same_receipt_and_numbers_go_on() {
+    let mut w = world();
+    let mut intake = w.intake(40);
+    let bids = [w.bid(0, 1), w.bid(1, 1), w.bid(2, 1)];
+    let journal = [w.admit(&mut intake, &bids[0]), w.admit(&mut intake, &bids[1])];
+    let mut rng = ChaCha20Rng::seed_from_u64(12);
+    w.community.submit(1, &bids[..1], 0, &mut rng).expect("on the ledger");
+    let (mut restored, promised) = w.restore(&journal).expect("its own journal");
+    assert_eq!(promised, journal[1..], "what is not on the ledger yet");
+    for one in &journal {
+        assert_eq!(w.receive(&mut restored, &one.bid), Ok(Received::Repeated(one.receipt.clone())));
+    }
+    let other = w.bid(1, 2);
+    assert!(matches!(w.receive(&mut restored, &other), Err(IntakeError::Conflict { .. })));
+    assert_eq!(w.admit(&mut restored, &bids[2]).receipt.sequence, 43);
+}
+
+/// The journal holds what was written before its failure was known; only the later receipt has left.
+#[test]
+fn a_receipt_that_was_withdrawn_after_it_was_written_does_not_come_back() {
+    let mut w = world();
+    let mut intake = w.intake(0);
+    let (bid, other) = (w.bid(0, 1), w.bid(0, 2));
+    let first = w.admit(&mut intake, &bid);
+    intake.withdraw(std::slice::from_ref(&first));
+    let second = w.admit(&mut intake, &other);
+    let (mut restored, promised) = w.restore(&[second.clone(), first]).expect("its own journal");
+    assert_eq!(promised, std::slice::from_ref(&second));
+    assert_eq!(w.receive(&mut restored, &other), Ok(Received::Repeated(second.receipt)));
+    assert!(matches!(w.receive(&mut restored, &bid), Err(IntakeError::Conflict { .. })));
+}
+
+#[test]
+fn finished_rounds_of_a_journal_count_and_take_no_room() {
+    let mut w = world();
+    let mut intake = w.intake(6);
+    let bid = w.bid(0, 1);
+    let journal = [w.admit(&mut intake, &bid)];
+    let mut rng = ChaCha20Rng::seed_from_u64(12);
+    w.community.finish_round(1, 0, &mut rng).expect("void");
+    let (mut restored, promised) = w.restore(&journal).expect("its own journal");
+    assert!(promised.is_empty());
+    assert_eq!(restored.last_sequence(), 7);
+    assert_eq!(restored.receive_bid(bid, NOW_MS), Err(IntakeError::NotOpen { round_id: 1 }));
+}
+
+#[test]
+fn a_foreign_or_damaged_journal_is_refused() {
+    let mut w = world();
+    let mut intake = w.intake(0);
+    let (bid, second) = (w.bid(0, 1), w.bid(1, 1));
+    let one = w.admit(&mut intake, &bid);
+    let two = w.admit(&mut intake, &second);
+    let refusal = |w: &World, journal: &[Admitted]| w.restore(journal).err();
+
+    let mut altered = one.clone();
+    altered.receipt.sequence = 9;
+    assert!(matches!(refusal(&w, &[altered]), Some(RestoreError::Signature(_))));
+    let swapped = Admitted { bid: second.clone(), ..one.clone() };
+    assert_eq!(refusal(&w, &[swapped]), Some(RestoreError::OtherBid { sequence: 1 }));
+
+    let key = w.receipt_key.clone();
+    let issue = |ledger_id, bid: &SealedBid, rng: &mut ChaCha20Rng| {
+        Receipt::issue(&key, ledger_id, 1, bid.account, bid.digest(), 1, rng)
+    };
+    let foreign = Admitted { receipt: issue([7; 32], &bid, &mut w.rng), ..one.clone() };
+    assert_eq!(refusal(&w, &[foreign]), Some(RestoreError::OtherLedger { sequence: 1 }));
+    let ledger_id = w.state().community().ledger_id();
+    let twice = Admitted { receipt: issue(ledger_id, &second, &mut w.rng), ..two };
+    assert_eq!(refusal(&w, &[one.clone(), twice]), Some(RestoreError::NumberRepeated { sequence: 1 }));
+    assert_eq!(refusal(&w, &[one.clone(), one]), None, "the same entry twice is no contradiction");
+}
+
+/// The bid came onto the ledger by another node: it gets a receipt here too, and is not ordered again.
+#[test]
+fn a_bid_on_the_ledger_gets_a_receipt_and_is_marked() {
     let mut w = world();
     let (bid, other) = (w.bid(0, 1), w.bid(0, 2));
     let mut rng = ChaCha20Rng::seed_from_u64(12);
     w.community.submit(1, std::slice::from_ref(&bid), 0, &mut rng).expect("on the ledger");
     let mut intake = w.intake(41);
     assert!(matches!(w.receive(&mut intake, &other), Err(IntakeError::Conflict { .. })));
-    assert!(matches!(w.receive(&mut intake, &bid), Ok(Received::Waiting(_))));
-    let receipt = intake.conclude(vec![(bid, Ok(()))], &mut w.rng).remove(0).1.expect("the same bid");
-    assert_eq!(receipt.sequence, 42);
-    assert!(intake.take_admitted().is_empty(), "it is on the ledger already");
+    let admitted = w.admit(&mut intake, &bid);
+    assert_eq!((admitted.receipt.sequence, admitted.on_ledger), (42, true));
 }
 
+/// On the ledger of a network keys come after block 0: until then nothing is decrypted or verified for anybody.
 #[test]
-fn strangers_closed_rounds_and_foreign_envelopes_are_told_apart() {
+fn before_the_keys_are_generated_nothing_is_taken() {
     let mut w = world();
-    let mut intake = w.intake(0);
-    let mut stranger = w.bid(0, 1);
-    stranger.account = SigningKey::generate(&mut w.rng).verifying_key().to_bytes();
-    assert!(matches!(w.receive(&mut intake, &stranger), Err(IntakeError::NotAMember { .. })));
-    let mut later = w.bid(0, 1);
-    later.round_id = 2;
-    assert_eq!(w.receive(&mut intake, &later), Err(IntakeError::NotOpen { round_id: 2 }));
-    assert!(matches!(intake.receive(&[0; 100]), Err(IntakeError::Envelope(_))));
-    let key = EnvelopeKey::from_bytes(&w.envelope_key).public();
-    let ledger_id = w.state().community().ledger_id();
-    let short = veilgrid_crypto::envelope::seal_envelope(&key, &ledger_id, 1, b"no bid", &mut w.rng);
-    assert!(matches!(intake.receive(&short), Err(IntakeError::Malformed(_))));
     let bid = w.bid(0, 1);
-    let moved = veilgrid_crypto::envelope::seal_envelope(&key, &ledger_id, 2, &bid.to_bytes(), &mut w.rng);
-    assert_eq!(intake.receive(&moved), Err(IntakeError::RoundMismatch { envelope: 2, bid: 1 }));
+    let network = (1..=4u8)
+        .map(|index| NetworkKeys {
+            consensus_key: [index; 32],
+            envelope_key: EnvelopeKey::generate(&mut w.rng).public().to_bytes(),
+        })
+        .collect();
+    let timing = RoundTiming {
+        first_open_unix_ms: 0,
+        interval_ms: 30_000,
+        bidding_ms: 20_000,
+        grace_blocks: 2,
+        opening_deadline_ms: 60_000,
+        suspend_after_ms: 5_000,
+        first_slot_start_unix_s: 0,
+        epoch_blocks: 1_000,
+        keygen_phase_blocks: 20,
+        max_clock_skew_ms: 2_000,
+    };
+    let mut draft = w.state().community().genesis().draft.clone();
+    draft.params.timing = Some(timing);
+    draft.network = Some(network);
+    let genesis = Genesis { draft, packages: vec![] };
+    let state = State::from_genesis_block(&genesis_block(genesis, 0)).expect("a network's genesis");
+    let bytes = envelope_bytes(state.community().params());
+    let mut intake = Intake::new(w.key(), w.receipt_key.clone(), state, 0);
+    assert_eq!(intake.receive(&vec![0; bytes], NOW_MS), Err(IntakeError::KeysNotReady));
+    assert_eq!(intake.receive_bid(bid, NOW_MS), Err(IntakeError::KeysNotReady));
 }

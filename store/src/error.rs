@@ -3,7 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
-use veilgrid_ledger::export::{ReadError, WriteError};
+use veilgrid_ledger::export::{MAX_CERTIFICATE_BYTES, ReadError, WriteError};
+use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::refusal::{BlockError, BlockFault};
 
 /// Why the store refuses or fails.
@@ -29,8 +30,11 @@ pub enum StoreError {
         /// The store.
         path: PathBuf,
     },
-    /// A newer program has written the store.
-    #[error("{} has store format {found}, this program reads {known}: use a newer program", .path.display())]
+    /// Another version of the program has written the store.
+    #[error(
+        "{} has store format {found}, this program reads {known}: use the program that fits, or build the store again \
+         from an exported ledger", .path.display()
+    )]
     Version {
         /// The store.
         path: PathBuf,
@@ -93,9 +97,40 @@ pub enum StoreError {
         height: u64,
     },
     /// Another block is stored at the height.
-    #[error("another block {height} is stored already: the new one belongs to a fork")]
+    #[error(
+        "block {} of height {height} is stored already, {} belongs to a fork: nothing was written", hex(.stored),
+        hex(.offered)
+    )]
     Fork {
         /// The height.
+        height: u64,
+        /// Hash of the stored block.
+        stored: Hash,
+        /// Hash of the refused block.
+        offered: Hash,
+    },
+    /// A certificate is empty or too long.
+    #[error("the certificate of block {height} has {bytes} bytes, 1 to {MAX_CERTIFICATE_BYTES} are allowed")]
+    Certificate {
+        /// Height of its block.
+        height: u64,
+        /// Its length.
+        bytes: usize,
+    },
+    /// A write has failed before.
+    #[error("{}: an earlier write failed, so that nothing is written any more: open the store again", .path.display())]
+    Halted {
+        /// The store.
+        path: PathBuf,
+    },
+    /// The block's bids were pruned.
+    #[error(
+        "{}, block {height}: its bids were pruned; get the whole block from a node that keeps them", .path.display()
+    )]
+    Pruned {
+        /// The store.
+        path: PathBuf,
+        /// Height of the block.
         height: u64,
     },
     /// The block's body is not the one its header names, or too large.
@@ -148,11 +183,19 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether files of the store are not what they were: what [`Store::open_or_rebuild`](crate::Store::open_or_rebuild)
+    /// builds anew.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::DamagedBlock { .. } | Self::LostBlocks { .. })
+    }
+
     /// A file-system error, with a full disk told apart.
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         let path = path.to_path_buf();
         match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                Self::DiskFull { path }
+            }
             _ => Self::Io { path, source },
         }
     }
@@ -180,6 +223,11 @@ impl StoreError {
             source => Self::Write { path: path.to_path_buf(), source },
         }
     }
+}
+
+/// The first half of a hash: enough to tell blocks apart.
+fn hex(hash: &Hash) -> String {
+    hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

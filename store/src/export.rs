@@ -1,7 +1,8 @@
 //! Ledger files on disk: written whole or not at all.
 
 use crate::error::StoreError;
-use crate::store::{Store, block_key, get, guarded};
+use crate::record::{Form, sync_directory};
+use crate::store::Store;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Write};
@@ -10,6 +11,7 @@ use veilgrid_ledger::block::Block;
 use veilgrid_ledger::export::{LedgerReader, LedgerWriter};
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::state::State;
+use veilgrid_ledger::state::checkpoint::Checkpoint;
 
 const BUFFER_BYTES: usize = 1 << 20;
 
@@ -23,7 +25,7 @@ pub enum Existing {
 }
 
 impl Store {
-    /// Writes the whole ledger to a file for auditors. `state` is the state after the last stored block; its root
+    /// Writes the whole ledger, with certificates and with pruned blocks as they are, to a file for auditors. `state` is the state after the last stored block; its root
     /// stands in the trailer. The file appears under its name only when it is complete and on disk.
     ///
     /// # Errors
@@ -37,6 +39,14 @@ impl Store {
         self.export_with_root(path, state.root(), existing)
     }
 
+    /// Writes the whole ledger to any output. `state_root` is the root after the last block.
+    ///
+    /// # Errors
+    /// [`StoreError::DiskFull`], [`StoreError::Io`] and what reading the store can give.
+    pub fn export_to<W: Write>(&self, output: W, state_root: Hash) -> Result<W, StoreError> {
+        self.write_ledger(output, state_root, Path::new("the output"))
+    }
+
     fn export_with_root(&self, path: &Path, state_root: Hash, existing: Existing) -> Result<(), StoreError> {
         write_whole(path, existing, |file| self.write_ledger(file, state_root, path))
     }
@@ -46,14 +56,22 @@ impl Store {
         let failed = |error| StoreError::write(path, error);
         let mut writer = LedgerWriter::new(BufWriter::with_capacity(BUFFER_BYTES, output)).map_err(failed)?;
         let count = self.tip().map_or(0, |tip| tip.height.saturating_add(1));
+        // One of a block that this store does not have (any more) leads nowhere.
+        let leads = |bytes: &Vec<u8>| Checkpoint::from_bytes(bytes).is_ok_and(|found| found.height < count);
+        let checkpoint = self.checkpoint()?.filter(leads);
         for height in 0..count {
-            let bytes = guarded(&self.path, || get(&self.db, &self.path, &block_key(height)))?;
-            let bytes = bytes.ok_or_else(|| StoreError::DamagedBlock {
-                path: self.path.clone(),
-                height,
-                why: "it is missing".into(),
-            })?;
-            writer.block_bytes(&bytes).map_err(failed)?;
+            let missing = || self.damaged(height, "it is missing".into());
+            let (form, bytes) = self.resolve(height)?.ok_or_else(missing)?;
+            match form {
+                Form::Full => writer.block_bytes(&bytes).map_err(failed)?,
+                Form::Pruned => writer.pruned_bytes(&bytes).map_err(failed)?,
+            }
+            if let Some(certificate) = self.certificate(height)? {
+                writer.certificate(&certificate).map_err(failed)?;
+            }
+            if let Some(checkpoint) = checkpoint.as_ref().filter(|_| height == 0) {
+                writer.checkpoint(checkpoint).map_err(failed)?;
+            }
         }
         let buffer = writer.finish(state_root).map_err(failed)?;
         buffer.into_inner().map_err(|error| StoreError::io(path, error.into_error()))
@@ -102,7 +120,8 @@ fn write_whole(
     let file = write(file)?;
     file.sync_all().map_err(|source| StoreError::io(path, source))?;
     publish(&temporary.0, path, existing)?;
-    sync_directory(path)
+    let directory = path.parent().unwrap_or(Path::new("."));
+    sync_directory(directory).map_err(|source| StoreError::io(directory, source))
 }
 
 /// Opens a ledger file; the blocks stream.
@@ -149,16 +168,6 @@ fn publish(temporary: &Path, path: &Path, existing: Existing) -> Result<(), Stor
         },
     };
     linked.map_err(|source| StoreError::io(path, source))
-}
-
-/// The name is durable when the directory is.
-fn sync_directory(path: &Path) -> Result<(), StoreError> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let sync = File::open(directory).and_then(|directory| directory.sync_all());
-    sync.map_err(|source| StoreError::io(directory, source))
 }
 
 #[cfg(test)]

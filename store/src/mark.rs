@@ -4,8 +4,11 @@
 //! take acknowledged blocks away and leave a shorter chain that looks whole. The mark is a small file beside it, which
 //! names the last acknowledged block: a store that ends before its mark has lost blocks and says so.
 //!
+//! It also says how many certificates there were at the last flush, which may come without a block.
+//!
 //! Two slots are written in turn, so that a write that is cut off leaves the mark before it. A slot is
-//! `height u64 ‖ block hash ‖ SHA-256 of both`; slots that don't hold are ignored.
+//! `number u64 ‖ height u64 ‖ block hash ‖ certificates u64 ‖ SHA-256 of all`; slots that don't hold are ignored, and
+//! the higher number counts.
 
 use crate::error::StoreError;
 use crate::store::Tip;
@@ -15,16 +18,30 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 const FILE_NAME: &str = "acknowledged";
-const CONTENT_BYTES: usize = 8 + 32;
+const CONTENT_BYTES: usize = 8 + 8 + 32 + 8;
 const SLOT_BYTES: usize = CONTENT_BYTES + 32;
 /// Slots lie in different sectors, so that one torn sector spoils one of them.
 const SLOT_DISTANCE: u64 = 4096;
+
+/// What was acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Acknowledged {
+    pub(crate) tip: Tip,
+    /// How many blocks have a certificate.
+    pub(crate) certificates: u64,
+}
 
 #[derive(Debug)]
 pub(crate) struct Mark {
     file: File,
     path: PathBuf,
-    marked: Option<Tip>,
+    number: u64,
+    marked: Option<Acknowledged>,
+}
+
+/// Whether a directory holds, or held, a store.
+pub(crate) fn is_marked(directory: &Path) -> bool {
+    directory.join(FILE_NAME).exists()
 }
 
 impl Mark {
@@ -34,48 +51,58 @@ impl Mark {
         let io = |source| StoreError::io(&path, source);
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
-        let mut marked: Option<Tip> = None;
+        let mut last: Option<(u64, Acknowledged)> = None;
         for slot in 0..2 {
-            let tip = read_slot(&mut file, slot).map_err(io)?;
-            if tip.map(|tip| tip.height) > marked.map(|tip| tip.height) {
-                marked = tip;
+            let found = read_slot(&mut file, slot).map_err(io)?;
+            if found.map(|(number, _)| number) > last.map(|(number, _)| number) {
+                last = found;
             }
         }
-        Ok(Self { file, path, marked })
+        let (number, marked) = last.unzip();
+        Ok(Self { file, path, number: number.unwrap_or(0), marked })
     }
 
-    /// The last acknowledged block.
-    pub(crate) fn marked(&self) -> Option<Tip> {
+    /// What was acknowledged last.
+    pub(crate) fn marked(&self) -> Option<Acknowledged> {
         self.marked
     }
 
-    /// Marks a block that is on disk. When it returns, the mark is too.
-    pub(crate) fn set(&mut self, tip: Tip) -> Result<(), StoreError> {
-        let slot = encode(&tip);
+    /// Marks what is on disk. When it returns, the mark is too.
+    pub(crate) fn set(&mut self, acknowledged: Acknowledged) -> Result<(), StoreError> {
+        let number = self.number.saturating_add(1);
+        let slot = encode(number, &acknowledged);
         let written = self
             .file
-            .seek(SeekFrom::Start(tip.height % 2 * SLOT_DISTANCE))
+            .seek(SeekFrom::Start(number % 2 * SLOT_DISTANCE))
             .and_then(|_| self.file.write_all(&slot))
             .and_then(|()| self.file.sync_data());
         written.map_err(|source| StoreError::io(&self.path, source))?;
-        self.marked = Some(tip);
+        (self.number, self.marked) = (number, Some(acknowledged));
         Ok(())
     }
 }
 
-fn encode(tip: &Tip) -> Vec<u8> {
-    let content = [tip.height.to_be_bytes().as_slice(), &tip.hash].concat();
+fn encode(number: u64, acknowledged: &Acknowledged) -> Vec<u8> {
+    let Acknowledged { tip, certificates } = acknowledged;
+    let numbers = [number, tip.height, *certificates].map(u64::to_be_bytes);
+    let content = [numbers[0].as_slice(), &numbers[1], &tip.hash, &numbers[2]].concat();
     [content.as_slice(), &Sha256::digest(&content)].concat()
 }
 
-fn read_slot(file: &mut File, slot: u64) -> std::io::Result<Option<Tip>> {
+fn read_slot(file: &mut File, slot: u64) -> std::io::Result<Option<(u64, Acknowledged)>> {
     let mut bytes = Vec::with_capacity(SLOT_BYTES);
     file.seek(SeekFrom::Start(slot * SLOT_DISTANCE))?;
     Read::by_ref(file).take(SLOT_BYTES as u64).read_to_end(&mut bytes)?;
-    let Some((height, rest)) = bytes.split_first_chunk::<8>() else { return Ok(None) };
-    let Some((hash, _)) = rest.split_first_chunk::<32>() else { return Ok(None) };
+    Ok(decode(&bytes).filter(|(number, acknowledged)| encode(*number, acknowledged) == bytes))
+}
+
+fn decode(bytes: &[u8]) -> Option<(u64, Acknowledged)> {
+    let (number, rest) = bytes.split_first_chunk::<8>()?;
+    let (height, rest) = rest.split_first_chunk::<8>()?;
+    let (hash, rest) = rest.split_first_chunk::<32>()?;
+    let (certificates, _) = rest.split_first_chunk::<8>()?;
     let tip = Tip { height: u64::from_be_bytes(*height), hash: *hash };
-    Ok((encode(&tip) == bytes).then_some(tip))
+    Some((u64::from_be_bytes(*number), Acknowledged { tip, certificates: u64::from_be_bytes(*certificates) }))
 }
 
 #[cfg(test)]
@@ -85,7 +112,8 @@ mod tests {
     #[test]
     fn a_spoiled_slot_leaves_the_mark_before() {
         let directory = tempfile::tempdir().expect("directory");
-        let tip = |height| Tip { height, hash: [height as u8; 32] };
+        let tip =
+            |height| Acknowledged { tip: Tip { height, hash: [height as u8; 32] }, certificates: height / 2 };
         let mut mark = Mark::open(directory.path()).expect("mark");
         assert_eq!(mark.marked(), None);
         for height in 0..6 {
@@ -97,7 +125,7 @@ mod tests {
         let original = std::fs::read(&path).expect("read");
         for byte in 0..SLOT_BYTES {
             let mut bytes = original.clone();
-            bytes[SLOT_DISTANCE as usize + byte] ^= 1;
+            bytes[byte] ^= 1;
             std::fs::write(&path, bytes).expect("write");
             assert_eq!(Mark::open(directory.path()).expect("mark").marked(), Some(tip(4)), "byte {byte}");
         }

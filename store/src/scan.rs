@@ -1,75 +1,85 @@
 //! The check of a whole store when it is opened.
 
+use crate::certificates;
+use crate::database::Database;
 use crate::error::StoreError;
-use crate::store::{KEY_TIP, Tip, block_key, get, hash_key};
+use crate::prune::read_checkpoint;
+use crate::record::{Bodies, Chain, named_file};
+use crate::store::{KEY_PRUNED, KEY_TIP, Tip, block_key, hash_key};
+use crate::usage::LedgerBytes;
+use std::collections::BTreeSet;
 use std::path::Path;
-use veilgrid_ledger::block::{Block, BlockHeader, body_hash, split};
-use veilgrid_ledger::hash::Hash;
-use veilgrid_ledger::transaction::{DecodeContext, Transaction};
+use veilgrid_ledger::transaction::DecodeContext;
 
-/// Reads every block and checks height, parent, body and index. Returns the tip and how later blocks are decoded.
-pub(crate) fn check_all(db: &sled::Db, path: &Path) -> Result<(Option<Tip>, DecodeContext), StoreError> {
-    let Some(tip) = read_tip(db, path)? else {
-        let stray = db.contains_key(block_key(0)).map_err(|error| StoreError::database(path, error))?;
-        return if stray {
-            Err(StoreError::Damaged { path: path.to_path_buf(), why: "blocks without a tip".into() })
-        } else {
-            Ok((None, DecodeContext::Genesis))
-        };
-    };
-    let mut parent: Hash = [0; 32];
-    let mut context = DecodeContext::Genesis;
-    for height in 0..=tip.height {
-        let damaged = |why: &str| StoreError::DamagedBlock { path: path.into(), height, why: why.into() };
-        let bytes = get(db, path, &block_key(height))?.ok_or_else(|| damaged("it is missing"))?;
-        let header = check_block(&bytes, height, &parent).map_err(damaged)?;
-        parent = header.hash();
-        if get(db, path, &hash_key(&parent))?.as_deref().and_then(decode_height) != Some(height) {
-            return Err(damaged("the index does not name it"));
+/// What a store holds.
+pub(crate) struct Scanned {
+    pub(crate) tip: Option<Tip>,
+    /// How later blocks are decoded.
+    pub(crate) context: DecodeContext,
+    pub(crate) pruned_up_to: Option<u64>,
+    pub(crate) usage: LedgerBytes,
+    /// Files that records name.
+    pub(crate) named_files: BTreeSet<String>,
+}
+
+/// Reads every block and certificate and checks height, parent, body and index.
+pub(crate) fn check_all(database: &Database, bodies: &Bodies, path: &Path) -> Result<Scanned, StoreError> {
+    let tip = read_tip(database, path)?;
+    let pruned_up_to = read_pruned(database, path)?;
+    let has_checkpoint = read_checkpoint(database, path)?.is_some();
+    let mut chain = Chain::new();
+    let mut usage = LedgerBytes::default();
+    let mut named_files = BTreeSet::new();
+    if tip.is_none() && database.get(&block_key(0))?.is_some() {
+        return Err(StoreError::Damaged { path: path.to_path_buf(), why: "blocks without a tip".into() });
+    }
+    for height in 0..tip.map_or(0, |tip| tip.height.saturating_add(1)) {
+        let damaged = |why: String| StoreError::DamagedBlock { path: path.into(), height, why };
+        let record = database.get(&block_key(height))?.ok_or_else(|| damaged("it is missing".into()))?;
+        let (form, bytes) = bodies.resolve(height, &record)?.map_err(damaged)?;
+        let stored = chain.take(form, &bytes).map_err(damaged)?;
+        if database.get(&hash_key(&chain.parent))?.as_deref().and_then(decode_height) != Some(height) {
+            return Err(damaged("the index does not name it".into()));
         }
-        if height == 0 {
-            context = later_context(&bytes).ok_or_else(|| damaged("it is no genesis block"))?;
+        usage.add_block(&stored, bytes.len());
+        if let Some(certificate) = certificates::read(database, path, height)? {
+            usage.add_certificate(certificate.len());
         }
+        named_files.extend(named_file(height, &record));
     }
-    if parent != tip.hash {
-        let why = "its hash is not that of the tip".into();
-        return Err(StoreError::DamagedBlock { path: path.into(), height: tip.height, why });
-    }
-    Ok((Some(tip), context))
-}
-
-/// The hash of the header names all of it, its body hash all of the body, and the child or the tip names the hash: so
-/// that no byte of a record can change unseen.
-fn check_block(bytes: &[u8], height: u64, parent: &Hash) -> Result<BlockHeader, &'static str> {
-    let (header, body) = split(bytes).map_err(|_| "it is cut off")?;
-    if header.height != height {
-        return Err("it has another height");
-    }
-    if header.parent_hash != *parent {
-        return Err("its parent is not the block before it");
-    }
-    if header.body_hash != body_hash(body) {
-        return Err("its content was changed");
-    }
-    Ok(header)
-}
-
-fn later_context(bytes: &[u8]) -> Option<DecodeContext> {
-    let block = Block::from_bytes(bytes, &DecodeContext::Genesis).ok()?;
-    match block.transactions.first() {
-        Some(Transaction::Genesis(genesis)) => Some(DecodeContext::of(&genesis.draft)),
-        _ => None,
+    match tip {
+        // Without it nobody gets past them.
+        _ if usage.pruned_blocks > 0 && !has_checkpoint => {
+            let why = "it has pruned blocks and no checkpoint".into();
+            Err(StoreError::Damaged { path: path.to_path_buf(), why })
+        }
+        Some(tip) if chain.parent != tip.hash => {
+            let why = "its hash is not that of the tip".into();
+            Err(StoreError::DamagedBlock { path: path.into(), height: tip.height, why })
+        }
+        _ => Ok(Scanned { tip, context: chain.context, pruned_up_to, usage, named_files }),
     }
 }
 
-fn read_tip(db: &sled::Db, path: &Path) -> Result<Option<Tip>, StoreError> {
-    let Some(bytes) = get(db, path, KEY_TIP)? else { return Ok(None) };
+fn read_tip(database: &Database, path: &Path) -> Result<Option<Tip>, StoreError> {
+    let Some(bytes) = database.get(KEY_TIP)? else { return Ok(None) };
     let tip = bytes.split_first_chunk::<8>().and_then(|(height, hash)| {
         Some(Tip { height: u64::from_be_bytes(*height), hash: hash.try_into().ok()? })
     });
     match tip {
         Some(tip) => Ok(Some(tip)),
         None => Err(StoreError::Damaged { path: path.to_path_buf(), why: "the tip can't be read".into() }),
+    }
+}
+
+fn read_pruned(database: &Database, path: &Path) -> Result<Option<u64>, StoreError> {
+    let Some(bytes) = database.get(KEY_PRUNED)? else { return Ok(None) };
+    match decode_height(&bytes) {
+        Some(height) => Ok(Some(height)),
+        None => {
+            let why = "the height up to which bids were pruned can't be read".into();
+            Err(StoreError::Damaged { path: path.to_path_buf(), why })
+        }
     }
 }
 

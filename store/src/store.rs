@@ -1,35 +1,41 @@
 //! The block store.
 //!
-//! One tree, so that a block, its index entry and the tip are written as one atomic batch:
+//! One tree, so that a block, its index entry, its certificate and the tip are written as one atomic batch:
 //!
 //! ```text
 //! "format"            u16     format of this layout
 //! "tip"               u64 ‖ hash    last block
-//! "b" ‖ height        encoded block
+//! "pruned"            u64     no bids are left up to this height
+//! "checkpoint"        SHA-256(checkpoint) ‖ checkpoint    of the last pruning
+//! "b" ‖ height        a block's record (`record`)
+//! "c" ‖ height        SHA-256(height ‖ certificate) ‖ certificate
 //! "h" ‖ block hash    height
 //! ```
 //!
 //! Heights are big-endian, so that keys sort by them.
 
+use crate::certificates;
+use crate::database::Database;
 use crate::error::StoreError;
-use crate::mark::Mark;
-use crate::scan;
-use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use crate::mark::{Acknowledged, Mark, is_marked};
+use crate::rebuild;
+use crate::record::{Bodies, Form, Stored, decode, later_context};
+use crate::scan::{self, Scanned};
+use crate::usage::LedgerBytes;
 use std::path::{Path, PathBuf};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::state::State;
-use veilgrid_ledger::transaction::{DecodeContext, Transaction};
+use veilgrid_ledger::transaction::DecodeContext;
 use veilgrid_ledger::verdicts::BidVerdicts;
 
 /// Format of the layout that this program writes.
-const FORMAT: u16 = 1;
-/// Blocks are read in order and once, so that a small cache is enough.
-const CACHE_BYTES: u64 = 8 << 20;
+const FORMAT: u16 = 2;
 
 pub(crate) const KEY_FORMAT: &[u8] = b"format";
 pub(crate) const KEY_TIP: &[u8] = b"tip";
+pub(crate) const KEY_CHECKPOINT: &[u8] = b"checkpoint";
+pub(crate) const KEY_PRUNED: &[u8] = b"pruned";
 
 /// The last stored block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,35 +58,42 @@ pub enum Appended {
 /// A ledger on disk. One process owns it.
 #[derive(Debug)]
 pub struct Store {
-    pub(crate) db: sled::Db,
+    pub(crate) database: Database,
+    pub(crate) bodies: Bodies,
     pub(crate) path: PathBuf,
     tip: Option<Tip>,
     context: DecodeContext,
     mark: Mark,
+    pub(crate) pruned_up_to: Option<u64>,
+    pub(crate) usage: LedgerBytes,
+    /// Something was applied that no flush has brought to the disk yet.
+    pub(crate) unflushed: bool,
+    /// A write failed: what the disk holds is known again when the store is opened again.
+    halted: bool,
 }
 
 impl Store {
-    /// Opens or creates a store and checks everything in it: format, index, the chain of hashes, every body.
+    /// Opens or creates a store and checks everything in it: format, index, the chain of hashes, every body and every
+    /// certificate. [`Store::open_or_rebuild`] goes on with what is left of a damaged one.
     ///
     /// # Errors
     /// [`StoreError::InUse`], [`StoreError::Version`], [`StoreError::Foreign`], [`StoreError::Damaged`],
     /// [`StoreError::DamagedBlock`], [`StoreError::LostBlocks`], [`StoreError::Io`], [`StoreError::DiskFull`].
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        guarded(path, || {
-            let db = sled::Config::new()
-                .path(path)
-                .cache_capacity(CACHE_BYTES)
-                // `append` flushes; nothing is left to a timer.
-                .flush_every_ms(None)
-                .open()
-                .map_err(|error| StoreError::database(path, error))?;
-            check_format(&db, path)?;
-            let (tip, context) = scan::check_all(&db, path)?;
-            let mut mark = Mark::open(path)?;
-            check_mark(&mut mark, &db, path, tip)?;
-            tracing::debug!(path = %path.display(), height = ?tip.map(|tip| tip.height), "store opened");
-            Ok(Self { db, path: path.to_path_buf(), tip, context, mark })
-        })
+        rebuild::finish_interrupted(path)?;
+        let database = Database::open(path)?;
+        check_format(&database, path)?;
+        let bodies = Bodies::of(path);
+        bodies.create()?;
+        let Scanned { tip, context, pruned_up_to, usage, named_files } =
+            scan::check_all(&database, &bodies, path)?;
+        let mut mark = Mark::open(path)?;
+        check_mark(&mut mark, &database, path, tip, usage.certificates)?;
+        bodies.keep_only(&named_files)?;
+        tracing::debug!(path = %path.display(), height = ?tip.map(|tip| tip.height), "store opened");
+        let path = path.to_path_buf();
+        let (unflushed, halted) = (false, false);
+        Ok(Self { database, bodies, path, tip, context, mark, pruned_up_to, usage, unflushed, halted })
     }
 
     /// The last block, or none in a new store.
@@ -88,18 +101,39 @@ impl Store {
         self.tip
     }
 
-    /// Stores the next block. When it returns, the block is on disk; the same block again is no error.
+    /// Up to which height no bids are left.
+    pub fn pruned_up_to(&self) -> Option<u64> {
+        self.pruned_up_to
+    }
+
+    /// How a block is decoded.
+    pub(crate) fn context_of(&self, height: u64) -> DecodeContext {
+        if height == 0 { DecodeContext::Genesis } else { self.context }
+    }
+
+    /// How many bytes the ledger has.
+    pub fn ledger_bytes(&self) -> LedgerBytes {
+        self.usage
+    }
+
+    /// Stores the next block and, if it is there already, its certificate. When it returns, both are on disk. The same
+    /// block again is no error; a certificate that it brings is stored as by [`Store::put_certificate`].
     ///
     /// The ledger's rules are the caller's: a block is stored after [`State::apply_block`] has accepted it.
     ///
     /// # Errors
     /// [`StoreError::Gap`], [`StoreError::OtherParent`], [`StoreError::Fork`], [`StoreError::Block`],
-    /// [`StoreError::DiskFull`], [`StoreError::Io`].
-    pub fn append(&mut self, block: &Block) -> Result<Appended, StoreError> {
+    /// [`StoreError::Certificate`], [`StoreError::DiskFull`], [`StoreError::Io`]. After one of the last two, whether
+    /// the block is stored is unknown and every write is refused ([`StoreError::Halted`]) until the store is opened
+    /// again.
+    pub fn append(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<Appended, StoreError> {
+        self.writable()?;
         let (height, hash) = (block.header.height, block.hash());
-        if let Some(tip) = self.tip.filter(|tip| height <= tip.height) {
-            let same = tip == Tip { height, hash } || self.height_of(&hash)? == Some(height);
-            return if same { Ok(Appended::AlreadyThere) } else { Err(StoreError::Fork { height }) };
+        if let Some(certificate) = certificate {
+            certificates::check_length(height, certificate)?;
+        }
+        if self.tip.is_some_and(|tip| height <= tip.height) {
+            return self.append_again(height, hash, certificate);
         }
         let expected = self.tip.map_or(0, |tip| tip.height.saturating_add(1));
         if height != expected {
@@ -109,38 +143,83 @@ impl Store {
             return Err(StoreError::OtherParent { height });
         }
         block.check_body().map_err(|fault| StoreError::Block { height, fault })?;
-        self.write(block, Tip { height, hash })?;
-        if let Some(Transaction::Genesis(genesis)) = block.transactions.first() {
-            self.context = DecodeContext::of(&genesis.draft);
-        }
-        self.tip = Some(Tip { height, hash });
+        self.put(&Stored::Full(block.clone()), certificate)?;
+        self.flush()?;
         Ok(Appended::Written)
     }
 
-    fn write(&mut self, block: &Block, tip: Tip) -> Result<(), StoreError> {
-        let mut batch = sled::Batch::default();
-        batch.insert(block_key(tip.height).as_slice(), block.to_bytes());
-        batch.insert(hash_key(&tip.hash).as_slice(), &tip.height.to_be_bytes());
-        batch.insert(KEY_TIP, encode_tip(&tip));
-        guarded(&self.path, || {
-            self.db.apply_batch(batch).map_err(|error| StoreError::database(&self.path, error))?;
-            self.db.flush().map_err(|error| StoreError::database(&self.path, error))?;
-            Ok(())
-        })?;
-        self.sync_files()?;
-        self.mark.set(tip)
+    fn append_again(
+        &mut self,
+        height: u64,
+        offered: Hash,
+        certificate: Option<&[u8]>,
+    ) -> Result<Appended, StoreError> {
+        if self.height_of(&offered)? != Some(height) {
+            let stored = self.header_hash(height)?;
+            return Err(StoreError::Fork { height, stored, offered });
+        }
+        if let Some(certificate) = certificate {
+            self.put_certificate(height, certificate)?;
+        }
+        Ok(Appended::AlreadyThere)
     }
 
-    /// On Linux the database's flush ends in `sync_file_range`, which neither writes the file's length nor empties the
-    /// disk's cache: a power failure could take an acknowledged block. So its log is synchronised here, and the
-    /// directory in which it names the large values that it has synchronised itself.
-    fn sync_files(&self) -> Result<(), StoreError> {
-        for name in ["db", "blobs"] {
-            let path = self.path.join(name);
-            let sync = File::open(&path).and_then(|file| file.sync_all());
-            sync.map_err(|source| StoreError::io(&path, source))?;
+    /// Writes a block that follows the tip. It is durable after [`Store::flush`].
+    pub(crate) fn put(&mut self, stored: &Stored, certificate: Option<&[u8]>) -> Result<(), StoreError> {
+        let (height, hash) = (stored.header().height, stored.header().hash());
+        let bytes = stored.to_bytes();
+        let mut batch = sled::Batch::default();
+        batch.insert(hash_key(&hash).as_slice(), &height.to_be_bytes());
+        batch.insert(KEY_TIP, [height.to_be_bytes().as_slice(), &hash].concat());
+        if let Some(certificate) = certificate {
+            certificates::insert(&mut batch, height, certificate);
         }
+        let written = self.bodies.put(height, stored.form(), &bytes).and_then(|record| {
+            batch.insert(block_key(height).as_slice(), record);
+            self.database.apply(batch)
+        });
+        self.halt_on_error(written)?;
+        if let Some(context) = later_context(stored) {
+            self.context = context;
+        }
+        self.usage.add_block(stored, bytes.len());
+        if let Some(certificate) = certificate {
+            self.usage.add_certificate(certificate.len());
+        }
+        (self.tip, self.unflushed) = (Some(Tip { height, hash }), true);
         Ok(())
+    }
+
+    /// Brings everything to the disk; certificates that came after their block wait for this or for the next block.
+    ///
+    /// # Errors
+    /// [`StoreError::Halted`], [`StoreError::DiskFull`], [`StoreError::Io`].
+    pub fn flush(&mut self) -> Result<(), StoreError> {
+        self.writable()?;
+        if !self.unflushed {
+            return Ok(());
+        }
+        let flushed = self.database.flush().and_then(|()| match self.tip {
+            Some(tip) => self.mark.set(Acknowledged { tip, certificates: self.usage.certificates }),
+            None => Ok(()),
+        });
+        self.halt_on_error(flushed)?;
+        self.unflushed = false;
+        Ok(())
+    }
+
+    /// Refuses writes after one has failed.
+    pub(crate) fn writable(&self) -> Result<(), StoreError> {
+        if self.halted { Err(StoreError::Halted { path: self.path.clone() }) } else { Ok(()) }
+    }
+
+    pub(crate) fn halt_on_error<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        self.halted |= result.is_err();
+        // Nothing that was not acknowledged shows: the tip goes back to what is on disk for certain.
+        if self.halted {
+            self.tip = self.mark.marked().map(|marked| marked.tip);
+        }
+        result
     }
 
     /// Height of a stored block.
@@ -148,33 +227,53 @@ impl Store {
     /// # Errors
     /// [`StoreError::Damaged`], [`StoreError::Io`].
     pub fn height_of(&self, hash: &Hash) -> Result<Option<u64>, StoreError> {
-        let value = guarded(&self.path, || get(&self.db, &self.path, &hash_key(hash)))?;
-        Ok(value.as_deref().and_then(scan::decode_height))
+        let value = self.database.get(&hash_key(hash))?;
+        let height = value.as_deref().and_then(scan::decode_height);
+        Ok(height.filter(|height| self.tip.is_some_and(|tip| *height <= tip.height)))
     }
 
-    /// A stored block; none above the tip.
+    /// A stored block in the form in which it is stored; none above the tip.
     ///
     /// # Errors
-    /// [`StoreError::DamagedBlock`] when it can't be read back.
-    pub fn block(&self, height: u64) -> Result<Option<Block>, StoreError> {
-        if self.tip.is_none_or(|tip| height > tip.height) {
-            return Ok(None);
-        }
-        let damaged = |why: String| StoreError::DamagedBlock { path: self.path.clone(), height, why };
-        let bytes = guarded(&self.path, || get(&self.db, &self.path, &block_key(height)))?
-            .ok_or_else(|| damaged("it is missing".into()))?;
-        let context = if height == 0 { DecodeContext::Genesis } else { self.context };
-        let block = Block::from_bytes(&bytes, &context).map_err(|error| damaged(error.to_string()))?;
-        Ok(Some(block))
+    /// [`StoreError::DamagedBlock`] when it can't be read back, [`StoreError::Io`].
+    pub fn stored(&self, height: u64) -> Result<Option<Stored>, StoreError> {
+        let Some((form, bytes)) = self.resolve(height)? else { return Ok(None) };
+        let stored =
+            decode(form, &bytes, &self.context_of(height)).map_err(|why| self.damaged(height, why))?;
+        Ok(Some(stored))
     }
 
-    /// All blocks from the genesis on, read one at a time.
+    /// A stored block with its bids; none above the tip.
+    ///
+    /// # Errors
+    /// [`StoreError::Pruned`] when its bids are gone, and as [`Store::stored`].
+    pub fn block(&self, height: u64) -> Result<Option<Block>, StoreError> {
+        match self.stored(height)? {
+            None => Ok(None),
+            Some(Stored::Full(block)) => Ok(Some(block)),
+            Some(Stored::Pruned(_)) => Err(StoreError::Pruned { path: self.path.clone(), height }),
+        }
+    }
+
+    /// The encoding of a stored block with its bids, for whoever sends it on; none above the tip.
+    ///
+    /// # Errors
+    /// As [`Store::block`].
+    pub fn block_bytes(&self, height: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.resolve(height)? {
+            None => Ok(None),
+            Some((Form::Full, bytes)) => Ok(Some(bytes)),
+            Some((Form::Pruned, _)) => Err(StoreError::Pruned { path: self.path.clone(), height }),
+        }
+    }
+
+    /// All blocks from the genesis on, read one at a time; a pruned one is an error.
     pub fn blocks(&self) -> impl Iterator<Item = Result<Block, StoreError>> + '_ {
         let count = self.tip.map_or(0, |tip| tip.height.saturating_add(1));
         (0..count).filter_map(|height| self.block(height).transpose())
     }
 
-    /// Rebuilds the state from the blocks; none in a new store. `on_block` gets the height of each block replayed.
+    /// Rebuilds the state from the blocks of a ledger that was never pruned; none in a new store. `on_block` gets the height of each block replayed.
     ///
     /// # Errors
     /// [`StoreError::Rule`] when a stored block breaks a rule, and the errors of [`Store::block`].
@@ -196,56 +295,75 @@ impl Store {
         }
         Ok(state)
     }
+
+    /// Form and bytes of a block that should be there.
+    pub(crate) fn resolve(&self, height: u64) -> Result<Option<(Form, Vec<u8>)>, StoreError> {
+        if self.tip.is_none_or(|tip| height > tip.height) {
+            return Ok(None);
+        }
+        let record = self.database.get(&block_key(height))?;
+        let record = record.ok_or_else(|| self.damaged(height, "it is missing".into()))?;
+        let resolved = self.bodies.resolve(height, &record)?;
+        Ok(Some(resolved.map_err(|why| self.damaged(height, why))?))
+    }
+
+    fn header_hash(&self, height: u64) -> Result<Hash, StoreError> {
+        match self.stored(height)? {
+            Some(stored) => Ok(stored.header().hash()),
+            None => Err(self.damaged(height, "it is missing".into())),
+        }
+    }
+
+    pub(crate) fn damaged(&self, height: u64, why: String) -> StoreError {
+        StoreError::DamagedBlock { path: self.path.clone(), height, why }
+    }
 }
 
-/// The database can panic on files that are damaged; a panic becomes [`StoreError::Damaged`].
-pub(crate) fn guarded<T>(
-    path: &Path,
-    action: impl FnOnce() -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
-    catch_unwind(AssertUnwindSafe(action)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        let why = text.unwrap_or("the database gave up").lines().next().unwrap_or_default().to_owned();
-        Err(StoreError::Damaged { path: path.to_path_buf(), why })
-    })
-}
-
-fn check_format(db: &sled::Db, path: &Path) -> Result<(), StoreError> {
-    match get(db, path, KEY_FORMAT)?.as_deref() {
+fn check_format(database: &Database, path: &Path) -> Result<(), StoreError> {
+    match database.get(KEY_FORMAT)?.as_deref() {
         Some(&[low, high]) => match u16::from_le_bytes([low, high]) {
             FORMAT => Ok(()),
             found => Err(StoreError::Version { path: path.to_path_buf(), found, known: FORMAT }),
         },
-        None if db.is_empty() && db.tree_names().len() == 1 => {
-            db.insert(KEY_FORMAT, &FORMAT.to_le_bytes())
-                .and_then(|_| db.flush())
-                .map_err(|error| StoreError::database(path, error))?;
-            Ok(())
+        None if database.is_new()? => {
+            let mut batch = sled::Batch::default();
+            batch.insert(KEY_FORMAT, &FORMAT.to_le_bytes());
+            database.apply(batch)?;
+            database.flush()
+        }
+        // A store's mark beside it: this was one.
+        Some(_) | None if is_marked(path) => {
+            Err(StoreError::Damaged { path: path.to_path_buf(), why: "its format can't be read".into() })
         }
         Some(_) | None => Err(StoreError::Foreign { path: path.to_path_buf() }),
     }
 }
 
-/// Compares the stored chain with what was acknowledged. Blocks that were stored and not marked, because the process
-/// was killed in between, are marked now.
-fn check_mark(mark: &mut Mark, db: &sled::Db, path: &Path, tip: Option<Tip>) -> Result<(), StoreError> {
-    if let Some(marked) = mark.marked() {
-        let height = get(db, path, &hash_key(&marked.hash))?;
-        let indexed = height.as_deref().and_then(scan::decode_height) == Some(marked.height);
+/// Compares what is stored with what was acknowledged. What was stored and not marked, because the process was killed
+/// in between, is marked now.
+fn check_mark(
+    mark: &mut Mark,
+    database: &Database,
+    path: &Path,
+    tip: Option<Tip>,
+    certificates: u64,
+) -> Result<(), StoreError> {
+    if let Some(Acknowledged { tip: marked, certificates: acknowledged }) = mark.marked() {
+        let indexed = database.get(&hash_key(&marked.hash))?;
+        let indexed = indexed.as_deref().and_then(scan::decode_height) == Some(marked.height);
         if !indexed || tip.is_none_or(|tip| tip.height < marked.height) {
             let (acknowledged, stored) = (marked.height, tip.map(|tip| tip.height));
             return Err(StoreError::LostBlocks { path: path.to_path_buf(), acknowledged, stored });
         }
+        if certificates < acknowledged {
+            let why = format!("{acknowledged} certificates were stored, {certificates} are left");
+            return Err(StoreError::Damaged { path: path.to_path_buf(), why });
+        }
     }
-    match tip {
-        Some(tip) if mark.marked() != Some(tip) => mark.set(tip),
+    match tip.map(|tip| Acknowledged { tip, certificates }) {
+        Some(stored) if mark.marked() != Some(stored) => mark.set(stored),
         _ => Ok(()),
     }
-}
-
-pub(crate) fn get(db: &sled::Db, path: &Path, key: &[u8]) -> Result<Option<sled::IVec>, StoreError> {
-    db.get(key).map_err(|error| StoreError::database(path, error))
 }
 
 pub(crate) fn block_key(height: u64) -> [u8; 9] {
@@ -258,8 +376,4 @@ pub(crate) fn hash_key(hash: &Hash) -> [u8; 33] {
     let mut key = [b'h'; 33];
     key[1..].copy_from_slice(hash);
     key
-}
-
-fn encode_tip(tip: &Tip) -> Vec<u8> {
-    [tip.height.to_be_bytes().as_slice(), &tip.hash].concat()
 }

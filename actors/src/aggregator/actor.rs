@@ -1,24 +1,25 @@
-//! The aggregator's actor.
+//! The intake's actor.
 
-use super::messages::{BidRefusal, SubmitEnvelope, VerificationTime};
+use super::keeper::Keeper;
+use super::messages::{Advance, BidRefusal, SubmitBids, SubmitEnvelope, VerificationTime};
 use crate::pool::ProofPool;
-use crate::sequencer::{FollowBlock, FollowFault, Order};
+use crate::sequencer::{FollowBlock, FollowFault};
 use crate::stopwatch::Stopwatch;
 use crate::verdicts::SharedVerdicts;
 use actix::{
-    Actor, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, Recipient, ResponseFuture,
-    SpawnHandle, WrapFuture,
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, ResponseFuture, SpawnHandle,
+    WrapFuture,
 };
 use rand_core::OsRng;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use veilgrid_crypto::bid::{BidFault, SealedBid};
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_ledger::state::State;
-use veilgrid_ledger::transaction::Transaction;
 use veilgrid_ledger::verdicts::BidVerdicts;
-use veilgrid_roles::intake::{Intake, Received};
+use veilgrid_roles::intake::{Concluded, Intake, IntakeError, Received};
 
 /// Envelopes that may wait; senders beyond that are held back.
 const MAILBOX: usize = 256;
@@ -32,19 +33,24 @@ pub const BATCH_LINGER: Duration = Duration::from_millis(150);
 /// Most bids of a batch, and so of a block.
 pub const MAX_BATCH_BIDS: usize = 256;
 
+/// Most senders that wait for the receipt of the same bid: the member, its retries, and the aggregator.
+pub const MAX_SENDERS_PER_BID: usize = 4;
+
+/// The time that the intake goes by, milliseconds since 1970 UTC.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
 type Answer = Result<Receipt, BidRefusal>;
 type Verdicts = Vec<(SealedBid, Result<(), BidFault>)>;
 
-/// The aggregator.
+/// The intake of an aggregator or a validator.
 pub struct AggregatorActor {
     intake: Intake,
     pool: ProofPool,
     verdicts: SharedVerdicts,
-    sequencer: Recipient<Order>,
+    keeper: Keeper,
+    clock: Clock,
     /// Digest of a bid → who waits for its receipt.
     waiting: BTreeMap<[u8; 32], Vec<oneshot::Sender<Answer>>>,
-    /// Waiting senders, all digests together.
-    senders: usize,
     linger: Option<SpawnHandle>,
     /// A batch is under way.
     busy: bool,
@@ -52,41 +58,52 @@ pub struct AggregatorActor {
 }
 
 impl AggregatorActor {
-    /// An aggregator around its core.
+    /// An intake around its core.
     pub fn new(
         intake: Intake,
         pool: ProofPool,
         verdicts: SharedVerdicts,
-        sequencer: Recipient<Order>,
+        keeper: impl Into<Keeper>,
+        clock: Clock,
     ) -> Self {
         Self {
             intake,
             pool,
             verdicts,
-            sequencer,
+            keeper: keeper.into(),
+            clock,
             waiting: BTreeMap::new(),
-            senders: 0,
             linger: None,
             busy: false,
             verification: Duration::ZERO,
         }
     }
 
-    fn receive(&mut self, envelope: &[u8], ctx: &mut Context<Self>) -> Result<Reception, BidRefusal> {
-        let most = self.intake.state().community().params().max_members as usize;
-        if self.senders >= most {
-            return Err(BidRefusal::Overloaded { waiting: self.senders });
-        }
-        match self.intake.receive(envelope)? {
-            Received::Repeated(receipt) => Ok(Reception::Known(receipt)),
-            Received::Waiting(digest) => {
-                let (answer, answered) = oneshot::channel();
-                self.waiting.entry(digest).or_default().push(answer);
-                self.senders += 1;
+    /// What is to be done with a bid after the cheap checks.
+    fn take(&mut self, received: Result<Received, IntakeError>, ctx: &mut Context<Self>) -> Reception {
+        match received {
+            Ok(Received::Repeated(receipt)) => match self.waiting.get(&receipt.bid_digest).map(Vec::len) {
+                // Signed, but not durable yet: its batch answers.
+                Some(waiting) => self.wait(receipt.bid_digest, waiting),
+                None => Reception::Now(Ok(receipt)),
+            },
+            Ok(Received::Waiting(digest)) => {
+                let waiting = self.waiting.get(&digest).map_or(0, Vec::len);
+                let reception = self.wait(digest, waiting);
                 self.begin_when_due(ctx);
-                Ok(Reception::Later(answered))
+                reception
             }
+            Err(error) => Reception::Now(Err(error.into())),
         }
+    }
+
+    fn wait(&mut self, digest: [u8; 32], waiting: usize) -> Reception {
+        if waiting >= MAX_SENDERS_PER_BID {
+            return Reception::Now(Err(BidRefusal::Overloaded { waiting }));
+        }
+        let (answer, answered) = oneshot::channel();
+        self.waiting.entry(digest).or_default().push(answer);
+        Reception::Later(answered)
     }
 
     /// Begins a batch when enough bids wait, or sets the time at which the next one begins.
@@ -106,10 +123,9 @@ impl AggregatorActor {
         }
     }
 
-    /// Verifies a batch on the pool, admits what is valid, has it ordered, answers.
+    /// Verifies a batch on the pool, admits what is valid, has it kept, answers.
     fn begin(&mut self, ctx: &mut Context<Self>) {
-        let mut batch = self.intake.take_queue();
-        batch.truncate(MAX_BATCH_BIDS);
+        let batch = self.intake.batch(MAX_BATCH_BIDS);
         if batch.is_empty() {
             return;
         }
@@ -119,27 +135,39 @@ impl AggregatorActor {
         }
         let digests: Vec<[u8; 32]> = batch.iter().map(SealedBid::digest).collect();
         let (pool, state, verdicts) = (self.pool.clone(), self.intake.state().clone(), self.verdicts.clone());
-        let sequencer = self.sequencer.clone();
+        let keeper = self.keeper.clone();
         let verified = async move { pool.run(move || verify(&state, batch, verdicts)).await };
         let work = verified
             .into_actor(self)
             .then(move |verified, actor, _| {
-                let concluded = match verified {
+                let (answers, admitted) = match verified {
                     Ok((verdicts, took)) => {
                         actor.verification += took;
-                        actor.conclude(verdicts)
+                        let Concluded { admitted, answers } =
+                            actor.intake.conclude(verdicts, (actor.clock)(), &mut OsRng);
+                        let answers = answers
+                            .into_iter()
+                            .map(|(digest, answer)| (digest, answer.map_err(BidRefusal::from)));
+                        (answers.collect(), admitted)
                     }
-                    Err(error) => digests.into_iter().map(|digest| (digest, Err(error.into()))).collect(),
+                    Err(error) => {
+                        // Not tried again by themselves: what makes a batch fail would make the next one fail too.
+                        actor.intake.forget(&digests);
+                        let answers = digests.into_iter().map(|digest| (digest, Err(error.into())));
+                        (answers.collect::<Vec<_>>(), Vec::new())
+                    }
                 };
-                let admitted = actor.intake.take_admitted();
-                let orders = orders(&admitted);
-                async move { (concluded, admitted, order_all(&sequencer, orders).await) }.into_actor(actor)
+                let kept = admitted.clone();
+                async move { (answers, admitted, keeper.keep(kept).await) }.into_actor(actor)
             })
-            .map(|(concluded, admitted, ordered), actor, ctx| {
-                if ordered.is_err() {
+            .map(|(answers, admitted, kept), actor, ctx| {
+                if kept.is_err() {
                     actor.intake.withdraw(&admitted);
                 }
-                actor.answer(concluded, &ordered);
+                for (digest, answer) in answers {
+                    let answer = answer.and_then(|receipt| kept.clone().map(|()| receipt));
+                    actor.answer(&digest, &answer);
+                }
                 actor.busy = false;
                 actor.answer_late_ones();
                 actor.begin_when_due(ctx);
@@ -147,49 +175,43 @@ impl AggregatorActor {
         ctx.spawn(work);
     }
 
-    fn conclude(&mut self, verdicts: Verdicts) -> Vec<([u8; 32], Answer)> {
-        let answers = self.intake.conclude(verdicts, &mut OsRng);
-        answers.into_iter().map(|(digest, answer)| (digest, answer.map_err(BidRefusal::from))).collect()
-    }
-
-    fn answer(&mut self, concluded: Vec<([u8; 32], Answer)>, ordered: &Result<(), BidRefusal>) {
-        for (digest, answer) in concluded {
-            let answer = answer.and_then(|receipt| ordered.clone().map(|()| receipt));
-            self.answer_one(&digest, &answer);
-        }
-    }
-
-    fn answer_one(&mut self, digest: &[u8; 32], answer: &Answer) {
+    fn answer(&mut self, digest: &[u8; 32], answer: &Answer) {
         for sender in self.waiting.remove(digest).unwrap_or_default() {
-            self.senders -= 1;
             // A sender that has gone away asks again with the same bytes.
             let _ = sender.send(answer.clone());
         }
     }
 
-    /// Answers those whose round ended before their bid was in a batch: nobody else would, and they would take up
-    /// places for ever.
+    /// Answers those whose round ended before their bid was in a batch: nobody else would, and they would wait for
+    /// ever.
     fn answer_late_ones(&mut self) {
         let late: Vec<_> =
             self.waiting.keys().filter(|digest| !self.intake.awaits(digest)).copied().collect();
         for digest in late {
-            self.answer_one(&digest, &Err(BidRefusal::RoundOver));
+            self.answer(&digest, &Err(BidRefusal::RoundOver));
+        }
+    }
+
+    /// After a change of the ledger. The bids of a batch that is under way are answered by it.
+    fn followed(&mut self) {
+        if !self.busy {
+            self.answer_late_ones();
         }
     }
 }
 
-/// What was admitted, one transaction a round.
-fn orders(admitted: &[SealedBid]) -> Vec<Transaction> {
-    let mut rounds: BTreeMap<u64, Vec<SealedBid>> = BTreeMap::new();
-    for bid in admitted {
-        rounds.entry(bid.round_id).or_default().push(bid.clone());
-    }
-    rounds.into_iter().map(|(round_id, bids)| Transaction::Bids { round_id, bids }).collect()
+enum Reception {
+    Now(Answer),
+    Later(oneshot::Receiver<Answer>),
 }
 
-enum Reception {
-    Known(Receipt),
-    Later(oneshot::Receiver<Answer>),
+impl Reception {
+    async fn answer(self) -> Answer {
+        match self {
+            Self::Now(answer) => answer,
+            Self::Later(answer) => answer.await.unwrap_or(Err(BidRefusal::Gone)),
+        }
+    }
 }
 
 /// Verdicts on a batch, round by round, and how long they took; runs on the pool.
@@ -199,28 +221,20 @@ fn verify(state: &State, batch: Vec<SealedBid>, mut verdicts: SharedVerdicts) ->
     for bid in batch {
         rounds.entry(bid.round_id).or_default().push(bid);
     }
-    let community = state.community();
     let mut judged = Vec::new();
     for (round_id, bids) in rounds {
         // A round that ended meanwhile has no context any more; the intake says so to those who wait.
-        let Some(round) = state.round_context(round_id) else {
+        let (Some(params), Some(round)) = (state.community().bid_params(), state.round_context(round_id))
+        else {
             let last = state.last_round_id().unwrap_or(0);
             let ended = BidFault::Round { bid: round_id, round: last };
             judged.extend(bids.into_iter().map(|bid| (bid, Err(ended.clone()))));
             continue;
         };
-        let of_round = verdicts.verify(community.bid_params(), &round, &bids);
+        let of_round = verdicts.verify(params, &round, &bids);
         judged.extend(bids.into_iter().zip(of_round.into_iter().map(|verdict| verdict.map(|_| ()))));
     }
     (judged, began.elapsed())
-}
-
-async fn order_all(sequencer: &Recipient<Order>, transactions: Vec<Transaction>) -> Result<(), BidRefusal> {
-    if transactions.is_empty() {
-        return Ok(());
-    }
-    sequencer.send(Order(transactions)).await.map_err(|_| BidRefusal::Gone)??;
-    Ok(())
 }
 
 impl Actor for AggregatorActor {
@@ -235,12 +249,27 @@ impl Handler<SubmitEnvelope> for AggregatorActor {
     type Result = ResponseFuture<Answer>;
 
     fn handle(&mut self, message: SubmitEnvelope, ctx: &mut Self::Context) -> Self::Result {
-        let reception = self.receive(&message.0, ctx);
+        let received = self.intake.receive(&message.0, (self.clock)());
+        let reception = self.take(received, ctx);
+        Box::pin(reception.answer())
+    }
+}
+
+impl Handler<SubmitBids> for AggregatorActor {
+    type Result = ResponseFuture<Vec<Answer>>;
+
+    fn handle(&mut self, message: SubmitBids, ctx: &mut Self::Context) -> Self::Result {
+        let mut receptions = Vec::with_capacity(message.0.len());
+        for bid in message.0 {
+            let received = self.intake.receive_bid(bid, (self.clock)());
+            receptions.push(self.take(received, ctx));
+        }
         Box::pin(async move {
-            match reception? {
-                Reception::Known(receipt) => Ok(receipt),
-                Reception::Later(answer) => answer.await.unwrap_or(Err(BidRefusal::Gone)),
+            let mut answers = Vec::with_capacity(receptions.len());
+            for reception in receptions {
+                answers.push(reception.answer().await);
             }
+            answers
         })
     }
 }
@@ -250,11 +279,17 @@ impl Handler<FollowBlock> for AggregatorActor {
 
     fn handle(&mut self, message: FollowBlock, _: &mut Self::Context) -> Self::Result {
         self.intake.apply(&message.0, &mut self.verdicts)?;
-        // The bids of a batch that is under way are answered by it.
-        if !self.busy {
-            self.answer_late_ones();
-        }
+        self.followed();
         Ok(())
+    }
+}
+
+impl Handler<Advance> for AggregatorActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Advance, _: &mut Self::Context) {
+        self.intake.advance(message.0);
+        self.followed();
     }
 }
 

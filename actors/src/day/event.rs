@@ -98,7 +98,7 @@ pub enum DayEvent {
 }
 
 impl DayEvent {
-    /// The event of a ledger's effect; none for single shares.
+    /// The event of a ledger's effect; none for what a day does not tell.
     pub(crate) fn of_effect(effect: &Effect) -> Option<Self> {
         Some(match effect {
             Effect::RoundOpened { round_id, slot } => {
@@ -119,7 +119,16 @@ impl DayEvent {
             Effect::Voided { round_id, reason, bids } => {
                 Self::RoundVoid { round_id: *round_id, reason: *reason, bids: *bids }
             }
-            Effect::ShareAccepted { .. } => return None,
+            // The rest is a network's, and a day has none.
+            Effect::ShareAccepted { .. }
+            | Effect::Refused(_)
+            | Effect::SessionStarted { .. }
+            | Effect::KeyEventAccepted { .. }
+            | Effect::KeysAgreed { .. }
+            | Effect::KeysAborted { .. }
+            | Effect::KeysInForce { .. }
+            | Effect::ValidatorsProposed { .. }
+            | Effect::ValidatorsChanged { .. } => return None,
         })
     }
 }

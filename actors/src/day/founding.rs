@@ -8,7 +8,7 @@ use crate::auditor::AuditorActor;
 use crate::clock::SimulatedClock;
 use crate::member::{Market, MemberActor, PlaceBid, RoundSettled, RoundVoided, TellAccount};
 use crate::pool::ProofPool;
-use crate::sequencer::{Follow, Pace, SequencerActor, SequencerCore, ValidatorLink};
+use crate::sequencer::{Follow, Order, Pace, SequencerActor, SequencerCore, ValidatorLink};
 use crate::stopwatch::Stopwatch;
 use crate::validator::{Deal, Identify, Join, TakeShares, ValidatorActor};
 use crate::verdicts::SharedVerdicts;
@@ -104,7 +104,10 @@ pub(super) async fn found(
     };
     let envelope_public = envelope_key.public();
     let intake = Intake::new(envelope_key, receipt_key, state.clone(), 0);
-    let shell = AggregatorActor::new(intake, pools.verdicts, verdicts, sequencer.clone().recipient());
+    let orders = sequencer.clone().recipient::<Order>();
+    let time = clock.clone();
+    let now = Arc::new(move || time.now_unix_ms());
+    let shell = AggregatorActor::new(intake, pools.verdicts, verdicts, orders, now);
     let aggregator = AggregatorActor::start_in_arbiter(&threads.start()?, |_| shell);
     let followers =
         [(aggregator.clone().recipient(), Pace::InStep), (auditor.clone().recipient(), Pace::Behind)];

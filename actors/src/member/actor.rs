@@ -73,9 +73,10 @@ impl<B: Bidder + Unpin + 'static> MemberActor<B> {
             let state = market.state.clone();
             let sealed = market.pool.run(move || {
                 let community = state.community();
-                job.seal(community.bid_params(), &community.round_context(round_id, delivery), &mut OsRng)
+                let context = community.round_context(round_id, delivery);
+                community.bid_params().map(|params| job.seal(params, &context, &mut OsRng))
             });
-            Ok((plan, Arc::new(sealed.await??)))
+            Ok((plan, Arc::new(sealed.await?.ok_or(PlacingError::NoKeys)??)))
         };
         let placed =
             sealed.into_actor(self).and_then(move |(plan, bid): (Plan, Arc<SealedBid>), actor, _| {

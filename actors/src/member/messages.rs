@@ -65,6 +65,9 @@ pub enum PlacingError {
     /// The quantities can't be sealed.
     #[error("sealing the bid: {0}")]
     Seal(#[from] SealError),
+    /// There is nothing to seal for.
+    #[error("the community has no threshold keys yet")]
+    NoKeys,
     /// The bid was not sealed.
     #[error("{0}")]
     Pool(#[from] PoolError),

@@ -99,7 +99,8 @@ impl Journal for StoreJournal {
 
     fn append(&mut self, block: &Block) -> Result<(), JournalError> {
         let store = self.store.as_mut().ok_or(JournalError::Closed)?;
-        store.append(block)?;
+        // Blocks of one sequencer have no certificate.
+        store.append(block, None)?;
         Ok(())
     }
 }

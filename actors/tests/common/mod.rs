@@ -29,6 +29,7 @@ pub fn params() -> MarketParams {
         max_members: 16,
         slot_seconds: SLOT_SECONDS,
         threshold: 3,
+        timing: None,
     }
 }
 

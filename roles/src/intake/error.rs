@@ -1,0 +1,105 @@
+//! Why a bid gets no receipt.
+
+use super::queue::{MAX_FAILED_PROOFS, MAX_WAITING_PER_ACCOUNT};
+use thiserror::Error;
+use veilgrid_crypto::bid::BidFault;
+use veilgrid_crypto::envelope::EnvelopeError;
+use veilgrid_crypto::group::PointBytes;
+use veilgrid_crypto::wire::WireError;
+
+/// Why a bid gets no receipt: one variant a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum IntakeError {
+    /// "All envelopes of a market have one length."
+    #[error(
+        "the envelope has {found} bytes, all of this market have {expected}: check the market's parameters"
+    )]
+    Size {
+        /// Bytes that came.
+        found: usize,
+        /// Bytes of an envelope.
+        expected: usize,
+    },
+    /// The envelope does not open.
+    #[error("envelope: {0}")]
+    Envelope(#[from] EnvelopeError),
+    /// What was in it is no bid of this market.
+    #[error("bid: {0}")]
+    Malformed(#[from] WireError),
+    /// Envelope and bid name different rounds.
+    #[error("the envelope is for round {envelope}, the bid in it for round {bid}")]
+    RoundMismatch {
+        /// Round on the envelope.
+        envelope: u64,
+        /// Round in the bid.
+        bid: u64,
+    },
+    /// The keys that bids are sealed to are still being generated over the ledger.
+    #[error("the market's keys are not generated yet: no round is open, bid when the first one opens")]
+    KeysNotReady,
+    /// The round has not come yet.
+    #[error("round {round_id} is not open yet: send the bid again when it is")]
+    NotYetOpen {
+        /// The round.
+        round_id: u64,
+    },
+    /// The round's bidding has ended.
+    #[error("round {round_id} takes no bids any more: its bidding has ended")]
+    NotOpen {
+        /// The round.
+        round_id: u64,
+    },
+    /// Nobody of this community has the account.
+    #[error("the account {} is not a member's", hex8(.account))]
+    NotAMember {
+        /// The account.
+        account: PointBytes,
+    },
+    /// The account has another bid in this round. Bids can't be replaced.
+    #[error("account {} has another bid in round {round_id}: a bid can't be replaced", hex8(.account))]
+    Conflict {
+        /// The account.
+        account: PointBytes,
+        /// The round.
+        round_id: u64,
+    },
+    /// Another member's bid of this round has the same R. Whoever seals honestly never repeats one.
+    #[error("account {}: the bid's R is that of another bid in round {round_id}", hex8(.account))]
+    HandleRepeated {
+        /// The account.
+        account: PointBytes,
+        /// The round.
+        round_id: u64,
+    },
+    /// "At most two different bids of an account wait for their verdict."
+    #[error(
+        "{MAX_WAITING_PER_ACCOUNT} other bids of account {} wait for their verdict: send this one later",
+        hex8(.account)
+    )]
+    TooManyWaiting {
+        /// The account.
+        account: PointBytes,
+    },
+    /// "An account may fail the proof three times a round."
+    #[error(
+        "account {} has sent {MAX_FAILED_PROOFS} false proofs in round {round_id}: no further bid of it is looked at",
+        hex8(.account)
+    )]
+    QuotaExhausted {
+        /// The account.
+        account: PointBytes,
+        /// The round.
+        round_id: u64,
+    },
+    /// Proof or signature is false.
+    #[error("{0}")]
+    Fault(#[from] BidFault),
+    /// No number is left for a receipt: 2^64 were signed, or the number that the intake began with was wrong.
+    #[error("this node has no numbers left for receipts: its journal names an impossible one")]
+    NumbersExhausted,
+}
+
+/// The first bytes of an account, enough to tell members apart.
+fn hex8(account: &PointBytes) -> String {
+    account.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}

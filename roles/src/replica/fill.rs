@@ -1,0 +1,173 @@
+//! What a proposer puts into a block: every transaction is tried on the draft, and those that are refused stay out.
+//!
+//! The order: what time makes due; key events and changes of validators; what rounds that are closed wait for, as far
+//! as it goes; bids. Bids come last because they are what fills a block: the end of one round must not wait for room
+//! behind the bids of the next one.
+
+use super::Replica;
+use super::pool::may_come_later;
+use crate::proposer::Step;
+use std::collections::BTreeSet;
+use veilgrid_crypto::bid::SealedBid;
+use veilgrid_crypto::group::PointBytes;
+use veilgrid_ledger::builder::BlockDraft;
+use veilgrid_ledger::hash::Hash;
+use veilgrid_ledger::refusal::Refusal;
+use veilgrid_ledger::state::State;
+use veilgrid_ledger::state::expected::Expected;
+use veilgrid_ledger::transaction::Transaction;
+
+/// Bytes of a bids transaction in a block besides its bids: length, kind, round id, count.
+const BIDS_HEAD_BYTES: usize = 4 + 1 + 8 + 4;
+
+/// A transaction that did not get into the draft.
+enum Left {
+    /// The block is full.
+    NoRoom,
+    /// It breaks a rule.
+    Refused(Refusal),
+}
+
+impl Replica {
+    pub(super) fn fill(&mut self, draft: &mut BlockDraft<'_>, parent: &Hash) {
+        for due in draft.due() {
+            if let Err(Left::Refused(refusal)) = self.push(draft, due) {
+                tracing::error!(%refusal, "a transaction that is due was refused");
+            }
+        }
+        self.fill_events(draft, parent);
+        let round_ids: Vec<u64> = draft.state().rounds().map(|round| round.round_id()).collect();
+        for round_id in &round_ids {
+            self.fill_steps(draft, *round_id);
+        }
+        for round_id in round_ids {
+            self.fill_bids(draft, round_id);
+        }
+    }
+
+    fn push(&mut self, draft: &mut BlockDraft<'_>, transaction: Transaction) -> Result<(), Left> {
+        let bytes = draft.bytes().saturating_add(4).saturating_add(transaction.to_bytes().len());
+        if bytes > self.limits.max_block_bytes {
+            return Err(Left::NoRoom);
+        }
+        match draft.try_push(transaction, &mut self.verdicts) {
+            Ok(_) => Ok(()),
+            Err(refusal) => {
+                self.note_refusal(&refusal);
+                Err(Left::Refused(refusal))
+            }
+        }
+    }
+
+    /// Key events in the order of their phases: a phase that is complete ends at once, so that one block may hold the
+    /// events of several.
+    fn fill_events(&mut self, draft: &mut BlockDraft<'_>, parent: &Hash) {
+        for (digest, transaction) in self.pool.events.untried(parent) {
+            match self.push(draft, transaction) {
+                Ok(()) | Err(Left::NoRoom) => {}
+                Err(Left::Refused(refusal)) if is_hopeless(&refusal) => self.pool.events.remove(&digest),
+                Err(Left::Refused(_)) => self.pool.events.refused_on(&digest, parent),
+            }
+        }
+    }
+
+    /// Shares, value, outcome, settlement or voiding of one round.
+    fn fill_steps(&mut self, draft: &mut BlockDraft<'_>, round_id: u64) {
+        loop {
+            let transactions = match self.steps.next(draft.state(), round_id) {
+                Ok(Step::Transactions(transactions)) => transactions,
+                Ok(Step::Shares(request)) => {
+                    let opening_index = request.context.opening_index;
+                    let shares = self.pool.shares.for_request(draft.state(), &request);
+                    let share = |share| Transaction::OpeningShare { round_id, opening_index, share };
+                    shares.into_iter().map(share).collect()
+                }
+                Ok(Step::Wait) => return,
+                Err(error) => return self.note_refusal(&error),
+            };
+            let mut pushed = transactions.into_iter().map(|transaction| self.push(draft, transaction));
+            // Nothing to push, or something that did not go in: the round waits.
+            if pushed.len() == 0 || pushed.any(|outcome| outcome.is_err()) {
+                return;
+            }
+        }
+    }
+
+    /// As many bids of one round as there is room for. All bids of a transaction are refused together, so that one
+    /// that is refused is taken out and the others are tried again.
+    fn fill_bids(&mut self, draft: &mut BlockDraft<'_>, round_id: u64) {
+        if !matches!(draft.state().expected(round_id), Ok(Expected::Bids { .. })) {
+            return;
+        }
+        let left_bytes = self.limits.max_block_bytes.saturating_sub(draft.bytes());
+        let mut bids = self.bids_for(draft.state(), round_id, left_bytes);
+        while !bids.is_empty() {
+            match self.push(draft, Transaction::Bids { round_id, bids: bids.clone() }) {
+                Ok(()) | Err(Left::NoRoom) => return,
+                Err(Left::Refused(refusal)) => {
+                    let Some(account) = bidder(&refusal) else { return };
+                    let (gone, rest): (Vec<_>, Vec<_>) = bids.into_iter().partition(|b| b.account == account);
+                    if gone.is_empty() {
+                        return;
+                    }
+                    bids = rest;
+                    for bid in gone {
+                        tracing::info!(round_id, %refusal, "a bid is dropped: the ledger refuses it");
+                        self.pool.bids.remove(round_id, &bid.digest());
+                    }
+                }
+            }
+        }
+    }
+
+    /// The pooled bids of a round that a state can take, in the order in which they came, up to a number of bytes: of
+    /// accounts that have no bid there, one each, and no R that is there.
+    pub(super) fn bids_for(&self, state: &State, round_id: u64, left_bytes: usize) -> Vec<SealedBid> {
+        let (Some(round), Some(params)) = (state.round(round_id), state.community().bid_params()) else {
+            return Vec::new();
+        };
+        let room = left_bytes.saturating_sub(BIDS_HEAD_BYTES);
+        let most = room.checked_div(params.shape().bid_bytes()).unwrap_or(0);
+        let mut pooled = self.pool.bids.of_round(round_id).peekable();
+        if most == 0 || pooled.peek().is_none() {
+            return Vec::new();
+        }
+        let mut accounts: BTreeSet<PointBytes> = BTreeSet::new();
+        let mut handles: BTreeSet<PointBytes> = round.bids().map(|bid| bid.r_bytes()).collect();
+        pooled
+            .filter(|(_, bid)| {
+                round.bid_of(&bid.account).is_none()
+                    && !accounts.contains(&bid.account)
+                    && handles.insert(bid.r)
+                    && accounts.insert(bid.account)
+            })
+            .take(most)
+            .map(|(_, bid)| bid.clone())
+            .collect()
+    }
+}
+
+/// The account whose bid a refusal is about.
+fn bidder(refusal: &Refusal) -> Option<PointBytes> {
+    match refusal {
+        Refusal::NotAMember { account, .. }
+        | Refusal::SecondBid { account, .. }
+        | Refusal::HandleRepeated { account, .. }
+        | Refusal::BidInvalid { account, .. } => Some(account.0),
+        _ => None,
+    }
+}
+
+/// Whether a key event that is refused so is refused on every state. What is late or repeated leaves the pool when
+/// the final state says so: the block on which it is late may not become final.
+fn is_hopeless(refusal: &Refusal) -> bool {
+    use veilgrid_crypto::keygen::Refusal::{Height, Late, Repeated};
+    match refusal {
+        Refusal::KeyEventMalformed { .. } => true,
+        Refusal::KeyEvent { refusal, .. } => {
+            let on_this_branch = matches!(**refusal, Height { .. } | Late { .. } | Repeated { .. });
+            !on_this_branch && !may_come_later(refusal)
+        }
+        _ => false,
+    }
+}

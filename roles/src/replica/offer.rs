@@ -1,0 +1,266 @@
+//! The ways into the pool: what this validator's own intake and key holder offer, and what comes by gossip.
+
+use super::Replica;
+use super::error::{GossipFault, OfferRefusal, Offered};
+use super::gossip::{self, Item, MAX_GOSSIP_BYTES, Message};
+use super::pool::OpeningId;
+use super::verdicts::BidJob;
+use std::collections::BTreeMap;
+use veilgrid_crypto::bid::{BidFault, RoundContext, SealedBid};
+use veilgrid_crypto::opening::OpeningShare;
+use veilgrid_ledger::hash::Hash;
+use veilgrid_ledger::refusal::Account;
+use veilgrid_ledger::state::expected::Expected;
+use veilgrid_ledger::state::round::Slot;
+use veilgrid_ledger::transaction::Transaction;
+use veilgrid_ledger::verdicts::BidVerdicts;
+
+/// Rounds after the last one on the final ledger whose bids are taken already: another validator may be some blocks
+/// ahead.
+const ROUNDS_AHEAD: u64 = 2;
+
+impl Replica {
+    /// Offers bids of one round that came from outside: from a member, or from the aggregator. One answer a bid, in
+    /// order. Their proofs are verified together unless that was done before; new ones are gossiped.
+    pub fn offer_bids(&mut self, round_id: u64, bids: Vec<SealedBid>) -> Vec<Result<Offered, OfferRefusal>> {
+        let digests: Vec<Hash> = bids.iter().map(SealedBid::digest).collect();
+        let answers = self.take_bids(round_id, bids);
+        for (digest, answer) in digests.into_iter().zip(&answers) {
+            if *answer == Ok(Offered::New) {
+                self.outbox.add(Item::Bid { round_id, digest });
+            }
+        }
+        answers
+    }
+
+    /// Offers this validator's own share, made on the final state ([`Transaction::OpeningShare`]).
+    ///
+    /// # Errors
+    /// Not a share, not awaited, or false.
+    pub fn offer_share(&mut self, share: &Transaction) -> Result<Offered, OfferRefusal> {
+        let Transaction::OpeningShare { round_id, opening_index, share } = share else {
+            return Err(OfferRefusal::Kind { found: share.kind() });
+        };
+        let sharing = self.state.sharing().unwrap_or(0);
+        let opening = OpeningId { sharing, round_id: *round_id, opening_index: *opening_index };
+        let offered = self.pool.shares.offer(&self.state, opening, *share)?;
+        if offered == Offered::New {
+            self.outbox.add(Item::Share { opening, validator: share.validator });
+        }
+        Ok(offered)
+    }
+
+    /// Offers an event of the key session in progress ([`Transaction::KeyEvent`]), the own one or one from outside.
+    ///
+    /// # Errors
+    /// Not a key event, not of the session, refused by it for good, or no room.
+    pub fn offer_key_event(&mut self, event: &Transaction) -> Result<Offered, OfferRefusal> {
+        if !matches!(event, Transaction::KeyEvent { .. }) {
+            return Err(OfferRefusal::Kind { found: event.kind() });
+        }
+        self.offer_from_outside(event)
+    }
+
+    /// Offers a change of validators ([`Transaction::ChangeValidators`]) that t of the current ones have signed.
+    ///
+    /// # Errors
+    /// Not a change, not valid for the current roster, or no room.
+    pub fn offer_roster_change(&mut self, change: &Transaction) -> Result<Offered, OfferRefusal> {
+        if !matches!(change, Transaction::ChangeValidators(_)) {
+            return Err(OfferRefusal::Kind { found: change.kind() });
+        }
+        self.offer_from_outside(change)
+    }
+
+    fn offer_from_outside(&mut self, transaction: &Transaction) -> Result<Offered, OfferRefusal> {
+        let (digest, offered) = self.take_transaction(transaction)?;
+        if offered == Offered::New {
+            self.outbox.add(Item::Transaction(digest));
+        }
+        Ok(offered)
+    }
+
+    /// The bids among these whose proofs would have to be verified if they were offered, to be verified elsewhere
+    /// before; none when there is nothing to verify.
+    pub fn bid_job(&self, round_id: u64, bids: Vec<SealedBid>) -> Option<BidJob> {
+        let context = self.context_of(round_id).ok()?;
+        let is_new = |bid: &SealedBid| self.check_cheaply(round_id, bid) == Ok(Offered::New);
+        let bids: Vec<SealedBid> = bids.into_iter().filter(is_new).collect();
+        let (state, verdicts) = (self.state.clone(), self.verdicts.clone());
+        (!bids.is_empty()).then_some(BidJob { state, context, bids, verdicts })
+    }
+
+    /// The same for the bids in a gossip message.
+    pub fn gossip_job(&self, message: &[u8]) -> Option<BidJob> {
+        if message.len() > MAX_GOSSIP_BYTES {
+            return None;
+        }
+        match gossip::decode(message, &self.state.community().decode_context()) {
+            Ok(Message::Bids { round_id, bids }) => self.bid_job(round_id, bids),
+            _ => None,
+        }
+    }
+
+    /// Takes a gossip message of the peer with this consensus key.
+    ///
+    /// # Errors
+    /// What is the peer's fault. What is late, early, repeated or finds no room is dropped in silence: it comes again.
+    pub fn receive(&mut self, from: &[u8; 32], message: &[u8]) -> Result<(), GossipFault> {
+        if message.len() > MAX_GOSSIP_BYTES {
+            return Err(GossipFault::TooLong { bytes: message.len() });
+        }
+        let refusals = match gossip::decode(message, &self.state.community().decode_context())? {
+            Message::Bids { round_id, bids } => {
+                self.take_bids(round_id, bids).into_iter().filter_map(Result::err).collect()
+            }
+            Message::Transaction(transaction) => {
+                self.take_transaction(&transaction).err().into_iter().collect()
+            }
+            Message::Share { sharing, round_id, opening_index, share } => {
+                let opening = OpeningId { sharing, round_id, opening_index };
+                self.take_share_of(from, opening, share)?.into_iter().collect::<Vec<_>>()
+            }
+        };
+        let faults: Vec<OfferRefusal> = refusals.into_iter().filter(OfferRefusal::is_fault).collect();
+        match faults.first() {
+            Some(first) => Err(GossipFault::False { count: faults.len(), first: first.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Messages for all validators: what is new from outside, and what is not on the ledger for too long.
+    pub fn take_gossip(&mut self) -> Vec<Vec<u8>> {
+        let mut bids: BTreeMap<u64, Vec<&SealedBid>> = BTreeMap::new();
+        let mut messages = Vec::new();
+        for item in self.outbox.take(&self.state) {
+            match item {
+                Item::Bid { round_id, digest } => {
+                    bids.entry(round_id).or_default().extend(self.pool.bids.get(round_id, &digest));
+                }
+                Item::Share { opening, validator } => {
+                    let share = self.pool.shares.get(&opening, validator);
+                    messages.extend(share.map(|share| gossip::encode_share(&opening, *share)));
+                }
+                Item::Transaction(digest) => {
+                    messages.extend(self.pool.events.get(&digest).and_then(gossip::encode_transaction));
+                }
+            }
+        }
+        if let Some(params) = self.state.community().bid_params() {
+            let encode = |(round_id, bids)| gossip::encode_bids(round_id, params.shape(), bids);
+            messages.extend(bids.iter().flat_map(|(round_id, bids)| encode((*round_id, bids.as_slice()))));
+        }
+        messages
+    }
+
+    /// A share is only taken from its owner, so that nobody is named for what others sent. Whose number is whose is
+    /// known for the sharing in force; a share of a later one is kept when the sender is the owner today.
+    fn take_share_of(
+        &mut self,
+        from: &[u8; 32],
+        opening: OpeningId,
+        share: OpeningShare,
+    ) -> Result<Option<OfferRefusal>, GossipFault> {
+        let consensus_keys = self.state.roster().map(|roster| roster.consensus_keys()).unwrap_or_default();
+        let sender = (1u16..).zip(&consensus_keys).find(|(_, key)| *key == from).map(|(number, _)| number);
+        let (is_current, validator) = (opening.sharing == self.state.sharing().unwrap_or(0), share.validator);
+        match sender {
+            Some(sender) if sender == validator => {
+                Ok(self.pool.shares.offer(&self.state, opening, share).err())
+            }
+            _ if !is_current => Ok(None),
+            Some(sender) => Err(GossipFault::NotTheOwner { validator, sender }),
+            None => Err(GossipFault::Stranger),
+        }
+    }
+
+    fn take_transaction(&mut self, transaction: &Transaction) -> Result<(Hash, Offered), OfferRefusal> {
+        match transaction {
+            Transaction::KeyEvent { session, event } => {
+                self.pool.events.offer_event(&self.state, *session, event)
+            }
+            Transaction::ChangeValidators(change) => self.pool.events.offer_change(&self.state, change),
+            _ => Err(OfferRefusal::Kind { found: transaction.kind() }),
+        }
+    }
+
+    /// The cheap rules first, then the proofs of all that are left in one batch.
+    fn take_bids(&mut self, round_id: u64, bids: Vec<SealedBid>) -> Vec<Result<Offered, OfferRefusal>> {
+        let context = match self.context_of(round_id) {
+            Ok(context) => context,
+            Err(refusal) => return bids.iter().map(|_| Err(refusal.clone())).collect(),
+        };
+        let mut answers: Vec<Result<Offered, OfferRefusal>> =
+            bids.iter().map(|bid| self.check_cheaply(round_id, bid)).collect();
+        let new: Vec<usize> = (0..bids.len()).filter(|at| answers[*at] == Ok(Offered::New)).collect();
+        let unverified: Vec<SealedBid> = new.iter().map(|at| bids[*at].clone()).collect();
+        let verdicts = match self.state.community().bid_params() {
+            Some(params) => self.verdicts.verify(params, &context, &unverified),
+            None => Vec::new(),
+        };
+        for ((at, bid), verdict) in new.into_iter().zip(unverified).zip(verdicts) {
+            answers[at] = match verdict {
+                Ok(_) => self.pool_bid(bid),
+                Err(fault) => {
+                    Err(OfferRefusal::BidInvalid { round_id, account: Account(bid.account), fault })
+                }
+            };
+        }
+        answers
+    }
+
+    /// Puts a verified bid in. The room is looked for again: bids of the same batch have taken some.
+    fn pool_bid(&mut self, bid: SealedBid) -> Result<Offered, OfferRefusal> {
+        let (round_id, digest, bytes) = (bid.round_id, bid.digest(), bid.to_bytes().len());
+        if self.pool.bids.get(round_id, &digest).is_some() {
+            return Ok(Offered::Known);
+        }
+        self.pool.bids.room(round_id, &bid.account, bytes)?;
+        self.pool.bids.insert(digest, bid, bytes);
+        Ok(Offered::New)
+    }
+
+    /// The context that bids of a round are bound to, while the round takes bids or soon will.
+    fn context_of(&self, round_id: u64) -> Result<RoundContext, OfferRefusal> {
+        let not_open = OfferRefusal::NotOpen { round_id };
+        let community = self.state.community();
+        if community.bid_params().is_none() {
+            return Err(OfferRefusal::NoKeys);
+        }
+        match self.state.expected(round_id) {
+            Ok(Expected::Bids { .. }) => self.state.round_context(round_id).ok_or(not_open),
+            Ok(Expected::NotOpened) => {
+                let near = self.state.last_round_id().unwrap_or(0).saturating_add(ROUNDS_AHEAD);
+                let seconds = community.params().slot_seconds;
+                let start =
+                    self.state.timing().and_then(|timing| timing.slot_start_unix_s(round_id, seconds));
+                let start_unix_s = start.filter(|_| round_id <= near).ok_or(not_open)?;
+                Ok(community.round_context(round_id, Slot { start_unix_s, seconds }))
+            }
+            _ => Err(not_open),
+        }
+    }
+
+    /// Every rule but the proof's. [`Offered::New`] says that the proof is to be verified.
+    fn check_cheaply(&self, round_id: u64, bid: &SealedBid) -> Result<Offered, OfferRefusal> {
+        let account = Account(bid.account);
+        if bid.round_id != round_id {
+            let fault = BidFault::Round { bid: bid.round_id, round: round_id };
+            return Err(OfferRefusal::BidInvalid { round_id, account, fault });
+        }
+        if !self.state.community().is_member(&bid.account) {
+            return Err(OfferRefusal::NotAMember { round_id, account });
+        }
+        let digest = bid.digest();
+        if self.pool.bids.get(round_id, &digest).is_some() {
+            return Ok(Offered::Known);
+        }
+        match self.state.round(round_id).and_then(|round| round.bid_of(&bid.account)) {
+            Some(on_ledger) if on_ledger == digest => return Ok(Offered::Known),
+            Some(_) => return Err(OfferRefusal::Conflict { round_id, account }),
+            None => {}
+        }
+        self.pool.bids.room(round_id, &bid.account, bid.to_bytes().len())?;
+        Ok(Offered::New)
+    }
+}

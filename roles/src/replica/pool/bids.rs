@@ -1,0 +1,127 @@
+//! Bids whose proofs hold, by round and in the order in which they came.
+
+use crate::replica::error::OfferRefusal;
+use std::collections::BTreeMap;
+use veilgrid_crypto::bid::SealedBid;
+use veilgrid_crypto::group::PointBytes;
+use veilgrid_ledger::hash::Hash;
+use veilgrid_ledger::refusal::Account;
+use veilgrid_ledger::state::State;
+use veilgrid_ledger::state::expected::Expected;
+
+/// Most different bids of one account in a round. Only the first one on the ledger counts, and all are the account's
+/// own doing, as they carry its signature.
+const MAX_PER_ACCOUNT: usize = 2;
+
+#[derive(Default)]
+struct RoundBids {
+    by_arrival: BTreeMap<u64, (Hash, SealedBid)>,
+    arrivals: BTreeMap<Hash, u64>,
+    per_account: BTreeMap<PointBytes, usize>,
+}
+
+/// The bids.
+pub(in crate::replica) struct BidPool {
+    rounds: BTreeMap<u64, RoundBids>,
+    arrived: u64,
+    bytes: usize,
+    bound_bytes: usize,
+}
+
+impl BidPool {
+    pub(super) fn new(bound_bytes: usize) -> Self {
+        Self { rounds: BTreeMap::new(), arrived: 0, bytes: 0, bound_bytes }
+    }
+
+    /// Number of bids.
+    pub(in crate::replica) fn len(&self) -> usize {
+        self.rounds.values().map(|round| round.by_arrival.len()).sum()
+    }
+
+    /// Their encoded length.
+    pub(in crate::replica) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(in crate::replica) fn get(&self, round_id: u64, digest: &Hash) -> Option<&SealedBid> {
+        let round = self.rounds.get(&round_id)?;
+        let arrival = round.arrivals.get(digest)?;
+        round.by_arrival.get(arrival).map(|(_, bid)| bid)
+    }
+
+    /// The bids of a round in the order in which they came, each with its digest.
+    pub(in crate::replica) fn of_round(&self, round_id: u64) -> impl Iterator<Item = &(Hash, SealedBid)> {
+        self.rounds.get(&round_id).into_iter().flat_map(|round| round.by_arrival.values())
+    }
+
+    /// Whether there is room for a bid of `bytes` by this account.
+    pub(in crate::replica) fn room(
+        &self,
+        round_id: u64,
+        account: &PointBytes,
+        bytes: usize,
+    ) -> Result<(), OfferRefusal> {
+        let of_account = self.rounds.get(&round_id).and_then(|round| round.per_account.get(account));
+        if of_account.is_some_and(|count| *count >= MAX_PER_ACCOUNT) {
+            return Err(OfferRefusal::AccountFull { round_id, account: Account(*account) });
+        }
+        if self.bytes.saturating_add(bytes) > self.bound_bytes {
+            return Err(OfferRefusal::PoolFull { bytes: self.bytes, bound: self.bound_bytes });
+        }
+        Ok(())
+    }
+
+    /// Takes a bid of `bytes` whose proof holds, after [`Self::room`].
+    pub(in crate::replica) fn insert(&mut self, digest: Hash, bid: SealedBid, bytes: usize) {
+        let round = self.rounds.entry(bid.round_id).or_default();
+        if round.arrivals.contains_key(&digest) {
+            return;
+        }
+        self.arrived = self.arrived.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(bytes);
+        round.arrivals.insert(digest, self.arrived);
+        *round.per_account.entry(bid.account).or_default() += 1;
+        round.by_arrival.insert(self.arrived, (digest, bid));
+    }
+
+    /// Drops one bid.
+    pub(in crate::replica) fn remove(&mut self, round_id: u64, digest: &Hash) {
+        let Some(round) = self.rounds.get_mut(&round_id) else { return };
+        let Some((_, bid)) = round.arrivals.remove(digest).and_then(|at| round.by_arrival.remove(&at)) else {
+            return;
+        };
+        self.bytes = self.bytes.saturating_sub(bid.to_bytes().len());
+        if let Some(count) = round.per_account.get_mut(&bid.account) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    /// Drops the bids that are on the ledger, those whose account has another bid there, and all of rounds that take
+    /// no bids any more.
+    pub(super) fn follow(&mut self, state: &State) {
+        let round_ids: Vec<u64> = self.rounds.keys().copied().collect();
+        for round_id in round_ids {
+            let gone: Vec<Hash> = match state.expected(round_id) {
+                Ok(Expected::NotOpened) => continue,
+                Ok(Expected::Bids { .. }) => self.taken(state, round_id),
+                _ => self.of_round(round_id).map(|(digest, _)| *digest).collect(),
+            };
+            gone.iter().for_each(|digest| self.remove(round_id, digest));
+        }
+        self.rounds.retain(|_, round| !round.by_arrival.is_empty());
+    }
+
+    fn taken(&self, state: &State, round_id: u64) -> Vec<Hash> {
+        let Some(round) = state.round(round_id) else { return Vec::new() };
+        let mut gone = Vec::new();
+        for (digest, bid) in self.of_round(round_id) {
+            let Some(on_ledger) = round.bid_of(&bid.account) else { continue };
+            if on_ledger != *digest {
+                let account = Account(bid.account);
+                tracing::info!(round_id, %account, "a second bid is dropped: the first one is on the ledger");
+            }
+            gone.push(*digest);
+        }
+        gone
+    }
+}

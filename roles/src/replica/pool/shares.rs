@@ -1,0 +1,183 @@
+//! Opening shares by sharing, round, opening and validator. Each is verified once, when its opening is asked for.
+//!
+//! The *sharing* is the number of the key session whose shares a share was made with. It changes in the middle of an
+//! opening when the shares of the keys are renewed; the same sum is then asked for again. A share of the old sharing is
+//! late and not false, so that whoever sent it must not be named: the sharing comes with the share.
+
+use crate::replica::error::{OfferRefusal, Offered};
+use std::collections::{BTreeMap, BTreeSet};
+use veilgrid_crypto::keygen::ThresholdKeys;
+use veilgrid_crypto::opening::{OpeningShare, ShareFault, verify_share};
+use veilgrid_ledger::state::State;
+use veilgrid_ledger::state::expected::{Expected, ShareRequest};
+
+/// Openings after the awaited one whose shares are kept: another validator may be some blocks ahead.
+const OPENINGS_AHEAD: u32 = 4;
+
+/// Sessions after the one in force whose shares are kept, for the same reason.
+const SHARINGS_AHEAD: u64 = 2;
+
+/// The shares of one opening. Verdicts hold for one question: on another branch of blocks the same opening may ask for
+/// another sum.
+#[derive(Default)]
+struct OpeningShares {
+    question: Option<ShareRequest>,
+    shares: BTreeMap<u16, OpeningShare>,
+    valid: BTreeSet<u16>,
+    culprits: BTreeSet<u16>,
+}
+
+/// Names the shares that belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::replica) struct OpeningId {
+    /// Number of the key session whose shares are used; 0 on a ledger without sessions.
+    pub(in crate::replica) sharing: u64,
+    /// The round.
+    pub(in crate::replica) round_id: u64,
+    /// The opening.
+    pub(in crate::replica) opening_index: u32,
+}
+
+impl OpeningId {
+    /// The opening that a state asks for.
+    pub(in crate::replica) fn of(state: &State, request: &ShareRequest) -> Self {
+        let (round_id, opening_index) = (request.context.round_id, request.context.opening_index);
+        Self { sharing: state.sharing().unwrap_or(0), round_id, opening_index }
+    }
+}
+
+/// The shares.
+#[derive(Default)]
+pub(in crate::replica) struct SharePool {
+    openings: BTreeMap<OpeningId, OpeningShares>,
+}
+
+impl SharePool {
+    /// Number of shares that are not known to be false.
+    pub(in crate::replica) fn len(&self) -> usize {
+        let of = |opening: &OpeningShares| {
+            opening.shares.keys().filter(|validator| !opening.culprits.contains(validator)).count()
+        };
+        self.openings.values().map(of).sum()
+    }
+
+    pub(in crate::replica) fn get(&self, id: &OpeningId, validator: u16) -> Option<&OpeningShare> {
+        self.openings.get(id)?.shares.get(&validator)
+    }
+
+    /// Takes a share. When the final state asks for it, it is verified at once.
+    ///
+    /// # Errors
+    /// Not awaited, not a validator's, false, or of a validator that was false in this opening before.
+    pub(in crate::replica) fn offer(
+        &mut self,
+        state: &State,
+        id: OpeningId,
+        share: OpeningShare,
+    ) -> Result<Offered, OfferRefusal> {
+        let (OpeningId { round_id, opening_index, .. }, validator) = (id, share.validator);
+        if validator == 0 || validator > state.community().validators() {
+            return Err(OfferRefusal::UnknownValidator { round_id, opening_index, validator });
+        }
+        if !is_near(state, &id) {
+            return Err(OfferRefusal::ShareNotAwaited { round_id, opening_index });
+        }
+        let opening = self.openings.entry(id).or_default();
+        if opening.culprits.contains(&validator) {
+            return Err(OfferRefusal::Culprit { round_id, opening_index, validator });
+        }
+        if opening.shares.contains_key(&validator) {
+            return Ok(Offered::Known);
+        }
+        opening.shares.insert(validator, share);
+        if let Ok(Expected::Shares(request)) = state.expected(round_id)
+            && OpeningId::of(state, &request) == id
+            && let Some(keys) = state.community().keys()
+            && let Some(fault) = opening.verify(&request, keys).into_iter().find(|f| f.validator == validator)
+        {
+            return Err(OfferRefusal::ShareFalse { round_id, opening_index, fault });
+        }
+        Ok(Offered::New)
+    }
+
+    /// The shares that are still missing for what a state asks for, once enough valid ones are here; none before.
+    pub(in crate::replica) fn for_request(
+        &mut self,
+        state: &State,
+        request: &ShareRequest,
+    ) -> Vec<OpeningShare> {
+        let Some(opening) = self.openings.get_mut(&OpeningId::of(state, request)) else { return Vec::new() };
+        let Some(keys) = state.community().keys() else { return Vec::new() };
+        opening.verify(request, keys);
+        let fresh = opening
+            .shares
+            .iter()
+            .filter(|(validator, _)| opening.valid.contains(validator) && !request.have.contains(validator));
+        let missing = usize::from(request.missing);
+        let chosen: Vec<OpeningShare> = fresh.map(|(_, share)| *share).take(missing).collect();
+        if chosen.len() == missing { chosen } else { Vec::new() }
+    }
+
+    /// Drops the shares of openings that are over.
+    pub(super) fn follow(&mut self, state: &State) {
+        self.openings.retain(|id, _| is_near(state, id));
+        for (id, opening) in &mut self.openings {
+            if let Ok(Expected::Shares(request)) = state.expected(id.round_id)
+                && OpeningId::of(state, &request) == *id
+            {
+                opening.shares.retain(|validator, _| !request.have.contains(validator));
+            }
+        }
+    }
+}
+
+/// Whether an opening is awaited or soon will be. Of a round that still takes bids the first openings are.
+fn is_near(state: &State, id: &OpeningId) -> bool {
+    let sharing = state.sharing().unwrap_or(0);
+    if !(sharing..=sharing.saturating_add(SHARINGS_AHEAD)).contains(&id.sharing) {
+        return false;
+    }
+    let awaited = match state.expected(id.round_id) {
+        Ok(Expected::Shares(request)) => request.context.opening_index,
+        Ok(Expected::Value { opening_index, .. }) => opening_index.saturating_add(1),
+        Ok(Expected::Bids { .. }) => 0,
+        _ => return false,
+    };
+    (awaited..=awaited.saturating_add(OPENINGS_AHEAD)).contains(&id.opening_index)
+}
+
+impl OpeningShares {
+    /// Verifies what was not verified for this question before, and names the validators whose shares are false. Their
+    /// shares stay until the opening is over: on another branch of blocks they may be true.
+    fn verify(&mut self, request: &ShareRequest, keys: &ThresholdKeys) -> Vec<ShareFault> {
+        let ShareRequest { context, weights, r_total, .. } = request;
+        let same = |other: &ShareRequest| {
+            other.context == *context && other.weights == *weights && other.r_total == *r_total
+        };
+        if !self.question.as_ref().is_some_and(same) {
+            self.question = Some(request.clone());
+            self.valid.clear();
+            self.culprits.clear();
+        }
+        let mut faults = Vec::new();
+        let is_new = |validator: &u16| !self.valid.contains(validator) && !self.culprits.contains(validator);
+        let new = self.shares.iter().filter(|(validator, _)| is_new(validator));
+        let verdicts: Vec<_> = new
+            .map(|(validator, share)| (*validator, verify_share(context, weights, keys, r_total, share)))
+            .collect();
+        for (validator, verdict) in verdicts {
+            match verdict {
+                Ok(_) => {
+                    self.valid.insert(validator);
+                }
+                Err(fault) => {
+                    let (round_id, opening_index) = (context.round_id, context.opening_index);
+                    tracing::warn!(round_id, opening_index, validator, %fault, "a validator sent a false share");
+                    self.culprits.insert(validator);
+                    faults.push(fault);
+                }
+            }
+        }
+        faults
+    }
+}

@@ -1,0 +1,5 @@
+//! Validators with their journals over the life of a ledger: keys, rounds, renewals, changes, kills.
+
+mod journal;
+mod life;
+mod net;

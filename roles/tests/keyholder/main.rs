@@ -1,0 +1,6 @@
+//! A validator's secrets over the life of a ledger: key sessions, openings, restarts, false and silent validators.
+
+mod openings;
+mod restarts;
+mod sessions;
+mod world;

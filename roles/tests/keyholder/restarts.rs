@@ -1,0 +1,91 @@
+//! A validator is killed at any point and goes on from its secrets, or from old ones.
+
+use crate::world::World;
+use veilgrid_crypto::keygen::Phase;
+use veilgrid_roles::keyholder::{Holding, KeyHolder, Notice, SecretsError};
+
+/// `World::act` kills and restarts everybody each time, and compares.
+#[test]
+fn restarts_after_every_act_change_nothing() {
+    let mut world = World::new(4, 3, 31);
+    world.restarts = true;
+    world.until_sharing(1);
+    assert_eq!(world.agreed(), (vec![], vec![]));
+    assert!(world.refused.is_empty(), "nothing is sent twice: {:?}", world.refused);
+    world.round();
+    world.until_sharing(2);
+    world.round();
+    assert_eq!(world.who_holds(), [0, 1, 2, 3]);
+    world.change_to(&[0, 1, 2, 3, 4, 5, 6]);
+    world.until(150, "seven validators", |w| w.validators() == 7);
+    world.step();
+    assert_eq!(world.who_holds(), [0, 1, 2, 3, 4, 5, 6]);
+    world.round();
+    assert!(world.refused.is_empty(), "nothing is sent twice: {:?}", world.refused);
+}
+
+/// Restored to a backup from before its package, a dealer does not make a second one.
+#[test]
+fn a_restored_backup_makes_nothing_a_second_time() {
+    let mut world = World::new(4, 0, 32);
+    let phase = |w: &World| w.state.session().expect("a session").phase();
+    let fresh = world.holders[0].to_bytes();
+    world.until(20, "dealing", |w| phase(w) == Phase::Dealing);
+    let announced = world.holders[0].to_bytes();
+    world.until(20, "its package", |w| w.state.session().expect("a session").has_package(1));
+    for (backup, notices) in [
+        (&announced, vec![Notice::DealingLost { session: 1, dealer: 1 }]),
+        (&fresh, vec![Notice::DealingLost { session: 1, dealer: 1 }]),
+    ] {
+        let mut holder = KeyHolder::restore(world.keys[0].clone(), backup.expose()).expect("its own");
+        let actions = holder.act(&world.state, &mut world.rng);
+        assert!(actions.transactions.is_empty() && !actions.secrets_changed, "{:?}", actions.transactions);
+        assert_eq!(actions.notices, notices);
+    }
+}
+
+#[test]
+fn a_lost_one_time_key_is_not_announced_again() {
+    let mut world = World::new(4, 0, 33);
+    let fresh = world.holders[0].to_bytes();
+    world.down.extend([2, 3]);
+    world.until(20, "its announcement", |w| !w.state.session().expect("a session").announced().is_empty());
+    world.holders[0] = KeyHolder::restore(world.keys[0].clone(), fresh.expose()).expect("its own");
+    let actions = world.holders[0].act(&world.state, &mut world.rng);
+    assert!(actions.transactions.is_empty() && !actions.secrets_changed);
+    assert_eq!(actions.notices, [Notice::OneTimeKeyLost { session: 1, receiver: 1 }]);
+    world.down.clear();
+    world.until_sharing(1);
+    // It deals, and has nothing to judge.
+    assert_eq!(world.agreed(), (vec![], vec![1]));
+    assert_eq!(world.holding(0), Holding::Missing { session: 1 });
+    world.round();
+}
+
+#[test]
+fn stored_secrets_are_checked() {
+    let mut world = World::new(4, 0, 34);
+    world.until_sharing(1);
+    world.round();
+    let bytes = world.holders[0].to_bytes();
+    let bytes = bytes.expose();
+    let restore = |who: usize, bytes: &[u8]| KeyHolder::restore(world.keys[who].clone(), bytes).err();
+    assert_eq!(restore(0, bytes), None);
+    assert_eq!(restore(1, bytes), Some(SecretsError::OtherValidator));
+    let mut newer = bytes.clone();
+    newer[0] = 2;
+    assert_eq!(restore(0, &newer), Some(SecretsError::Version { found: 2 }));
+    for length in 0..bytes.len() {
+        assert!(restore(0, &bytes[..length]).is_some(), "{length} bytes decode");
+    }
+    let longer = [&bytes[..], &[0]].concat();
+    assert!(matches!(restore(0, &longer), Some(SecretsError::Encoding(_))));
+    // Whatever decodes has one encoding.
+    for at in 33..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        if let Ok(holder) = KeyHolder::restore(world.keys[0].clone(), &changed) {
+            assert_eq!(holder.to_bytes().expose(), &changed, "byte {at}");
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! Validators around one ledger without an engine: a block holds whatever is due or was sent, everybody acts after it.
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use std::collections::{BTreeMap, BTreeSet};
+use veilgrid_crypto::bid::{SealedBid, seal_bid};
+use veilgrid_crypto::envelope::EnvelopeKey;
+use veilgrid_crypto::schnorr::SigningKey;
+use veilgrid_crypto::wallet::{Wallet, WalletSeed};
+use veilgrid_ledger::builder::{BlockDraft, genesis_block};
+use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis, GenesisDraft, NetworkKeys};
+use veilgrid_ledger::params::MarketParams;
+use veilgrid_ledger::refusal::Refusal;
+use veilgrid_ledger::roster::{Roster, RosterChange, ValidatorEntry};
+use veilgrid_ledger::state::State;
+use veilgrid_ledger::state::effects::Effect;
+use veilgrid_ledger::timing::RoundTiming;
+use veilgrid_ledger::transaction::Transaction;
+use veilgrid_ledger::verdicts::VerifyAll;
+use veilgrid_market::{Grid, Rule};
+use veilgrid_roles::keyholder::{Holding, KeyHolder, Notice};
+use veilgrid_roles::proposer::Proposer;
+
+pub const KEY_EPOCH: u64 = 5;
+pub const START_MS: u64 = 1_700_000_000_000;
+pub const BLOCK_MS: u64 = 100;
+pub const PHASE_BLOCKS: u32 = 6;
+pub const EPOCH_BLOCKS: u64 = 48;
+const SLOT_SECONDS: u32 = 900;
+/// Sells at the ticks 0 and 1, buys at 2 and 1: tick 1 is marginal.
+pub const BOOK: [[u64; 8]; 4] = [
+    [40, 0, 0, 0, 0, 0, 0, 0],
+    [0, 0, 30, 0, 0, 0, 0, 0],
+    [0, 0, 0, 0, 0, 50, 0, 0],
+    [0, 0, 0, 7, 0, 0, 0, 0],
+];
+
+/// What a validator does to what it sends.
+pub type Tamper = Box<dyn FnMut(Transaction, &State) -> Vec<Transaction>>;
+
+pub struct World {
+    pub rng: ChaCha20Rng,
+    /// Of the validators and then of those that may become some.
+    pub keys: Vec<SigningKey>,
+    pub holders: Vec<KeyHolder>,
+    pub state: State,
+    pub wallets: Vec<Wallet>,
+    pub pool: Vec<Transaction>,
+    pub effects: Vec<Effect>,
+    pub refused: Vec<Refusal>,
+    pub notices: Vec<(usize, Notice)>,
+    /// Validators that are switched off.
+    pub down: BTreeSet<usize>,
+    pub tampers: BTreeMap<usize, Tamper>,
+    /// Every validator is killed and started again after each time that it acts.
+    pub restarts: bool,
+    pub proposer: Proposer,
+}
+
+pub fn timing() -> RoundTiming {
+    RoundTiming {
+        first_open_unix_ms: START_MS + 3_000,
+        interval_ms: 2_000,
+        bidding_ms: 500,
+        grace_blocks: 2,
+        opening_deadline_ms: 1_400,
+        suspend_after_ms: 1_000,
+        first_slot_start_unix_s: 1_700_000_100,
+        epoch_blocks: EPOCH_BLOCKS,
+        keygen_phase_blocks: PHASE_BLOCKS,
+        max_clock_skew_ms: 1_000,
+    }
+}
+
+pub fn draft(keys: &[SigningKey], wallets: &[Wallet], threshold: u16, nonce: u8) -> GenesisDraft {
+    let entries = keys.iter().map(entry);
+    let network =
+        entries.map(|e| NetworkKeys { consensus_key: e.consensus_key, envelope_key: e.envelope_key });
+    GenesisDraft {
+        format_version: FORMAT_VERSION,
+        nonce: [nonce; 32],
+        params: MarketParams {
+            grid: Grid::new(10_000, 1_000, 4).expect("grid"),
+            bits: 8,
+            rule: Rule::Uniform,
+            open_volume: true,
+            min_bidders: 2,
+            max_members: 16,
+            slot_seconds: SLOT_SECONDS,
+            threshold,
+            timing: Some(timing()),
+        },
+        validators: keys.iter().map(|key| key.verifying_key().to_bytes()).collect(),
+        aggregator_receipt_key: keys[0].verifying_key().to_bytes(),
+        aggregator_envelope_key: [3; 32],
+        members: wallets.iter().map(account).collect(),
+        key_epoch: KEY_EPOCH,
+        keygen_session: 1,
+        network: Some(network.collect()),
+    }
+}
+
+/// A validator's public keys, all made from its signing key.
+pub fn entry(key: &SigningKey) -> ValidatorEntry {
+    let signing_key = key.verifying_key().to_bytes();
+    ValidatorEntry {
+        signing_key,
+        consensus_key: signing_key,
+        envelope_key: EnvelopeKey::from_bytes(&signing_key).public().to_bytes(),
+    }
+}
+
+fn account(wallet: &Wallet) -> [u8; 32] {
+    wallet.account_key(KEY_EPOCH).verifying_key().to_bytes()
+}
+
+impl World {
+    /// n validators, and `more` that are none yet.
+    pub fn new(n: u16, more: usize, seed: u64) -> Self {
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let keys: Vec<_> = (0..usize::from(n) + more).map(|_| SigningKey::generate(&mut rng)).collect();
+        let mut wallets: Vec<_> =
+            (0..BOOK.len()).map(|_| Wallet::from_seed(&WalletSeed::generate(&mut rng))).collect();
+        wallets.sort_by_key(account);
+        let draft = draft(&keys[..usize::from(n)], &wallets, n - (n - 1) / 3, 9);
+        let genesis = genesis_block(Genesis::new(draft, Vec::new()).expect("sound"), START_MS);
+        Self {
+            rng,
+            holders: keys.iter().cloned().map(KeyHolder::new).collect(),
+            keys,
+            state: State::from_genesis_block(&genesis).expect("genesis"),
+            wallets,
+            pool: Vec::new(),
+            effects: Vec::new(),
+            refused: Vec::new(),
+            notices: Vec::new(),
+            down: BTreeSet::new(),
+            tampers: BTreeMap::new(),
+            restarts: false,
+            proposer: Proposer::new(),
+        }
+    }
+
+    /// Everybody acts on the state, then there is a block with all that follows.
+    pub fn step(&mut self) {
+        for who in 0..self.holders.len() {
+            if !self.down.contains(&who) {
+                self.act(who);
+            }
+        }
+        self.block();
+    }
+
+    pub fn act(&mut self, who: usize) {
+        let actions = self.holders[who].act(&self.state, &mut self.rng);
+        self.notices.extend(actions.notices.into_iter().map(|notice| (who, notice)));
+        let mut sent = actions.transactions;
+        if self.restarts {
+            let before = self.holders[who].to_bytes();
+            let mut again = KeyHolder::restore(self.keys[who].clone(), before.expose()).expect("its own");
+            assert_eq!(again.to_bytes().expose(), before.expose(), "one encoding");
+            let repeated = again.act(&self.state, &mut self.rng);
+            let phase = self.state.session().map(|s| (s.context().session, s.context().task, s.phase()));
+            assert!(
+                !repeated.secrets_changed,
+                "validator {who} makes something anew after a restart: {phase:?} {repeated:?}"
+            );
+            assert_eq!(repeated.transactions, self.holders[who].pending(&self.state));
+            assert!(sent.iter().all(|one| repeated.transactions.contains(one)), "the same bytes");
+            sent = repeated.transactions;
+            self.holders[who] = again;
+        }
+        for transaction in sent {
+            let sent = match self.tampers.get_mut(&who) {
+                Some(tamper) => tamper(transaction, &self.state),
+                None => vec![transaction],
+            };
+            let fresh: Vec<_> = sent.into_iter().filter(|one| !self.pool.contains(one)).collect();
+            self.pool.extend(fresh);
+        }
+    }
+
+    /// A block of what is due, of all that was sent, and of what follows from it.
+    pub fn block(&mut self) {
+        let time_unix_ms = self.state.time_unix_ms() + BLOCK_MS;
+        let mut draft = BlockDraft::begin(&self.state, time_unix_ms);
+        for due in draft.due() {
+            draft.try_push(due, &mut VerifyAll).expect("due");
+        }
+        for transaction in std::mem::take(&mut self.pool) {
+            match transaction {
+                Transaction::OpeningShare { .. } => {
+                    let _ = self.proposer.offer_share(draft.state(), &transaction);
+                }
+                other => self.refused.extend(draft.try_push(other, &mut VerifyAll).err()),
+            }
+        }
+        let closed: Vec<u64> = draft.state().rounds().map(|round| round.round_id()).collect();
+        for round_id in closed {
+            for next in self.proposer.next_transactions(draft.state(), round_id).expect("sound") {
+                // Closing is for `due` to decide.
+                draft.try_push(next, &mut VerifyAll).expect("expected");
+            }
+        }
+        let (_, state, effects) = draft.finish();
+        self.state = state;
+        self.effects.extend(effects.outset.into_iter().chain(effects.effects));
+    }
+
+    /// Steps until `done`, for at most `blocks` blocks.
+    pub fn until(&mut self, blocks: u64, what: &str, mut done: impl FnMut(&Self) -> bool) {
+        for _ in 0..blocks {
+            if done(self) {
+                return;
+            }
+            self.step();
+        }
+        assert!(
+            done(self),
+            "{what}: not within {blocks} blocks; {:?} {:?}",
+            self.notices.iter().rev().take(8).collect::<Vec<_>>(),
+            self.refused
+        );
+    }
+
+    /// Until the shares of a session after `session` are in force, and everybody has seen it.
+    pub fn until_sharing(&mut self, session: u64) {
+        self.until(3 * EPOCH_BLOCKS, "keys in force", |w| w.state.sharing().is_some_and(|s| s >= session));
+        (0..self.holders.len())
+            .filter(|who| !self.down.contains(who))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .for_each(|who| self.act(who));
+    }
+
+    /// Validators of the roster in force.
+    pub fn validators(&self) -> u16 {
+        self.state.roster().expect("a network").group().validators
+    }
+
+    pub fn holding(&self, who: usize) -> Holding {
+        self.holders[who].holding(&self.state)
+    }
+
+    /// The validators with the shares in force.
+    pub fn who_holds(&self) -> Vec<usize> {
+        (0..self.holders.len()).filter(|who| matches!(self.holding(*who), Holding::Holds { .. })).collect()
+    }
+
+    /// The faults of the latest agreement: excluded dealers, receivers without shares.
+    pub fn agreed(&self) -> (Vec<u16>, Vec<u16>) {
+        let agreed = self.effects.iter().rev().find_map(|effect| match effect {
+            Effect::KeysAgreed { excluded, lacking, .. } => Some((excluded.clone(), lacking.clone())),
+            _ => None,
+        });
+        agreed.expect("an agreement")
+    }
+
+    pub fn bids(&mut self, round_id: u64, book: &[[u64; 8]]) -> Vec<SealedBid> {
+        let community = self.state.community();
+        let round = self.state.round_context(round_id).expect("an open round");
+        let params = community.bid_params().expect("keys");
+        let pairs = self.wallets.iter().zip(book);
+        pairs.map(|(w, order)| seal_bid(params, &round, w, order, &mut self.rng).expect("bid")).collect()
+    }
+
+    /// Waits for the next round and bids in it; returns its id.
+    pub fn bid(&mut self) -> u64 {
+        let last = self.state.last_round_id();
+        self.until(60, "a round opens", |w| w.state.last_round_id() > last);
+        let round_id = self.state.last_round_id().expect("opened");
+        let bids = self.bids(round_id, &BOOK);
+        self.pool.push(Transaction::Bids { round_id, bids });
+        round_id
+    }
+
+    /// A whole round, which has to clear.
+    pub fn round(&mut self) {
+        let round_id = self.bid();
+        let settled = |effect: &Effect| matches!(effect, Effect::Settled(s) if s.round_id == round_id);
+        self.until(25, "the round clears", |w| w.effects.iter().any(settled));
+    }
+
+    /// A change of the validators to those with these keys, signed by the first t.
+    pub fn change_to(&mut self, who: &[usize]) {
+        let current = self.state.roster().expect("a network").clone();
+        let roster = Roster { validators: who.iter().map(|w| entry(&self.keys[*w])).collect() };
+        let ledger_id = self.state.community().ledger_id();
+        let since_epoch = self.state.roster_since().expect("a network");
+        let mut endorsements = Vec::new();
+        for number in 1..=current.group().threshold {
+            let signing_key = current.validators[usize::from(number) - 1].signing_key;
+            let key =
+                self.keys.iter().find(|key| key.verifying_key().to_bytes() == signing_key).expect("known");
+            endorsements.push(RosterChange::endorse(
+                &ledger_id,
+                &current,
+                since_epoch,
+                &roster,
+                number,
+                key,
+                &mut self.rng,
+            ));
+        }
+        self.pool.push(Transaction::ChangeValidators(Box::new(RosterChange { roster, endorsements })));
+    }
+}
+
+/// Bytes before the shares in force in a holder's secrets: version, signing key, ledger, height, flag, session, length.
+const BEFORE_SHARES: usize = 1 + 32 + 33 + 8 + 1 + 8 + 4;
+
+/// Length of the secrets of a holder that has shares in force and nothing else: validator, number, shares; then no next
+/// shares, no session, no slot forgotten and none guarded.
+pub const SHARES_ONLY: usize = BEFORE_SHARES + 2 + 4 + 8 * 32 + 1 + 1 + 1 + 4;
+
+/// The scalars of the shares in force, from a holder's secrets.
+pub fn share_scalars(holder: &KeyHolder) -> Vec<[u8; 32]> {
+    let bytes = holder.to_bytes();
+    let shares = &bytes.expose()[BEFORE_SHARES + 2 + 4..];
+    shares.chunks_exact(32).take(BOOK[0].len()).map(|s| s.try_into().expect("32 bytes")).collect()
+}
+
+pub fn contains(holder: &KeyHolder, needle: &[u8; 32]) -> bool {
+    holder.to_bytes().expose().windows(32).any(|window| window == needle)
+}
