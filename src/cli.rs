@@ -1,6 +1,12 @@
 //! The commands and their arguments.
 
 use crate::commands;
+use crate::commands::aggregator::AggregatorArgs;
+use crate::commands::found::{FoundArgs, GenesisArgs};
+use crate::commands::keys::KeysArgs;
+use crate::commands::localnet::LocalnetArgs;
+use crate::commands::participant::ParticipantArgs;
+use crate::commands::validator::ValidatorArgs;
 use crate::failure::Failure;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::io::IsTerminal;
@@ -10,15 +16,24 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 110)]
 pub struct Cli {
-    /// What is logged to standard error: error, warn, info, debug, trace, or a filter such as `veilgrid_actors=debug`
-    #[arg(long, global = true, env = "VEILGRID_LOG", default_value = "warn")]
-    pub log: String,
-    /// Log lines as JSON
-    #[arg(long, global = true)]
-    pub log_json: bool,
+    /// Logs
+    #[command(flatten)]
+    pub logs: LogArgs,
     /// What to do
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// How logs are written.
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    /// What is logged to standard error: error, warn, info, debug, trace, or a filter such as `veilgrid_actors=debug`
+    /// [default: warn; of a network's process: `log` of its configuration]
+    #[arg(long, global = true, env = "VEILGRID_LOG")]
+    pub log: Option<String>,
+    /// Log lines as JSON
+    #[arg(long, global = true)]
+    pub log_json: bool,
 }
 
 /// The commands.
@@ -35,7 +50,17 @@ pub enum Command {
     Clear(ClearArgs),
     /// Recompute everything on an exported ledger with no secret and name the first violation
     #[command(after_help = "Example:\n  veilgrid audit my-day/ledger.vgl --genesis 5f3a…\n\n\
-        Exit code 0: everything holds. 1: a violation, named with its place. 2: the file can't be read.")]
+        Exit code 0: everything holds. 1: a violation, named with its place. 2: the file can't be read.\n\n\
+        Fields of --json: ok, violation (text or null), and when the ledger could be replayed: ledger_id, genesis_hash, \
+        genesis_trusted, blocks, transactions (count by kind), key_generation {packages, proofs, keys}, bids, shares, \
+        settlement_points, conservation_checks, conservation_undetermined, rounds_cleared, rounds_settled, rounds_void, \
+        void_rounds [{round_id, reason, bids}], suspended_rounds [id], rounds_unfinished [{round_id, waits_for}], \
+        opened_values [{round_id, opening_index, kind, tick, purpose, value_wh}], receipts [{round_id, account, \
+        bid_digest, sequence, verdict}], height, block_hash, state_root.\n\
+        Of a network: certificates {checked, certificates, covered_blocks, covered_height, uncertified_tail}, \
+        key_sessions [{session, task, agreed, reason, excluded, lacking}], validator_changes [{epoch, validators}], \
+        refused, refused_by_kind, refused_listed [{height, index, kind, reason}], pruned {blocks, bid_digests, \
+        rounds_by_digest [[first, last]], checkpoints, roots_unknown_from (height or null; state_root is zero then)}.")]
     Audit(AuditArgs),
     /// Print an exported ledger, or one of its rounds, for people
     #[command(
@@ -50,6 +75,40 @@ pub enum Command {
     #[command(after_help = "Example:\n  veilgrid bench verify\n  veilgrid bench round --bids 5000\n  \
         veilgrid bench prepare bids.bin --bids 256 --ticks 64\n  veilgrid bench round --bids 5000 --from bids.bin")]
     Bench(BenchArgs),
+    /// Run a validator of a network
+    #[command(after_help = "Example:\n  veilgrid validator --config validator.toml\n  \
+        VEILGRID_VALIDATOR__HTTP__LISTEN=0.0.0.0:8101 veilgrid validator --config validator.toml --print-config\n\n\
+        Each key of the file can be set in the environment as VEILGRID_VALIDATOR__KEY (tables with another __). \
+        SIGTERM or Ctrl-C stops it in order.")]
+    Validator(ValidatorArgs),
+    /// Run the aggregator of a network
+    #[command(after_help = "Example:\n  veilgrid aggregator --config aggregator.toml\n\n\
+        Each key of the file can be set in the environment as VEILGRID_AGGREGATOR__KEY (tables with another __).")]
+    Aggregator(AggregatorArgs),
+    /// Run a participant of a network, which bids in every round
+    #[command(
+        after_help = "Example:\n  veilgrid participant --config participant.toml --orders orders.csv\n\n\
+        Orders are CSV: slot,side,price_ct_per_kwh,quantity_kwh. The slot is the start of delivery in UTC, HH:MM, or * \
+        for every slot without rows of its own; the file is read again for every round."
+    )]
+    Participant(ParticipantArgs),
+    /// Run a whole network on this machine, one process each, and watch it
+    #[command(after_help = "Example:\n  veilgrid localnet --validators 4 --participants 5 --rounds 3\n  \
+        veilgrid localnet --dir my-network --interval-s 60\n\n\
+        The second one goes on with the network in my-network if there is one.")]
+    Localnet(LocalnetArgs),
+    /// Make key files and print their public parts
+    #[command(after_help = "Example:\n  veilgrid keys new --kind participant --out me.keys > me.json")]
+    Keys(KeysArgs),
+    /// Found a network: block 0 from a plan and everybody's public keys
+    #[command(after_help = "Example:\n  veilgrid found --plan plan.toml --out genesis.bin \\\n    \
+        --public v1.json v2.json v3.json v4.json aggregator.json member-1.json member-2.json\n\n\
+        Nobody hands out a secret: the files hold what `veilgrid keys` printed. `veilgrid localnet` writes an example \
+        of a plan.")]
+    Found(FoundArgs),
+    /// Check and print block 0 of a network
+    #[command(after_help = "Example:\n  veilgrid genesis show genesis.bin --hash 5f3a…")]
+    Genesis(GenesisArgs),
 }
 
 /// Arguments of `demo`.
@@ -265,17 +324,33 @@ pub enum OffGridArg {
     Drop,
 }
 
-/// Sends logs to standard error, structured.
+/// What is logged unless something else is asked for.
+const DEFAULT_LOG: &str = "warn";
+
+/// Sends logs to standard error, structured. A process of a network does so itself, once it has read its
+/// configuration.
 ///
 /// # Errors
 /// A filter that can't be read.
 pub fn init_logs(cli: &Cli) -> Result<(), Failure> {
+    match cli.command {
+        Command::Validator(_) | Command::Aggregator(_) | Command::Participant(_) => Ok(()),
+        _ => start_logs(&cli.logs, DEFAULT_LOG),
+    }
+}
+
+/// Starts logging with the filter of the command line, or else this one.
+///
+/// # Errors
+/// A filter that can't be read.
+pub fn start_logs(args: &LogArgs, default: &str) -> Result<(), Failure> {
     use tracing_subscriber::{EnvFilter, fmt};
-    let filter = EnvFilter::try_new(&cli.log)
-        .map_err(|error| Failure::Input(format!("--log {}: {error}; try warn or debug", cli.log)))?;
+    let (origin, text) = args.log.as_deref().map_or(("log", default), |text| ("--log", text));
+    let filter = EnvFilter::try_new(text)
+        .map_err(|error| Failure::Input(format!("{origin} {text}: {error}; try warn or debug")))?;
     let colours = std::io::stderr().is_terminal();
     let logs = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
-    if cli.log_json {
+    if args.log_json {
         logs.json().init()
     } else {
         logs.init()
@@ -295,5 +370,12 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Show(args) => commands::show::run(&args),
         Command::Export(args) => commands::export::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
+        Command::Validator(args) => commands::validator::run(&args, &cli.logs),
+        Command::Aggregator(args) => commands::aggregator::run(&args, &cli.logs),
+        Command::Participant(args) => commands::participant::run(&args, &cli.logs),
+        Command::Localnet(args) => commands::localnet::run(&args),
+        Command::Keys(args) => commands::keys::run(&args),
+        Command::Found(args) => commands::found::found(&args),
+        Command::Genesis(args) => commands::found::genesis(&args),
     }
 }

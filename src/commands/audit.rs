@@ -8,9 +8,14 @@ use serde::Serialize;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
+use std::sync::Arc;
 use veilgrid_crypto::receipt::Receipt;
-use veilgrid_ledger::audit::{AuditError, AuditReport, AuditRequest, ReceiptVerdict, audit_export};
+use veilgrid_engine::certificate;
+use veilgrid_ledger::audit::{
+    AuditError, AuditReport, AuditRequest, CertificateCheck, ReceiptVerdict, audit_export,
+};
 use veilgrid_ledger::export::{LedgerReader, ReadError};
+use veilgrid_ledger::hash::Hash;
 
 /// Runs the command.
 ///
@@ -34,6 +39,24 @@ pub fn run(args: &AuditArgs) -> Result<(), Failure> {
         print(report);
     }
     violation.map_or(Ok(()), |violation| Err(Failure::Audit(violation)))
+}
+
+/// The engine's certificates: the ledger itself knows of none.
+#[derive(Debug)]
+struct EngineCertificates;
+
+impl CertificateCheck for EngineCertificates {
+    fn check(
+        &self,
+        ledger_id: &Hash,
+        epoch: u64,
+        validators: &[[u8; 32]],
+        block_hash: &Hash,
+        bytes: &[u8],
+    ) -> Result<(), String> {
+        certificate::verify(ledger_id, epoch, validators, block_hash, bytes)
+            .map_err(|fault| fault.to_string())
+    }
 }
 
 #[derive(Serialize)]
@@ -76,7 +99,8 @@ fn replay_file(
     let bar = output::progress(length, "auditing (bytes)", quiet);
     let reader = LedgerReader::new(Counted { inner: BufReader::new(file), bar: bar.clone() })
         .map_err(|error| read_failure(path, error))?;
-    let request = AuditRequest { trusted_genesis, receipts };
+    let certificates: Option<Arc<dyn CertificateCheck>> = Some(Arc::new(EngineCertificates));
+    let request = AuditRequest { trusted_genesis, receipts, certificates };
     let result = audit_export(reader, request, |_| {});
     bar.finish_and_clear();
     result.map_err(|error| match error {
@@ -151,6 +175,17 @@ pub fn print_checked(report: &AuditReport) {
     row("rounds settled", report.rounds_settled);
     row("rounds void", report.rounds_void);
     row("rounds unfinished", report.rounds_unfinished.len() as u64);
+    if is_network(report) {
+        row("certificates of the validators", report.certificates.certificates);
+        row("blocks that they make final", report.certificates.covered_blocks);
+        row("key sessions over the ledger", report.key_sessions.len() as u64);
+        row("changes of the validators", report.validator_changes.len() as u64);
+        row("transactions refused and recorded", report.refused);
+        row("rounds suspended for a while", report.suspended_rounds.len() as u64);
+        row("blocks without their bids", report.pruned.blocks);
+        row("bids of which only the digest is left", report.pruned.bid_digests);
+        row("checkpoints confirmed", report.pruned.checkpoints);
+    }
     row("receipts looked up", report.receipts.len() as u64);
     let worthless =
         report.receipts.iter().filter(|finding| finding.verdict == ReceiptVerdict::Worthless).count();
@@ -162,13 +197,57 @@ pub fn print_checked(report: &AuditReport) {
             unfinished.round_id, unfinished.waits_for
         ));
     }
+    print_network(report);
     output::line(format!("ledger     {}", hex::encode(report.ledger_id)));
     let trust = if report.genesis_trusted { "as you gave it" } else { "NOT compared: give --genesis" };
     output::line(format!("genesis    {} ({trust})", hex::encode(report.genesis_hash)));
     output::line(format!("height     {}", report.height));
     output::line(format!("block      {}", hex::encode(report.block_hash)));
-    output::line(format!("state root {}", hex::encode(report.state_root)));
+    if report.pruned.roots_unknown_from.is_none() {
+        output::line(format!("state root {}", hex::encode(report.state_root)));
+    }
     output::line("audit passed");
+}
+
+fn is_network(report: &AuditReport) -> bool {
+    !report.key_sessions.is_empty() || report.certificates.checked
+}
+
+/// What a reader has to know about a network's ledger beyond counts: nothing that was not checked goes unsaid.
+fn print_network(report: &AuditReport) {
+    for void in &report.void_rounds {
+        output::line(format!("round {} is void with {} bids: {}", void.round_id, void.bids, void.reason));
+    }
+    for refused in &report.refused_listed {
+        let (height, index, kind) = (refused.height, refused.index, refused.kind);
+        output::line(format!("block {height}, transaction {index} ({kind}) was refused: {}", refused.reason));
+    }
+    let listed = report.refused_listed.len() as u64;
+    if report.refused > listed {
+        output::line(format!("and {} more refused transactions", report.refused - listed));
+    }
+    let rounds = |(first, last): &(u64, u64)| {
+        if first == last { first.to_string() } else { format!("{first}-{last}") }
+    };
+    let by_digest: Vec<String> = report.pruned.rounds_by_digest.iter().map(rounds).collect();
+    if !by_digest.is_empty() {
+        output::line(format!(
+            "rounds known by their digests only, their bids are pruned: {}",
+            by_digest.join(" ")
+        ));
+    }
+    if let Some(height) = report.pruned.roots_unknown_from {
+        output::line(format!(
+            "state roots from block {height} on are NOT compared: no checkpoint follows its pruned blocks"
+        ));
+    }
+    let counts = &report.certificates;
+    if counts.uncertified_tail > 0 {
+        let (from, blocks) = (counts.covered_height + 1, counts.uncertified_tail);
+        output::line(format!(
+            "NOT final in this file: the last {blocks} blocks, from {from} on, wait for a certificate"
+        ));
+    }
 }
 
 fn print_opened(report: &AuditReport) {

@@ -133,6 +133,7 @@ fn market(round: &Round, members: u32) -> MarketParams {
         max_members: members,
         slot_seconds: SLOT_SECONDS,
         threshold: threshold_for(VALIDATORS),
+        timing: None,
     }
 }
 
@@ -142,10 +143,11 @@ fn seal_all(
     community: &LocalCommunity,
     json: bool,
 ) -> Result<Vec<SealedBid>, Failure> {
-    let params = community.state().community().bid_params();
-    let context = community
-        .state()
-        .round_context(ROUND)
+    let state = community.state();
+    let (params, context) = state
+        .community()
+        .bid_params()
+        .zip(state.round_context(ROUND))
         .ok_or_else(|| Failure::Input("the round is not open".to_owned()))?;
     let bar = output::progress(wallets.len() as u64, "sealing bids", json);
     let bids = wallets
@@ -182,7 +184,10 @@ fn check_fills(
         let r = wallet.round_view_key(KEY_EPOCH, ROUND).randomness(&bid.salt);
         let own = settled.bids.iter().find(|settled| settled.account == bid.account);
         let holds = own.is_some_and(|own| {
-            settlement_point_holds(community.bid_params(), &r, &weights, net, &own.settlement_point)
+            let params = community.bid_params();
+            params.is_some_and(|params| {
+                settlement_point_holds(params, &r, &weights, net, &own.settlement_point)
+            })
         });
         if !holds {
             return Err(Failure::Audit(format!(

@@ -1,8 +1,15 @@
 //! One module a command.
 
+pub mod aggregator;
 pub mod audit;
 pub mod bench;
 pub mod clear;
 pub mod demo;
 pub mod export;
+pub mod found;
+pub mod keys;
+pub mod localnet;
+pub mod participant;
+pub mod process;
 pub mod show;
+pub mod validator;

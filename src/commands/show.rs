@@ -1,4 +1,7 @@
 //! `veilgrid show`: a ledger for people. It prints what the file says and checks only its form; `audit` checks.
+//!
+//! A network's ledger also holds transactions that were refused. Only its state machine knows which, so that one is
+//! replayed: what is shown is what has happened.
 
 use crate::cli::ShowArgs;
 use crate::failure::Failure;
@@ -7,10 +10,16 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
-use veilgrid_ledger::export::LedgerReader;
+use veilgrid_ledger::export::{Exported, LedgerReader};
 use veilgrid_ledger::genesis::Genesis;
+use veilgrid_ledger::pruned::PrunedTransaction;
+use veilgrid_ledger::roster::Roster;
+use veilgrid_ledger::state::State;
+use veilgrid_ledger::state::checkpoint::Skeleton;
+use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::state::round::OpenedSum;
-use veilgrid_ledger::transaction::{Transaction, VoidReason};
+use veilgrid_ledger::transaction::{Transaction, TransactionKind, VoidReason};
+use veilgrid_ledger::verdicts::VerifyAll;
 use veilgrid_market::units::format_ct_per_kwh;
 use veilgrid_market::{Next, Outcome, next_step};
 
@@ -43,14 +52,27 @@ struct Shown {
     blocks: u64,
     last_block: [u8; 32],
     rounds: BTreeMap<u64, ShownRound>,
+    /// Of a network.
+    network: Option<ShownNetwork>,
+}
+
+/// What a network's ledger has besides rounds.
+#[derive(Default)]
+struct ShownNetwork {
+    roster: Option<Roster>,
+    certified: u64,
+    sessions: Vec<String>,
+    changes: Vec<String>,
+    refused: Vec<(u64, TransactionKind, String)>,
+    pruned_blocks: u64,
 }
 
 #[derive(Default)]
 struct ShownRound {
     slot_start_unix_s: i64,
     slot_seconds: u32,
-    /// Account and digest of each bid, in ledger order.
-    bids: Vec<([u8; 32], [u8; 32])>,
+    /// Account and digest of each bid, in ledger order; pruned bids have no account.
+    bids: Vec<(Option<[u8; 32]>, [u8; 32])>,
     closed: bool,
     /// Validators whose shares opened a sum, by the number of the opening.
     shares: BTreeMap<u32, Vec<u16>>,
@@ -64,10 +86,12 @@ fn read(path: &Path) -> Result<Shown, Failure> {
     let file = File::open(path).map_err(|error| Failure::file(path, error))?;
     let damaged = |error| Failure::file(path, error);
     let mut reader = LedgerReader::new(BufReader::new(file)).map_err(damaged)?;
-    let first = reader.next().transpose().map_err(damaged)?;
-    let Some((first, [Transaction::Genesis(genesis)])) =
-        first.as_ref().map(|block| (block, block.transactions.as_slice()))
-    else {
+    let mut records = reader.exported();
+    let first = match records.next().transpose().map_err(damaged)? {
+        Some(Exported::Block(block, _)) => block,
+        _ => return Err(Failure::file(path, "the first block is no genesis")),
+    };
+    let [Transaction::Genesis(genesis)] = first.transactions.as_slice() else {
         return Err(Failure::file(path, "the first block is no genesis"));
     };
     let mut shown = Shown {
@@ -76,30 +100,127 @@ fn read(path: &Path) -> Result<Shown, Failure> {
         blocks: 1,
         last_block: first.hash(),
         rounds: BTreeMap::new(),
+        network: genesis.draft.network.as_ref().map(|_| ShownNetwork::default()),
     };
-    for block in reader {
-        let block = block.map_err(damaged)?;
+    let mut replay = match shown.network {
+        None => None,
+        Some(_) => Some(Replay::Whole(
+            State::from_genesis_block(&first).map_err(|error| Failure::file(path, error))?,
+        )),
+    };
+    for record in records {
+        let record = record.map_err(damaged)?;
+        // Shown is what can be known without it; whether it holds is the audit's to say.
+        let Some(hash) = record.hash() else { continue };
         shown.blocks += 1;
-        shown.last_block = block.hash();
-        for transaction in block.transactions {
-            shown.take(transaction);
-        }
+        shown.last_block = hash;
+        let known = match replay.take() {
+            None => None,
+            Some(before) => {
+                let (after, known) = before.step(&record).map_err(|error| {
+                    Failure::file(path, format!("{error}; `veilgrid audit` names what is wrong"))
+                })?;
+                replay = Some(after);
+                Some(known)
+            }
+        };
+        shown.record(record, known);
+    }
+    if let (Some(network), Some(replay)) = (&mut shown.network, &replay) {
+        network.roster = replay.state().roster().cloned();
     }
     Ok(shown)
 }
 
+/// What the state machine says about a block: what its height did, and each of its transactions, where it can tell.
+struct Known {
+    height: u64,
+    outset: Vec<Effect>,
+    effects: Vec<Option<Effect>>,
+}
+
+/// The replay of a network's ledger, from the first pruned block on without its pruned rounds.
+enum Replay {
+    Whole(State),
+    Skeleton(Box<Skeleton>),
+}
+
+impl Replay {
+    fn state(&self) -> &State {
+        match self {
+            Self::Whole(state) => state,
+            Self::Skeleton(skeleton) => skeleton.partial(),
+        }
+    }
+
+    fn step(self, record: &Exported) -> Result<(Self, Known), String> {
+        let height = record.height();
+        let mut skeleton = match (self, record) {
+            (Self::Whole(mut state), Exported::Block(block, _)) => {
+                let done = state.apply_block(block, &mut VerifyAll).map_err(|error| error.to_string())?;
+                let effects = done.effects.into_iter().map(Some).collect();
+                return Ok((Self::Whole(state), Known { height, outset: done.outset, effects }));
+            }
+            (Self::Whole(state), Exported::Pruned(..)) => {
+                Box::new(Skeleton::new(state, None).map_err(|error| error.to_string())?)
+            }
+            (Self::Skeleton(skeleton), _) => skeleton,
+        };
+        let step = match record {
+            Exported::Block(block, _) => skeleton.full(block, &mut VerifyAll),
+            Exported::Pruned(block, _) => skeleton.pruned(block, &mut VerifyAll),
+            Exported::Checkpoint(_) => return Err("a checkpoint is no block".to_owned()),
+        };
+        let step = step.map_err(|error| format!("block {height}: {error}"))?;
+        Ok((Self::Skeleton(skeleton), Known { height, outset: step.outset, effects: step.effects }))
+    }
+}
+
 impl Shown {
+    /// Takes a block; without anything known every transaction in it has happened.
+    fn record(&mut self, record: Exported, known: Option<Known>) {
+        if let (Some(network), Some(known)) = (&mut self.network, &known) {
+            network.certified = if record.certificate().is_some() { known.height } else { network.certified };
+            network.pruned_blocks += u64::from(matches!(record, Exported::Pruned(..)));
+            known.outset.iter().for_each(|effect| network.outset(known.height, effect));
+        }
+        let height = record.height();
+        let transactions: Vec<PrunedTransaction> = match record {
+            Exported::Block(block, _) => {
+                block.transactions.into_iter().map(PrunedTransaction::Full).collect()
+            }
+            Exported::Pruned(block, _) => block.transactions,
+            Exported::Checkpoint(_) => return,
+        };
+        let mut effects = known.map(|known| known.effects).unwrap_or_default().into_iter();
+        for transaction in transactions {
+            match (effects.next().flatten(), transaction) {
+                (Some(Effect::Refused(refusal)), PrunedTransaction::Full(transaction)) => {
+                    if let Some(network) = &mut self.network {
+                        network.refused.push((height, transaction.kind(), refusal.to_string()));
+                    }
+                }
+                (_, PrunedTransaction::Full(transaction)) => self.take(transaction),
+                (_, PrunedTransaction::Bids { round_id, bid_digests }) => {
+                    let round = self.rounds.entry(round_id).or_default();
+                    round.bids.extend(bid_digests.into_iter().map(|digest| (None, digest)));
+                }
+            }
+        }
+    }
+
     fn take(&mut self, transaction: Transaction) {
         let Some(round_id) = transaction.round_id() else { return };
         let params = &self.genesis.draft.params;
         let round = self.rounds.entry(round_id).or_default();
         match transaction {
-            Transaction::Genesis(_) => {}
+            // They are about no round.
+            Transaction::Genesis(_) | Transaction::KeyEvent { .. } | Transaction::ChangeValidators(_) => {}
             Transaction::OpenRound { slot_start_unix_s, slot_seconds, .. } => {
                 (round.slot_start_unix_s, round.slot_seconds) = (slot_start_unix_s, slot_seconds);
             }
             Transaction::Bids { bids, .. } => {
-                round.bids.extend(bids.iter().map(|bid| (bid.account, bid.digest())));
+                round.bids.extend(bids.iter().map(|bid| (Some(bid.account), bid.digest())));
             }
             Transaction::CloseRound { .. } => round.closed = true,
             Transaction::OpeningShare { opening_index, share, .. } => {
@@ -119,10 +240,68 @@ impl Shown {
     }
 }
 
+impl ShownNetwork {
+    fn outset(&mut self, height: u64, effect: &Effect) {
+        match effect {
+            Effect::KeysAgreed { session, task, excluded, lacking, .. } => {
+                let task = format!("{task:?}").to_lowercase();
+                let without = |what: &str, who: &[u16]| match who {
+                    [] => String::new(),
+                    who => {
+                        format!(", {what} {}", who.iter().map(u16::to_string).collect::<Vec<_>>().join(" "))
+                    }
+                };
+                let (excluded, lacking) = (without("excluded", excluded), without("without shares", lacking));
+                self.sessions
+                    .push(format!("{session} ({task}): agreed in block {height}{excluded}{lacking}"));
+            }
+            Effect::KeysAborted { session, task, reason } => {
+                let task = format!("{task:?}").to_lowercase();
+                self.sessions.push(format!("{session} ({task}): {reason}"));
+            }
+            Effect::ValidatorsChanged { epoch, validators } => {
+                self.changes.push(format!("{validators} from epoch {epoch}, block {height}"));
+            }
+            _ => {}
+        }
+    }
+
+    fn print(&self) {
+        let mut head = output::table(&["network", "value"]);
+        head.add_row(["last block with a certificate".to_owned(), self.certified.to_string()]);
+        head.add_row(["blocks without their bids".to_owned(), self.pruned_blocks.to_string()]);
+        head.add_row(["transactions refused".to_owned(), self.refused.len().to_string()]);
+        self.sessions.iter().for_each(|session| {
+            head.add_row(["key session".to_owned(), session.clone()]);
+        });
+        self.changes.iter().for_each(|change| {
+            head.add_row(["validators".to_owned(), change.clone()]);
+        });
+        output::line(head);
+        let mut validators = output::table(&["validator", "signing key", "consensus key"]);
+        for (number, entry) in (1..).zip(self.roster.iter().flat_map(|roster| &roster.validators)) {
+            validators.add_row([
+                format!("{number}"),
+                hex::encode(&entry.signing_key[..16]),
+                hex::encode(&entry.consensus_key[..16]),
+            ]);
+        }
+        output::line(validators);
+        if !self.refused.is_empty() {
+            let mut refused = output::table(&["block", "refused", "why"]);
+            for (height, kind, why) in &self.refused {
+                refused.add_row([height.to_string(), kind.to_string(), why.clone()]);
+            }
+            output::line(refused);
+        }
+    }
+}
+
 impl ShownRound {
     fn status(&self) -> String {
         match (self.void, self.outcome, self.settlement_points.is_empty()) {
             (Some(VoidReason::TooFewBids), _, _) => "void: too few bids".to_owned(),
+            (Some(VoidReason::OpeningDeadline), _, _) => "void: not opened in time".to_owned(),
             (None, Some(_), false) => "settled".to_owned(),
             (None, Some(_), true) => "cleared".to_owned(),
             (None, None, _) if self.closed => "opening".to_owned(),
@@ -134,6 +313,11 @@ impl ShownRound {
 fn print_ledger(ledger: &Shown) {
     let draft = &ledger.genesis.draft;
     let params = &draft.params;
+    let roster = ledger.network.as_ref().and_then(|network| network.roster.as_ref());
+    let (validators, threshold) = match roster {
+        Some(roster) => (roster.validators.len(), roster.group().threshold),
+        None => (draft.validators.len(), params.threshold),
+    };
     let top = params.grid.price_mct_per_kwh(params.grid.ticks() - 1);
     let mut head = output::table(&["ledger", "value"]);
     let mut row = |what: &str, value: String| {
@@ -144,7 +328,7 @@ fn print_ledger(ledger: &Shown) {
     row("last block", hex::encode(ledger.last_block));
     row("blocks", ledger.blocks.to_string());
     row("members", draft.members.len().to_string());
-    row("validators", format!("{}, {} of them open a sum", draft.validators.len(), params.threshold));
+    row("validators", format!("{validators}, {threshold} of them open a sum"));
     row(
         "price grid ct/kWh",
         format!(
@@ -157,6 +341,9 @@ fn print_ledger(ledger: &Shown) {
     row("rule", format!("{:?}, at least {} bids", params.rule, params.min_bidders));
     row("bits of a quantity", params.bits.to_string());
     output::line(head);
+    if let Some(network) = &ledger.network {
+        network.print();
+    }
     let mut rounds =
         output::table(&["round", "slot (UTC)", "bids", "status", "price ct/kWh", "volume kWh", "rationed"]);
     for (round_id, round) in &ledger.rounds {
@@ -198,7 +385,8 @@ fn print_round(round_id: u64, round: &ShownRound) {
     let mut bids = output::table(&["account (pseudonym)", "bid digest", "settlement point (sealed fill)"]);
     for (position, (account, digest)) in round.bids.iter().enumerate() {
         let point = round.settlement_points.get(position).map_or_else(|| "-".to_owned(), hex::encode);
-        bids.add_row([hex::encode(&account[..16]), hex::encode(&digest[..16]), point]);
+        let account = account.map_or_else(|| "pruned".to_owned(), |account| hex::encode(&account[..16]));
+        bids.add_row([account, hex::encode(&digest[..16]), point]);
     }
     output::line(bids);
 }

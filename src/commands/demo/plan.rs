@@ -48,6 +48,7 @@ pub fn plan(args: &DemoArgs, out: &Path) -> Result<Plan, Failure> {
         max_members: u32::try_from(args.participants).map_err(Failure::input)?,
         slot_seconds,
         threshold: threshold_for(args.validators),
+        timing: None,
     };
     let config = DayConfig::from_selection(
         &community,

@@ -75,6 +75,7 @@ fn round_cells(row: &RoundRow) -> [String; 7] {
     let otherwise = match &row.result {
         RoundResult::Settled(_) => "-",
         RoundResult::Void(VoidReason::TooFewBids) => "void: too few bids",
+        RoundResult::Void(VoidReason::OpeningDeadline) => "void: not opened in time",
         RoundResult::Unfinished => "unfinished",
     };
     [
@@ -155,7 +156,7 @@ pub fn json<'a>(plan: &'a Plan, day: &'a DayReport, audit: &'a AuditReport, ledg
 fn round_json(row: &RoundRow) -> RoundJson<'_> {
     let (status, outcome) = match &row.result {
         RoundResult::Settled(outcome) => ("settled", Some(outcome)),
-        RoundResult::Void(VoidReason::TooFewBids) => ("void", None),
+        RoundResult::Void(_) => ("void", None),
         RoundResult::Unfinished => ("unfinished", None),
     };
     RoundJson {

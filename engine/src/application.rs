@@ -1,0 +1,68 @@
+//! What stands behind the engine: a state machine that proposes, votes and applies.
+
+use veilgrid_ledger::block::Block;
+use veilgrid_ledger::hash::Hash;
+
+/// Most bytes of one gossip message.
+pub const MAX_GOSSIP_BYTES: usize = 512 << 10;
+
+/// The answer to a request for a block.
+#[derive(Debug)]
+pub enum Proposal {
+    /// The next block.
+    Block(Box<Block>),
+    /// Nothing to propose yet: ask again after so long.
+    Wait {
+        /// Milliseconds, 20 at most.
+        ms: u64,
+    },
+}
+
+/// The application of a validator. The engine calls it under one mutex.
+///
+/// Blocks are executed before the vote, on the state after their parent, so that a header can carry the state root
+/// after the parent and a certificate covers it.
+pub trait Application: Send + 'static {
+    /// Block 0.
+    fn genesis(&self) -> Block;
+
+    /// Height of the last block that is durably applied.
+    fn height(&self) -> u64;
+
+    /// Whether the block was executed, final or not.
+    fn knows(&self, block: &Hash) -> bool;
+
+    /// Executes an ancestor of a proposal. Its parent is known. No rule about the clock: others have voted for it.
+    ///
+    /// # Errors
+    /// Why it cannot be executed.
+    fn learn(&mut self, block: &Block) -> Result<(), String>;
+
+    /// The next block on `parent`, which is known.
+    fn propose(&mut self, parent: &Hash, now_unix_ms: u64) -> Proposal;
+
+    /// Checks and executes a block before the vote. Its parent is known.
+    ///
+    /// # Errors
+    /// Why it gets no vote.
+    fn check(&mut self, block: &Block, now_unix_ms: u64) -> Result<(), String>;
+
+    /// Applies the next final block; durable when it returns. A block that was applied before is no error: the engine
+    /// delivers at least once.
+    ///
+    /// # Errors
+    /// Fatal for this validator: the engine stops.
+    fn finalise(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<(), String>;
+
+    /// Takes a certificate that came after its block.
+    fn certified(&mut self, height: u64, certificate: &[u8]);
+
+    /// Takes a gossip message of the validator with this consensus key.
+    fn receive(&mut self, from: &[u8; 32], message: &[u8]);
+
+    /// The gossip messages that all validators are to get, each of [`MAX_GOSSIP_BYTES`] at most.
+    fn take_gossip(&mut self) -> Vec<Vec<u8>>;
+
+    /// The validators' consensus keys in an epoch of the engine; none when they are not known yet.
+    fn consensus_keys(&self, epoch: u64) -> Option<Vec<[u8; 32]>>;
+}

@@ -1,0 +1,159 @@
+//! Consensus keys (Ed25519), the namespaces that bind signatures to one ledger, and the signing schemes of epochs.
+
+use commonware_codec::{Copying, DecodeExt as _};
+use commonware_consensus::simplex::scheme::ed25519;
+use commonware_cryptography::ed25519::{PrivateKey, PublicKey};
+use commonware_cryptography::sha256;
+use commonware_cryptography::{Signer as _, certificate};
+use commonware_utils::TryCollect as _;
+use commonware_utils::ordered::Set;
+use rand_core::CryptoRngCore;
+use veilgrid_crypto::secret::Secret;
+use veilgrid_ledger::hash::Hash;
+
+/// Most validators of an epoch; sizes the messages of all nodes, so it is one number for everybody.
+pub const MAX_VALIDATORS: u32 = 128;
+
+/// Separates this protocol's signatures from those of any other program that uses the same engine.
+const NAMESPACE: &[u8] = b"veilgrid-engine/1/";
+
+/// The signature scheme of votes and certificates.
+pub(crate) type Scheme = ed25519::Scheme;
+
+/// What the engine orders: the hash of a ledger block.
+pub(crate) type Digest = sha256::Digest;
+
+/// The engine's digest of a block is the block's hash.
+pub(crate) fn digest(hash: &Hash) -> Digest {
+    sha256::Digest(*hash)
+}
+
+/// A finalisation certificate.
+pub(crate) type Finalization = commonware_consensus::simplex::types::Finalization<Scheme, Digest>;
+
+/// Why a list of consensus keys is no validator set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ValidatorSetFault {
+    /// No validator, or more than [`MAX_VALIDATORS`].
+    #[error("a validator set of {count} keys; it must have between 1 and {MAX_VALIDATORS}")]
+    Count {
+        /// Keys that were given.
+        count: usize,
+    },
+    /// Bytes that are no Ed25519 public key.
+    #[error("consensus key {position} (from 0) is not an Ed25519 public key")]
+    Key {
+        /// Place in the list.
+        position: usize,
+    },
+    /// One key twice.
+    #[error("the validator set names a consensus key twice")]
+    Repeated,
+}
+
+/// A new Ed25519 seed.
+pub fn generate_consensus_secret(rng: &mut impl CryptoRngCore) -> Secret<[u8; 32]> {
+    let mut seed = Secret::new([0u8; 32]);
+    rng.fill_bytes(seed.expose_mut());
+    seed
+}
+
+/// The public key of an Ed25519 seed: the name of a validator among its peers.
+pub fn consensus_public_key(seed: &Secret<[u8; 32]>) -> [u8; 32] {
+    key_bytes(&private_key(seed).public_key())
+}
+
+pub(crate) fn private_key(seed: &Secret<[u8; 32]>) -> PrivateKey {
+    // Every string of 32 bytes is a seed.
+    PrivateKey::decode(Copying(seed.expose())).expect("32 bytes are an Ed25519 seed")
+}
+
+pub(crate) fn public_key(bytes: &[u8; 32]) -> Option<PublicKey> {
+    PublicKey::decode(Copying(bytes)).ok()
+}
+
+pub(crate) fn key_bytes(key: &PublicKey) -> [u8; 32] {
+    let mut bytes = [0u8; 32];
+    bytes.copy_from_slice(key.as_ref());
+    bytes
+}
+
+/// Namespace of a purpose ("consensus", "network") on one ledger.
+pub(crate) fn namespace(ledger_id: &[u8; 32], purpose: &str) -> Vec<u8> {
+    [NAMESPACE, purpose.as_bytes(), b"/", ledger_id].concat()
+}
+
+/// The validators as the engine orders them.
+pub(crate) fn validator_set(keys: &[[u8; 32]]) -> Result<Set<PublicKey>, ValidatorSetFault> {
+    if keys.is_empty() || keys.len() > MAX_VALIDATORS as usize {
+        return Err(ValidatorSetFault::Count { count: keys.len() });
+    }
+    let decode = |(position, key)| public_key(key).ok_or(ValidatorSetFault::Key { position });
+    let keys: Vec<PublicKey> = keys.iter().enumerate().map(decode).collect::<Result<_, _>>()?;
+    keys.into_iter().try_collect().map_err(|_| ValidatorSetFault::Repeated)
+}
+
+/// The scheme that verifies certificates of these validators.
+pub(crate) fn verifier(ledger_id: &[u8; 32], keys: &[[u8; 32]]) -> Result<Scheme, ValidatorSetFault> {
+    Ok(Scheme::verifier(&namespace(ledger_id, "consensus"), validator_set(keys)?))
+}
+
+/// The scheme of a node: it signs if the node is one of the validators, else it verifies only.
+pub(crate) fn scheme(
+    ledger_id: &[u8; 32],
+    keys: &[[u8; 32]],
+    secret: &PrivateKey,
+) -> Result<Scheme, ValidatorSetFault> {
+    let (namespace, set) = (namespace(ledger_id, "consensus"), validator_set(keys)?);
+    let signer = Scheme::signer(&namespace, set.clone(), secret.clone());
+    Ok(signer.unwrap_or_else(|| Scheme::verifier(&namespace, set)))
+}
+
+/// Whether this scheme signs.
+pub(crate) fn signs(scheme: &Scheme) -> bool {
+    use certificate::Scheme as _;
+    scheme.me().is_some_and(|membership| membership.signer().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng as _;
+
+    #[test]
+    fn secrets_are_of_the_generator_and_make_different_keys() {
+        let mut rng = ChaCha20Rng::from_seed([1; 32]);
+        let (first, second) = (generate_consensus_secret(&mut rng), generate_consensus_secret(&mut rng));
+        assert_ne!(consensus_public_key(&first), consensus_public_key(&second));
+        let again = generate_consensus_secret(&mut ChaCha20Rng::from_seed([1; 32]));
+        assert_eq!(consensus_public_key(&first), consensus_public_key(&again));
+    }
+
+    #[test]
+    fn only_a_validator_signs() {
+        let secret = |byte| Secret::new([byte; 32]);
+        let keys: Vec<_> = (1..=4).map(|byte| consensus_public_key(&secret(byte))).collect();
+        let signs_as = |byte| signs(&scheme(&[0; 32], &keys, &private_key(&secret(byte))).expect("a set"));
+        assert!(signs_as(4));
+        assert!(!signs_as(5));
+    }
+
+    #[test]
+    fn validator_sets_are_bounded_and_hold_keys_once() {
+        let key = consensus_public_key(&Secret::new([1; 32]));
+        let mut no_key = [0xff; 32];
+        no_key[0] = 2;
+        let many = vec![key; MAX_VALIDATORS as usize + 1];
+        assert_eq!(validator_set(&[]).err(), Some(ValidatorSetFault::Count { count: 0 }));
+        assert_eq!(validator_set(&many).err(), Some(ValidatorSetFault::Count { count: many.len() }));
+        assert_eq!(validator_set(&[key, no_key]).err(), Some(ValidatorSetFault::Key { position: 1 }));
+        assert_eq!(validator_set(&[key, key]).err(), Some(ValidatorSetFault::Repeated));
+    }
+
+    #[test]
+    fn namespaces_tell_ledgers_and_purposes_apart() {
+        let all = [namespace(&[1; 32], "a"), namespace(&[2; 32], "a"), namespace(&[1; 32], "b")];
+        assert!(all[0] != all[1] && all[0] != all[2] && all[1] != all[2]);
+    }
+}

@@ -1,0 +1,29 @@
+//! The BFT engine: order, finality, certificates and gossip, behind one interface. No other crate names the engine.
+//!
+//! A validator gives [`start`] an [`Application`] under a mutex; everybody else verifies the engine's work with
+//! [`certificate::verify`].
+
+mod application;
+mod automaton;
+mod block;
+pub mod certificate;
+mod config;
+mod delivery;
+mod epochs;
+mod gossip;
+mod handle;
+mod keys;
+mod network;
+mod node;
+mod order;
+mod runtime;
+mod schemes;
+mod shared;
+#[cfg(feature = "simulation")]
+pub mod simulation;
+mod store;
+
+pub use application::{Application, MAX_GOSSIP_BYTES, Proposal};
+pub use config::{EngineConfig, EngineError, StartingPoint, Timing};
+pub use handle::{EngineHandle, start};
+pub use keys::{MAX_VALIDATORS, ValidatorSetFault, consensus_public_key, generate_consensus_secret};

@@ -1,0 +1,260 @@
+//! The simulated network and the validators on it.
+
+use super::recorder::{Log, Recorder};
+use super::{Applied, Fault, LEDGER_ID, Link, Outcome, Simulation, consensus_key, consensus_secret};
+use crate::application::Application;
+use crate::block::BlockCodec;
+use crate::keys::{self, private_key};
+use crate::network::{BLOCKED_FOR, Channels, Peers, max_message_bytes, quotas};
+use crate::node::{self, Control, NodeConfig};
+use commonware_consensus::simplex::mocks::conflicter::{self, Conflicter};
+use commonware_cryptography::ed25519::PublicKey;
+use commonware_cryptography::{Sha256, Signer as _};
+use commonware_p2p::simulated::{self, Network, Oracle};
+use commonware_p2p::utils::mux::Muxer;
+use commonware_runtime::{Clock as _, Handle, Spawner as _, Supervisor as _, deterministic};
+use commonware_utils::{NZUsize, Probability};
+use futures::channel::{mpsc, oneshot};
+use std::collections::BTreeMap;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+type Context = deterministic::Context;
+
+/// Every validator is connected to from the start.
+struct Everybody;
+
+impl Peers for Everybody {
+    fn track(&mut self, _: u64, _: &[[u8; 32]]) {}
+}
+
+type SimulatedChannels = Channels<
+    simulated::Sender<PublicKey, Context>,
+    simulated::Receiver<PublicKey>,
+    simulated::Control<PublicKey, Context>,
+    simulated::Manager<PublicKey, Context>,
+    Everybody,
+>;
+
+/// A validator that runs.
+struct Life {
+    task: Handle<()>,
+    // Dropping it stops the engine.
+    _stop: oneshot::Sender<()>,
+}
+
+/// A validator, dead or alive.
+struct Node {
+    key: PublicKey,
+    log: Log,
+    life: Option<Life>,
+    /// Starts so far; part of the names of its tasks.
+    lives: usize,
+    /// Part of the names of its engine's store.
+    store: usize,
+}
+
+/// The network and the validators.
+pub(super) struct World<'a, M> {
+    context: Context,
+    settings: &'a Simulation,
+    make: M,
+    oracle: Oracle<PublicKey, Context>,
+    nodes: Vec<Node>,
+    link: Link,
+    /// The validators on one side of the partition; empty: there is none.
+    island: Vec<usize>,
+    /// Who blocks whom, and for how long it has been seen.
+    blocked: BTreeMap<(PublicKey, PublicKey), Duration>,
+    stopped: Arc<Mutex<Vec<(usize, String)>>>,
+}
+
+impl<'a, M, A> World<'a, M>
+where
+    A: Application,
+    M: FnMut(usize) -> A,
+{
+    pub async fn new(context: Context, settings: &'a Simulation, make: M) -> Self {
+        let nodes: Vec<Node> = (0..settings.validators).map(node_of).collect();
+        let count = NonZeroUsize::new(nodes.len()).expect("a simulation has validators");
+        let config = simulated::Config {
+            max_size: max_message_bytes(&codec(settings)),
+            max_peers_per_set: count,
+            disconnect_on_block: true,
+            tracked_peer_sets: NZUsize!(1),
+        };
+        let keys: Vec<_> = nodes.iter().map(|node| node.key.clone()).collect();
+        let (network, oracle) = Network::new_with_peers(context.child("network"), config, keys).await;
+        network.start();
+        let (link, stopped) = (settings.link, Arc::default());
+        let (island, blocked) = (Vec::new(), BTreeMap::new());
+        let mut world = Self { context, settings, make, oracle, nodes, link, island, blocked, stopped };
+        world.connect().await;
+        for index in 0..world.nodes.len() {
+            world.start(index).await;
+        }
+        world
+    }
+
+    pub async fn pass(&mut self, time: Duration) {
+        self.context.sleep(time).await;
+        self.forgive(time).await;
+    }
+
+    /// Ends blocks after the time that the real network has for them; the simulated one knows no end.
+    async fn forgive(&mut self, passed: Duration) {
+        let blocked = self.oracle.blocked().await.expect("the network runs");
+        for (from, to) in blocked {
+            let since = self.blocked.entry((from.clone(), to.clone())).or_default();
+            *since += passed;
+            if *since >= BLOCKED_FOR {
+                self.blocked.remove(&(from.clone(), to.clone()));
+                self.oracle.unblock(from, to).await.expect("the network runs");
+            }
+        }
+    }
+
+    pub fn applied(&self) -> Vec<Vec<Applied>> {
+        self.nodes.iter().map(|node| node.log.copy()).collect()
+    }
+
+    pub fn outcome(&self, reached: bool, elapsed_ms: u64) -> Outcome {
+        let stopped = self.stopped.lock().expect("no thread panics while it holds this").clone();
+        let trace = self.context.auditor().state();
+        Outcome { applied: self.applied(), reached, elapsed_ms, trace, stopped }
+    }
+
+    pub async fn suffer(&mut self, fault: &Fault) {
+        match fault {
+            Fault::Links(link) => self.link = *link,
+            Fault::Partition(island) => self.island.clone_from(island),
+            Fault::Heal => self.island.clear(),
+            Fault::Crash(index) => return self.crash(*index),
+            Fault::Restart(index) => return self.start(*index).await,
+            Fault::RestartEmpty(index) => {
+                self.nodes[*index].store += 1;
+                return self.start(*index).await;
+            }
+        }
+        self.connect().await;
+    }
+
+    /// Sets all links to the quality and the partition of now.
+    async fn connect(&mut self) {
+        let link = simulated::Link {
+            latency: Duration::from_millis(self.link.latency_ms),
+            jitter: Duration::from_millis(self.link.jitter_ms),
+            success_rate: Probability::new(100 - u64::from(self.link.loss_percent), 100)
+                .expect("a share of a hundred"),
+        };
+        for (i, from) in self.nodes.iter().enumerate() {
+            for (j, to) in self.nodes.iter().enumerate() {
+                let (from, to) = (from.key.clone(), to.key.clone());
+                // An error says that there was no such link.
+                let _ = self.oracle.remove_link(from.clone(), to.clone()).await;
+                if i != j && self.island.contains(&i) == self.island.contains(&j) {
+                    self.oracle.add_link(from, to, link.clone()).await.expect("the network runs");
+                }
+            }
+        }
+    }
+
+    fn crash(&mut self, index: usize) {
+        if let Some(life) = self.nodes[index].life.take() {
+            life.task.abort();
+        }
+    }
+
+    async fn start(&mut self, index: usize) {
+        self.crash(index);
+        let node = &mut self.nodes[index];
+        node.lives += 1;
+        let context = self.context.child("node").with_attribute("index", index);
+        let context = context.with_attribute("life", node.lives);
+        let channels = channels(&self.oracle, &node.key).await;
+        let (stop, stopped) = oneshot::channel();
+        let task = if self.settings.double_voter == Some(index) {
+            vote_twice(context, self.settings, index, channels)
+        } else {
+            let config = config(self.settings, index, node.store);
+            let application = (self.make)(index);
+            let recorder = Recorder { application, log: node.log.clone() };
+            let faults = self.stopped.clone();
+            context.spawn(move |context| async move {
+                let (_prune, prune) = mpsc::unbounded();
+                let (ready, _ready) = oneshot::channel();
+                let control = Control { stop: stopped, prune, ready };
+                let application = Arc::new(Mutex::new(recorder));
+                let ended = node::run(context.child("validator"), config, channels, application, control);
+                if let Err(why) = ended.await {
+                    faults.lock().expect("no thread panics while it holds this").push((index, why));
+                }
+            })
+        };
+        node.life = Some(Life { task, _stop: stop });
+    }
+}
+
+fn node_of(index: usize) -> Node {
+    let key = private_key(&consensus_secret(index)).public_key();
+    Node { key, log: Log::default(), life: None, lives: 0, store: 0 }
+}
+
+fn codec(settings: &Simulation) -> BlockCodec {
+    BlockCodec { max_bytes: settings.max_block_bytes, context: settings.decode }
+}
+
+fn config(settings: &Simulation, index: usize, store: usize) -> NodeConfig {
+    NodeConfig {
+        ledger_id: LEDGER_ID,
+        secret: private_key(&consensus_secret(index)),
+        codec: codec(settings),
+        epoch_blocks: NonZeroU64::new(settings.epoch_blocks).expect("epochs have blocks"),
+        timing: settings.timing,
+        prefix: format!("node-{index}-{store}"),
+        cache_pages: NZUsize!(64),
+        start: None,
+    }
+}
+
+async fn channels(oracle: &Oracle<PublicKey, Context>, key: &PublicKey) -> SimulatedChannels {
+    let control = oracle.control(key.clone());
+    let mut registered = Vec::new();
+    for (number, quota) in (0..).zip(quotas()) {
+        registered.push(control.register(number, quota).await.expect("the network runs"));
+    }
+    let mut registered = registered.into_iter();
+    let mut next = || registered.next().expect("there are six");
+    Channels {
+        votes: next(),
+        certificates: next(),
+        requests: next(),
+        blocks: next(),
+        backfill: next(),
+        gossip: next(),
+        blocker: control,
+        provider: oracle.manager(),
+        peers: Everybody,
+    }
+}
+
+/// A validator that signs two votes for each that it hears.
+fn vote_twice(
+    context: Context,
+    settings: &Simulation,
+    index: usize,
+    channels: SimulatedChannels,
+) -> Handle<()> {
+    let validators: Vec<_> = (0..settings.validators).map(consensus_key).collect();
+    let scheme = keys::scheme(&LEDGER_ID, &validators, &private_key(&consensus_secret(index)));
+    let scheme = scheme.expect("the keys of the simulation are a validator set");
+    context.spawn(move |context| async move {
+        let (sender, receiver) = channels.votes;
+        let (mux, mut handle) = Muxer::new(context.child("votes"), sender, receiver);
+        mux.start();
+        let votes = handle.register(0).await.expect("the first of its number");
+        let config = conflicter::Config { scheme };
+        let _ = Conflicter::<_, _, Sha256>::new(context.child("conflicter"), config).start(votes).await;
+    })
+}

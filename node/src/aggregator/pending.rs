@@ -1,0 +1,108 @@
+//! Bids on their way to the ledger, and which validators have acknowledged them. No network, no clock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use veilgrid_crypto::bid::SealedBid;
+use veilgrid_crypto::receipt::Receipt;
+use veilgrid_crypto::relay::MAX_RELAYED_BIDS;
+use veilgrid_crypto::schnorr::VerifyingKey;
+use veilgrid_ledger::roster::Roster;
+use veilgrid_ledger::state::State;
+use veilgrid_ledger::state::expected::Expected;
+
+type Digest = [u8; 32];
+
+/// A validator's answer about one bid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledgement {
+    /// Digest of the bid.
+    pub digest: Digest,
+    /// The validator's receipt, unchecked; none when it refuses the bid.
+    pub receipt: Option<Receipt>,
+}
+
+struct Entry {
+    bid: SealedBid,
+    /// Validators of the roster, from 1, whose receipt was checked.
+    validators: BTreeSet<u16>,
+    /// Addresses that have acknowledged: they are not sent the bid again.
+    addresses: BTreeSet<usize>,
+}
+
+/// The bids that no block has yet.
+#[derive(Default)]
+pub struct Pending {
+    bids: BTreeMap<Digest, Entry>,
+}
+
+impl Pending {
+    /// Adds a bid; one that is there already stays with its acknowledgements.
+    pub fn add(&mut self, bid: SealedBid) {
+        let entry = Entry { bid, validators: BTreeSet::new(), addresses: BTreeSet::new() };
+        self.bids.entry(entry.bid.digest()).or_insert(entry);
+    }
+
+    /// Number of bids.
+    pub fn len(&self) -> usize {
+        self.bids.len()
+    }
+
+    /// True when all bids are on the ledger.
+    pub fn is_empty(&self) -> bool {
+        self.bids.is_empty()
+    }
+
+    /// Takes what the node at an address says. A receipt counts once for the validator whose key has signed it, so
+    /// that one validator with several addresses counts once.
+    pub fn acknowledge(&mut self, address: usize, answers: &[Acknowledgement], state: &State) {
+        let Some(roster) = state.roster() else { return };
+        for Acknowledgement { digest, receipt } in answers {
+            let (Some(entry), Some(receipt)) = (self.bids.get_mut(digest), receipt) else { continue };
+            let named = (receipt.ledger_id, receipt.round_id, receipt.account, receipt.bid_digest);
+            let right =
+                named == (state.community().ledger_id(), entry.bid.round_id, entry.bid.account, *digest);
+            if let Some(validator) = signer(receipt, roster).filter(|_| right) {
+                entry.validators.insert(validator);
+                entry.addresses.insert(address);
+            }
+        }
+    }
+
+    /// Whether `needed` validators have each of these bids. Bids that are no longer here are on the ledger, or their
+    /// round has ended.
+    pub fn have_all(&self, digests: &[Digest], needed: usize) -> bool {
+        let has = |digest| self.bids.get(digest).is_none_or(|entry| entry.validators.len() >= needed);
+        digests.iter().all(has)
+    }
+
+    /// Batches for the node at an address: what it has not acknowledged, of one round each.
+    pub fn batches_for(&self, address: usize) -> Vec<(u64, Vec<SealedBid>)> {
+        let mut rounds: BTreeMap<u64, Vec<SealedBid>> = BTreeMap::new();
+        for entry in self.bids.values().filter(|entry| !entry.addresses.contains(&address)) {
+            rounds.entry(entry.bid.round_id).or_default().push(entry.bid.clone());
+        }
+        let split = |(round_id, bids): (u64, Vec<SealedBid>)| {
+            bids.chunks(MAX_RELAYED_BIDS).map(|bids| (round_id, bids.to_vec())).collect::<Vec<_>>()
+        };
+        rounds.into_iter().flat_map(split).collect()
+    }
+
+    /// Drops what is on the ledger and what can't come there any more.
+    pub fn follow(&mut self, state: &State) {
+        self.bids.retain(|digest, Entry { bid, .. }| match state.expected(bid.round_id) {
+            // Not open yet in this state: it lags behind the one under which the bid was taken.
+            Ok(Expected::NotOpened) => true,
+            Ok(Expected::Bids { .. }) => {
+                let on_ledger = state.round(bid.round_id).and_then(|round| round.bid_of(&bid.account));
+                on_ledger != Some(*digest)
+            }
+            _ => false,
+        });
+    }
+}
+
+/// Which validator has signed a receipt.
+fn signer(receipt: &Receipt, roster: &Roster) -> Option<u16> {
+    let signed = |key: &[u8; 32]| VerifyingKey::from_bytes(key).is_ok_and(|key| receipt.verify(&key).is_ok());
+    let index = roster.validators.iter().position(|entry| signed(&entry.signing_key))?;
+    u16::try_from(index.checked_add(1)?).ok()
+}

@@ -1,0 +1,230 @@
+//! The process: follower, intake, forwarder and server in one actix system.
+
+use super::forwarder::{Forwarder, ForwarderOptions, Ledger, Relay, Restored};
+use crate::checks::wall_clock_unix_ms;
+use crate::client::Client;
+use crate::config::AggregatorConfig;
+use crate::error::NodeError;
+use crate::follower::{
+    Accepted, EngineCertificates, Follower, FollowerOptions, Keeper, genesis_from, load_genesis,
+};
+use crate::http::{HttpServer, Services, StatusReport};
+use crate::keyfile::{self, AggregatorKeys};
+use crate::ledger_view::LedgerView;
+use crate::passphrase;
+use crate::shutdown::Shutdown;
+use crate::start;
+use actix::{Actor, Addr};
+use std::fmt::Display;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::spawn;
+use veilgrid_actors::aggregator::{Advance, AggregatorActor, Keep};
+use veilgrid_actors::cancel::CancelFlag;
+use veilgrid_actors::pool::ProofPool;
+use veilgrid_actors::verdicts::SharedVerdicts;
+use veilgrid_crypto::bid::SealedBid;
+use veilgrid_crypto::receipt::Receipt;
+use veilgrid_ledger::block::Block;
+use veilgrid_ledger::state::State;
+use veilgrid_ledger::state::effects::Effect;
+use veilgrid_roles::intake::{Admitted, Intake};
+use veilgrid_store::IntakeJournal;
+
+/// How long a source may wait for news.
+const LONG_POLL: Duration = Duration::from_secs(3);
+/// Blocks of one request.
+const BATCH: usize = 64;
+/// Blocks that may wait for the actors.
+const WAITING: usize = 64;
+/// Rounds whose verdicts are remembered at once.
+const REMEMBERED_ROUNDS: usize = 2;
+
+/// Runs an aggregator until `shutdown` is raised.
+///
+/// # Errors
+/// [`NodeError`]: configuration, keys, checks at the start; a fork of the ledger or a failing disk later.
+pub fn run(config: AggregatorConfig, shutdown: Shutdown) -> Result<(), NodeError> {
+    start::check_machine(&config.data_dir, &config.checks)?;
+    let passphrase = passphrase::existing(config.passphrase_file.as_deref(), &config.key_file)?;
+    let (_, keys) = keyfile::open::<AggregatorKeys>(&config.key_file, &passphrase)?;
+    drop(passphrase);
+    let genesis = match &config.genesis_hash {
+        Some(trusted) => load_genesis(&config.genesis, &trusted.0),
+        None => genesis_from(&config.genesis),
+    };
+    let genesis = genesis.map_err(refuse)?;
+    let state = State::from_genesis_block(&genesis).map_err(refuse)?;
+    check_keys(&keys, &state)?;
+    let system = actix_rt::System::new();
+    system.block_on(aggregate(config, keys, genesis, state, shutdown))
+}
+
+fn refuse(error: impl Display) -> NodeError {
+    NodeError::start("the aggregator", error)
+}
+
+/// The genesis names the keys under which members expect receipts and seal envelopes.
+fn check_keys(keys: &AggregatorKeys, state: &State) -> Result<(), NodeError> {
+    let draft = &state.community().genesis().draft;
+    if keys.receipt.verifying_key().to_bytes() != draft.aggregator_receipt_key
+        || keys.envelope.public().to_bytes() != draft.aggregator_envelope_key
+    {
+        return Err(refuse(
+            "the key file is not that of the aggregator whom the genesis names; name the right file",
+        ));
+    }
+    Ok(())
+}
+
+async fn aggregate(
+    config: AggregatorConfig,
+    keys: AggregatorKeys,
+    genesis: Block,
+    state: State,
+    shutdown: Shutdown,
+) -> Result<(), NodeError> {
+    let options = start::client_options(&config.limits);
+    let client = |url: &String| Client::new(url, &options).map_err(refuse);
+    let validators = config.validator_urls.iter().map(client).collect::<Result<Vec<_>, _>>()?;
+    start::check_clock(&validators, genesis.header.time_unix_ms, &state, &config.checks).await?;
+    let members = state.community().genesis().draft.members.len();
+    let verdicts = SharedVerdicts::new(members.saturating_mul(REMEMBERED_ROUNDS));
+    let keeper = Keeper::open(&config.data_dir.join("ledger"), genesis).map_err(refuse)?;
+    let view = LedgerView::new(state, keeper.store());
+    let follower = Follower::open(
+        FollowerOptions {
+            keeper,
+            evidence: config.data_dir.join("evidence"),
+            sources: validators.iter().cloned().map(|client| Arc::new(client) as _).collect(),
+            first_source: 0,
+            long_poll: LONG_POLL,
+            batch: BATCH,
+            certificates: EngineCertificates,
+            verdicts: Box::new(verdicts.clone()),
+        },
+        |block| {
+            view.publish(block.state.clone(), &block.effects);
+            forget_finished(&verdicts, &block);
+            !shutdown.is_triggered()
+        },
+    );
+    let Some(follower) = follower.map_err(refuse)? else { return Ok(()) };
+    let actors = Actors::start(&config, keys, follower.state().clone(), &validators, verdicts)?;
+    let server = HttpServer::start(
+        start::http_options(&config.http, &config.limits),
+        actors.services(&view, &shutdown),
+    )
+    .map_err(refuse)?;
+    tracing::info!(addresses = ?server.addresses(), "the aggregator takes bids");
+    let (blocks, accepted) = mpsc::channel(WAITING);
+    let following = spawn(follower.run(blocks, shutdown.clone()));
+    actors.follow(accepted, &view).await;
+    // The follower has ended: it was told to, or it says why.
+    server.stop().await;
+    let followed = following.await.map_err(|_| NodeError::stopped("the follower", "it ended in a panic"))?;
+    shutdown.trigger();
+    followed.map_err(|error| NodeError::stopped("the follower", error))
+}
+
+/// The actors and what the server reads of them.
+struct Actors {
+    intake: Addr<AggregatorActor>,
+    forwarder: Addr<Forwarder>,
+    verdicts: SharedVerdicts,
+    certified: Arc<AtomicU64>,
+}
+
+impl Actors {
+    fn start(
+        config: &AggregatorConfig,
+        keys: AggregatorKeys,
+        state: State,
+        validators: &[Client],
+        verdicts: SharedVerdicts,
+    ) -> Result<Self, NodeError> {
+        let journal = IntakeJournal::open(&config.data_dir.join("intake")).map_err(refuse)?;
+        let (intake, promised) = restore(&keys, &state, &journal)?;
+        let pool = ProofPool::new("verify", None, CancelFlag::new()).map_err(refuse)?;
+        let validators =
+            validators.iter().cloned().map(|client| Arc::new(client) as Arc<dyn Relay>).collect();
+        let options = ForwarderOptions { key: keys.receipt, journal, validators, state };
+        let forwarder = Forwarder::new(options).start();
+        tracing::info!(
+            promises = promised.len(),
+            "bids of the journal that the ledger does not have are sent on again"
+        );
+        forwarder.do_send(Restored(promised));
+        let keep = forwarder.clone().recipient::<Keep>();
+        let clock = Arc::new(wall_clock_unix_ms);
+        let intake = AggregatorActor::new(intake, pool, verdicts.clone(), keep, clock).start();
+        Ok(Self { intake, forwarder, verdicts, certified: Arc::new(AtomicU64::new(0)) })
+    }
+
+    fn services(&self, view: &LedgerView, shutdown: &Shutdown) -> Services {
+        let (shutdown, certified) = (shutdown.clone(), Arc::clone(&self.certified));
+        Services {
+            intake: Some(self.intake.clone().recipient()),
+            relay: None,
+            submit: None,
+            ledger: view.clone(),
+            status: Arc::new(move || StatusReport {
+                role: "aggregator",
+                certified_height: Some(certified.load(Ordering::Relaxed)),
+                trouble: shutdown.is_triggered().then(|| "the node is ending".to_owned()),
+                ..StatusReport::default()
+            }),
+        }
+    }
+
+    /// Hands blocks on until the follower ends.
+    async fn follow(&self, mut accepted: mpsc::Receiver<Accepted>, view: &LedgerView) {
+        while let Some(block) = accepted.recv().await {
+            view.publish(block.state.clone(), &block.effects);
+            forget_finished(&self.verdicts, &block);
+            if block.certificate.is_some() {
+                self.certified.store(block.state.height(), Ordering::Relaxed);
+            }
+            let told = (
+                self.intake.send(Advance(block.state.clone())).await,
+                self.forwarder.send(Ledger(block.state)).await,
+            );
+            if told.0.is_err() || told.1.is_err() {
+                tracing::error!("an actor is gone: this is a mistake of the program, please report it");
+                return;
+            }
+        }
+    }
+}
+
+/// The intake with every promise of the journal, and those that the ledger has not kept yet.
+fn restore(
+    keys: &AggregatorKeys,
+    state: &State,
+    journal: &IntakeJournal,
+) -> Result<(Intake, Vec<Admitted>), NodeError> {
+    let shape = state.community().bid_shape();
+    let mut entries = Vec::new();
+    for entry in journal.load().map_err(refuse)?.into_values().flatten() {
+        let bid = SealedBid::from_bytes(&entry.bid, shape);
+        let receipt = Receipt::from_bytes(&entry.receipt);
+        let damaged =
+            |error| refuse(format!("the journal of bids is damaged: {error}; restore it from a backup"));
+        entries.push((bid.map_err(damaged)?, receipt.map_err(damaged)?));
+    }
+    let (envelope, receipt) = (keys.envelope.clone(), keys.receipt.clone());
+    Intake::restore(envelope, receipt, state.clone(), journal.last_sequence(), entries).map_err(refuse)
+}
+
+/// Verdicts on bids of finished rounds are not needed any more.
+fn forget_finished(verdicts: &SharedVerdicts, block: &Accepted) {
+    for effect in &block.effects.effects {
+        if let Effect::Settled(settled) = effect {
+            verdicts.forget_up_to(settled.round_id);
+        } else if let Effect::Voided { round_id, .. } = effect {
+            verdicts.forget_up_to(*round_id);
+        }
+    }
+}

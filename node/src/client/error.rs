@@ -1,0 +1,159 @@
+//! Why a call has no answer.
+
+use super::frames::FrameError;
+use serde::Deserialize;
+use std::path::PathBuf;
+use thiserror::Error;
+use veilgrid_crypto::wire::WireError;
+
+/// Most characters of a peer's text that go into a message or a log.
+const MAX_TEXT: usize = 300;
+
+/// A refusal in the form of RFC 9457 (`application/problem+json`). Texts are the peer's: cut, and without control
+/// characters.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct Problem {
+    /// A URI that names the kind of problem.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind in words.
+    pub title: String,
+    /// This occurrence in words.
+    pub detail: String,
+}
+
+impl Problem {
+    /// Reads a problem; bodies of another form become its detail.
+    pub fn read(body: &[u8]) -> Self {
+        let read = serde_json::from_slice::<Self>(body);
+        let problem = read.unwrap_or_else(|_| Self {
+            detail: String::from_utf8_lossy(body).into_owned(),
+            ..Self::default()
+        });
+        Self { kind: tame(&problem.kind), title: tame(&problem.title), detail: tame(&problem.detail) }
+    }
+}
+
+/// Text from outside as it may be printed: nothing that moves a terminal's cursor, nothing long.
+fn tame(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MAX_TEXT).collect()
+}
+
+/// Why a call has no answer.
+#[derive(Debug, Error)]
+pub enum ClientError {
+    /// The address is none that this client calls.
+    #[error("{url:?} is no address of a node: {why}; write http://host:port or https://host:port")]
+    Address {
+        /// The address.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The file of trusted certificates can't be used.
+    #[error("the CA file {}: {why}; give a file of PEM certificates", .path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The TLS set-up failed.
+    #[error("the HTTP client can't be set up: {0}")]
+    SetUp(String),
+    /// No connection, or it broke.
+    #[error("{node} can't be reached: {why}")]
+    Unreachable {
+        /// Address of the node.
+        node: String,
+        /// What happened.
+        why: String,
+    },
+    /// No answer in time.
+    #[error("{node} has not answered within {waited_ms} ms")]
+    Silent {
+        /// Address of the node.
+        node: String,
+        /// How long was waited.
+        waited_ms: u64,
+    },
+    /// The node refuses.
+    #[error("{node} answers {status} {}: {}", .problem.title, .problem.detail)]
+    Refused {
+        /// Address of the node.
+        node: String,
+        /// HTTP status.
+        status: u16,
+        /// Why.
+        problem: Problem,
+    },
+    /// The answer is larger than any true one.
+    #[error("{node} sends more than {bound} bytes")]
+    TooLong {
+        /// Address of the node.
+        node: String,
+        /// Most bytes of this answer.
+        bound: usize,
+    },
+    /// The answer is not of the API's form.
+    #[error("{node} sends an answer that can't be read: {why}")]
+    Malformed {
+        /// Address of the node.
+        node: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl ClientError {
+    pub(super) fn frames(node: &str, error: FrameError) -> Self {
+        Self::Malformed { node: node.to_owned(), why: error.to_string() }
+    }
+
+    pub(super) fn wire(node: &str, error: WireError) -> Self {
+        Self::Malformed { node: node.to_owned(), why: error.to_string() }
+    }
+
+    /// Whether the same call may get an answer later: the network failed or the node was busy.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Silent { .. } => true,
+            Self::Refused { status, .. } => matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504),
+            Self::Address { .. }
+            | Self::CaFile { .. }
+            | Self::SetUp(_)
+            | Self::TooLong { .. }
+            | Self::Malformed { .. } => false,
+        }
+    }
+
+    /// Whether the node has sent what no honest node sends.
+    pub fn is_misbehaviour(&self) -> bool {
+        matches!(self, Self::TooLong { .. } | Self::Malformed { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_are_tamed() {
+        let body = br#"{"type":"about:blank","title":"Conflict","detail":"a\u001b[2Jb","status":409}"#;
+        let problem = Problem::read(body);
+        assert_eq!((problem.title.as_str(), problem.detail.as_str()), ("Conflict", "a[2Jb"));
+        assert_eq!(Problem::read(&[b'x'; 5000]).detail.len(), MAX_TEXT);
+        assert_eq!(Problem::read(b"{\"detail\":").detail, "{\"detail\":");
+    }
+
+    #[test]
+    fn only_what_may_change_is_transient() {
+        let refused = |status| ClientError::Refused { node: "n".into(), status, problem: Problem::default() };
+        assert!(refused(503).is_transient() && refused(429).is_transient());
+        assert!(!refused(400).is_transient() && !refused(409).is_transient());
+        assert!(ClientError::Silent { node: "n".into(), waited_ms: 1 }.is_transient());
+        let malformed = ClientError::Malformed { node: "n".into(), why: "x".into() };
+        assert!(!malformed.is_transient() && malformed.is_misbehaviour());
+    }
+}

@@ -1,0 +1,320 @@
+//! The calls.
+
+use super::error::{ClientError, Problem};
+use super::frames::{CertifiedBlock, read_frames};
+use reqwest::header::{CONTENT_TYPE, DATE};
+use reqwest::{Certificate, Method, RequestBuilder, Response, Url};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::time::timeout;
+use veilgrid_crypto::receipt::{RECEIPT_BYTES, Receipt};
+use veilgrid_ledger::block::MAX_BLOCK_BYTES;
+use veilgrid_roles::community::timestamp::parse_rfc3339;
+
+/// Most bytes of an answer with blocks: the largest block, and frames around many small ones.
+pub const MAX_BLOCKS_ANSWER_BYTES: usize = MAX_BLOCK_BYTES + (16 << 20);
+/// Most bytes of an answer in JSON.
+const MAX_JSON_BYTES: usize = 1 << 20;
+/// Most bytes of a refusal.
+const MAX_PROBLEM_BYTES: usize = 16 << 10;
+/// Longest time for a whole answer once it has begun, so that a peer that drips is given up.
+const LONGEST_BODY: Duration = Duration::from_secs(120);
+const OCTETS: &str = "application/octet-stream";
+
+/// Bounds in time and the trusted certificates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientOptions {
+    /// For a connection.
+    pub connect: Duration,
+    /// For an answer to begin, and for each further part of it. A long poll gets its own waiting time on top.
+    pub answer: Duration,
+    /// For the answer to a bid or a batch, whose proofs are verified before.
+    pub intake: Duration,
+    /// Certificates of the authorities that are trusted for TLS, PEM. With a file only these; without, the usual ones.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(2),
+            answer: Duration::from_secs(2),
+            intake: Duration::from_secs(15),
+            ca_file: None,
+        }
+    }
+}
+
+/// What a node says about itself. A claim, for choosing whom to ask: nothing is believed because of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct NodeStatus {
+    /// Height of its last final block.
+    pub height: u64,
+    /// "validator" or "aggregator".
+    pub role: String,
+    /// Its number in the roster, when it is a validator.
+    pub index: Option<u16>,
+}
+
+/// The API of one node. Clones share connections.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+    name: String,
+    options: ClientOptions,
+}
+
+impl Client {
+    /// A client of the node at `base_url` (`https://host:port`, a path in front of `/v1` is allowed).
+    ///
+    /// # Errors
+    /// [`ClientError::Address`], [`ClientError::CaFile`], [`ClientError::SetUp`].
+    pub fn new(base_url: &str, options: &ClientOptions) -> Result<Self, ClientError> {
+        let base = parse_base(base_url)?;
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(options.connect)
+            // A node is addressed directly: it never sends elsewhere, and no proxy learns who bids.
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy();
+        if let Some(path) = &options.ca_file {
+            builder = builder.tls_built_in_root_certs(false);
+            for certificate in read_certificates(path)? {
+                builder = builder.add_root_certificate(certificate);
+            }
+        }
+        let http = builder.build().map_err(|error| ClientError::SetUp(chain(&error)))?;
+        let name = base.as_str().trim_end_matches('/').to_owned();
+        Ok(Self { http, base, name, options: options.clone() })
+    }
+
+    /// The address, for messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the node says about itself.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn status(&self) -> Result<NodeStatus, ClientError> {
+        self.json("v1/status").await
+    }
+
+    /// The node's clock as its answers show it, in whole seconds, Unix; none when it does not.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn clock_unix_s(&self) -> Result<Option<u64>, ClientError> {
+        let request = self.request(Method::GET, "v1/status")?;
+        let begun = timeout(self.options.answer, request.send()).await;
+        let response = begun
+            .map_err(|_| self.silent(self.options.answer))?
+            .map_err(|error| self.failed(&error, self.options.answer))?;
+        let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+        Ok(date.and_then(parse_http_date))
+    }
+
+    /// Block 0 as the node has it, encoded. The caller compares its hash with the one that it trusts.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn genesis(&self) -> Result<Vec<u8>, ClientError> {
+        let request = self.request(Method::GET, "v1/genesis")?;
+        self.call(request, self.options.answer, MAX_BLOCK_BYTES).await
+    }
+
+    /// At most `most` blocks from `from` on; waits up to `wait` for the first one.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn blocks(
+        &self,
+        from: u64,
+        most: usize,
+        wait: Duration,
+    ) -> Result<Vec<CertifiedBlock>, ClientError> {
+        let wait_ms = wait.as_millis();
+        let query = [("from", from.to_string()), ("max", most.to_string()), ("wait_ms", wait_ms.to_string())];
+        let request = self.request(Method::GET, "v1/blocks")?.query(&query);
+        let bytes = self.call(request, wait + self.options.answer, MAX_BLOCKS_ANSWER_BYTES).await?;
+        read_frames(&bytes, most).map_err(|error| ClientError::frames(&self.name, error))
+    }
+
+    /// Hands in an enveloped bid. The receipt's signature and content are the caller's to check.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn submit_bid(&self, envelope: Vec<u8>) -> Result<Receipt, ClientError> {
+        let bytes = self.post("v1/bids", envelope, RECEIPT_BYTES).await?;
+        Receipt::from_bytes(&bytes).map_err(|error| ClientError::wire(&self.name, error))
+    }
+
+    /// Hands a signed batch of bids to a validator.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn relay(&self, batch: Vec<u8>) -> Result<Vec<u8>, ClientError> {
+        self.post("v1/relay", batch, MAX_JSON_BYTES).await
+    }
+
+    /// Hands in an encoded transaction: an event of a key session or a change of validators.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn submit_transaction(&self, transaction: Vec<u8>) -> Result<(), ClientError> {
+        self.post("v1/transactions", transaction, MAX_JSON_BYTES).await.map(|_| ())
+    }
+
+    /// What the node says about a round.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn round(&self, round_id: u64) -> Result<serde_json::Value, ClientError> {
+        self.json(&format!("v1/rounds/{round_id}")).await
+    }
+
+    async fn json<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        let bytes = self.call(self.request(Method::GET, path)?, self.options.answer, MAX_JSON_BYTES).await?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| ClientError::Malformed { node: self.name.clone(), why: error.to_string() })
+    }
+
+    async fn post(&self, path: &str, body: Vec<u8>, bound: usize) -> Result<Vec<u8>, ClientError> {
+        let request = self.request(Method::POST, path)?.header(CONTENT_TYPE, OCTETS).body(body);
+        self.call(request, self.options.intake, bound).await
+    }
+
+    fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, ClientError> {
+        let url = self.base.join(path).map_err(|error| ClientError::Address {
+            url: format!("{}/{path}", self.name),
+            why: error.to_string(),
+        })?;
+        Ok(self.http.request(method, url))
+    }
+
+    /// Sends and reads an answer of at most `bound` bytes that begins within `begin`.
+    async fn call(
+        &self,
+        request: RequestBuilder,
+        begin: Duration,
+        bound: usize,
+    ) -> Result<Vec<u8>, ClientError> {
+        let begun = timeout(begin, request.send()).await;
+        let response = begun.map_err(|_| self.silent(begin))?.map_err(|error| self.failed(&error, begin))?;
+        let status = response.status();
+        if status.is_success() {
+            return self.body(response, bound).await;
+        }
+        let body = self.body(response, MAX_PROBLEM_BYTES).await.unwrap_or_default();
+        let (node, status) = (self.name.clone(), status.as_u16());
+        Err(ClientError::Refused { node, status, problem: Problem::read(&body) })
+    }
+
+    async fn body(&self, mut response: Response, bound: usize) -> Result<Vec<u8>, ClientError> {
+        let read = async {
+            let mut body = Vec::new();
+            loop {
+                let part = timeout(self.options.answer, response.chunk()).await;
+                let part = part.map_err(|_| self.silent(self.options.answer))?;
+                let Some(part) = part.map_err(|error| self.failed(&error, self.options.answer))? else {
+                    return Ok(body);
+                };
+                if body.len().saturating_add(part.len()) > bound {
+                    return Err(ClientError::TooLong { node: self.name.clone(), bound });
+                }
+                body.extend_from_slice(&part);
+            }
+        };
+        timeout(LONGEST_BODY, read).await.map_err(|_| self.silent(LONGEST_BODY))?
+    }
+
+    fn silent(&self, waited: Duration) -> ClientError {
+        let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+        ClientError::Silent { node: self.name.clone(), waited_ms }
+    }
+
+    fn failed(&self, error: &reqwest::Error, waited: Duration) -> ClientError {
+        if error.is_timeout() {
+            return self.silent(if error.is_connect() { self.options.connect } else { waited });
+        }
+        ClientError::Unreachable { node: self.name.clone(), why: chain(error) }
+    }
+}
+
+fn parse_base(base_url: &str) -> Result<Url, ClientError> {
+    let refuse = |why: &str| ClientError::Address { url: base_url.to_owned(), why: why.to_owned() };
+    let mut base = Url::parse(base_url).map_err(|error| refuse(&error.to_string()))?;
+    if !matches!(base.scheme(), "http" | "https") {
+        return Err(refuse("it begins neither with http:// nor with https://"));
+    }
+    if base.query().is_some() || base.fragment().is_some() || !base.username().is_empty() {
+        return Err(refuse("it has more than a host, a port and a path"));
+    }
+    if !base.path().ends_with('/') {
+        // Without it, joining would replace the last part of the path.
+        base.set_path(&format!("{}/", base.path()));
+    }
+    Ok(base)
+}
+
+fn read_certificates(path: &Path) -> Result<Vec<Certificate>, ClientError> {
+    let refuse = |why: String| ClientError::CaFile { path: path.to_path_buf(), why };
+    let pem = std::fs::read(path).map_err(|error| refuse(error.to_string()))?;
+    let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| refuse(chain(&error)))?;
+    if certificates.is_empty() {
+        return Err(refuse("it holds no certificate".into()));
+    }
+    Ok(certificates)
+}
+
+/// The one form in which servers write dates (RFC 9110, section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
+fn parse_http_date(date: &str) -> Option<u64> {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let mut parts = date.split_once(", ")?.1.split(' ');
+    let (day, month, year) = (parts.next()?, parts.next()?, parts.next()?);
+    let (time, zone) = (parts.next()?, parts.next()?);
+    let month = MONTHS.iter().position(|name| *name == month)?.saturating_add(1);
+    let instant = parse_rfc3339(&format!("{year}-{month:02}-{day}T{time}Z")).ok()?;
+    u64::try_from(instant).ok().filter(|_| zone == "GMT")
+}
+
+/// An error with its causes, without the address, which the message names already.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.last().map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_of_servers_are_read() {
+        assert_eq!(parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+        for wrong in [
+            "",
+            "Sun, 06 Nov 1994 08:49:37 CET",
+            "Sun, 06 Foo 1994 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+        ] {
+            assert_eq!(parse_http_date(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_checked_and_paths_kept() {
+        assert_eq!(parse_base("http://127.0.0.1:81").expect("fine").as_str(), "http://127.0.0.1:81/");
+        assert_eq!(
+            parse_base("https://a/b").expect("fine").join("v1/x").expect("joined").as_str(),
+            "https://a/b/v1/x"
+        );
+        for wrong in ["ftp://a", "a:81", "http://u@a", "http://a/?q"] {
+            assert!(parse_base(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What ends a follower.
+
+use super::evidence::ForkEvidence;
+use std::path::PathBuf;
+use thiserror::Error;
+use veilgrid_ledger::hash::Hash;
+use veilgrid_ledger::refusal::BlockError;
+use veilgrid_store::StoreError;
+
+/// Why a follower stops or does not start.
+#[derive(Debug, Error)]
+pub enum FollowerError {
+    /// The genesis file can't be read.
+    #[error("{}: {why}; get the genesis from whoever founded the network", .path.display())]
+    GenesisFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The genesis is not the one that is trusted.
+    #[error(
+        "{} holds the genesis {}, the trusted one is {}: get the file again, or the hash from somebody whom you trust",
+        .path.display(), hex::encode(.found), hex::encode(.trusted)
+    )]
+    OtherGenesis {
+        /// The file.
+        path: PathBuf,
+        /// Hash of what is in it.
+        found: Hash,
+        /// The configured hash.
+        trusted: Hash,
+    },
+    /// The store is one of another ledger.
+    #[error("{} holds another ledger: choose another data directory", .path.display())]
+    OtherLedger {
+        /// The store.
+        path: PathBuf,
+    },
+    /// The genesis breaks a rule.
+    #[error("the genesis is refused: {0}")]
+    Genesis(Box<BlockError>),
+    /// The ledger has no timing, so no epochs and no certificates.
+    #[error("the genesis is that of a ledger without a network: its blocks have no certificates to follow")]
+    NotANetwork,
+    /// No source.
+    #[error("no validator to ask: configure at least one")]
+    NoSources,
+    /// Two certified chains.
+    #[error(
+        "FORK: certified block {} and a certified chain up to block {} exclude each other. More than f validators have \
+         signed both: stop trading and ask the operators. Nothing after this is followed",
+        .0.ours.height, .0.theirs.last().map_or(0, |header| header.height)
+    )]
+    Fork(Box<ForkEvidence>),
+    /// A certified block breaks a rule of this program.
+    #[error(
+        "block {height} is certified and refused: {error}. Either this program is older than the validators', or more \
+         than f of them are faulty: compare versions, then run the audit"
+    )]
+    CertifiedButRefused {
+        /// The block.
+        height: u64,
+        /// The rule.
+        error: Box<BlockError>,
+    },
+    /// The store fails.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A thread ended by a panic.
+    #[error("executing blocks ended in a panic: this is a mistake of the program, please report it")]
+    Panicked,
+}

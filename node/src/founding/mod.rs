@@ -1,0 +1,101 @@
+//! Founding a network: from everybody's public keys and a plan to block 0, and to the files of each process.
+//!
+//! In a real network everybody makes their own keys (`veilgrid keys new`) and hands out the public part only; whoever
+//! assembles the genesis learns no secret, and everybody compares the hash of block 0. A network on one machine
+//! ([`network`]) is founded in one step, for trials.
+
+pub mod genesis;
+pub mod network;
+pub mod orders;
+pub mod plan;
+pub mod public;
+#[cfg(test)]
+mod tests;
+
+use crate::config::ConfigError;
+use crate::keyfile::KeyFileError;
+use std::path::PathBuf;
+use thiserror::Error;
+use veilgrid_crypto::wire::WireError;
+use veilgrid_ledger::genesis::GenesisError;
+use veilgrid_market::GridError;
+use veilgrid_roles::behaviour::{BehaviourError, TermsError};
+use veilgrid_roles::community::{ImportError, SelectError};
+
+pub use genesis::{GenesisFile, assemble};
+pub use network::{FoundedNetwork, NetworkPlan, found_for_accounts, found_network};
+pub use plan::{FoundingPlan, MarketPlan, TimingPlan};
+pub use public::PublicPart;
+
+/// Why a network was not founded, or its genesis not accepted. One variant a rule.
+#[derive(Debug, Error)]
+#[allow(missing_docs)] // The fields are what the messages say.
+pub enum FoundingError {
+    /// "The file can be read."
+    #[error("{}: {reason}; name a readable file", path.display())]
+    Unreadable { path: PathBuf, reason: std::io::Error },
+    /// "The file can be written, and none is overwritten."
+    #[error("{}: can't be written: {reason}; name a new file in a folder of yours", path.display())]
+    Unwritable { path: PathBuf, reason: std::io::Error },
+    /// "A file has a bounded size."
+    #[error("{}: more than {bound} bytes; is this the right file?", path.display())]
+    TooLarge { path: PathBuf, bound: u64 },
+    /// "The plan is TOML with the keys of a plan."
+    #[error("plan {}: {reason}", path.display())]
+    Plan { path: PathBuf, reason: String },
+    /// "A public part is the JSON that `veilgrid keys` printed."
+    #[error("public part {}: {reason}; name a file with the output of `veilgrid keys new` or `veilgrid keys show`", path.display())]
+    Public { path: PathBuf, reason: String },
+    /// "A network has one aggregator."
+    #[error("{found} public parts of aggregators: a network has exactly one")]
+    Aggregators { found: usize },
+    /// "Account keys are those of the network's key epoch."
+    #[error(
+        "the account key {account} is of key epoch {found}, the plan says {expected}: print it again with \
+         `veilgrid keys show FILE --key-epoch {expected}`"
+    )]
+    KeyEpoch { account: String, found: u64, expected: u64 },
+    /// "No member is listed twice."
+    #[error("the account key {account} is listed twice; leave one of the two files out")]
+    Repeated { account: String },
+    /// "The price grid is one."
+    #[error("price grid of the plan: {0}")]
+    Grid(#[from] GridError),
+    /// "The genesis keeps all rules of the ledger."
+    #[error("genesis: {0}")]
+    Genesis(#[from] GenesisError),
+    /// "The genesis file holds block 0."
+    #[error("genesis {}: {reason}; get the file again from whoever founded the network", path.display())]
+    Decode { path: PathBuf, reason: WireError },
+    /// "Block 0 holds a genesis and nothing else, and is of a network."
+    #[error("genesis {}: {reason}", path.display())]
+    NoNetwork { path: PathBuf, reason: &'static str },
+    /// "The genesis is the one that is trusted."
+    #[error(
+        "genesis {}: its hash is {found}, trusted is {trusted}: this is another network's file, or somebody changed it; \
+         ask a second source for the hash before you change genesis_hash",
+        path.display()
+    )]
+    WrongHash { path: PathBuf, found: String, trusted: String },
+    /// "Key files can be written."
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// "Configurations can be written."
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// "A network on one machine has 4 to 128 validators and ports for all."
+    #[error("{reason}")]
+    Local { reason: String },
+    /// The built-in day.
+    #[error("the built-in community's day: {0}")]
+    Import(#[from] ImportError),
+    /// The built-in day.
+    #[error("the built-in community's day: {0}")]
+    Select(#[from] SelectError),
+    /// The models of members.
+    #[error("orders of {id}: {source}")]
+    Behaviour { id: String, source: BehaviourError },
+    /// Grid and tariffs.
+    #[error("orders: {0}")]
+    Terms(#[from] TermsError),
+}

@@ -1,0 +1,178 @@
+//! What a network's founders agree on besides their keys: the market and its times.
+
+use super::FoundingError;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use veilgrid_ledger::params::MarketParams;
+use veilgrid_ledger::timing::RoundTiming;
+use veilgrid_market::{Grid, Rule};
+use veilgrid_roles::local::threshold_for;
+
+/// Most bytes of a plan.
+const MAX_PLAN_BYTES: u64 = 1 << 20;
+
+/// A plan, TOML.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FoundingPlan {
+    /// Epoch of the account keys.
+    #[serde(default = "one")]
+    pub key_epoch: u64,
+    /// The market.
+    pub market: MarketPlan,
+    /// Its times.
+    pub timing: TimingPlan,
+}
+
+fn one() -> u64 {
+    1
+}
+
+/// The rules of the market.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MarketPlan {
+    /// Lowest price, mct/kWh.
+    pub price_min_mct_per_kwh: u64,
+    /// Distance of two prices, mct/kWh, even.
+    pub tick_mct_per_kwh: u64,
+    /// Number of prices, a power of two.
+    pub ticks: u32,
+    /// Bits of a quantity in Wh: 8, 16 or 32.
+    #[serde(default = "sixteen")]
+    pub bits: u8,
+    /// Clearing rule.
+    #[serde(default)]
+    pub rule: RulePlan,
+    /// Whether the traded volume is opened too.
+    #[serde(default = "yes")]
+    pub open_volume: bool,
+    /// Fewer bids than this void a round.
+    pub min_bidders: u32,
+    /// Most members.
+    pub max_members: u32,
+    /// Length of a slot in seconds.
+    #[serde(default = "quarter_hour")]
+    pub slot_seconds: u32,
+}
+
+fn sixteen() -> u8 {
+    16
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn quarter_hour() -> u32 {
+    900
+}
+
+/// The clearing rules' names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RulePlan {
+    /// One price for all, the long side rationed pro rata.
+    #[default]
+    Uniform,
+    /// The marginal ticks set the prices and do not trade.
+    TradeReduction,
+}
+
+/// When rounds open, close and end; see [`RoundTiming`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimingPlan {
+    /// Round 1 opens, milliseconds since 1970 UTC.
+    pub first_open_unix_ms: u64,
+    /// From one opening to the next, milliseconds.
+    pub interval_ms: u64,
+    /// Time for bids, milliseconds.
+    pub bidding_ms: u64,
+    /// Start of the slot that round 1 trades, seconds since 1970 UTC.
+    pub first_slot_start_unix_s: i64,
+    /// Blocks after the close that still take bids which were acknowledged before.
+    #[serde(default = "three")]
+    pub grace_blocks: u32,
+    /// A round that is not cleared so long after its close is void, milliseconds.
+    pub opening_deadline_ms: u64,
+    /// An opening without progress for so long is suspended, milliseconds.
+    #[serde(default = "half_a_minute")]
+    pub suspend_after_ms: u64,
+    /// Blocks of an engine epoch.
+    pub epoch_blocks: u64,
+    /// Most blocks of each phase of a key session.
+    #[serde(default = "twenty")]
+    pub keygen_phase_blocks: u32,
+    /// Most that a block's time may differ from a voter's clock, milliseconds.
+    #[serde(default = "two_seconds")]
+    pub max_clock_skew_ms: u64,
+}
+
+fn three() -> u32 {
+    3
+}
+
+fn half_a_minute() -> u64 {
+    30_000
+}
+
+fn twenty() -> u32 {
+    20
+}
+
+fn two_seconds() -> u64 {
+    2_000
+}
+
+impl FoundingPlan {
+    /// Reads a plan.
+    ///
+    /// # Errors
+    /// [`FoundingError::Plan`] with the place, and what can't be read.
+    pub fn read(path: &Path) -> Result<Self, FoundingError> {
+        let bytes = super::genesis::read_bounded(path, MAX_PLAN_BYTES)?;
+        let fault = |reason: String| FoundingError::Plan { path: path.to_owned(), reason };
+        let text = String::from_utf8(bytes).map_err(|_| fault("not UTF-8 text".to_owned()))?;
+        toml::from_str(&text).map_err(|error| fault(error.to_string()))
+    }
+
+    /// The market's parameters for this number of validators. The ledger's rules are checked with the genesis.
+    ///
+    /// # Errors
+    /// [`FoundingError::Grid`].
+    pub fn params(&self, validators: u16) -> Result<MarketParams, FoundingError> {
+        let MarketPlan { price_min_mct_per_kwh, tick_mct_per_kwh, ticks, .. } = self.market;
+        Ok(MarketParams {
+            grid: Grid::new(price_min_mct_per_kwh, tick_mct_per_kwh, ticks)?,
+            bits: self.market.bits,
+            rule: match self.market.rule {
+                RulePlan::Uniform => Rule::Uniform,
+                RulePlan::TradeReduction => Rule::TradeReduction,
+            },
+            open_volume: self.market.open_volume,
+            min_bidders: self.market.min_bidders,
+            max_members: self.market.max_members,
+            slot_seconds: self.market.slot_seconds,
+            threshold: threshold_for(validators),
+            timing: Some(self.timing.timing()),
+        })
+    }
+}
+
+impl TimingPlan {
+    fn timing(&self) -> RoundTiming {
+        RoundTiming {
+            first_open_unix_ms: self.first_open_unix_ms,
+            interval_ms: self.interval_ms,
+            bidding_ms: self.bidding_ms,
+            grace_blocks: self.grace_blocks,
+            opening_deadline_ms: self.opening_deadline_ms,
+            suspend_after_ms: self.suspend_after_ms,
+            first_slot_start_unix_s: self.first_slot_start_unix_s,
+            epoch_blocks: self.epoch_blocks,
+            keygen_phase_blocks: self.keygen_phase_blocks,
+            max_clock_skew_ms: self.max_clock_skew_ms,
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The public parts of key files: what everybody hands to whoever assembles the genesis.
+
+use super::FoundingError;
+use crate::config::Hex32;
+use crate::keyfile::{AggregatorKeys, ParticipantKeys, ValidatorKeys};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use veilgrid_crypto::wallet::Wallet;
+
+/// Most bytes of a public part.
+const MAX_PUBLIC_BYTES: u64 = 1 << 16;
+
+/// The public part of a key file, JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum PublicPart {
+    /// Of a validator.
+    Validator {
+        /// Key sessions, receipts (Ristretto).
+        signing_key: Hex32,
+        /// Votes and connections (ed25519).
+        consensus_key: Hex32,
+        /// Bids that are sent to it (X25519).
+        envelope_key: Hex32,
+    },
+    /// Of an aggregator.
+    Aggregator {
+        /// Receipts (Ristretto).
+        receipt_key: Hex32,
+        /// Bids (X25519).
+        envelope_key: Hex32,
+    },
+    /// Of a participant.
+    Participant {
+        /// Its account (Ristretto).
+        account_key: Hex32,
+        /// The key epoch that the account key is of.
+        key_epoch: u64,
+    },
+}
+
+impl From<&ValidatorKeys> for PublicPart {
+    fn from(keys: &ValidatorKeys) -> Self {
+        Self::Validator {
+            signing_key: Hex32(keys.signing.verifying_key().to_bytes()),
+            consensus_key: Hex32(keys.consensus_key()),
+            envelope_key: Hex32(keys.envelope.public().to_bytes()),
+        }
+    }
+}
+
+impl From<&AggregatorKeys> for PublicPart {
+    fn from(keys: &AggregatorKeys) -> Self {
+        Self::Aggregator {
+            receipt_key: Hex32(keys.receipt.verifying_key().to_bytes()),
+            envelope_key: Hex32(keys.envelope.public().to_bytes()),
+        }
+    }
+}
+
+impl PublicPart {
+    /// Of a participant's wallet in a key epoch.
+    pub fn of_participant(keys: &ParticipantKeys, key_epoch: u64) -> Self {
+        let account = Wallet::from_seed(&keys.seed).account_key(key_epoch).verifying_key();
+        Self::Participant { account_key: Hex32(account.to_bytes()), key_epoch }
+    }
+
+    /// Reads a file with the JSON that `veilgrid keys` printed.
+    ///
+    /// # Errors
+    /// What can't be read.
+    pub fn read(path: &Path) -> Result<Self, FoundingError> {
+        let bytes = super::genesis::read_bounded(path, MAX_PUBLIC_BYTES)?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| FoundingError::Public { path: path.to_owned(), reason: error.to_string() })
+    }
+}

@@ -1,0 +1,168 @@
+//! `POST /v1/bids`, `POST /v1/relay`, `POST /v1/transactions`.
+
+use super::body::octets;
+use super::problem::{Kind, Problem, kind_of};
+use super::server::Shared;
+use super::services::{SubmitError, SubmitTransaction};
+use actix_web::http::header::ACCEPT;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+use tokio::time::timeout;
+use veilgrid_actors::aggregator::{BidRefusal, SubmitBids, SubmitEnvelope};
+use veilgrid_actors::stopwatch::Stopwatch;
+use veilgrid_crypto::receipt::Receipt;
+use veilgrid_crypto::relay::RelayedBids;
+use veilgrid_ledger::transaction::Transaction;
+use veilgrid_roles::intake::{envelope_bytes, shape_of};
+
+/// Most bytes of a transaction from outside: the largest message of a key session is below.
+const MAX_TRANSACTION_BYTES: usize = 8 << 20;
+
+fn absent(what: &str) -> Problem {
+    Problem::new(Kind::NotFound, format!("this node takes no {what}: ask another one"))
+}
+
+fn gone() -> Problem {
+    Problem::new(Kind::Unavailable, "the node is ending: send the same bytes to another one")
+}
+
+fn late() -> Problem {
+    Problem::new(Kind::Overloaded, "the answer takes too long: send the same bytes again later")
+}
+
+/// An envelope for a receipt.
+pub(super) async fn bids(
+    request: HttpRequest,
+    payload: Payload,
+    shared: Data<Shared>,
+) -> Result<HttpResponse, Problem> {
+    let intake = shared.services.intake.as_ref().ok_or_else(|| absent("bids"))?;
+    let bound = envelope_bytes(shared.services.ledger.state().community().params());
+    let (envelope, place) =
+        octets(&request, payload, bound, shared.options.body_timeout, &shared.uploads).await?;
+    let began = Stopwatch::start();
+    // From here on the intake bounds what waits.
+    drop(place);
+    let answer = timeout(shared.options.answer_timeout, intake.send(SubmitEnvelope(envelope.into()))).await;
+    let receipt = answer.map_err(|_| late())?.map_err(|_| gone())??;
+    shared.metrics.receipt(began.elapsed());
+    Ok(answer_receipt(&request, &receipt))
+}
+
+#[derive(Serialize)]
+struct ReceiptBody {
+    ledger_id: String,
+    round_id: u64,
+    account: String,
+    bid_digest: String,
+    sequence: u64,
+    signature: String,
+}
+
+/// Octets, unless only JSON is asked for.
+fn answer_receipt(request: &HttpRequest, receipt: &Receipt) -> HttpResponse {
+    let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
+    if accept.contains("application/json") && !accept.contains("application/octet-stream") {
+        return HttpResponse::Ok().json(ReceiptBody {
+            ledger_id: hex::encode(receipt.ledger_id),
+            round_id: receipt.round_id,
+            account: hex::encode(receipt.account),
+            bid_digest: hex::encode(receipt.bid_digest),
+            sequence: receipt.sequence,
+            signature: hex::encode(receipt.signature),
+        });
+    }
+    HttpResponse::Ok().content_type("application/octet-stream").body(receipt.to_bytes())
+}
+
+#[derive(Serialize)]
+struct RelayedBid {
+    bid_digest: String,
+    /// This validator's own receipt.
+    receipt: Option<String>,
+    /// The problem's name.
+    refusal: Option<&'static str>,
+    /// The refusal in words.
+    detail: Option<String>,
+}
+
+#[derive(Serialize)]
+struct RelayAnswer {
+    bids: Vec<RelayedBid>,
+}
+
+/// A batch of the aggregator. 200 means that each bid was looked at; what became of it stands beside it.
+pub(super) async fn relay(
+    request: HttpRequest,
+    payload: Payload,
+    shared: Data<Shared>,
+) -> Result<HttpResponse, Problem> {
+    let relay = shared.services.relay.as_ref().ok_or_else(|| absent("relayed bids"))?;
+    let state = shared.services.ledger.state();
+    let community = state.community();
+    let shape = shape_of(community.params());
+    let (bytes, _place) = octets(
+        &request,
+        payload,
+        RelayedBids::max_bytes(shape),
+        shared.options.body_timeout,
+        &shared.large_uploads,
+    )
+    .await?;
+    let bids = RelayedBids::open(&bytes, shape, &community.ledger_id(), community.receipt_key())?;
+    let digests: Vec<[u8; 32]> = bids.iter().map(|bid| bid.digest()).collect();
+    let answer = timeout(shared.options.answer_timeout, relay.send(SubmitBids(bids))).await;
+    let answers = answer.map_err(|_| late())?.map_err(|_| gone())?;
+    let bids = digests.iter().zip(answers).map(|(digest, answer)| relayed(&shared, digest, answer)).collect();
+    Ok(HttpResponse::Ok().json(RelayAnswer { bids }))
+}
+
+fn relayed(shared: &Shared, digest: &[u8; 32], answer: Result<Receipt, BidRefusal>) -> RelayedBid {
+    let bid_digest = hex::encode(digest);
+    match answer {
+        Ok(receipt) => {
+            shared.metrics.relayed();
+            RelayedBid {
+                bid_digest,
+                receipt: Some(hex::encode(receipt.to_bytes())),
+                refusal: None,
+                detail: None,
+            }
+        }
+        Err(refusal) => {
+            let kind = kind_of(&refusal);
+            shared.metrics.refusal(kind);
+            let detail = Some(refusal.to_string());
+            RelayedBid { bid_digest, receipt: None, refusal: Some(kind.slug()), detail }
+        }
+    }
+}
+
+/// A key event or a change of validators. 202 means that it is in the pool.
+pub(super) async fn transactions(
+    request: HttpRequest,
+    payload: Payload,
+    shared: Data<Shared>,
+) -> Result<HttpResponse, Problem> {
+    let submit = shared.services.submit.as_ref().ok_or_else(|| absent("transactions"))?;
+    let (bytes, _place) =
+        octets(&request, payload, MAX_TRANSACTION_BYTES, shared.options.body_timeout, &shared.large_uploads)
+            .await?;
+    let context = shared.services.ledger.state().community().decode_context();
+    let transaction = Transaction::from_bytes(&bytes, &context)
+        .map_err(|error| Problem::new(Kind::BadRequest, format!("no transaction of this ledger: {error}")))?;
+    if !matches!(transaction, Transaction::KeyEvent { .. } | Transaction::ChangeValidators(_)) {
+        let detail = format!("{} comes from validators only, not over HTTP", transaction.kind());
+        return Err(Problem::new(Kind::RefusedTransaction, detail));
+    }
+    let answer = timeout(shared.options.answer_timeout, submit.send(SubmitTransaction(transaction))).await;
+    match answer.map_err(|_| late())?.map_err(|_| gone())? {
+        // Known: whoever has lost the answer sends it again.
+        Ok(()) | Err(SubmitError::Known) => Ok(HttpResponse::Accepted().finish()),
+        Err(error @ SubmitError::Refused(_)) => {
+            Err(Problem::new(Kind::RefusedTransaction, error.to_string()))
+        }
+        Err(error @ SubmitError::Full) => Err(Problem::new(Kind::Overloaded, error.to_string())),
+    }
+}

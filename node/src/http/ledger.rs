@@ -1,0 +1,142 @@
+//! `GET /v1/status`, `/v1/genesis`, `/v1/blocks`, `/v1/healthz`, `/v1/metrics`.
+
+use super::problem::{Kind, Problem};
+use super::server::Shared;
+use super::services::StatusReport;
+use crate::client::write_frame;
+use crate::ledger_view::LedgerView;
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::web::{Bytes, Data, Query};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// Most blocks of an answer.
+const MAX_BLOCKS: u64 = 1024;
+/// An answer ends with the block that brings it here; a block larger than that is an answer by itself.
+const MAX_ANSWER_BYTES: usize = 8 << 20;
+/// Longest wait for a new block.
+const MAX_WAIT: Duration = Duration::from_secs(30);
+
+#[derive(Serialize)]
+struct Status {
+    version: &'static str,
+    #[serde(flatten)]
+    node: StatusReport,
+    ledger_id: String,
+    height: u64,
+    block_hash: String,
+    state_root: String,
+    time_unix_ms: u64,
+    last_round_id: Option<u64>,
+    validators: u16,
+    threshold: u16,
+    keys_ready: bool,
+}
+
+/// What the node says about itself.
+pub(super) async fn status(shared: Data<Shared>) -> HttpResponse {
+    let latest = shared.services.ledger.latest();
+    let state = &latest.state;
+    HttpResponse::Ok().json(Status {
+        version: env!("CARGO_PKG_VERSION"),
+        node: (shared.services.status)(),
+        ledger_id: hex::encode(state.community().ledger_id()),
+        height: state.height(),
+        block_hash: hex::encode(state.block_hash()),
+        state_root: hex::encode(latest.state_root),
+        time_unix_ms: state.time_unix_ms(),
+        last_round_id: state.last_round_id(),
+        validators: state.community().validators(),
+        threshold: state.community().threshold(),
+        keys_ready: state.community().bid_params().is_some(),
+    })
+}
+
+/// Block 0.
+pub(super) async fn genesis(shared: Data<Shared>) -> Result<HttpResponse, Problem> {
+    let (block, _) = shared
+        .services
+        .ledger
+        .block(0)
+        .ok_or_else(|| Problem::new(Kind::NotFound, "this node does not have block 0"))?;
+    Ok(HttpResponse::Ok().content_type("application/octet-stream").body(block))
+}
+
+/// Which blocks.
+#[derive(Deserialize)]
+struct Wanted {
+    from: u64,
+    #[serde(default = "max_blocks")]
+    max: u64,
+    #[serde(default)]
+    wait_ms: u64,
+}
+
+fn max_blocks() -> u64 {
+    MAX_BLOCKS
+}
+
+/// Blocks from a height on, with their certificates; waits for the first one as long as asked.
+pub(super) async fn blocks(request: HttpRequest, shared: Data<Shared>) -> Result<HttpResponse, Problem> {
+    let wanted = Query::<Wanted>::from_query(request.query_string()).map_err(|error| {
+        Problem::new(Kind::BadRequest, format!("ask for from=H&max=N&wait_ms=W: {error}"))
+    })?;
+    let ledger = &shared.services.ledger;
+    ledger.wait_for(wanted.from, Duration::from_millis(wanted.wait_ms).min(MAX_WAIT)).await;
+    let most = wanted.max.min(MAX_BLOCKS);
+    let end = wanted.from.saturating_add(most).min(ledger.height().saturating_add(1));
+    if ledger.block(wanted.from).is_none() && wanted.from < end {
+        let detail = format!("this node does not have block {}: ask another one", wanted.from);
+        return Err(Problem::new(Kind::NotFound, detail));
+    }
+    let body = Blocks { ledger: ledger.clone(), next: wanted.from, end, left: MAX_ANSWER_BYTES };
+    Ok(HttpResponse::Ok().content_type("application/octet-stream").body(body))
+}
+
+/// Blocks in their frames, read one at a time as the peer takes them: a slow peer holds one block in memory.
+struct Blocks {
+    ledger: LedgerView,
+    next: u64,
+    end: u64,
+    left: usize,
+}
+
+impl MessageBody for Blocks {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        let body = self.get_mut();
+        if body.next >= body.end || body.left == 0 {
+            return Poll::Ready(None);
+        }
+        // Fewer blocks than asked for are no error: the peer asks for the rest.
+        let Some((block, certificate)) = body.ledger.block(body.next) else { return Poll::Ready(None) };
+        let mut frame = Vec::with_capacity(block.len() + certificate.as_ref().map_or(0, Vec::len) + 8);
+        write_frame(&mut frame, &block, certificate.as_deref());
+        body.next += 1;
+        body.left = body.left.saturating_sub(frame.len());
+        Poll::Ready(Some(Ok(Bytes::from(frame))))
+    }
+}
+
+/// 200 when the node does its work.
+pub(super) async fn healthz(shared: Data<Shared>) -> Result<HttpResponse, Problem> {
+    match (shared.services.status)().trouble {
+        None => Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")),
+        Some(trouble) => Err(Problem::new(Kind::Unavailable, trouble)),
+    }
+}
+
+/// Counters for Prometheus.
+pub(super) async fn metrics(shared: Data<Shared>) -> HttpResponse {
+    let text = shared.metrics.text(&shared.services);
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text)
+}

@@ -1,0 +1,62 @@
+//! What stands behind the server.
+
+use crate::ledger_view::LedgerView;
+use actix::{Message, Recipient};
+use serde::Serialize;
+use std::sync::Arc;
+use thiserror::Error;
+use veilgrid_actors::aggregator::{SubmitBids, SubmitEnvelope};
+use veilgrid_ledger::transaction::Transaction;
+
+/// What answers requests. What is absent is answered with 404.
+#[derive(Clone)]
+pub struct Services {
+    /// Takes envelopes: the node's `AggregatorActor`.
+    pub intake: Option<Recipient<SubmitEnvelope>>,
+    /// Takes bids that the aggregator sends on: a validator's `AggregatorActor`.
+    pub relay: Option<Recipient<SubmitBids>>,
+    /// Takes transactions from outside: a validator's.
+    pub submit: Option<Recipient<SubmitTransaction>>,
+    /// The final ledger.
+    pub ledger: LedgerView,
+    /// What the node says about itself.
+    pub status: Arc<dyn Fn() -> StatusReport + Send + Sync>,
+}
+
+/// A key event or a change of validators for the pool. Its signatures are the receiver's to check.
+#[derive(Message)]
+#[rtype(result = "Result<(), SubmitError>")]
+pub struct SubmitTransaction(pub Transaction);
+
+/// Why a transaction does not enter the pool.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SubmitError {
+    /// It breaks a rule.
+    #[error("{0}")]
+    Refused(String),
+    /// It is there already, in the pool or on the ledger.
+    #[error("the transaction is known already")]
+    Known,
+    /// The pool is full.
+    #[error("the pool is full: send it again later")]
+    Full,
+}
+
+/// What a node says about itself beside the ledger.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct StatusReport {
+    /// "validator" or "aggregator".
+    pub role: &'static str,
+    /// A validator's number, from 1.
+    pub index: Option<u16>,
+    /// Bids that wait for a block.
+    pub pool_bids: u64,
+    /// Other transactions that wait for a block.
+    pub pool_transactions: u64,
+    /// Peers that are connected.
+    pub peers: u64,
+    /// Last height with a certificate.
+    pub certified_height: Option<u64>,
+    /// Why the node does not do its work; absent when it does.
+    pub trouble: Option<String>,
+}

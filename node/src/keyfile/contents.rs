@@ -1,0 +1,157 @@
+//! What the key files of the three processes hold.
+
+use super::Kind;
+use curve25519_dalek::EdwardsPoint;
+use sha2::{Digest, Sha512};
+use veilgrid_crypto::envelope::EnvelopeKey;
+use veilgrid_crypto::group::decode_scalar;
+use veilgrid_crypto::schnorr::SigningKey;
+use veilgrid_crypto::secret::Secret;
+use veilgrid_crypto::wallet::WalletSeed;
+use veilgrid_crypto::wire::{Reader, WireError};
+
+/// The content of a key file.
+pub trait Contents: Sized {
+    /// The kind of its files.
+    const KIND: Kind;
+
+    /// Canonical encoding: fixed-width fields, one after another.
+    fn encode(&self) -> Secret<Vec<u8>>;
+
+    /// Decodes it.
+    ///
+    /// # Errors
+    /// [`WireError`].
+    fn decode(bytes: &[u8]) -> Result<Self, WireError>;
+}
+
+/// A validator's lasting keys.
+#[derive(Clone, Debug)]
+pub struct ValidatorKeys {
+    /// Signs key-generation events and relayed receipts.
+    pub signing: SigningKey,
+    /// Seed of the ed25519 key of consensus (RFC 8032).
+    pub consensus_seed: Secret<[u8; 32]>,
+    /// Opens the bids that are sent to this validator.
+    pub envelope: EnvelopeKey,
+}
+
+/// An aggregator's keys.
+#[derive(Clone, Debug)]
+pub struct AggregatorKeys {
+    /// Signs receipts and relayed batches.
+    pub receipt: SigningKey,
+    /// Opens bids.
+    pub envelope: EnvelopeKey,
+}
+
+/// A participant's wallet.
+#[derive(Clone, Debug)]
+pub struct ParticipantKeys {
+    /// Everything else follows from it and the ledger.
+    pub seed: WalletSeed,
+}
+
+impl ValidatorKeys {
+    /// Fresh keys.
+    pub fn generate(rng: &mut impl rand_core::CryptoRngCore) -> Self {
+        let mut consensus_seed = Secret::new([0u8; 32]);
+        rng.fill_bytes(consensus_seed.expose_mut());
+        Self { signing: SigningKey::generate(rng), consensus_seed, envelope: EnvelopeKey::generate(rng) }
+    }
+
+    /// The public key of consensus (ed25519).
+    pub fn consensus_key(&self) -> [u8; 32] {
+        ed25519_public(&self.consensus_seed)
+    }
+}
+
+impl AggregatorKeys {
+    /// Fresh keys.
+    pub fn generate(rng: &mut impl rand_core::CryptoRngCore) -> Self {
+        Self { receipt: SigningKey::generate(rng), envelope: EnvelopeKey::generate(rng) }
+    }
+}
+
+impl ParticipantKeys {
+    /// A fresh wallet.
+    pub fn generate(rng: &mut impl rand_core::CryptoRngCore) -> Self {
+        Self { seed: WalletSeed::generate(rng) }
+    }
+}
+
+/// The ed25519 public key of a seed (RFC 8032, section 5.1.5): the founding of a network needs it without an engine.
+pub fn ed25519_public(seed: &Secret<[u8; 32]>) -> [u8; 32] {
+    let digest: Secret<[u8; 64]> = Secret::new(Sha512::digest(seed.expose()).into());
+    let mut half = Secret::new([0u8; 32]);
+    half.expose_mut().copy_from_slice(&digest.expose()[..32]);
+    EdwardsPoint::mul_base_clamped(*half.expose()).compress().to_bytes()
+}
+
+/// Joins secret parts. The vector has its final size from the start: one that grows leaves copies behind, which is
+/// why this is no [`Writer`](veilgrid_crypto::wire::Writer); the bytes are the same.
+fn join(parts: &[&[u8; 32]]) -> Secret<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(parts.len() * 32);
+    parts.iter().for_each(|part| bytes.extend_from_slice(*part));
+    Secret::new(bytes)
+}
+
+fn read_signing(r: &mut Reader<'_>, field: &'static str) -> Result<SigningKey, WireError> {
+    let bytes = Secret::new(r.array::<32>(field)?);
+    SigningKey::from_scalar(Secret::new(decode_scalar(field, bytes.expose())?))
+        .ok_or(WireError::Invalid { field, why: "a signing key is not zero" })
+}
+
+fn read_envelope(r: &mut Reader<'_>) -> Result<EnvelopeKey, WireError> {
+    Ok(EnvelopeKey::from_bytes(Secret::new(r.array::<32>("envelope key")?).expose()))
+}
+
+impl Contents for ValidatorKeys {
+    const KIND: Kind = Kind::Validator;
+
+    fn encode(&self) -> Secret<Vec<u8>> {
+        let signing = Secret::new(self.signing.secret().expose().to_bytes());
+        join(&[signing.expose(), self.consensus_seed.expose(), self.envelope.to_bytes().expose()])
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        let mut r = Reader::new(bytes);
+        let signing = read_signing(&mut r, "signing key")?;
+        let consensus_seed = Secret::new(r.array("consensus seed")?);
+        let envelope = read_envelope(&mut r)?;
+        r.finish()?;
+        Ok(Self { signing, consensus_seed, envelope })
+    }
+}
+
+impl Contents for AggregatorKeys {
+    const KIND: Kind = Kind::Aggregator;
+
+    fn encode(&self) -> Secret<Vec<u8>> {
+        let receipt = Secret::new(self.receipt.secret().expose().to_bytes());
+        join(&[receipt.expose(), self.envelope.to_bytes().expose()])
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        let mut r = Reader::new(bytes);
+        let receipt = read_signing(&mut r, "receipt key")?;
+        let envelope = read_envelope(&mut r)?;
+        r.finish()?;
+        Ok(Self { receipt, envelope })
+    }
+}
+
+impl Contents for ParticipantKeys {
+    const KIND: Kind = Kind::Participant;
+
+    fn encode(&self) -> Secret<Vec<u8>> {
+        join(&[self.seed.to_bytes().expose()])
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        let mut r = Reader::new(bytes);
+        let seed = WalletSeed::from_bytes(r.array("wallet seed")?);
+        r.finish()?;
+        Ok(Self { seed })
+    }
+}

@@ -1,0 +1,19 @@
+//! Processes of a network: validator, aggregator, participant, and a whole network on one machine.
+
+pub mod aggregator;
+pub mod checks;
+pub mod client;
+pub mod config;
+pub mod error;
+mod files;
+pub mod follower;
+pub mod founding;
+pub mod http;
+pub mod keyfile;
+pub mod ledger_view;
+pub mod localnet;
+pub mod participant;
+pub mod passphrase;
+pub mod shutdown;
+pub mod start;
+pub mod validator;

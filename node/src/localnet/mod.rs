@@ -1,0 +1,84 @@
+//! A whole network on one machine, one process each: for trials, demonstrations and tests.
+//!
+//! [`prepare`] writes the files of a new network ([`crate::founding::network`]) or opens those of an earlier one,
+//! [`run`] starts the processes, watches them over their HTTP API, and stops them. Children stop on SIGTERM, are killed
+//! when they do not, and stop by themselves when this process is gone, however it went: their standard input closes.
+//!
+//! ```text
+//! DIR/localnet.json     what the network is; written last
+//! DIR/logs/NAME.log     what each process prints
+//! ```
+
+mod agreement;
+pub(crate) mod fleet;
+mod prepare;
+mod run;
+mod watch;
+
+use crate::client::ClientError;
+use crate::founding::FoundingError;
+use crate::passphrase::PassphraseError;
+use std::path::PathBuf;
+use thiserror::Error;
+
+pub use agreement::Agreement;
+pub(crate) use prepare::prepare_for_accounts;
+pub use prepare::{Network, Options, prepare};
+pub use run::{Fallen, Goal, Summary, run};
+pub use watch::{EndedRound, ProcessState, ProcessView, RoundView, Snapshot};
+
+/// Why a local network does not start, or did not end well. One variant a rule.
+#[derive(Debug, Error)]
+#[allow(missing_docs)] // The fields are what the messages say.
+pub enum LocalnetError {
+    /// "The folder is empty or holds a network of before."
+    #[error(
+        "{}: the folder is not empty and holds no local network; name a new folder (nothing is overwritten)",
+        dir.display()
+    )]
+    Foreign { dir: PathBuf },
+    /// "A network goes on as it was founded."
+    #[error("{}: the network here has {what} {found}, not {asked}; leave that out, or name a new folder", dir.display())]
+    Different { dir: PathBuf, what: &'static str, found: u64, asked: u64 },
+    /// "One localnet runs a network at a time."
+    #[error("{}: another `veilgrid localnet` runs this network; stop it first", dir.display())]
+    InUse { dir: PathBuf },
+    /// A file or folder.
+    #[error("{}: {reason}; check the folder, its permissions and the space on the disk", path.display())]
+    File { path: PathBuf, reason: std::io::Error },
+    /// The description of the network can't be read.
+    #[error("{}: {reason}; found the network anew in another folder", path.display())]
+    Description { path: PathBuf, reason: String },
+    /// Founding fails.
+    #[error(transparent)]
+    Founding(#[from] FoundingError),
+    /// The passphrase.
+    #[error(transparent)]
+    Passphrase(#[from] PassphraseError),
+    /// A process can't be started.
+    #[error("{name} can't be started: {reason}")]
+    Spawn { name: String, reason: std::io::Error },
+    /// Neither can the part that watches them.
+    #[error("the processes can't be watched: {0}")]
+    Watch(String),
+    /// "A quorum of the validators runs."
+    #[error("too few validators are left: {name} ended by itself ({status}); its last words are in {}", log.display())]
+    Ended { name: String, status: String, log: PathBuf },
+    /// "No process panics."
+    #[error("{name} panicked: {line}; see {}", log.display())]
+    Panicked { name: String, line: String, log: PathBuf },
+    /// "The rounds finish in time."
+    #[error("{finished} of {wanted} rounds finished within {seconds} s; see the logs in {}", logs.display())]
+    TooSlow { finished: usize, wanted: usize, seconds: u64, logs: PathBuf },
+    /// "All validators have the same block at the same height."
+    #[error(
+        "validator {validator} has the block {found} at height {height}, another one has {expected}: the ledger has forked"
+    )]
+    Forked { validator: u16, height: u64, found: String, expected: String },
+    /// "Every validator shows its ledger at the end."
+    #[error("validator {validator} does not show its block at height {height}: {reason}")]
+    Silent { validator: u16, height: u64, reason: String },
+    /// A validator can't be asked.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}

@@ -1,0 +1,281 @@
+//! The files of a local network: a new one, or one of before.
+
+use super::LocalnetError;
+use crate::founding::network::Ports;
+use crate::founding::{NetworkPlan, PublicPart, found_for_accounts, found_network};
+use crate::passphrase::{self, Passphrase};
+use fs4::fs_std::FileExt;
+use rand_core::CryptoRngCore;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use veilgrid_crypto::secret::Secret;
+
+/// What describes a network; written after everything else, so that a half-founded one is not taken for whole.
+const DESCRIPTION: &str = "localnet.json";
+/// Held while a network runs.
+const LOCK: &str = "localnet.lock";
+const FORMAT: u16 = 1;
+/// From founding to the first round: the validators find each other and generate the keys.
+const LEAD_MS: u64 = 20_000;
+
+/// What was asked for; what is not said is as the network was founded, or the default.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Validators; default 4.
+    pub validators: Option<u16>,
+    /// Participants; default 5.
+    pub participants: Option<u32>,
+    /// Seconds from one round's opening to the next; default 30.
+    pub interval_s: Option<u64>,
+    /// Ticks of the price grid; default 64.
+    pub ticks: Option<u32>,
+    /// First port; default 18000.
+    pub base_port: Option<u16>,
+    /// Seed of what members want; default 1.
+    pub seed: Option<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Description {
+    format: u16,
+    validators: u16,
+    participants: u32,
+    interval_s: u64,
+    ticks: u32,
+    base_port: u16,
+    seed: u64,
+}
+
+/// A network whose files are there. While this value lives nobody else runs the network.
+#[derive(Debug)]
+pub struct Network {
+    pub(super) dir: PathBuf,
+    pub(super) validators: u16,
+    pub(super) participants: u32,
+    pub(super) interval_s: u64,
+    pub(super) ports: Ports,
+    /// True when it was founded before.
+    pub continued: bool,
+    _lock: File,
+}
+
+impl Network {
+    /// Its folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where the logs are.
+    pub fn logs(&self) -> PathBuf {
+        self.dir.join("logs")
+    }
+
+    /// Addresses of the validators' HTTP API, in order.
+    pub fn validator_urls(&self) -> Vec<String> {
+        (1..=self.validators).map(|index| self.validator_url(index)).collect()
+    }
+
+    /// Address of a validator's; validators count from 1.
+    pub fn validator_url(&self, index: u16) -> String {
+        format!("http://{}", self.ports.validator(index))
+    }
+
+    /// Address of the aggregator's.
+    pub fn aggregator_url(&self) -> String {
+        format!("http://{}", self.ports.aggregator())
+    }
+}
+
+/// Founds a network in an empty (or new) folder, or opens the one that is there.
+///
+/// # Errors
+/// A folder of somebody else, options that are not those of the network, and what can't be written.
+pub fn prepare(
+    dir: &Path,
+    options: &Options,
+    now_unix_ms: u64,
+    rng: &mut impl CryptoRngCore,
+) -> Result<Network, LocalnetError> {
+    let dir = std::path::absolute(dir).map_err(|reason| file_error(dir, reason))?;
+    std::fs::create_dir_all(&dir).map_err(|reason| file_error(&dir, reason))?;
+    let found = read_description(&dir)?;
+    if found.is_none() && !is_empty(&dir)? {
+        return Err(LocalnetError::Foreign { dir });
+    }
+    let lock = lock(&dir)?;
+    let (description, continued) = match found {
+        Some(description) => {
+            same(&dir, options, &description)?;
+            (description, true)
+        }
+        None => (found_new(&dir, options, now_unix_ms, rng)?, false),
+    };
+    std::fs::create_dir_all(dir.join("logs")).map_err(|reason| file_error(&dir, reason))?;
+    let Description { validators, participants, interval_s, base_port, .. } = description;
+    let ports = Ports { base: base_port, validators };
+    Ok(Network { dir, validators, participants, interval_s, ports, continued, _lock: lock })
+}
+
+/// Founds a network for accounts whose owners are no processes of it, in an empty (or new) folder.
+pub(crate) fn prepare_for_accounts(
+    dir: &Path,
+    plan: &NetworkPlan,
+    accounts: &[PublicPart],
+    now_unix_ms: u64,
+    rng: &mut impl CryptoRngCore,
+) -> Result<Network, LocalnetError> {
+    let dir = std::path::absolute(dir).map_err(|reason| file_error(dir, reason))?;
+    std::fs::create_dir_all(&dir).map_err(|reason| file_error(&dir, reason))?;
+    if !is_empty(&dir)? {
+        return Err(LocalnetError::Foreign { dir });
+    }
+    let lock = lock(&dir)?;
+    let passphrase = new_passphrase(&dir, rng)?;
+    found_for_accounts(plan, accounts, &dir, &passphrase, now_unix_ms, rng)?;
+    std::fs::create_dir_all(dir.join("logs")).map_err(|reason| file_error(&dir, reason))?;
+    let interval_s = plan.founding.timing.interval_ms / 1000;
+    let (validators, ports) = (plan.validators, plan.ports());
+    Ok(Network { dir, validators, participants: 0, interval_s, ports, continued: false, _lock: lock })
+}
+
+fn found_new(
+    dir: &Path,
+    options: &Options,
+    now_unix_ms: u64,
+    rng: &mut impl CryptoRngCore,
+) -> Result<Description, LocalnetError> {
+    let description = Description {
+        format: FORMAT,
+        validators: options.validators.unwrap_or(4),
+        participants: options.participants.unwrap_or(5),
+        interval_s: options.interval_s.unwrap_or(30),
+        ticks: options.ticks.unwrap_or(64),
+        base_port: options.base_port.unwrap_or(18_000),
+        seed: options.seed.unwrap_or(1),
+    };
+    let plan = NetworkPlan::for_trials(
+        description.validators,
+        description.participants,
+        description.ticks,
+        description.interval_s.saturating_mul(1000),
+        now_unix_ms.saturating_add(LEAD_MS),
+        description.base_port,
+        description.seed,
+    );
+    let passphrase = new_passphrase(dir, rng)?;
+    found_network(&plan, dir, &passphrase, now_unix_ms, rng)?;
+    let path = dir.join(DESCRIPTION);
+    let text = serde_json::to_string_pretty(&description)
+        .map_err(|error| LocalnetError::Description { path: path.clone(), reason: error.to_string() })?;
+    crate::files::write_durably(&path, text.as_bytes()).map_err(|reason| file_error(&path, reason))?;
+    Ok(description)
+}
+
+/// 256 random bits in hexadecimal digits.
+fn new_passphrase(dir: &Path, rng: &mut impl CryptoRngCore) -> Result<Passphrase, LocalnetError> {
+    let mut bytes = Secret::new([0u8; 32]);
+    rng.fill_bytes(bytes.expose_mut());
+    let text = Secret::new(hex::encode(bytes.expose()).into_bytes());
+    let path = dir.join("passphrase");
+    crate::founding::genesis::write_private(&path, text.expose())?;
+    Ok(passphrase::read_file(&path)?)
+}
+
+fn read_description(dir: &Path) -> Result<Option<Description>, LocalnetError> {
+    let path = dir.join(DESCRIPTION);
+    let text = match std::fs::read(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(|reason| file_error(&path, reason))?,
+    };
+    let fault = |reason: String| LocalnetError::Description { path: path.clone(), reason };
+    let description: Description = serde_json::from_slice(&text).map_err(|error| fault(error.to_string()))?;
+    if description.format != FORMAT {
+        return Err(fault(format!("format {} where this program reads {FORMAT}", description.format)));
+    }
+    Ok(Some(description))
+}
+
+/// What is asked for has to be what is there.
+fn same(dir: &Path, options: &Options, found: &Description) -> Result<(), LocalnetError> {
+    let pairs = [
+        ("validators:", options.validators.map(u64::from), u64::from(found.validators)),
+        ("participants:", options.participants.map(u64::from), u64::from(found.participants)),
+        ("an interval (s) of", options.interval_s, found.interval_s),
+        ("ticks:", options.ticks.map(u64::from), u64::from(found.ticks)),
+        ("the base port", options.base_port.map(u64::from), u64::from(found.base_port)),
+        ("the seed", options.seed, found.seed),
+    ];
+    for (what, asked, found) in pairs {
+        if let Some(asked) = asked.filter(|asked| *asked != found) {
+            return Err(LocalnetError::Different { dir: dir.to_owned(), what, found, asked });
+        }
+    }
+    Ok(())
+}
+
+fn is_empty(dir: &Path) -> Result<bool, LocalnetError> {
+    let mut entries = std::fs::read_dir(dir).map_err(|reason| file_error(dir, reason))?;
+    Ok(entries.next().is_none())
+}
+
+fn lock(dir: &Path) -> Result<File, LocalnetError> {
+    let path = dir.join(LOCK);
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(|reason| file_error(&path, reason))?;
+    match FileExt::try_lock_exclusive(&file) {
+        Ok(true) => Ok(file),
+        Ok(false) => Err(LocalnetError::InUse { dir: dir.to_owned() }),
+        Err(reason) => Err(file_error(&path, reason)),
+    }
+}
+
+pub(super) fn file_error(path: &Path, reason: std::io::Error) -> LocalnetError {
+    LocalnetError::File { path: path.to_owned(), reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    const NOW: u64 = 1_800_000_000_000;
+
+    fn options() -> Options {
+        Options { participants: Some(3), ticks: Some(8), ..Options::default() }
+    }
+
+    fn prepare_in(dir: &Path, options: &Options) -> Result<Network, LocalnetError> {
+        prepare(dir, options, NOW, &mut ChaCha20Rng::seed_from_u64(1))
+    }
+
+    #[test]
+    fn a_network_is_founded_once_and_then_continued() {
+        let dir = tempfile::tempdir().expect("dir");
+        let home = dir.path().join("net");
+        let first = prepare_in(&home, &options()).expect("founded");
+        assert!(!first.continued);
+        assert_eq!(first.validator_urls().len(), 4);
+        let genesis = std::fs::read(home.join("genesis.bin")).expect("there");
+        assert!(matches!(prepare_in(&home, &options()), Err(LocalnetError::InUse { .. })));
+        drop(first);
+        let again = prepare_in(&home, &Options::default()).expect("continued");
+        assert!(again.continued);
+        assert_eq!(again.participants, 3);
+        assert_eq!(std::fs::read(home.join("genesis.bin")).expect("there"), genesis);
+        drop(again);
+        let other = prepare_in(&home, &Options { validators: Some(7), ..options() }).expect_err("refused");
+        assert!(matches!(other, LocalnetError::Different { found: 4, asked: 7, .. }), "{other}");
+    }
+
+    #[test]
+    fn a_folder_of_somebody_else_is_left_alone() {
+        let dir = tempfile::tempdir().expect("dir");
+        std::fs::write(dir.path().join("thesis.tex"), b"").expect("written");
+        assert!(matches!(prepare_in(dir.path(), &options()), Err(LocalnetError::Foreign { .. })));
+        assert_eq!(std::fs::read_dir(dir.path()).expect("dir").count(), 1);
+    }
+}

@@ -1,0 +1,301 @@
+//! The process: one task that holds the desk; sealing and sending happen elsewhere and come back as events.
+
+use super::archive::Archive;
+use super::delivery::{Answer, Target};
+use super::desk::{Desk, Wanted};
+use super::post::{HttpPost, Post, PostError, envelope};
+use super::results::Results;
+use super::sealing::{OrderSource, SealFailure, SealTask};
+use super::status::{Status, StatusFile};
+use crate::checks::wall_clock_unix_ms;
+use crate::client::{Client, ClientOptions};
+use crate::config::ParticipantConfig;
+use crate::config::orders::{OrdersError, OrdersMarket, SlotOrders};
+use crate::error::NodeError;
+use crate::follower::{Accepted, EngineCertificates, Follower, FollowerOptions, Keeper, load_genesis};
+use crate::keyfile::{self, ParticipantKeys};
+use crate::passphrase;
+use crate::shutdown::Shutdown;
+use crate::start;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::{spawn, spawn_blocking};
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::Instrument;
+use veilgrid_crypto::bid::SealedBid;
+use veilgrid_crypto::receipt::Receipt;
+use veilgrid_crypto::wallet::Wallet;
+use veilgrid_ledger::state::State;
+use veilgrid_ledger::state::round::Slot;
+use veilgrid_ledger::verdicts::VerifyAll;
+use veilgrid_market::{Grid, Order};
+
+/// How often the clocks of deliveries are turned.
+const TICK: Duration = Duration::from_millis(100);
+/// How long a source may wait for news.
+const LONG_POLL: Duration = Duration::from_secs(3);
+/// Blocks of one request.
+const BATCH: usize = 64;
+/// Blocks and events that may wait for the desk.
+const WAITING: usize = 64;
+/// A bid that was not answered for so long is sent again.
+const INTAKE: Duration = Duration::from_secs(8);
+/// Pause before orders that can't be used are read again, in milliseconds.
+const ORDERS_PAUSE_MS: u64 = 1000;
+
+/// Runs a participant until `shutdown` is raised.
+///
+/// # Errors
+/// [`NodeError`]: configuration, keys, checks at the start; a fork of the ledger or a failing disk later.
+pub fn run(config: ParticipantConfig, shutdown: Shutdown) -> Result<(), NodeError> {
+    start::check_machine(&config.data_dir, &config.checks)?;
+    let passphrase = passphrase::existing(config.passphrase_file.as_deref(), &config.key_file)?;
+    let (_, keys) = keyfile::open::<ParticipantKeys>(&config.key_file, &passphrase)?;
+    drop(passphrase);
+    let wallet = Arc::new(Wallet::from_seed(&keys.seed));
+    drop(keys);
+    start::block_on(participate(config, wallet, shutdown))?
+}
+
+async fn participate(
+    config: ParticipantConfig,
+    wallet: Arc<Wallet>,
+    shutdown: Shutdown,
+) -> Result<(), NodeError> {
+    let refuse = |error: &dyn std::fmt::Display| NodeError::start("the participant", error);
+    let genesis = load_genesis(&config.genesis, &config.genesis_hash.0).map_err(|error| refuse(&error))?;
+    let state = State::from_genesis_block(&genesis).map_err(|error| refuse(&error))?;
+    let data = &config.data_dir;
+    let archive = Archive::open(data).map_err(|error| refuse(&error))?;
+    let results = Results::open(&data.join("results.csv")).map_err(|error| refuse(&error))?;
+    let orders: Arc<dyn OrderSource> = Arc::new(OrdersFile {
+        path: config.orders.clone(),
+        grid: state.community().params().grid,
+        bits: state.community().params().bits,
+    });
+    let options = ClientOptions { intake: INTAKE, ..start::client_options(&config.limits) };
+    let client = |url: &String| Client::new(url, &options).map_err(|error| refuse(&error));
+    let validators = config.validator_urls.iter().map(client).collect::<Result<Vec<_>, _>>()?;
+    start::check_clock(&validators, genesis.header.time_unix_ms, &state, &config.checks).await?;
+    let post = HttpPost::new(client(&config.aggregator_url)?, validators.clone());
+    let mut desk = Desk::new(wallet, state, archive, results);
+    if !desk.state().community().is_member(&desk.account()) {
+        return Err(refuse(&"the account of this key file is not among the members of the genesis"));
+    }
+    let options = FollowerOptions {
+        keeper: Keeper::open(&data.join("ledger"), genesis).map_err(|error| refuse(&error))?,
+        evidence: desk.archive().evidence_folder().to_owned(),
+        sources: validators.into_iter().map(|client| Arc::new(client) as _).collect(),
+        first_source: usize::from(desk.account().first().copied().unwrap_or(0)),
+        long_poll: LONG_POLL,
+        batch: BATCH,
+        certificates: EngineCertificates,
+        verdicts: Box::new(VerifyAll),
+    };
+    // Nothing else runs yet, so the stored blocks are executed on this thread.
+    let mut observed = Ok(());
+    let follower = Follower::open(options, |block| {
+        observed = desk.observe(&block);
+        observed.is_ok() && !shutdown.is_triggered()
+    });
+    let follower = follower.map_err(|error| NodeError::start("the follower", error))?;
+    observed.map_err(|error| refuse(&error))?;
+    let Some(follower) = follower else { return Ok(()) };
+    let (blocks, applied) = mpsc::channel(WAITING);
+    let following = spawn(follower.run(blocks, shutdown.clone()));
+    let session = Session::new(desk, post, orders, StatusFile::new(data));
+    let worked = session.run(applied, shutdown.clone()).await;
+    // Whatever ends one of the two ends the other.
+    shutdown.trigger();
+    let followed = following.await;
+    worked?;
+    let followed =
+        followed.map_err(|_| NodeError::stopped("the follower", "it ended in a panic: please report it"))?;
+    followed.map_err(|error| NodeError::stopped("the follower", error))
+}
+
+/// The orders as they stand in the file when a round opens.
+struct OrdersFile {
+    path: PathBuf,
+    grid: Grid,
+    bits: u8,
+}
+
+impl OrderSource for OrdersFile {
+    fn orders(&self, slot: Slot) -> Result<Vec<Order>, String> {
+        let market = OrdersMarket { grid: &self.grid, bits: self.bits };
+        let read = SlotOrders::read(&self.path, market).map_err(|error| match error {
+            // Their messages quote values of the file, which are nobody's business.
+            OrdersError::Value { path, line, column, .. } => {
+                format!("{}: line {line}, column {column} makes no sense", path.display())
+            }
+            OrdersError::Slot { path, slot, .. } => {
+                format!("{}: the orders of slot {slot} do not fit into a bid", path.display())
+            }
+            error => error.to_string(),
+        });
+        Ok(read?.for_slot(slot.start_unix_s).to_vec())
+    }
+}
+
+/// What comes back from elsewhere.
+enum Event {
+    Sealed { round_id: u64, sealed: Result<SealedBid, SealFailure> },
+    Answered { round_id: u64, from: Target, answer: Result<Receipt, PostError> },
+}
+
+/// A desk with its network.
+struct Session<P> {
+    desk: Desk,
+    post: Arc<P>,
+    orders: Arc<dyn OrderSource>,
+    status: StatusFile,
+    /// Rounds whose bid is being sealed; after a failure not before this time, Unix milliseconds.
+    sealing: BTreeMap<u64, Sealing>,
+    events: mpsc::Sender<Event>,
+    inbox: mpsc::Receiver<Event>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sealing {
+    UnderWay,
+    After { unix_ms: u64 },
+}
+
+impl<P: Post> Session<P> {
+    fn new(desk: Desk, post: Arc<P>, orders: Arc<dyn OrderSource>, status: StatusFile) -> Self {
+        let (events, inbox) = mpsc::channel(WAITING);
+        Self { desk, post, orders, status, sealing: BTreeMap::new(), events, inbox }
+    }
+
+    async fn run(
+        mut self,
+        mut applied: mpsc::Receiver<Accepted>,
+        shutdown: Shutdown,
+    ) -> Result<(), NodeError> {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let failed = |error| NodeError::stopped("the participant", error);
+        loop {
+            tokio::select! {
+                () = shutdown.wait() => return Ok(()),
+                block = applied.recv() => match block {
+                    Some(block) => self.desk.observe(&block).map_err(failed)?,
+                    // The follower says why.
+                    None => return Ok(()),
+                },
+                Some(event) = self.inbox.recv() => self.take(event).map_err(failed)?,
+                _ = ticks.tick() => self.turn(),
+            }
+            self.status.show(Status::of(&self.desk));
+        }
+    }
+
+    /// Begins what is due.
+    fn turn(&mut self) {
+        let now_unix_ms = wall_clock_unix_ms();
+        for wanted in self.desk.wanted(now_unix_ms) {
+            self.seal(wanted, now_unix_ms);
+        }
+        let mut due = Vec::new();
+        for (round_id, active) in self.desk.active_mut() {
+            let before = active.delivery.fallback();
+            for target in active.delivery.due(now_unix_ms) {
+                due.push((round_id, target, Arc::clone(&active.bid)));
+            }
+            if let Some(reason) = active.delivery.fallback().filter(|_| before.is_none()) {
+                tracing::warn!(round_id, ?reason, "the bid goes to validators too");
+            }
+        }
+        for (round_id, target, bid) in due {
+            self.send(round_id, target, bid);
+        }
+    }
+
+    fn seal(&mut self, wanted: Wanted, now_unix_ms: u64) {
+        let Wanted { round_id, slot, bidding_ms: (open_ms, close_ms) } = wanted;
+        let before = self.sealing.get(&round_id).copied();
+        match before {
+            Some(Sealing::UnderWay) => return,
+            Some(Sealing::After { unix_ms }) if now_unix_ms < unix_ms => return,
+            _ => {}
+        }
+        self.sealing.retain(|round, _| *round >= round_id);
+        self.sealing.insert(round_id, Sealing::UnderWay);
+        // Orders that can't be used may be put right for half of the bidding; then zeros are bid, because absence
+        // would be seen by everybody.
+        let half_ms = open_ms.saturating_add(close_ms.saturating_sub(open_ms) / 2);
+        let gave_up = now_unix_ms >= half_ms && matches!(before, Some(Sealing::After { .. }));
+        if gave_up {
+            tracing::error!(round_id, "the orders can't be used: a bid without orders is made");
+        }
+        let task = SealTask {
+            wallet: self.desk.wallet(),
+            state: self.desk.state().clone(),
+            round_id,
+            slot,
+            orders: (!gave_up).then(|| Arc::clone(&self.orders)),
+            archive: self.desk.archive().clone(),
+        };
+        let events = self.events.clone();
+        let sealed = async move {
+            let sealed = match spawn_blocking(move || task.run()).await {
+                Ok(sealed) => sealed,
+                Err(_) => Err(SealFailure::Panicked),
+            };
+            // Nobody takes it when the process ends; the bid is on disk.
+            let _ = events.send(Event::Sealed { round_id, sealed }).await;
+        };
+        spawn(sealed.instrument(tracing::info_span!("seal", round_id)));
+    }
+
+    /// Sends a bid that is on disk.
+    fn send(&self, round_id: u64, to: Target, bid: Arc<SealedBid>) {
+        let (post, events, state) = (Arc::clone(&self.post), self.events.clone(), self.desk.state().clone());
+        let sent = async move {
+            let answer = match envelope(&state, to, &bid) {
+                Ok(envelope) => post.post(to, envelope).await,
+                Err(error) => Err(error),
+            };
+            // Nobody takes it when the process ends: the same bytes get the same receipt later.
+            let _ = events.send(Event::Answered { round_id, from: to, answer }).await;
+        };
+        spawn(sent.instrument(tracing::info_span!("send", round_id, ?to)));
+    }
+
+    fn take(&mut self, event: Event) -> Result<(), super::desk::DeskError> {
+        let now_unix_ms = wall_clock_unix_ms();
+        match event {
+            Event::Sealed { round_id, sealed: Ok(bid) } => {
+                self.sealing.remove(&round_id);
+                tracing::info!(round_id, "the bid is sealed and on disk");
+                self.desk.begin(bid, now_unix_ms)?;
+                self.turn();
+            }
+            Event::Sealed { round_id, sealed: Err(SealFailure::Archive(error)) } => {
+                tracing::error!(round_id, %error, "no bid");
+                return Err(error.into());
+            }
+            Event::Sealed { round_id, sealed: Err(error) } => {
+                tracing::error!(round_id, %error, "no bid yet");
+                let unix_ms = now_unix_ms.saturating_add(ORDERS_PAUSE_MS);
+                self.sealing.insert(round_id, Sealing::After { unix_ms });
+            }
+            Event::Answered { round_id, from, answer } => {
+                let answer = match answer {
+                    Ok(receipt) if receipt.round_id == round_id => self.desk.receipt(from, &receipt)?,
+                    Ok(_) => Answer::Refused,
+                    Err(error) => {
+                        tracing::info!(round_id, ?from, %error, "no receipt");
+                        error.answer()
+                    }
+                };
+                self.desk.answered(round_id, from, answer, now_unix_ms);
+            }
+        }
+        Ok(())
+    }
+}

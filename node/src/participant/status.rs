@@ -1,0 +1,64 @@
+//! A small file for whoever watches the process: heights and counts, nothing of what is traded.
+
+use super::desk::{Counts, Desk};
+use crate::files::replace;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// What a participant says about itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// Height of the last block that it has followed.
+    pub height: u64,
+    /// Time of that block, Unix milliseconds.
+    pub block_time_unix_ms: u64,
+    /// The last round that was opened.
+    pub last_round: Option<u64>,
+    /// Rounds with a bid under way.
+    pub bids_under_way: Vec<u64>,
+    /// Counts since the process began.
+    #[serde(flatten)]
+    pub counts: Counts,
+}
+
+impl Status {
+    /// The status of a desk.
+    pub fn of(desk: &Desk) -> Self {
+        let state = desk.state();
+        Self {
+            height: state.height(),
+            block_time_unix_ms: state.time_unix_ms(),
+            last_round: state.last_round_id(),
+            bids_under_way: desk.active().map(|(round_id, _)| round_id).collect(),
+            counts: desk.counts(),
+        }
+    }
+}
+
+/// The file, rewritten when something has changed.
+pub(super) struct StatusFile {
+    path: PathBuf,
+    last: Option<Status>,
+}
+
+impl StatusFile {
+    pub(super) fn new(directory: &Path) -> Self {
+        Self { path: directory.join("status.json"), last: None }
+    }
+
+    /// A status that can't be written stops nothing.
+    pub(super) fn show(&mut self, status: Status) {
+        if self.last.as_ref() == Some(&status) {
+            return;
+        }
+        let written = serde_json::to_vec_pretty(&status)
+            .map_err(std::io::Error::from)
+            .and_then(|json| replace(&self.path, &json));
+        match written {
+            Ok(()) => self.last = Some(status),
+            Err(error) => {
+                tracing::warn!(%error, path = %self.path.display(), "the status file can't be written")
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The validator's core as the engine calls it, with a wake-up for the rest of the process.
+
+use super::journal::FileJournal;
+use rand_core::OsRng;
+use tokio::sync::watch;
+use veilgrid_engine::{Application, Proposal};
+use veilgrid_ledger::block::Block;
+use veilgrid_ledger::hash::Hash;
+use veilgrid_roles::core::ValidatorCore;
+use veilgrid_roles::replica;
+
+/// The core of a validator with its files.
+pub(super) type Core = ValidatorCore<FileJournal, OsRng>;
+
+/// What stands behind the engine.
+pub(super) struct NodeApplication {
+    pub(super) core: Core,
+    /// Tells of every final height; the rest of the process reads what happened from the core then.
+    height: watch::Sender<u64>,
+}
+
+impl NodeApplication {
+    pub(super) fn new(core: Core) -> Self {
+        let height = watch::Sender::new(core.height());
+        Self { core, height }
+    }
+
+    pub(super) fn heights(&self) -> watch::Receiver<u64> {
+        self.height.subscribe()
+    }
+}
+
+impl Application for NodeApplication {
+    fn genesis(&self) -> Block {
+        self.core.genesis()
+    }
+
+    fn height(&self) -> u64 {
+        self.core.height()
+    }
+
+    fn knows(&self, block: &Hash) -> bool {
+        self.core.knows(block)
+    }
+
+    fn learn(&mut self, block: &Block) -> Result<(), String> {
+        self.core.learn(block)
+    }
+
+    fn propose(&mut self, parent: &Hash, now_unix_ms: u64) -> Proposal {
+        match self.core.propose(parent, now_unix_ms) {
+            replica::Proposal::Block(block) => Proposal::Block(block),
+            replica::Proposal::Wait { ms } => Proposal::Wait { ms },
+        }
+    }
+
+    fn check(&mut self, block: &Block, now_unix_ms: u64) -> Result<(), String> {
+        let checked = self.core.check(block, now_unix_ms);
+        if let Err(why) = &checked {
+            tracing::warn!(height = block.header.height, why, "a proposed block gets no vote");
+        }
+        checked
+    }
+
+    fn finalise(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<(), String> {
+        self.core.finalise(block, certificate)?;
+        self.height.send_replace(self.core.height());
+        Ok(())
+    }
+
+    fn certified(&mut self, height: u64, certificate: &[u8]) {
+        self.core.certified(height, certificate);
+    }
+
+    fn receive(&mut self, from: &[u8; 32], message: &[u8]) {
+        self.core.receive(from, message);
+    }
+
+    fn take_gossip(&mut self) -> Vec<Vec<u8>> {
+        self.core.take_gossip()
+    }
+
+    fn consensus_keys(&self, epoch: u64) -> Option<Vec<[u8; 32]>> {
+        self.core.consensus_keys(epoch)
+    }
+}

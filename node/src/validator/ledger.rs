@@ -1,0 +1,178 @@
+//! Opening a validator's ledger: the store, the state after its last block, what to do when it is damaged.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use thiserror::Error;
+use tokio::time::Instant;
+use veilgrid_ledger::block::Block;
+use veilgrid_ledger::hash::Hash;
+use veilgrid_ledger::refusal::BlockError;
+use veilgrid_ledger::state::State;
+use veilgrid_ledger::state::checkpoint::{Checkpoint, Skeleton};
+use veilgrid_ledger::transaction::DecodeContext;
+use veilgrid_ledger::verdicts::{BidVerdicts, VerifyAll};
+use veilgrid_store::{Store, StoreError, Stored};
+
+/// How often a long replay says how far it is.
+const PROGRESS: Duration = Duration::from_secs(5);
+
+/// Why a validator's ledger can't be opened.
+#[derive(Debug, Error)]
+pub enum LedgerError {
+    /// The genesis file can't be read.
+    #[error("{}: {why}; get the genesis from whoever founded the network", .path.display())]
+    GenesisFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The genesis is not the one that the operator trusts.
+    #[error(
+        "{} holds the genesis {}, genesis_hash is {}: get the file again, or the hash from somebody whom you trust",
+        .path.display(), hex::encode(.found), hex::encode(.trusted)
+    )]
+    OtherGenesis {
+        /// The file.
+        path: PathBuf,
+        /// Hash of what is in it.
+        found: Hash,
+        /// The configured hash.
+        trusted: Hash,
+    },
+    /// The genesis breaks a rule.
+    #[error("the genesis is refused: {0}")]
+    Genesis(BlockError),
+    /// The genesis names no network.
+    #[error(
+        "the genesis is that of a ledger that one process extends: found a network with `veilgrid found`"
+    )]
+    NotANetwork,
+    /// The store is one of another ledger.
+    #[error("{} holds the ledger of another genesis: choose another data_dir", .path.display())]
+    OtherLedger {
+        /// The store.
+        path: PathBuf,
+    },
+    /// The store fails.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Pruned blocks and their checkpoint don't lead to the state that later blocks build on.
+    #[error(
+        "{}: the pruned ledger does not replay ({why}); move the directory away and start again: the blocks come from \
+         the other validators",
+        .path.display()
+    )]
+    Pruned {
+        /// The store.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+}
+
+/// Reads block 0 from a file; its hash has to be the trusted one when there is one.
+pub(super) fn read_genesis(path: &Path, trusted: Option<&Hash>) -> Result<Block, LedgerError> {
+    let unreadable = |why: String| LedgerError::GenesisFile { path: path.to_path_buf(), why };
+    let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    let block = Block::from_bytes(&bytes, &DecodeContext::Genesis)
+        .map_err(|error| unreadable(format!("it is no genesis: {error}")))?;
+    let found = block.hash();
+    if let Some(trusted) = trusted.filter(|trusted| **trusted != found) {
+        return Err(LedgerError::OtherGenesis { path: path.to_path_buf(), found, trusted: *trusted });
+    }
+    Ok(block)
+}
+
+/// Opens the store of this genesis at `path`, or begins one, and replays it with every check. A damaged store is moved
+/// aside; the blocks that it lost come from the engine again.
+pub(super) fn open(path: &Path, genesis: &Block) -> Result<(Store, State), LedgerError> {
+    let opened = Store::open_or_rebuild(path)?;
+    if let Some(rebuilt) = &opened.rebuilt {
+        tracing::error!(
+            why = rebuilt.why, kept_blocks = rebuilt.kept_blocks, moved_to = %rebuilt.moved_to.display(),
+            "the ledger's store was damaged: it was built anew, and blocks that are missing are fetched again"
+        );
+    }
+    let mut store = opened.store;
+    match store.stored(0)? {
+        None => {
+            store.append(genesis, None)?;
+        }
+        Some(stored) if stored.header().hash() == genesis.hash() => {}
+        Some(_) => return Err(LedgerError::OtherLedger { path: path.to_path_buf() }),
+    }
+    let state = replay(&store, path, genesis)?;
+    Ok((store, state))
+}
+
+fn replay(store: &Store, path: &Path, genesis: &Block) -> Result<State, LedgerError> {
+    let mut state = State::from_genesis_block(genesis).map_err(LedgerError::Genesis)?;
+    if state.roster().is_none() {
+        return Err(LedgerError::NotANetwork);
+    }
+    let pruned = |why: String| LedgerError::Pruned { path: path.to_path_buf(), why };
+    let last = store.tip().map_or(0, |tip| tip.height);
+    let mut progress = Progress::new(last);
+    let mut first = 1;
+    if store.pruned_up_to().is_some() {
+        let bytes = store.checkpoint()?.ok_or_else(|| pruned("it has no checkpoint".to_owned()))?;
+        let checkpoint = Checkpoint::from_bytes(&bytes).map_err(|error| pruned(error.to_string()))?;
+        first = checkpoint.height.saturating_add(1);
+        let skeleton = Skeleton::new(state, Some(checkpoint)).map_err(|fault| pruned(fault.to_string()))?;
+        state = past_pruned(store, skeleton, first, &mut progress, &pruned)?;
+    }
+    let verdicts: &mut dyn BidVerdicts = &mut VerifyAll;
+    for height in first..=last {
+        let Some(block) = store.block(height)? else { break };
+        state.apply_block(&block, verdicts).map_err(StoreError::Rule)?;
+        progress.at(height);
+    }
+    Ok(state)
+}
+
+fn past_pruned(
+    store: &Store,
+    mut skeleton: Skeleton,
+    end: u64,
+    progress: &mut Progress,
+    pruned: &dyn Fn(String) -> LedgerError,
+) -> Result<State, LedgerError> {
+    for height in 1..end {
+        let Some(stored) = store.stored(height)? else { break };
+        let step = match &stored {
+            Stored::Full(block) => skeleton.full(block, &mut VerifyAll),
+            Stored::Pruned(block) => skeleton.pruned(block, &mut VerifyAll),
+        };
+        step.map_err(|fault| pruned(fault.to_string()))?;
+        progress.at(height);
+    }
+    let (state, _) =
+        skeleton.complete().map_err(|_| pruned("its checkpoint is of a later block".to_owned()))?;
+    // The next header names the root; at the tip it is the next block that does, and the engine delivers it.
+    if let Some(next) = store.stored(end)?
+        && next.header().prior_state_root != state.root()
+    {
+        return Err(pruned("its checkpoint is not the state that the next block names".to_owned()));
+    }
+    Ok(state)
+}
+
+/// Says now and then how far a replay is.
+struct Progress {
+    last: u64,
+    said: Instant,
+}
+
+impl Progress {
+    fn new(last: u64) -> Self {
+        Self { last, said: Instant::now() }
+    }
+
+    fn at(&mut self, height: u64) {
+        if self.said.elapsed() >= PROGRESS {
+            self.said = Instant::now();
+            tracing::info!(height, of = self.last, "stored blocks are executed again");
+        }
+    }
+}

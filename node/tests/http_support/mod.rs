@@ -1,0 +1,293 @@
+//! A small ledger with keys in its genesis, a round that takes bids, and a server in front of an intake.
+
+mod false_bid;
+
+use actix::{Actor, Context, Handler};
+use rand_core::OsRng;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use veilgrid_actors::aggregator::{AggregatorActor, Keep, KeepError};
+use veilgrid_actors::cancel::CancelFlag;
+use veilgrid_actors::pool::ProofPool;
+use veilgrid_actors::verdicts::SharedVerdicts;
+use veilgrid_crypto::bid::{SealedBid, seal_bid};
+use veilgrid_crypto::envelope::EnvelopeKey;
+use veilgrid_crypto::receipt::Receipt;
+use veilgrid_crypto::schnorr::SigningKey;
+use veilgrid_crypto::wallet::{Wallet, WalletSeed};
+use veilgrid_ledger::builder::{genesis_block, propose};
+use veilgrid_ledger::genesis::Genesis;
+use veilgrid_ledger::params::MarketParams;
+use veilgrid_ledger::state::State;
+use veilgrid_ledger::transaction::{Transaction, VoidReason};
+use veilgrid_ledger::verdicts::VerifyAll;
+use veilgrid_market::{Grid, Rule};
+use veilgrid_node::http::{HttpOptions, HttpServer, Services, StatusReport, SubmitError, SubmitTransaction};
+use veilgrid_node::ledger_view::{BlockSource, LedgerView};
+use veilgrid_roles::intake::{Admitted, Intake};
+use veilgrid_roles::local::{Founding, draft_genesis};
+use veilgrid_roles::member::envelope_for;
+use veilgrid_roles::validator::Candidate;
+
+pub const EPOCH: u64 = 1;
+pub const MEMBERS: usize = 6;
+/// What the intake's clock says, Unix milliseconds.
+pub const NOW_MS: u64 = 1_000;
+
+/// Keeps what it is given.
+#[derive(Clone, Default)]
+pub struct Journal(pub Arc<Mutex<Vec<Admitted>>>);
+
+impl Actor for Journal {
+    type Context = Context<Self>;
+}
+
+impl Handler<Keep> for Journal {
+    type Result = Result<(), KeepError>;
+
+    fn handle(&mut self, message: Keep, _: &mut Self::Context) -> Self::Result {
+        self.0.lock().expect("journal").extend(message.0);
+        Ok(())
+    }
+}
+
+/// Takes every transaction.
+#[derive(Clone, Default)]
+pub struct Pool(pub Arc<Mutex<Vec<Transaction>>>);
+
+impl Actor for Pool {
+    type Context = Context<Self>;
+}
+
+impl Handler<SubmitTransaction> for Pool {
+    type Result = Result<(), SubmitError>;
+
+    fn handle(&mut self, message: SubmitTransaction, _: &mut Self::Context) -> Self::Result {
+        self.0.lock().expect("pool").push(message.0);
+        Ok(())
+    }
+}
+
+/// Encoded blocks; those at odd heights have a certificate.
+#[derive(Clone, Default)]
+pub struct Blocks(pub Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl BlockSource for Blocks {
+    fn block(&self, height: u64) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+        let block = self.0.lock().expect("blocks").get(usize::try_from(height).ok()?)?.clone();
+        Some((block, (height % 2 == 1).then(|| b"certificate".to_vec())))
+    }
+}
+
+pub struct World {
+    pub wallets: Vec<Wallet>,
+    pub state: State,
+    pub receipt_key: SigningKey,
+    pub envelope_key: EnvelopeKey,
+    pub journal: Journal,
+    pub pool: Pool,
+    pub blocks: Blocks,
+    pub ledger: LedgerView,
+    pub server: HttpServer,
+    pub client: reqwest::Client,
+}
+
+pub fn params() -> MarketParams {
+    MarketParams {
+        grid: Grid::new(10_000, 1_000, 4).expect("grid"),
+        bits: 8,
+        rule: Rule::Uniform,
+        open_volume: true,
+        min_bidders: 2,
+        max_members: 16,
+        slot_seconds: 900,
+        threshold: 3,
+        timing: None,
+    }
+}
+
+/// The usual limits without a rate: tests share one address.
+pub fn options() -> HttpOptions {
+    HttpOptions { rate: None, ..HttpOptions::new(SocketAddr::from(([127, 0, 0, 1], 0))) }
+}
+
+impl World {
+    /// Round 1 is open. Called inside of an actix system.
+    pub fn new(options: HttpOptions) -> Self {
+        let wallets: Vec<Wallet> =
+            (0..MEMBERS).map(|_| Wallet::from_seed(&WalletSeed::generate(&mut OsRng))).collect();
+        let (receipt_key, envelope_key) =
+            (SigningKey::generate(&mut OsRng), EnvelopeKey::generate(&mut OsRng));
+        let founding = Founding {
+            params: params(),
+            validators: 4,
+            members: wallets.iter().map(account).collect(),
+            key_epoch: EPOCH,
+            time_unix_ms: 0,
+        };
+        let candidates: Vec<_> = (1..=4).map(|index| Candidate::generate(index, &mut OsRng)).collect();
+        let roster: Vec<_> = candidates.iter().map(Candidate::verifying_key).collect();
+        let draft = draft_genesis(&founding, &roster, &receipt_key, &envelope_key.public(), &mut OsRng);
+        let context = draft.keygen_context();
+        let packages =
+            candidates.iter().map(|one| one.deal(&context, &mut OsRng).expect("dealt").0).collect();
+        let genesis = genesis_block(Genesis::new(draft, packages).expect("genesis"), 0);
+        let first = State::from_genesis_block(&genesis).expect("genesis");
+        let (journal, pool, blocks) = (Journal::default(), Pool::default(), Blocks::default());
+        blocks.0.lock().expect("blocks").push(genesis.to_bytes());
+        let ledger = LedgerView::new(first.clone(), blocks.clone());
+        let mut world = Self {
+            client: reqwest::Client::builder().no_proxy().build().expect("client"),
+            server: HttpServer::start(options.clone(), Self::services(&ledger, None, None)).expect("server"),
+            wallets,
+            state: first,
+            receipt_key,
+            envelope_key,
+            journal,
+            pool,
+            blocks,
+            ledger,
+        };
+        let open = Transaction::OpenRound { round_id: 1, slot_start_unix_s: 900, slot_seconds: 900 };
+        world.push(vec![open]);
+        world.server = world.serve(options);
+        world
+    }
+
+    fn services(
+        ledger: &LedgerView,
+        intake: Option<actix::Addr<AggregatorActor>>,
+        pool: Option<&Pool>,
+    ) -> Services {
+        Services {
+            intake: intake.clone().map(actix::Addr::recipient),
+            relay: intake.map(actix::Addr::recipient),
+            submit: pool.map(|pool| pool.clone().start().recipient()),
+            ledger: ledger.clone(),
+            status: Arc::new(|| StatusReport { role: "validator", pool_bids: 7, ..StatusReport::default() }),
+        }
+    }
+
+    /// A node that shows the ledger and takes nothing.
+    pub fn services_without_intake(&self) -> Services {
+        Self::services(&self.ledger, None, None)
+    }
+
+    /// Another server of the same node, with an intake that has forgotten nothing.
+    pub fn serve(&self, options: HttpOptions) -> HttpServer {
+        let key = EnvelopeKey::from_bytes(self.envelope_key.to_bytes().expose());
+        let journaled: Vec<_> = self
+            .journal
+            .0
+            .lock()
+            .expect("journal")
+            .iter()
+            .map(|one| (one.bid.clone(), one.receipt.clone()))
+            .collect();
+        let (intake, _) = Intake::restore(key, self.receipt_key.clone(), self.state.clone(), 0, journaled)
+            .expect("own journal");
+        let pool = ProofPool::new("test", None, CancelFlag::new()).expect("threads");
+        let journal = self.journal.clone().start().recipient::<Keep>();
+        let clock = Arc::new(|| NOW_MS);
+        let actor = AggregatorActor::new(intake, pool, SharedVerdicts::new(100), journal, clock).start();
+        HttpServer::start(options, Self::services(&self.ledger, Some(actor), Some(&self.pool)))
+            .expect("server")
+    }
+
+    /// Adds a block.
+    pub fn push(&mut self, transactions: Vec<Transaction>) {
+        let (block, state, effects) =
+            propose(&self.state, transactions, 0, &mut VerifyAll).expect("accepted");
+        self.blocks.0.lock().expect("blocks").push(block.to_bytes());
+        self.state = state.clone();
+        self.ledger.publish(state, &effects);
+    }
+
+    /// Ends round 1 without a result.
+    pub fn end_round(&mut self) {
+        self.push(vec![Transaction::CloseRound { round_id: 1 }]);
+        self.push(vec![Transaction::Void { round_id: 1, reason: VoidReason::TooFewBids }]);
+    }
+
+    pub fn bid(&self, member: usize, quantity_wh: u64) -> SealedBid {
+        let params = self.state.community().bid_params().expect("keys");
+        let round = self.state.round_context(1).expect("open");
+        let mut quantities_wh = vec![0; params.steps()];
+        quantities_wh[0] = quantity_wh;
+        seal_bid(params, &round, &self.wallets[member], &quantities_wh, &mut OsRng).expect("sealed")
+    }
+
+    /// A bid whose proof is false, signed by its owner all the same.
+    pub fn false_bid(&self, member: usize, salt: u8) -> SealedBid {
+        let mut bid = self.bid(member, 1);
+        bid.salt[0] ^= 1;
+        bid.salt[1] = salt;
+        let params = self.state.community().bid_params().expect("keys");
+        let round = self.state.round_context(1).expect("open");
+        false_bid::sign(params, &round, &mut bid, &self.wallets[member].account_key(EPOCH));
+        bid
+    }
+
+    pub fn envelope(&self, bid: &SealedBid) -> Vec<u8> {
+        let ledger_id = self.state.community().ledger_id();
+        envelope_for(&self.envelope_key.public(), &ledger_id, bid, &mut OsRng)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.server.addresses()[0]
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address())
+    }
+
+    pub async fn get(&self, path: &str) -> reqwest::Response {
+        self.client.get(self.url(path)).send().await.expect("an answer")
+    }
+
+    pub async fn post(&self, path: &str, body: Vec<u8>) -> reqwest::Response {
+        let request = self.client.post(self.url(path)).header("content-type", "application/octet-stream");
+        request.body(body).send().await.expect("an answer")
+    }
+
+    pub async fn submit(&self, bid: &SealedBid) -> reqwest::Response {
+        self.post("/v1/bids", self.envelope(bid)).await
+    }
+
+    pub async fn receipt(&self, bid: &SealedBid) -> Receipt {
+        let response = self.submit(bid).await;
+        assert_eq!(response.status(), 200, "{}", response.text().await.expect("text"));
+        assert_eq!(response.headers()["content-type"], "application/octet-stream");
+        let receipt = Receipt::from_bytes(&response.bytes().await.expect("body")).expect("a receipt");
+        assert_eq!(receipt.verify(&self.receipt_key.verifying_key()), Ok(()));
+        assert_eq!((receipt.bid_digest, receipt.account), (bid.digest(), bid.account));
+        receipt
+    }
+}
+
+pub fn account(wallet: &Wallet) -> [u8; 32] {
+    wallet.account_key(EPOCH).verifying_key().to_bytes()
+}
+
+/// The refusal's name; its form is checked.
+pub async fn refusal(response: reqwest::Response, status: u16) -> String {
+    let found = response.status().as_u16();
+    let kind = response.headers().get("content-type").map(|value| value.to_str().expect("text").to_owned());
+    let text = response.text().await.expect("text");
+    assert_eq!(found, status, "{text}");
+    assert_eq!(kind.as_deref(), Some("application/problem+json"), "{text}");
+    let body: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let text_of = |name: &str| body[name].as_str().unwrap_or_else(|| panic!("{name} in {body}")).to_owned();
+    assert_eq!(body["status"], status);
+    assert!(!text_of("title").is_empty() && !text_of("detail").is_empty());
+    assert!(text_of("instance").starts_with("urn:veilgrid:occurrence:"));
+    text_of("type").strip_prefix("urn:veilgrid:problem:").expect("a URN of ours").to_owned()
+}
+
+/// Runs a test inside of an actix system.
+pub fn run(test: impl AsyncFnOnce()) {
+    actix::System::new().block_on(async {
+        tokio::time::timeout(Duration::from_secs(120), test()).await.expect("the test ends");
+    });
+}

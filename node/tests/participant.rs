@@ -1,0 +1,233 @@
+//! A participant's desk over a network's ledger: bids, promises, restarts, results.
+
+#[path = "../../ledger/tests/common/mod.rs"]
+mod common;
+mod follower_support;
+#[path = "../../ledger/tests/common/network.rs"]
+mod world;
+
+use follower_support::{certified, genesis};
+use rand_core::OsRng;
+use std::path::Path;
+use std::sync::Arc;
+use veilgrid_crypto::bid::SealedBid;
+use veilgrid_crypto::receipt::Receipt;
+use veilgrid_crypto::schnorr::SigningKey;
+use veilgrid_ledger::state::State;
+use veilgrid_ledger::state::effects::Effect;
+use veilgrid_ledger::state::round::Slot;
+use veilgrid_ledger::timing::RoundTiming;
+use veilgrid_ledger::transaction::Transaction;
+use veilgrid_ledger::verdicts::VerifyAll;
+use veilgrid_market::{Order, Side};
+use veilgrid_node::follower::Chain;
+use veilgrid_node::participant::{
+    Answer, Archive, Desk, Fallback, OrderSource, Results, SealFailure, SealTask, Target,
+};
+use world::World;
+
+/// Member 0 sells at the lowest price, as the book of the tests has it.
+struct Orders(Result<Vec<Order>, String>);
+
+impl OrderSource for Orders {
+    fn orders(&self, _: Slot) -> Result<Vec<Order>, String> {
+        self.0.clone()
+    }
+}
+
+fn sells(energy_wh: u64) -> Arc<dyn OrderSource> {
+    let order = Order { side: Side::Sell, limit_mct_per_kwh: 10_000, energy_wh };
+    Arc::new(Orders(Ok(vec![order])))
+}
+
+/// A desk of member 0 that follows a world.
+struct Member {
+    desk: Desk,
+    chain: Chain<follower_support::Stamps>,
+}
+
+impl Member {
+    fn at(world: &World, directory: &Path) -> Self {
+        let archive = Archive::open(directory).expect("archive");
+        let results = Results::open(&directory.join("results.csv")).expect("results");
+        let state = State::from_genesis_block(&genesis(world)).expect("genesis");
+        let wallet = Arc::new(world.wallets[0].clone());
+        Self { desk: Desk::new(wallet, state, archive, results), chain: follower_support::chain(world) }
+    }
+
+    fn follow(&mut self, world: &World) {
+        while self.chain.state().height() < world.state.height() {
+            let next = self.chain.state().height() as usize + 1;
+            let taken = self.chain.take(&[certified(world, next)], &mut VerifyAll).expect("no end");
+            taken.accepted.iter().for_each(|block| self.desk.observe(block).expect("observed"));
+        }
+    }
+
+    fn seal(&self, world: &World, orders: Option<Arc<dyn OrderSource>>) -> Result<SealedBid, SealFailure> {
+        let wanted = self.desk.wanted(world.ms(RoundTiming::open_ms, 1));
+        let [wanted] = wanted.as_slice() else { panic!("one round: {wanted:?}") };
+        SealTask {
+            wallet: Arc::new(world.wallets[0].clone()),
+            state: self.desk.state().clone(),
+            round_id: wanted.round_id,
+            slot: wanted.slot,
+            orders,
+            archive: self.desk.archive().clone(),
+        }
+        .run()
+    }
+
+    fn due(&mut self, now_ms: u64) -> Vec<Target> {
+        self.desk.active_mut().flat_map(|(_, active)| active.delivery.due(now_ms)).collect()
+    }
+}
+
+/// A world with round 1 open and a member that has seen it.
+fn open_round(directory: &Path) -> (World, Member) {
+    let mut world = World::keyed(4);
+    let open_ms = world.ms(RoundTiming::open_ms, 1);
+    world.due_at(open_ms);
+    let mut member = Member::at(&world, directory);
+    member.follow(&world);
+    (world, member)
+}
+
+fn receipt(world: &World, key: &SigningKey, bid: &SealedBid) -> Receipt {
+    let ledger_id = world.state.community().ledger_id();
+    Receipt::issue(key, ledger_id, bid.round_id, bid.account, bid.digest(), 1, &mut OsRng)
+}
+
+/// All others bid as in the book, and the round comes to its close.
+fn close(world: &mut World, own: Option<SealedBid>) {
+    let Transaction::Bids { round_id, mut bids } = world.bids(1, &common::BOOK) else { panic!("bids") };
+    bids.remove(0);
+    bids.extend(own);
+    world.push(vec![Transaction::Bids { round_id, bids }]);
+    let close_ms = world.ms(RoundTiming::close_ms, 1);
+    world.due_at(close_ms);
+    while world.state.round(1).is_some_and(|round| round.takes_bids()) {
+        world.due_at(world.state.time_unix_ms());
+    }
+}
+
+#[test]
+fn a_round_from_orders_to_results() {
+    let directory = tempfile::tempdir().expect("directory");
+    let (mut world, mut member) = open_round(directory.path());
+    let now_ms = world.ms(RoundTiming::open_ms, 1);
+    let bid = member.seal(&world, Some(sells(40))).expect("sealed");
+    member.desk.begin(bid.clone(), now_ms).expect("begun");
+    assert_eq!(member.desk.wanted(now_ms), [], "one bid a round");
+    assert_eq!(member.due(now_ms), [Target::Aggregator]);
+    let promise = receipt(&world, &world.validators[0].key.clone(), &bid);
+    assert_eq!(member.desk.receipt(Target::Aggregator, &promise).expect("kept"), Answer::Receipt);
+    close(&mut world, Some(bid));
+    let Effect::Settled(settled) = world.finish(1) else { panic!("settled") };
+    assert!(settled.outcome.traded());
+    member.follow(&world);
+    let counts = member.desk.counts();
+    assert_eq!((counts.settled, counts.broken_promises, counts.wrong_settlements), (1, 0, 0));
+    let results = std::fs::read_to_string(directory.path().join("results.csv")).expect("results");
+    let line = results.lines().nth(1).expect("a line");
+    let fields: Vec<&str> = line.split(',').collect();
+    assert_eq!(&fields[..1], ["1"]);
+    assert_eq!(&fields[2..6], ["900", "settled", "0", "0.04"], "{line}");
+    // A restart replays the whole ledger and writes nothing twice.
+    Member::at(&world, directory.path()).follow(&world);
+    assert_eq!(std::fs::read_to_string(directory.path().join("results.csv")).expect("results"), results);
+}
+
+#[test]
+fn after_a_restart_the_same_bytes_are_sent_whatever_the_orders_say_now() {
+    let directory = tempfile::tempdir().expect("directory");
+    let (world, member) = open_round(directory.path());
+    let now_ms = world.ms(RoundTiming::open_ms, 1);
+    let first = member.seal(&world, Some(sells(40))).expect("sealed");
+    drop(member);
+    let mut member = Member::at(&world, directory.path());
+    member.follow(&world);
+    for orders in [Some(sells(77)), None, Some(Arc::new(Orders(Err("gone".into()))) as Arc<dyn OrderSource>)]
+    {
+        assert_eq!(member.seal(&world, orders).expect("the same").to_bytes(), first.to_bytes());
+    }
+    // Receipts from before count: only the watch is left.
+    let promise = receipt(&world, &world.validators[0].key.clone(), &first);
+    member.desk.archive().keep_receipt(Target::Aggregator, &promise).expect("kept");
+    member.desk.begin(first, now_ms).expect("begun");
+    assert_eq!(member.due(now_ms), []);
+    assert_eq!(
+        member.due(now_ms + 300).len(),
+        2,
+        "half of the bidding is over and the bid is not on the ledger"
+    );
+    assert_eq!(member.desk.active().next().expect("one").1.delivery.fallback(), Some(Fallback::NotOnLedger));
+}
+
+#[test]
+fn a_bid_that_can_t_be_kept_is_not_sent() {
+    let directory = tempfile::tempdir().expect("directory");
+    let (world, member) = open_round(directory.path());
+    let bids = directory.path().join("bids");
+    std::fs::remove_dir(&bids).expect("empty");
+    std::fs::write(&bids, b"a file where the folder was").expect("written");
+    assert!(matches!(member.seal(&world, Some(sells(40))), Err(SealFailure::Archive(_))));
+    std::fs::remove_file(&bids).expect("removed");
+    std::fs::create_dir(&bids).expect("made");
+    assert!(matches!(
+        member.seal(&world, Some(Arc::new(Orders(Err("x".into()))))),
+        Err(SealFailure::Orders(_))
+    ));
+    assert!(matches!(member.seal(&world, Some(sells(256))), Err(SealFailure::Mapping(_))));
+    assert_eq!(std::fs::read_dir(&bids).expect("list").count(), 0);
+    // Without orders a bid over zero is made, and it is kept like any other.
+    let zero = member.seal(&world, None).expect("sealed");
+    assert_eq!(member.seal(&world, Some(sells(40))).expect("kept"), zero);
+}
+
+#[test]
+fn a_broken_promise_is_written_down_with_everything_that_proves_it() {
+    let directory = tempfile::tempdir().expect("directory");
+    let (mut world, mut member) = open_round(directory.path());
+    let bid = member.seal(&world, Some(sells(40))).expect("sealed");
+    member.desk.begin(bid.clone(), world.ms(RoundTiming::open_ms, 1)).expect("begun");
+    let promise = receipt(&world, &world.validators[0].key.clone(), &bid);
+    assert_eq!(member.desk.receipt(Target::Aggregator, &promise).expect("kept"), Answer::Receipt);
+    close(&mut world, None);
+    member.follow(&world);
+    assert_eq!(member.desk.counts().broken_promises, 1);
+    let text = std::fs::read_to_string(directory.path().join("evidence/round-1.json")).expect("evidence");
+    let evidence: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(evidence["bid"], hex::encode(bid.to_bytes()));
+    assert_eq!(evidence["receipts"]["aggregator"], hex::encode(promise.to_bytes()));
+    assert_eq!(evidence["height"], member.desk.state().height());
+    world.finish(1);
+    member.follow(&world);
+    let results = std::fs::read_to_string(directory.path().join("results.csv")).expect("results");
+    assert!(results.lines().nth(1).expect("a line").contains("bid missing"));
+}
+
+#[test]
+fn false_receipts_are_not_kept() {
+    let directory = tempfile::tempdir().expect("directory");
+    let (world, mut member) = open_round(directory.path());
+    let now_ms = world.ms(RoundTiming::open_ms, 1);
+    let bid = member.seal(&world, Some(sells(40))).expect("sealed");
+    member.desk.begin(bid.clone(), now_ms).expect("begun");
+    let keys: Vec<SigningKey> = world.validators.iter().map(|validator| validator.key.clone()).collect();
+    let other = SealedBid { salt: [9; 32], ..bid.clone() };
+    let false_ones = [
+        // Another node's key, another bid, a changed number.
+        (Target::Aggregator, receipt(&world, &keys[1], &bid)),
+        (Target::Validator(2), receipt(&world, &keys[2], &bid)),
+        (Target::Validator(5), receipt(&world, &keys[4], &bid)),
+        (Target::Aggregator, receipt(&world, &keys[0], &other)),
+        (Target::Aggregator, Receipt { sequence: 2, ..receipt(&world, &keys[0], &bid) }),
+    ];
+    for (number, (from, receipt)) in false_ones.iter().enumerate() {
+        assert_eq!(member.desk.receipt(*from, receipt).expect("read"), Answer::Refused, "case {number}");
+    }
+    assert_eq!(member.desk.archive().receipts(1, 7).expect("read").len(), 0);
+    let true_one = receipt(&world, &keys[1], &bid);
+    assert_eq!(member.desk.receipt(Target::Validator(2), &true_one).expect("kept"), Answer::Receipt);
+    assert_eq!(member.desk.archive().receipts(1, 7).expect("read").len(), 1);
+}

@@ -1,0 +1,1 @@
+//! A network of validators on a deterministic runtime.

@@ -1,0 +1,131 @@
+//! The market of every simulation: small, so that thousands of runs take minutes.
+
+use crate::dice::{Dice, rng};
+use std::sync::Arc;
+use veilgrid_crypto::dlog::SmallLog;
+use veilgrid_crypto::envelope::EnvelopeKey;
+use veilgrid_crypto::group::PointBytes;
+use veilgrid_crypto::schnorr::SigningKey;
+use veilgrid_crypto::wallet::{Wallet, WalletSeed};
+use veilgrid_engine::simulation::consensus_key;
+use veilgrid_ledger::block::Block;
+use veilgrid_ledger::builder::genesis_block;
+use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis, GenesisDraft, NetworkKeys};
+use veilgrid_ledger::params::MarketParams;
+use veilgrid_ledger::timing::RoundTiming;
+use veilgrid_ledger::transaction::DecodeContext;
+use veilgrid_market::{Grid, Rule};
+
+/// Validators; one of them may be faulty.
+pub const VALIDATORS: usize = 4;
+/// How many of them may be faulty at a time.
+pub(crate) const FAULTY: usize = 1;
+/// Acknowledgements that a client asks for: of f + 1 validators, one of whom is honest.
+pub(crate) const ACKNOWLEDGEMENTS: usize = FAULTY + 1;
+const KEY_EPOCH: u64 = 5;
+const TICKS: u32 = 4;
+const BITS: u8 = 8;
+const SLOT_SECONDS: u32 = 900;
+const MAX_MEMBERS: u64 = 5;
+
+/// When a market's rounds open, close and end, in simulated time. Blocks come every 100 ms while something waits.
+pub(crate) const TIMING: RoundTiming = RoundTiming {
+    first_open_unix_ms: 4_000,
+    interval_ms: 6_000,
+    bidding_ms: 1_500,
+    grace_blocks: 4,
+    opening_deadline_ms: 5_000,
+    suspend_after_ms: 2_500,
+    first_slot_start_unix_s: SLOT_SECONDS as i64,
+    epoch_blocks: 48,
+    keygen_phase_blocks: 8,
+    max_clock_skew_ms: 1_000,
+};
+
+/// Keys, members and genesis of one run.
+pub(crate) struct Market {
+    pub(crate) genesis: Block,
+    pub(crate) decode: DecodeContext,
+    /// The validators' signing keys.
+    pub(crate) keys: Vec<SigningKey>,
+    /// In the order of their accounts.
+    pub(crate) members: Vec<Wallet>,
+    /// Built once for all validators and all their lives.
+    pub(crate) log: Arc<SmallLog>,
+    seed: u64,
+}
+
+impl Market {
+    pub(crate) fn new(seed: u64, members: usize) -> Self {
+        let mut rng = rng(seed, 1);
+        let keys: Vec<_> = (0..VALIDATORS).map(|_| SigningKey::generate(&mut rng)).collect();
+        let mut members: Vec<_> =
+            (0..members).map(|_| Wallet::from_seed(&WalletSeed::generate(&mut rng))).collect();
+        members.sort_by_key(account);
+        let draft = draft(seed, &keys, &members);
+        let decode = DecodeContext::of(&draft);
+        let genesis = genesis_block(Genesis::new(draft, Vec::new()).expect("a sound genesis"), 0);
+        let largest_wh = MAX_MEMBERS * u64::from(TICKS) * ((1 << BITS) - 1);
+        let log = Arc::new(SmallLog::new(largest_wh));
+        Self { genesis, decode, keys, members, log, seed }
+    }
+
+    /// The quantity that a member bids at each step in a round: one or two steps of one side.
+    pub(crate) fn order_wh(&self, round_id: u64, member: usize) -> Vec<u64> {
+        let mut dice = Dice::new(self.seed, 1_000 + round_id * MAX_MEMBERS + member as u64);
+        let mut order = vec![0; 2 * TICKS as usize];
+        // Sides alternate, so that most rounds trade.
+        let side = if dice.chance(20) { dice.index(2) } else { member % 2 };
+        for _ in 0..=dice.below(2) {
+            order[2 * dice.index(TICKS as usize) + side] = dice.within(1..(1 << BITS));
+        }
+        order
+    }
+}
+
+/// A member's account.
+pub(crate) fn account(wallet: &Wallet) -> PointBytes {
+    wallet.account_key(KEY_EPOCH).verifying_key().to_bytes()
+}
+
+/// The grid.
+pub(crate) fn grid() -> Grid {
+    Grid::new(10_000, 1_000, TICKS).expect("a sound grid")
+}
+
+/// Parameters of the market.
+pub(crate) fn params() -> MarketParams {
+    MarketParams {
+        grid: grid(),
+        bits: BITS,
+        rule: Rule::Uniform,
+        open_volume: true,
+        min_bidders: 2,
+        max_members: 16,
+        slot_seconds: SLOT_SECONDS,
+        threshold: (VALIDATORS - FAULTY) as u16,
+        timing: Some(TIMING),
+    }
+}
+
+fn draft(seed: u64, keys: &[SigningKey], members: &[Wallet]) -> GenesisDraft {
+    let signing = |key: &SigningKey| key.verifying_key().to_bytes();
+    let network = keys.iter().enumerate().map(|(index, key)| NetworkKeys {
+        consensus_key: consensus_key(index),
+        envelope_key: EnvelopeKey::from_bytes(&signing(key)).public().to_bytes(),
+    });
+    let mut nonce = [9; 32];
+    nonce[..8].copy_from_slice(&seed.to_le_bytes());
+    GenesisDraft {
+        format_version: FORMAT_VERSION,
+        nonce,
+        params: params(),
+        validators: keys.iter().map(signing).collect(),
+        aggregator_receipt_key: signing(&keys[0]),
+        aggregator_envelope_key: [3; 32],
+        members: members.iter().map(account).collect(),
+        key_epoch: KEY_EPOCH,
+        keygen_session: 1,
+        network: Some(network.collect()),
+    }
+}

@@ -1,0 +1,276 @@
+//! `veilgrid localnet`: a whole network on this machine.
+
+use crate::failure::Failure;
+use crate::output;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rand_core::OsRng;
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use veilgrid_node::checks::wall_clock_unix_ms;
+use veilgrid_node::localnet::{
+    EndedRound, Goal, Network, Options, ProcessState, ProcessView, Snapshot, Summary, prepare,
+    run as run_network,
+};
+use veilgrid_node::shutdown::Shutdown;
+
+/// Arguments of `localnet`.
+#[derive(Debug, Args)]
+pub struct LocalnetArgs {
+    /// Folder of the network; an earlier network in it goes on. Without it: a fresh one that is removed at a good end
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Validators, at least four [default: 4]
+    #[arg(long, value_name = "N")]
+    pub validators: Option<u16>,
+    /// Participants [default: 5]
+    #[arg(long, value_name = "M")]
+    pub participants: Option<u32>,
+    /// End after so many finished rounds, with a check that all validators agree
+    #[arg(long, value_name = "K")]
+    pub rounds: Option<usize>,
+    /// Seconds from one round's opening to the next [default: 30]
+    #[arg(long, value_name = "S")]
+    pub interval_s: Option<u64>,
+    /// Ticks of the price grid, a power of two [default: 64]
+    #[arg(long, value_name = "L")]
+    pub ticks: Option<u32>,
+    /// First of the ports, one for the aggregator and two a validator [default: 18000]
+    #[arg(long, value_name = "P")]
+    pub base_port: Option<u16>,
+    /// Seed of what members want; keys always come from the system [default: 1]
+    #[arg(long, value_name = "S")]
+    pub seed: Option<u64>,
+    /// Seconds in which --rounds have to finish [default: by interval and rounds]
+    #[arg(long, value_name = "S", requires = "rounds")]
+    pub timeout_s: Option<u64>,
+    /// Keep the folder when --dir is not given
+    #[arg(long)]
+    pub keep: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A folder of somebody else, a process that fails, rounds that do not finish, validators that disagree.
+pub fn run(args: &LocalnetArgs) -> Result<(), Failure> {
+    let dir = match &args.dir {
+        Some(dir) => dir.clone(),
+        None => std::env::temp_dir().join(format!("veilgrid-localnet-{}", std::process::id())),
+    };
+    let options = Options {
+        validators: args.validators,
+        participants: args.participants,
+        interval_s: args.interval_s,
+        ticks: args.ticks,
+        base_port: args.base_port,
+        seed: args.seed,
+    };
+    let shutdown = Shutdown::new();
+    shutdown.on_signals().map_err(Failure::input)?;
+    let network = prepare(&dir, &options, wall_clock_unix_ms(), &mut OsRng).map_err(Failure::input)?;
+    introduce(&network);
+    let program = std::env::current_exe().map_err(Failure::input)?;
+    let goal = Goal { rounds: args.rounds, timeout_s: args.timeout_s };
+    let mut view = View::new();
+    let summary = run_network(&network, &program, goal, &shutdown, &mut |snapshot| view.show(snapshot));
+    view.finish();
+    let summary = summary.map_err(Failure::input)?;
+    report(&network, &summary, args.json)?;
+    if let Some(fallen) = summary.fallen.first() {
+        let text =
+            format!("{} ended by itself ({}); see {}", fallen.name, fallen.status, fallen.log.display());
+        return Err(Failure::Input(text));
+    }
+    if args.dir.is_none() && !args.keep {
+        drop(network);
+        std::fs::remove_dir_all(&dir).map_err(|error| Failure::file(&dir, error))?;
+    }
+    if summary.interrupted && args.rounds.is_some_and(|rounds| summary.ended.len() < rounds) {
+        return Err(Failure::Interrupted("all processes were stopped".to_owned()));
+    }
+    Ok(())
+}
+
+fn introduce(network: &Network) {
+    let how = if network.continued { "goes on" } else { "was founded" };
+    eprintln!(
+        "the network in {} {how}; Ctrl-C stops it, the logs are in {}",
+        network.dir().display(),
+        network.logs().display()
+    );
+}
+
+/// What is shown while the network runs: a table in place on a terminal, a line for each change elsewhere.
+struct View {
+    bar: Option<ProgressBar>,
+    told: BTreeSet<String>,
+}
+
+impl View {
+    fn new() -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            bar.set_style(
+                ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar()),
+            );
+            bar
+        });
+        Self { bar, told: BTreeSet::new() }
+    }
+
+    fn show(&mut self, snapshot: &Snapshot) {
+        match &self.bar {
+            Some(bar) => bar.set_message(live_table(snapshot)),
+            None => {
+                for line in changes(snapshot) {
+                    if self.told.insert(line.clone()) {
+                        // Nobody is left to tell when standard error is closed.
+                        let _ = writeln!(std::io::stderr(), "{line}");
+                    }
+                }
+            }
+        }
+    }
+
+    fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.abandon();
+        }
+    }
+}
+
+fn live_table(snapshot: &Snapshot) -> String {
+    let mut table = output::table(&[
+        "process",
+        "pid",
+        "height",
+        "root",
+        "round",
+        "stage",
+        "bids",
+        "waiting",
+        "last outcome",
+    ]);
+    let last = snapshot.ended.last().map(outcome).unwrap_or_default();
+    for process in &snapshot.processes {
+        table.add_row(cells(process, &last));
+    }
+    table.to_string()
+}
+
+fn cells(process: &ProcessView, last: &str) -> Vec<String> {
+    let number = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
+    let round = process.round.as_ref();
+    let note = match (&process.state, &process.trouble) {
+        (ProcessState::Ended(status), _) => format!("ended: {status}"),
+        (_, Some(trouble)) => trouble.clone(),
+        _ => last.to_owned(),
+    };
+    vec![
+        process.name.clone(),
+        process.pid.to_string(),
+        number(process.height),
+        process.state_root.as_deref().and_then(|root| root.get(..8)).unwrap_or("-").to_owned(),
+        number(round.map(|round| round.round_id)),
+        round
+            .map(|round| round.stage.clone())
+            .filter(|stage| !stage.is_empty())
+            .unwrap_or_else(|| "-".to_owned()),
+        number(round.and_then(|round| round.bids)),
+        number(process.waiting_bids),
+        note,
+    ]
+}
+
+/// Lines for a log: each is printed once.
+fn changes(snapshot: &Snapshot) -> Vec<String> {
+    let mut lines = vec![];
+    for process in &snapshot.processes {
+        match &process.state {
+            ProcessState::Running if process.height.is_some() => {
+                lines.push(format!("{} answers (pid {})", process.name, process.pid));
+            }
+            ProcessState::Running => {}
+            ProcessState::Ended(status) => lines.push(format!("{} ended: {status}", process.name)),
+        }
+    }
+    // One voice is enough for what all validators see alike.
+    if let Some(round) = snapshot.processes.iter().find_map(|process| process.round.as_ref()) {
+        lines.push(format!("round {}: {}", round.round_id, round.stage));
+    }
+    for round in &snapshot.ended {
+        let bids = round.bids.map_or_else(|| "?".to_owned(), |bids| bids.to_string());
+        lines.push(format!("round {} is over: {bids} bids, {}", round.round_id, outcome(round)));
+    }
+    lines
+}
+
+fn outcome(round: &EndedRound) -> String {
+    match (&round.outcome, &round.void_reason_text) {
+        (Some(outcome), _) => format!("{} kWh at {} ct/kWh", output::volume(outcome), output::price(outcome)),
+        (None, Some(reason)) => format!("void: {reason}"),
+        (None, None) => round.stage.clone(),
+    }
+}
+
+#[derive(Serialize)]
+struct Report {
+    dir: PathBuf,
+    rounds: Vec<RoundReport>,
+    agreed_height: Option<u64>,
+    agreed_block_hash: Option<String>,
+    agreed_prior_state_root: Option<String>,
+    interrupted: bool,
+    ended_processes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct RoundReport {
+    round_id: u64,
+    stage: String,
+    bids: Option<u64>,
+    outcome: String,
+}
+
+fn report(network: &Network, summary: &Summary, json: bool) -> Result<(), Failure> {
+    if json {
+        let round = |round: &EndedRound| RoundReport {
+            round_id: round.round_id,
+            stage: round.stage.clone(),
+            bids: round.bids,
+            outcome: outcome(round),
+        };
+        return output::json(&Report {
+            dir: network.dir().to_owned(),
+            rounds: summary.ended.iter().map(round).collect(),
+            agreed_height: summary.agreement.map(|agreement| agreement.height),
+            agreed_block_hash: summary.agreement.map(|agreement| hex::encode(agreement.block_hash)),
+            agreed_prior_state_root: summary
+                .agreement
+                .map(|agreement| hex::encode(agreement.prior_state_root)),
+            interrupted: summary.interrupted,
+            ended_processes: summary.fallen.iter().map(|fallen| fallen.name.clone()).collect(),
+        });
+    }
+    let mut table = output::table(&["round", "stage", "bids", "outcome"]);
+    for round in &summary.ended {
+        let bids = round.bids.map_or_else(|| "-".to_owned(), |bids| bids.to_string());
+        table.add_row([round.round_id.to_string(), round.stage.clone(), bids, outcome(round)]);
+    }
+    output::line(table);
+    if let Some(agreement) = summary.agreement {
+        output::line(format!(
+            "all validators have the same block at height {}: {}, after the state {}",
+            agreement.height,
+            hex::encode(agreement.block_hash),
+            hex::encode(agreement.prior_state_root)
+        ));
+    }
+    Ok(())
+}

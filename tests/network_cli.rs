@@ -1,0 +1,158 @@
+//! The commands of a network as people call them: help, keys, founding, configurations, failures.
+
+mod common;
+
+use common::{code, stderr, veilgrid};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Runs the program with a passphrase in the environment, as a service would.
+fn with_passphrase(args: &[&str], passphrase: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_veilgrid"));
+    command.args(args).env("VEILGRID_PASSPHRASE", passphrase).stdin(std::process::Stdio::null());
+    command.output().expect("the program runs")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+/// Makes a key file and a file with its public part.
+fn key(dir: &Path, kind: &str, name: &str) -> PathBuf {
+    let (file, public) = (dir.join(format!("{name}.keys")), dir.join(format!("{name}.json")));
+    let output =
+        with_passphrase(&["keys", "new", "--kind", kind, "--out", text(&file)], "five random words here");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    std::fs::write(&public, &output.stdout).expect("written");
+    public
+}
+
+fn plan(dir: &Path) -> PathBuf {
+    let path = dir.join("plan.toml");
+    let plan = "[market]\nprice_min_mct_per_kwh = 8000\ntick_mct_per_kwh = 1000\nticks = 16\nmin_bidders = 2\n\
+        max_members = 10\n[timing]\nfirst_open_unix_ms = 1800000000000\ninterval_ms = 900000\nbidding_ms = 600000\n\
+        first_slot_start_unix_s = 1800000000\nopening_deadline_ms = 900000\nepoch_blocks = 1000\n";
+    std::fs::write(&path, plan).expect("written");
+    path
+}
+
+#[test]
+fn every_command_of_a_network_has_help_with_an_example() {
+    let commands: [&[&str]; 10] = [
+        &["validator"],
+        &["aggregator"],
+        &["participant"],
+        &["localnet"],
+        &["keys"],
+        &["keys", "new"],
+        &["keys", "show"],
+        &["found"],
+        &["genesis"],
+        &["genesis", "show"],
+    ];
+    for command in commands {
+        let output = veilgrid([command, &["--help"]].concat());
+        assert_eq!(code(&output), 0);
+        let help = String::from_utf8_lossy(&output.stdout).into_owned();
+        let called = format!("veilgrid {}", command.join(" "));
+        assert!(help.contains("Example:") && help.contains(&called), "{called}: {help}");
+        // A passphrase in the list of processes is no secret.
+        assert!(!help.contains("--passphrase <") && !help.contains("--passphrase="), "{help}");
+    }
+}
+
+#[test]
+fn a_network_is_founded_from_public_parts() {
+    let dir = tempfile::tempdir().expect("dir");
+    let mut public: Vec<PathBuf> = (1..=4).map(|i| key(dir.path(), "validator", &format!("v{i}"))).collect();
+    public.push(key(dir.path(), "aggregator", "a"));
+    public.extend((1..=2).map(|i| key(dir.path(), "participant", &format!("p{i}"))));
+    let (plan, genesis) = (plan(dir.path()), dir.path().join("genesis.bin"));
+    let mut args = vec!["found", "--plan", text(&plan), "--out", text(&genesis), "--json", "--public"];
+    args.extend(public.iter().map(|path| text(path)));
+    let founded = veilgrid(&args);
+    assert_eq!(code(&founded), 0, "{}", stderr(&founded));
+    let summary: serde_json::Value = serde_json::from_slice(&founded.stdout).expect("JSON");
+    let hash = summary["genesis_hash"].as_str().expect("hash").to_owned();
+    assert_eq!((&summary["threshold"], &summary["members"]), (&3.into(), &2.into()));
+
+    let shown = veilgrid(["genesis", "show", text(&genesis), "--hash", &hash]);
+    assert_eq!(code(&shown), 0, "{}", stderr(&shown));
+    assert!(String::from_utf8_lossy(&shown.stdout).contains(&hash));
+    let other = veilgrid(["genesis", "show", text(&genesis), "--hash", &"0".repeat(64)]);
+    assert_eq!(code(&other), 2);
+    assert!(stderr(&other).contains(&hash), "{}", stderr(&other));
+    let again = veilgrid(&args);
+    assert_eq!(code(&again), 2, "nothing is overwritten");
+    assert!(stderr(&again).contains("genesis.bin"));
+    args.pop();
+    args[4] = "elsewhere.bin";
+    let few = veilgrid(&args);
+    assert_eq!(code(&few), 2);
+    assert!(stderr(&few).contains("members"), "{}", stderr(&few));
+}
+
+#[test]
+fn key_files_open_with_their_passphrase_only() {
+    let dir = tempfile::tempdir().expect("dir");
+    let public = key(dir.path(), "participant", "me");
+    let file = dir.path().join("me.keys");
+    let shown = with_passphrase(&["keys", "show", text(&file)], "five random words here");
+    assert_eq!(shown.stdout, std::fs::read(&public).expect("read"));
+    let wrong = with_passphrase(&["keys", "show", text(&file)], "four random words here");
+    assert_eq!(code(&wrong), 2);
+    assert!(stderr(&wrong).contains("passphrase is wrong") && wrong.stdout.is_empty(), "{}", stderr(&wrong));
+    let again =
+        with_passphrase(&["keys", "new", "--kind", "validator", "--out", text(&file)], "five random words");
+    assert!(code(&again) == 2 && stderr(&again).contains("never overwritten"), "{}", stderr(&again));
+    let short = dir.path().join("short.keys");
+    let weak = with_passphrase(&["keys", "new", "--kind", "validator", "--out", text(&short)], "short");
+    assert!(code(&weak) == 2 && !short.exists(), "{}", stderr(&weak));
+    let nobody = Command::new(env!("CARGO_BIN_EXE_veilgrid"))
+        .args(["keys", "show", text(&file)])
+        .env_remove("VEILGRID_PASSPHRASE")
+        .stdin(std::process::Stdio::null())
+        .output()
+        .expect("runs");
+    assert!(code(&nobody) == 2 && stderr(&nobody).contains("VEILGRID_PASSPHRASE"), "{}", stderr(&nobody));
+}
+
+#[test]
+fn configurations_are_printed_and_their_faults_named() {
+    let dir = tempfile::tempdir().expect("dir");
+    for file in ["genesis.bin", "keys", "passphrase"] {
+        std::fs::write(dir.path().join(file), "not secret enough").expect("written");
+    }
+    let path = dir.path().join("v.toml");
+    let config = "data_dir = \"data\"\ngenesis = \"genesis.bin\"\nkey_file = \"keys\"\npassphrase_file = \"passphrase\"\n\
+        [http]\nlisten = \"127.0.0.1:8101\"\n[p2p]\nlisten = \"127.0.0.1:7101\"\n";
+    std::fs::write(&path, config).expect("written");
+    let args = ["validator", "--config", text(&path), "--print-config", "--p2p-listen", "127.0.0.1:7199"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_veilgrid"));
+    let output = command.args(args).env("VEILGRID_VALIDATOR__LOG", "debug").output().expect("runs");
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(printed.contains("127.0.0.1:7199") && printed.contains("\"debug\""), "{printed}");
+    assert!(!printed.contains("not secret enough"), "{printed}");
+
+    std::fs::write(&path, config.replace("[p2p]", "lisen = 1\n[p2p]")).expect("written");
+    let output = veilgrid(args);
+    assert_eq!(code(&output), 2);
+    assert!(
+        stderr(&output).contains("v.toml") && stderr(&output).contains("http.lisen"),
+        "{}",
+        stderr(&output)
+    );
+    let missing = veilgrid(["aggregator", "--config", "no-such.toml"]);
+    assert!(code(&missing) == 2 && stderr(&missing).contains("no-such.toml"));
+}
+
+#[test]
+fn localnet_leaves_other_folders_alone() {
+    let dir = tempfile::tempdir().expect("dir");
+    std::fs::write(dir.path().join("thesis.tex"), "").expect("written");
+    let refused = veilgrid(["localnet", "--dir", text(dir.path())]);
+    assert!(code(&refused) == 2 && stderr(&refused).contains("not empty"), "{}", stderr(&refused));
+    let few = veilgrid(["localnet", "--validators", "3", "--dir", text(&dir.path().join("new"))]);
+    assert!(code(&few) == 2 && stderr(&few).contains("4 to 128"), "{}", stderr(&few));
+}
