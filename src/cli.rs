@@ -2,6 +2,7 @@
 
 use crate::commands;
 use crate::commands::aggregator::AggregatorArgs;
+use crate::commands::bench::NetworkArgs;
 use crate::commands::found::{FoundArgs, GenesisArgs};
 use crate::commands::keys::KeysArgs;
 use crate::commands::localnet::LocalnetArgs;
@@ -73,7 +74,8 @@ pub enum Command {
     Export(ExportArgs),
     /// Measure this machine: will it do?
     #[command(after_help = "Example:\n  veilgrid bench verify\n  veilgrid bench round --bids 5000\n  \
-        veilgrid bench prepare bids.bin --bids 256 --ticks 64\n  veilgrid bench round --bids 5000 --from bids.bin")]
+        veilgrid bench prepare bids.bin --bids 256 --ticks 64\n  veilgrid bench round --bids 5000 --from bids.bin\n  \
+        veilgrid bench network --bids 100 --flood 10")]
     Bench(BenchArgs),
     /// Run a validator of a network
     #[command(after_help = "Example:\n  veilgrid validator --config validator.toml\n  \
@@ -265,6 +267,16 @@ pub enum BenchCommand {
         #[command(flatten)]
         size: BenchSize,
     },
+    /// A network of real processes under the load of all its members, with or without a flood of invalid bids
+    #[command(after_help = "Example:\n  veilgrid bench network --bids 100\n  \
+        veilgrid bench network --bids 100 --flood 10 --json\n\n\
+        Validators and aggregator are processes of this program in a temporary folder; members are wallets of this \
+        one, which sends their bids and follows the ledger from validator 1. Bids are sealed between the rounds. \
+        Honest bids come from 127.0.1.1 (500 members an address), the flood from 127.0.0.2 to 127.0.0.9 (Linux has \
+        all of these), so that the limits for an address are those of a real network: rate-limited in the table of \
+        the flood counts what they kept out. Shares are not renewed during a run.\n\n\
+        Exit code 0: every honest bid was in its round and every outcome is that of the plain clearing.")]
+    Network(NetworkArgs),
 }
 
 /// The size of a measured run.

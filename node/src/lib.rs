@@ -11,6 +11,7 @@ pub mod founding;
 pub mod http;
 pub mod keyfile;
 pub mod ledger_view;
+pub mod load;
 pub mod localnet;
 pub mod participant;
 pub mod passphrase;

@@ -44,6 +44,8 @@ pub(crate) struct World {
     /// Messages that not everybody is to hear, with those who are.
     pub(crate) whispered: BTreeMap<Vec<u8>, BTreeSet<usize>>,
     pub(crate) now_ms: u64,
+    /// Height, shares and reason to have stopped of each validator, when the run's time was up.
+    pub(crate) standing: Vec<String>,
     disks: Vec<Disk>,
     /// Number of the life and the core of each validator that is up.
     running: Vec<Option<(u64, Arc<Mutex<Core>>)>>,
@@ -79,6 +81,7 @@ impl Shared {
             wiped_ms: BTreeMap::new(),
             whispered: BTreeMap::new(),
             now_ms: 0,
+            standing: Vec::new(),
             disks: (0..VALIDATORS).map(|_| Disk::default()).collect(),
             running: vec![None; VALIDATORS],
             lives: vec![0; VALIDATORS],
@@ -143,7 +146,7 @@ impl World {
 
     /// A validator's process has ended.
     pub(crate) fn ended(&mut self, index: usize, life: u64) {
-        self.running[index].take_if(|(running, _)| *running == life);
+        let _ = self.running[index].take_if(|(running, _)| *running == life);
     }
 
     /// The core of a validator that is up and has not stopped.
@@ -159,8 +162,9 @@ impl World {
         }
         self.now_ms = now_ms;
         while let Some((_, who, writes, failure)) =
-            self.disk_failures.pop_front_if(|(at_ms, ..)| *at_ms <= now_ms)
+            self.disk_failures.front().copied().filter(|(at_ms, ..)| *at_ms <= now_ms)
         {
+            self.disk_failures.pop_front();
             self.disks[who].journal.fail_after(writes, failure);
         }
         self.clients.enter(&self.plan, &self.market, now_ms);
@@ -205,6 +209,19 @@ impl World {
                 core.height() >= height && (!shares || matches!(core.holding(), Holding::Holds { .. }))
             })
         })
+    }
+
+    /// Notes how the validators stand.
+    pub(crate) fn take_standing(&mut self) {
+        let of = |life: &Option<(u64, Arc<Mutex<Core>>)>| match life {
+            None => "down".to_owned(),
+            Some((life, core)) => {
+                let core = lock(core);
+                let (height, stopped) = (core.height(), core.stopped().unwrap_or("runs"));
+                format!("life {life} at {height}, {:?}, {stopped}", core.holding())
+            }
+        };
+        self.standing = self.running.iter().map(of).collect();
     }
 
     /// Bids that f + 1 validators have acknowledged.

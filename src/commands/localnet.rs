@@ -28,6 +28,9 @@ pub struct LocalnetArgs {
     /// Participants [default: 5]
     #[arg(long, value_name = "M")]
     pub participants: Option<u32>,
+    /// Write the files of the network and end; each process can be started by hand from its configuration
+    #[arg(long, conflicts_with_all = ["rounds", "keep"], requires = "dir")]
+    pub found_only: bool,
     /// End after so many finished rounds, with a check that all validators agree
     #[arg(long, value_name = "K")]
     pub rounds: Option<usize>,
@@ -43,6 +46,21 @@ pub struct LocalnetArgs {
     /// Seed of what members want; keys always come from the system [default: 1]
     #[arg(long, value_name = "S")]
     pub seed: Option<u64>,
+    /// Seconds from founding to the first round's opening; the keys are generated meanwhile [default: 20]
+    #[arg(long, value_name = "S")]
+    pub lead_s: Option<u64>,
+    /// Blocks after a round's close in which acknowledged bids still come in, at least f + 1 [default: 3]
+    #[arg(long, value_name = "N")]
+    pub grace_blocks: Option<u32>,
+    /// Seconds after its close in which a round is cleared; it is void afterwards [default: two intervals]
+    #[arg(long, value_name = "S")]
+    pub deadline_s: Option<u64>,
+    /// Blocks of an epoch: key shares are renewed in each [default: 120]
+    #[arg(long, value_name = "N")]
+    pub epoch_blocks: Option<u64>,
+    /// Validators drop a round's bids, not its results, when so many later rounds are over [default: never]
+    #[arg(long, value_name = "N")]
+    pub prune_after_rounds: Option<u64>,
     /// Seconds in which --rounds have to finish [default: by interval and rounds]
     #[arg(long, value_name = "S", requires = "rounds")]
     pub timeout_s: Option<u64>,
@@ -70,10 +88,18 @@ pub fn run(args: &LocalnetArgs) -> Result<(), Failure> {
         ticks: args.ticks,
         base_port: args.base_port,
         seed: args.seed,
+        lead_s: args.lead_s,
+        grace_blocks: args.grace_blocks,
+        deadline_s: args.deadline_s,
+        epoch_blocks: args.epoch_blocks,
+        prune_after_rounds: args.prune_after_rounds,
     };
     let shutdown = Shutdown::new();
     shutdown.on_signals().map_err(Failure::input)?;
     let network = prepare(&dir, &options, wall_clock_unix_ms(), &mut OsRng).map_err(Failure::input)?;
+    if args.found_only {
+        return founded(&network, args.json);
+    }
     introduce(&network);
     let program = std::env::current_exe().map_err(Failure::input)?;
     let goal = Goal { rounds: args.rounds, timeout_s: args.timeout_s };
@@ -95,6 +121,26 @@ pub fn run(args: &LocalnetArgs) -> Result<(), Failure> {
         return Err(Failure::Interrupted("all processes were stopped".to_owned()));
     }
     Ok(())
+}
+
+/// What was founded, for whoever starts the processes.
+fn founded(network: &Network, json: bool) -> Result<(), Failure> {
+    let (validators, aggregator) = (network.validator_urls(), network.aggregator_url());
+    if json {
+        return output::json(&Founded { dir: network.dir(), aggregator, validators });
+    }
+    output::line(format!("the network in {} was founded; nothing runs", network.dir().display()));
+    let config = network.dir().join("validator-1").join("validator.toml");
+    output::line(format!("start its processes: veilgrid validator --config {}, ...", config.display()));
+    output::line(format!("or all of them: veilgrid localnet --dir {}", network.dir().display()));
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Founded<'a> {
+    dir: &'a std::path::Path,
+    aggregator: String,
+    validators: Vec<String>,
 }
 
 fn introduce(network: &Network) {

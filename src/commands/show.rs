@@ -165,6 +165,7 @@ impl Replay {
                 Box::new(Skeleton::new(state, None).map_err(|error| error.to_string())?)
             }
             (Self::Skeleton(skeleton), _) => skeleton,
+            (Self::Whole(_), Exported::Checkpoint(_)) => return Err("a checkpoint is no block".to_owned()),
         };
         let step = match record {
             Exported::Block(block, _) => skeleton.full(block, &mut VerifyAll),

@@ -161,10 +161,8 @@ impl NetworkPlan {
     fn check(&self) -> Result<(), FoundingError> {
         self.check_operators()?;
         if !(2..=MAX_PARTICIPANTS).contains(&self.members) {
-            let reason = format!(
-                "{} participants: choose 2 to {MAX_PARTICIPANTS}, each is a process",
-                self.members
-            );
+            let reason =
+                format!("{} participants: choose 2 to {MAX_PARTICIPANTS}, each is a process", self.members);
             return Err(FoundingError::Local { reason });
         }
         Ok(())
@@ -173,10 +171,8 @@ impl NetworkPlan {
     fn check_operators(&self) -> Result<(), FoundingError> {
         let bounds = MIN_VALIDATORS..=usize::from(MAX_VALIDATORS);
         if !bounds.contains(&usize::from(self.validators)) {
-            let reason = format!(
-                "{} validators: a network has {MIN_VALIDATORS} to {MAX_VALIDATORS}",
-                self.validators
-            );
+            let reason =
+                format!("{} validators: a network has {MIN_VALIDATORS} to {MAX_VALIDATORS}", self.validators);
             return Err(FoundingError::Local { reason });
         }
         self.ports().check()
@@ -272,8 +268,10 @@ impl Operators {
         self.genesis.write(&dir.join("genesis.bin"))?;
         let hash = self.genesis.hash;
         write_new(&dir.join("genesis.hash"), format!("{}\n", hex::encode(hash)).as_bytes())?;
-        let text = toml::to_string_pretty(&site.plan.founding)
-            .map_err(|error| FoundingError::Plan { path: dir.join("plan.toml"), reason: error.to_string() })?;
+        let text = toml::to_string_pretty(&site.plan.founding).map_err(|error| FoundingError::Plan {
+            path: dir.join("plan.toml"),
+            reason: error.to_string(),
+        })?;
         write_new(&dir.join("plan.toml"), text.as_bytes())?;
         let home = dir.join("aggregator");
         let aggregator = site.settle(&home, "aggregator", &self.aggregator, &site.aggregator(), rng)?;

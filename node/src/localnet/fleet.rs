@@ -144,8 +144,7 @@ impl Process {
         {
             tracing::warn!(process = self.name, %error, "can't be asked to stop");
         }
-        // Closing the pipe says the same once more.
-        drop(self.child.stdin.take());
+        // The pipe stays open: a child that has seen it close would take the signal for a second one and end at once.
     }
 
     fn kill(&mut self) {

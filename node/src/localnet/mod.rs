@@ -40,6 +40,13 @@ pub enum LocalnetError {
     /// "A network goes on as it was founded."
     #[error("{}: the network here has {what} {found}, not {asked}; leave that out, or name a new folder", dir.display())]
     Different { dir: PathBuf, what: &'static str, found: u64, asked: u64 },
+    /// The same of what validators keep.
+    #[error(
+        "{}: validators here drop the bids of a round after so many rounds: {found}, not {asked}; change \
+         retention.prune_after_rounds in their configurations, or name a new folder",
+        dir.display()
+    )]
+    Pruning { dir: PathBuf, found: String, asked: u64 },
     /// "One localnet runs a network at a time."
     #[error("{}: another `veilgrid localnet` runs this network; stop it first", dir.display())]
     InUse { dir: PathBuf },

@@ -17,8 +17,8 @@ const DESCRIPTION: &str = "localnet.json";
 /// Held while a network runs.
 const LOCK: &str = "localnet.lock";
 const FORMAT: u16 = 1;
-/// From founding to the first round: the validators find each other and generate the keys.
-const LEAD_MS: u64 = 20_000;
+/// From founding to the first round, seconds: the validators find each other and generate the keys.
+const LEAD_S: u64 = 20;
 
 /// What was asked for; what is not said is as the network was founded, or the default.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +35,16 @@ pub struct Options {
     pub base_port: Option<u16>,
     /// Seed of what members want; default 1.
     pub seed: Option<u64>,
+    /// Seconds from founding to the first round; default 20.
+    pub lead_s: Option<u64>,
+    /// Blocks between a round's close and the block that fixes its bids; default 3.
+    pub grace_blocks: Option<u32>,
+    /// Seconds after its close in which a round has to be cleared; default two intervals.
+    pub deadline_s: Option<u64>,
+    /// Blocks of an engine epoch; default 120.
+    pub epoch_blocks: Option<u64>,
+    /// Finished rounds after which validators drop a round's bids; default: never.
+    pub prune_after_rounds: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +57,48 @@ struct Description {
     ticks: u32,
     base_port: u16,
     seed: u64,
+    lead_s: u64,
+    grace_blocks: u32,
+    deadline_s: u64,
+    epoch_blocks: u64,
+    prune_after_rounds: Option<u64>,
+}
+
+impl Description {
+    fn of(options: &Options) -> Self {
+        let interval_s = options.interval_s.unwrap_or(30);
+        Self {
+            format: FORMAT,
+            validators: options.validators.unwrap_or(4),
+            participants: options.participants.unwrap_or(5),
+            interval_s,
+            ticks: options.ticks.unwrap_or(64),
+            base_port: options.base_port.unwrap_or(18_000),
+            seed: options.seed.unwrap_or(1),
+            lead_s: options.lead_s.unwrap_or(LEAD_S),
+            grace_blocks: options.grace_blocks.unwrap_or(3),
+            deadline_s: options.deadline_s.unwrap_or(interval_s.saturating_mul(2)),
+            epoch_blocks: options.epoch_blocks.unwrap_or(120),
+            prune_after_rounds: options.prune_after_rounds,
+        }
+    }
+
+    fn plan(&self, now_unix_ms: u64) -> NetworkPlan {
+        let mut plan = NetworkPlan::for_trials(
+            self.validators,
+            self.participants,
+            self.ticks,
+            self.interval_s.saturating_mul(1000),
+            now_unix_ms.saturating_add(self.lead_s.saturating_mul(1000)),
+            self.base_port,
+            self.seed,
+        );
+        plan.founding.timing.grace_blocks = self.grace_blocks;
+        plan.founding.timing.opening_deadline_ms = self.deadline_s.saturating_mul(1000);
+        plan.founding.timing.epoch_blocks = self.epoch_blocks;
+        plan.prune_after_rounds = self.prune_after_rounds;
+        plan
+    }
 }
 
 /// A network whose files are there. While this value lives nobody else runs the network.
@@ -147,24 +199,8 @@ fn found_new(
     now_unix_ms: u64,
     rng: &mut impl CryptoRngCore,
 ) -> Result<Description, LocalnetError> {
-    let description = Description {
-        format: FORMAT,
-        validators: options.validators.unwrap_or(4),
-        participants: options.participants.unwrap_or(5),
-        interval_s: options.interval_s.unwrap_or(30),
-        ticks: options.ticks.unwrap_or(64),
-        base_port: options.base_port.unwrap_or(18_000),
-        seed: options.seed.unwrap_or(1),
-    };
-    let plan = NetworkPlan::for_trials(
-        description.validators,
-        description.participants,
-        description.ticks,
-        description.interval_s.saturating_mul(1000),
-        now_unix_ms.saturating_add(LEAD_MS),
-        description.base_port,
-        description.seed,
-    );
+    let description = Description::of(options);
+    let plan = description.plan(now_unix_ms);
     let passphrase = new_passphrase(dir, rng)?;
     found_network(&plan, dir, &passphrase, now_unix_ms, rng)?;
     let path = dir.join(DESCRIPTION);
@@ -207,7 +243,16 @@ fn same(dir: &Path, options: &Options, found: &Description) -> Result<(), Localn
         ("ticks:", options.ticks.map(u64::from), u64::from(found.ticks)),
         ("the base port", options.base_port.map(u64::from), u64::from(found.base_port)),
         ("the seed", options.seed, found.seed),
+        ("seconds before the first round:", options.lead_s, found.lead_s),
+        ("grace blocks:", options.grace_blocks.map(u64::from), u64::from(found.grace_blocks)),
+        ("a deadline (s) of", options.deadline_s, found.deadline_s),
+        ("blocks of an epoch:", options.epoch_blocks, found.epoch_blocks),
     ];
+    let rounds = options.prune_after_rounds.filter(|asked| Some(*asked) != found.prune_after_rounds);
+    if let Some(asked) = rounds {
+        let found = found.prune_after_rounds.map_or_else(|| "never".to_owned(), |found| found.to_string());
+        return Err(LocalnetError::Pruning { dir: dir.to_owned(), found, asked });
+    }
     for (what, asked, found) in pairs {
         if let Some(asked) = asked.filter(|asked| *asked != found) {
             return Err(LocalnetError::Different { dir: dir.to_owned(), what, found, asked });
@@ -239,6 +284,7 @@ pub(super) fn file_error(path: &Path, reason: std::io::Error) -> LocalnetError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::founding::FoundingPlan;
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
 
@@ -269,6 +315,31 @@ mod tests {
         drop(again);
         let other = prepare_in(&home, &Options { validators: Some(7), ..options() }).expect_err("refused");
         assert!(matches!(other, LocalnetError::Different { found: 4, asked: 7, .. }), "{other}");
+    }
+
+    #[test]
+    fn times_and_retention_are_as_asked_for() {
+        let dir = tempfile::tempdir().expect("dir");
+        let home = dir.path().join("net");
+        let asked = Options {
+            lead_s: Some(7),
+            grace_blocks: Some(5),
+            deadline_s: Some(11),
+            epoch_blocks: Some(90),
+            prune_after_rounds: Some(2),
+            ..options()
+        };
+        drop(prepare_in(&home, &asked).expect("founded"));
+        let timing = FoundingPlan::read(&home.join("plan.toml")).expect("plan").timing;
+        assert_eq!(timing.first_open_unix_ms, NOW + 7_000);
+        assert_eq!((timing.grace_blocks, timing.opening_deadline_ms, timing.epoch_blocks), (5, 11_000, 90));
+        let config = std::fs::read_to_string(home.join("validator-3/validator.toml")).expect("written");
+        assert!(config.contains("prune_after_rounds = 2"), "{config}");
+        drop(prepare_in(&home, &asked).expect("the same"));
+        let other = Options { deadline_s: Some(12), ..Options::default() };
+        assert!(matches!(prepare_in(&home, &other), Err(LocalnetError::Different { found: 11, .. })));
+        let other = Options { prune_after_rounds: Some(3), ..Options::default() };
+        assert!(matches!(prepare_in(&home, &other), Err(LocalnetError::Pruning { asked: 3, .. })));
     }
 
     #[test]

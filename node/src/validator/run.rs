@@ -24,8 +24,9 @@ use veilgrid_actors::aggregator::{Advance, AggregatorActor, Keep};
 use veilgrid_actors::cancel::CancelFlag;
 use veilgrid_actors::pool::ProofPool;
 use veilgrid_crypto::bid::SealedBid;
+use veilgrid_crypto::dlog::SmallLog;
 use veilgrid_crypto::receipt::Receipt;
-use veilgrid_engine::{EngineConfig, EngineHandle, Timing};
+use veilgrid_engine::{EngineConfig, EngineHandle, StartingPoint, Timing};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::state::State;
 use veilgrid_roles::intake::{Admitted, Intake};
@@ -35,6 +36,9 @@ use veilgrid_store::IntakeJournal;
 
 /// How often the process looks whether its engine still runs.
 const ENGINE_CHECK: Duration = Duration::from_millis(500);
+
+/// Blocks from the tip down among which a certificate is looked for: all but a few have their own.
+const CERTIFICATES_SEARCHED: u64 = 1_024;
 
 /// Runs a validator until it is asked to stop, or until it can't go on.
 ///
@@ -76,6 +80,7 @@ impl Validator {
     async fn run(self, vault: KeyVault, state: State, shutdown: Shutdown) -> Result<(), NodeError> {
         self.check_clock(&state).await?;
         let application = Arc::new(Mutex::new(NodeApplication::new(self.core(vault, state.clone())?)));
+        build_log(&application, &state)?;
         let view = LedgerView::new(state.clone(), self.store.clone());
         let (intake, keeper) = self.intake(&application, state)?;
         let submit = SubmitActor::start_in_arbiter(&Arbiter::new().handle(), {
@@ -193,10 +198,22 @@ impl Validator {
             epoch_blocks,
             decode,
             timing: Timing::default(),
-            start: None,
+            start: self.starting_point(),
         };
         veilgrid_engine::start(config, Arc::clone(application))
             .map_err(|error| NodeError::start("the engine", error))
+    }
+
+    /// The last stored block that has its own certificate: an engine without a store begins there, because the other
+    /// validators may have pruned what is before.
+    fn starting_point(&self) -> Option<StartingPoint> {
+        let store = self.store.lock();
+        let tip = store.tip()?.height;
+        let heights = tip.saturating_sub(CERTIFICATES_SEARCHED).max(1)..=tip;
+        heights.rev().find_map(|height| {
+            let certificate = store.certificate(height).ok().flatten()?;
+            Some(StartingPoint { height, certificate })
+        })
     }
 
     fn status(
@@ -273,6 +290,23 @@ impl Validator {
         );
         Ok(())
     }
+}
+
+/// Builds the table of small logarithms for the largest sum of this market, beside everything else. Otherwise it would
+/// be built at the first opening, and again whenever a round has more bids, while engine and requests wait.
+fn build_log(application: &Arc<Mutex<NodeApplication>>, state: &State) -> Result<(), NodeError> {
+    let (params, members) = (state.community().params(), state.community().genesis().draft.members.len());
+    let largest_wh = 1u64.checked_shl(u32::from(params.bits)).map_or(u64::MAX, |quantities| quantities - 1);
+    // Above the bound of all tables it is cut to that.
+    let bound_wh = (members as u64).saturating_mul(params.grid.ticks().into()).saturating_mul(largest_wh);
+    let application = Arc::clone(application);
+    let build = move || {
+        let log = Arc::new(SmallLog::new(bound_wh));
+        lock(&application).core.use_log(log);
+        tracing::debug!(bound_wh, "the table of small logarithms is built");
+    };
+    let thread = std::thread::Builder::new().name("small-log".to_owned()).spawn(build);
+    thread.map(drop).map_err(|error| NodeError::start("the thread for the table of logarithms", error))
 }
 
 /// The intake with the promises of the journal, and those that the ledger has not kept yet.

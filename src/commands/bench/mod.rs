@@ -4,6 +4,7 @@
 //! of values, and both beside the machine's own unit costs.
 #![allow(clippy::disallowed_types, reason = "measuring needs a clock; nothing here is hashed or settled")]
 
+mod network;
 mod prepared;
 mod prove;
 mod report;
@@ -12,6 +13,8 @@ mod tally;
 mod units;
 mod verify;
 mod world;
+
+pub use network::NetworkArgs;
 
 use crate::cli::{BenchArgs, BenchCommand, BenchSize};
 use crate::failure::Failure;
@@ -24,13 +27,7 @@ use veilgrid_crypto::fast::use_portable;
 /// # Errors
 /// Sizes that no market can have, an unusable file.
 pub fn run(args: &BenchArgs) -> Result<(), Failure> {
-    let size = match &args.command {
-        BenchCommand::Prepare { size, .. }
-        | BenchCommand::Verify { size }
-        | BenchCommand::Prove { size }
-        | BenchCommand::Tally { size }
-        | BenchCommand::Round { size } => size,
-    };
+    let Some(size) = size_of(&args.command) else { return measure(&args.command).map(drop) };
     if size.bids == 0 {
         return Err(Failure::Input("--bids has to be at least 1".to_owned()));
     }
@@ -39,20 +36,37 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     }
     let threads = size.threads.unwrap_or_else(rayon::current_num_threads);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(Failure::input)?;
-    let report = pool.install(|| match &args.command {
-        BenchCommand::Prepare { file, size } => prepared::prepare(file, size).map(|()| None),
-        BenchCommand::Verify { size } => verify::run(size).map(Some),
-        BenchCommand::Prove { size } => prove::run(size).map(Some),
-        BenchCommand::Tally { size } => tally::run(size).map(Some),
-        BenchCommand::Round { size } => round::run(size).map(Some),
-    })?;
-    match report {
+    match pool.install(|| measure(&args.command))? {
         None => Ok(()),
         Some(report) if size.json => output::json(&report.with_threads(threads)),
         Some(report) => {
             print(&report.with_threads(threads));
             Ok(())
         }
+    }
+}
+
+/// The size of a run in this process; a network has another one.
+fn size_of(command: &BenchCommand) -> Option<&BenchSize> {
+    match command {
+        BenchCommand::Prepare { size, .. }
+        | BenchCommand::Verify { size }
+        | BenchCommand::Prove { size }
+        | BenchCommand::Tally { size }
+        | BenchCommand::Round { size } => Some(size),
+        BenchCommand::Network(_) => None,
+    }
+}
+
+/// Measures; none when the command prints by itself.
+fn measure(command: &BenchCommand) -> Result<Option<Report>, Failure> {
+    match command {
+        BenchCommand::Prepare { file, size } => prepared::prepare(file, size).map(|()| None),
+        BenchCommand::Verify { size } => verify::run(size).map(Some),
+        BenchCommand::Prove { size } => prove::run(size).map(Some),
+        BenchCommand::Tally { size } => tally::run(size).map(Some),
+        BenchCommand::Round { size } => round::run(size).map(Some),
+        BenchCommand::Network(args) => network::run(args).map(|()| None),
     }
 }
 

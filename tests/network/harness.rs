@@ -1,0 +1,387 @@
+//! A network whose processes are started, killed and asked one by one. None of them outlives its test.
+
+use crate::http;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_veilgrid");
+/// Between two looks.
+pub const LOOK: Duration = Duration::from_millis(50);
+/// How long a process may take to stop in order.
+const STOP: Duration = Duration::from_secs(20);
+/// Lines of each log that a failing test prints.
+const TAIL: usize = 25;
+/// Ports below those that systems give to outgoing connections, so that a restart finds its own free.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+/// What a test chooses of a network.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    pub validators: u16,
+    pub participants: u32,
+    pub lead_s: u64,
+    pub interval_s: u64,
+    pub deadline_s: u64,
+    pub grace_blocks: u32,
+    pub epoch_blocks: u64,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            validators: 4,
+            participants: 3,
+            lead_s: 10,
+            interval_s: 10,
+            deadline_s: 30,
+            grace_blocks: 3,
+            epoch_blocks: 120,
+        }
+    }
+}
+
+/// A founded network and the processes of it that run.
+pub struct Network {
+    pub dir: PathBuf,
+    pub plan: Plan,
+    base_port: u16,
+    running: BTreeMap<String, Child>,
+}
+
+pub fn validator(index: u16) -> String {
+    format!("validator-{index}")
+}
+
+pub fn participant(number: u32) -> String {
+    format!("participant-{number:03}")
+}
+
+/// `count` ports that follow each other and that nobody has.
+fn free_ports(count: u16) -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Tests of another run start elsewhere.
+    let spread = u16::try_from(std::process::id() % 97).expect("small") * 120;
+    loop {
+        let offset =
+            NEXT.fetch_add(count, Ordering::SeqCst).wrapping_add(spread) % (PORTS.end - PORTS.start - count);
+        let base = PORTS.start + offset;
+        let all: Result<Vec<_>, _> =
+            (base..base + count).map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port))).collect();
+        if all.is_ok() {
+            return base;
+        }
+    }
+}
+
+impl Network {
+    /// Founds a network; nothing of it runs.
+    pub fn found(test: &str, plan: Plan) -> Self {
+        let dir =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("network-{test}-{}", std::process::id()));
+        // What a run of the same number left behind.
+        let _ = std::fs::remove_dir_all(&dir);
+        let base_port = free_ports(2 * plan.validators + 1);
+        let numbers = [
+            ("--validators", u64::from(plan.validators)),
+            ("--participants", u64::from(plan.participants)),
+            ("--lead-s", plan.lead_s),
+            ("--interval-s", plan.interval_s),
+            ("--deadline-s", plan.deadline_s),
+            ("--grace-blocks", u64::from(plan.grace_blocks)),
+            ("--epoch-blocks", plan.epoch_blocks),
+            ("--base-port", u64::from(base_port)),
+            ("--ticks", 16),
+        ];
+        let mut command = Command::new(PROGRAM);
+        command.args(["localnet", "--found-only", "--dir"]).arg(&dir);
+        for (option, value) in numbers {
+            command.arg(option).arg(value.to_string());
+        }
+        succeed(&command.stdin(Stdio::null()).output().expect("the program starts"));
+        Self { dir, plan, base_port, running: BTreeMap::new() }
+    }
+
+    /// Founds a network and starts all of it.
+    pub fn start_all(test: &str, plan: Plan) -> Self {
+        let mut network = Self::found(test, plan);
+        network.start_validators();
+        network.start("aggregator");
+        network.start_participants();
+        network
+    }
+
+    pub fn start_validators(&mut self) {
+        self.validators().for_each(|index| self.start(&validator(index)));
+    }
+
+    pub fn start_participants(&mut self) {
+        (1..=self.plan.participants).for_each(|number| self.start(&participant(number)));
+    }
+
+    /// All validators' numbers.
+    pub fn validators(&self) -> std::ops::RangeInclusive<u16> {
+        1..=self.plan.validators
+    }
+
+    pub fn http_port(&self, name: &str) -> u16 {
+        match name.strip_prefix("validator-") {
+            Some(index) => self.base_port + index.parse::<u16>().expect("a number"),
+            None => self.base_port,
+        }
+    }
+
+    pub fn home(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    fn log_path(&self, name: &str) -> PathBuf {
+        self.dir.join("logs").join(format!("{name}.log"))
+    }
+
+    pub fn log(&self, name: &str) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.log_path(name)).unwrap_or_default()).into_owned()
+    }
+
+    /// The command that runs a process; it stops when its standard input closes.
+    fn arguments(&self, name: &str) -> [String; 4] {
+        let kind = name.split('-').next().expect("a name");
+        let config = self.home(name).join(format!("{kind}.toml"));
+        [kind.to_owned(), "--config".to_owned(), config.display().to_string(), "--stop-with-stdin".to_owned()]
+    }
+
+    pub fn start(&mut self, name: &str) {
+        let mut command = Command::new(PROGRAM);
+        command.args(self.arguments(name));
+        self.spawn(name, command);
+    }
+
+    /// Starts a process whose files can't grow beyond so many KiB: writes fail as on a full disk.
+    pub fn start_on_small_disk(&mut self, name: &str, file_kib: u32) {
+        let mut command = Command::new("sh");
+        // Units of 512 bytes, as POSIX has them.
+        let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", 2 * file_kib);
+        command.args(["-c", &script]).arg(PROGRAM).args(self.arguments(name));
+        self.spawn(name, command);
+    }
+
+    fn spawn(&mut self, name: &str, mut command: Command) {
+        let log = File::options().create(true).append(true).open(self.log_path(name)).expect("log");
+        let errors = log.try_clone().expect("log");
+        command.stdin(Stdio::piped()).stdout(log).stderr(errors);
+        let child = command.spawn().expect("the process starts");
+        assert!(self.running.insert(name.to_owned(), child).is_none(), "{name} runs already");
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self, name: &str) {
+        let mut child = self.take(name);
+        child.kill().expect("killed");
+        child.wait().expect("reaped");
+    }
+
+    /// Asks a process to stop; it has to do so in order.
+    pub fn stop(&mut self, name: &str) {
+        let mut child = self.take(name);
+        drop(child.stdin.take());
+        let status = wait(&mut child, STOP);
+        if status.is_none() {
+            // It can be looked at no longer, and must not stay.
+            child.kill().expect("killed");
+            child.wait().expect("reaped");
+        }
+        match status {
+            Some(status) if status.success() => {}
+            Some(status) => self.fail(&format!("{name} was asked to stop and ended so: {status}")),
+            None => self.fail(&format!("{name} does not stop within {STOP:?}")),
+        }
+    }
+
+    /// Waits until a process ends by itself.
+    pub fn ended(&mut self, name: &str, seconds: u64) -> ExitStatus {
+        let mut child = self.take(name);
+        match wait(&mut child, Duration::from_secs(seconds)) {
+            Some(status) => status,
+            None => {
+                self.running.insert(name.to_owned(), child);
+                self.fail(&format!("{name} still runs after {seconds} s"))
+            }
+        }
+    }
+
+    fn take(&mut self, name: &str) -> Child {
+        self.running.remove(name).unwrap_or_else(|| panic!("{name} does not run"))
+    }
+
+    pub fn runs(&self, name: &str) -> bool {
+        self.running.contains_key(name)
+    }
+
+    /// Fails if a process has ended by itself.
+    pub fn all_alive(&mut self) {
+        let ended = self.running.iter_mut().find_map(|(name, child)| {
+            child.try_wait().expect("a child").map(|status| format!("{name} ended by itself: {status}"))
+        });
+        if let Some(text) = ended {
+            self.fail(&text);
+        }
+    }
+
+    pub fn running_validators(&self) -> Vec<u16> {
+        self.validators().filter(|index| self.runs(&validator(*index))).collect()
+    }
+
+    /// What a process says about itself; none when it does not answer.
+    pub fn status(&self, name: &str) -> Option<Value> {
+        http::json(self.http_port(name), "/v1/status")
+    }
+
+    /// A round as a process sees it.
+    pub fn round(&self, name: &str, round_id: u64) -> Option<Value> {
+        http::json(self.http_port(name), &format!("/v1/rounds/{round_id}"))
+    }
+
+    pub fn height(&self, name: &str) -> Option<u64> {
+        self.status(name)?["height"].as_u64()
+    }
+
+    /// Looks until there is something; fails with all logs when it takes too long or a process ends meanwhile.
+    pub fn wait_for<T>(&mut self, what: &str, seconds: u64, mut look: impl FnMut(&Self) -> Option<T>) -> T {
+        let end = Instant::now() + Duration::from_secs(seconds);
+        loop {
+            if let Some(found) = look(self) {
+                return found;
+            }
+            self.all_alive();
+            if Instant::now() > end {
+                self.fail(&format!("not within {seconds} s: {what}"));
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// Waits until all running validators have keys.
+    pub fn wait_for_keys(&mut self, seconds: u64) {
+        self.wait_for("keys", seconds, |network| {
+            let running = network.running_validators();
+            let mut statuses = running.iter().map(|index| network.status(&validator(*index)));
+            statuses.all(|status| status.is_some_and(|status| status["keys_ready"] == true)).then_some(())
+        });
+    }
+
+    /// Waits until a round after this one takes bids; its number.
+    pub fn wait_for_bidding(&mut self, after: u64) -> u64 {
+        let seconds = self.plan.lead_s + 2 * self.plan.interval_s + 60;
+        self.wait_for("a round that takes bids", seconds, |network| {
+            network.running_validators().into_iter().find_map(|index| {
+                let name = validator(index);
+                let last = network.status(&name)?["last_round_id"].as_u64().filter(|last| *last > after)?;
+                (network.round(&name, last)?["stage"] == "bidding").then_some(last)
+            })
+        })
+    }
+
+    /// Waits until a round is over at all running validators; what one says of it that saw the end. (Who has started
+    /// since then says no more than that it is over.)
+    pub fn wait_for_end(&mut self, round_id: u64) -> Value {
+        let seconds = self.plan.interval_s + self.plan.deadline_s + 40;
+        self.wait_for(&format!("the end of round {round_id}"), seconds, |network| {
+            let running = network.running_validators().into_iter();
+            let rounds: Option<Vec<Value>> =
+                running.map(|index| network.round(&validator(index), round_id)).collect();
+            let (rounds, over) = (rounds?, |stages: &[&str], round: &Value| {
+                stages.iter().any(|stage| round["stage"] == *stage)
+            });
+            let all = rounds.iter().all(|round| over(&["settled", "void", "finished"], round));
+            rounds.into_iter().find(|round| all && over(&["settled", "void"], round))
+        })
+    }
+
+    /// The end of a round that has to be cleared, with the bids of all participants.
+    pub fn wait_for_clearing(&mut self, round_id: u64) {
+        let round = self.wait_for_end(round_id);
+        if round["stage"] != "settled" || round["bids"] != self.plan.participants {
+            self.fail(&format!("round {round_id} is not cleared with everybody's bid: {round}"));
+        }
+    }
+
+    /// Fails the test with the ends of all logs.
+    pub fn fail(&self, text: &str) -> ! {
+        let mut names: Vec<String> = ["aggregator".to_owned()].into();
+        names.extend(self.validators().map(validator));
+        names.extend((1..=self.plan.participants.min(3)).map(participant));
+        for name in names {
+            let log = self.log(&name);
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!("--- {name}{}", if self.runs(&name) { "" } else { " (does not run)" });
+            for line in &lines[lines.len().saturating_sub(TAIL)..] {
+                eprintln!("{}", line.chars().take(300).collect::<String>());
+            }
+            eprintln!("status: {}", self.status(&name).unwrap_or_default());
+        }
+        panic!("{text}; the network is kept in {}", self.dir.display());
+    }
+
+    /// Stops everything in order, looks for panics and removes the files.
+    pub fn finish(mut self) {
+        self.all_alive();
+        let mut names: Vec<String> = self.running.keys().cloned().collect();
+        // Participants first: they would complain.
+        names.sort_by_key(|name| !name.starts_with("participant"));
+        for name in names {
+            self.stop(&name);
+        }
+        self.no_panics();
+        std::fs::remove_dir_all(&self.dir).expect("removed");
+    }
+
+    /// No log tells of a panic.
+    pub fn no_panics(&self) {
+        for entry in std::fs::read_dir(self.dir.join("logs")).expect("logs") {
+            let path = entry.expect("a log").path();
+            let log = String::from_utf8_lossy(&std::fs::read(&path).expect("read")).into_owned();
+            if let Some(line) = log.lines().find(|line| line.contains("panicked")) {
+                self.fail(&format!("{}: {line}", path.display()));
+            }
+        }
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        for child in self.running.values_mut() {
+            // It may have ended; whatever is wrong, the others must go too.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn wait(child: &mut Child, longest: Duration) -> Option<ExitStatus> {
+    let end = Instant::now() + longest;
+    loop {
+        if let Some(status) = child.try_wait().expect("a child") {
+            return Some(status);
+        }
+        if Instant::now() > end {
+            return None;
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Runs the program to its end.
+pub fn program(arguments: &[&str]) -> Output {
+    Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output().expect("the program starts")
+}
+
+/// Standard output of a run that has to succeed.
+pub fn succeed(output: &Output) -> String {
+    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}

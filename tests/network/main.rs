@@ -1,0 +1,23 @@
+//! A whole network of processes: the built program, real sockets, real files, real kills.
+//!
+//! The fast ones run with all other tests. The long ones are run by name:
+//!
+//! ```text
+//! cargo test --release --test network -- --ignored --nocapture chaos
+//! cargo test --release --test network -- --ignored --nocapture quorums
+//! ```
+//!
+//! `VEILGRID_CHAOS_KILLS` (100), `VEILGRID_CHAOS_SEED` (of the time), `VEILGRID_CHAOS_VALIDATORS` (4) and
+//! `VEILGRID_CHAOS_INTERVAL_S` (10) change the first one, `VEILGRID_QUORUMS` (`4,7,16`) the second one.
+#![cfg(unix)]
+
+mod chaos;
+mod checks;
+mod delivery;
+mod disk;
+mod harness;
+mod http;
+mod kills;
+mod quorums;
+mod rounds;
+mod stores;
