@@ -14,6 +14,9 @@ pub const SLOT_SECONDS: [u32; 4] = [300, 900, 1800, 3600];
 /// Most members of a community. Bounds lists on the wire; the market's own bound is usually lower.
 pub const MAX_MEMBERS: u32 = 1 << 20;
 
+/// Most members of a network's community: 2 MiB of settlement points a round.
+pub const MAX_NETWORK_MEMBERS: u32 = 1 << 16;
+
 /// The parameters of a market.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MarketParams {
@@ -61,10 +64,12 @@ pub enum ParamsError {
         max_members: u32,
     },
     /// "A community has a bounded number of members."
-    #[error("max_members is {max_members}: the most is {MAX_MEMBERS}")]
+    #[error("max_members is {max_members}: the most is {bound}")]
     MaxMembers {
         /// The refused number.
         max_members: u32,
+        /// The bound.
+        bound: u32,
     },
     /// "With n = 3f+1 validators t is 2f+1; for other n it is a majority."
     #[error("threshold {threshold} of {validators} validators: {rule}")]
@@ -99,8 +104,10 @@ impl MarketParams {
             return Err(ParamsError::Slot { seconds: self.slot_seconds });
         }
         let (min_bidders, max_members) = (self.min_bidders, self.max_members);
-        if max_members > MAX_MEMBERS {
-            return Err(ParamsError::MaxMembers { max_members });
+        // A network's blocks are bounded, and the settlement of a round has to fit into one.
+        let bound = if self.timing.is_some() { MAX_NETWORK_MEMBERS } else { MAX_MEMBERS };
+        if max_members > bound {
+            return Err(ParamsError::MaxMembers { max_members, bound });
         }
         if min_bidders < 2 || min_bidders > max_members {
             return Err(ParamsError::MinBidders { min_bidders, max_members });
@@ -241,6 +248,11 @@ mod tests {
         assert!(matches!(with(|p| p.min_bidders = 11).check(4), Err(ParamsError::MinBidders { .. })));
         let many = with(|p| p.max_members = MAX_MEMBERS + 1);
         assert!(matches!(many.check(4), Err(ParamsError::MaxMembers { .. })));
+        let network = with(|p| {
+            p.max_members = MAX_NETWORK_MEMBERS + 1;
+            p.timing = Some(crate::timing::tests::timing());
+        });
+        assert!(matches!(network.check(4), Err(ParamsError::MaxMembers { bound: MAX_NETWORK_MEMBERS, .. })));
         let wide = with(|p| {
             p.bits = 32;
             p.max_members = MAX_MEMBERS;

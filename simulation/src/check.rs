@@ -100,7 +100,9 @@ fn session_faults(world: &World, story: &SessionStory) -> Vec<String> {
     let mut faults = Vec::new();
     for (number, fault) in &agreed.excluded {
         let index = usize::from(*number) - 1;
-        let false_one = world.plan.liar() == Some(index) || world.wiped_ms.contains_key(&index);
+        let false_one = world.plan.liar() == Some(index)
+            || world.wiped_ms.contains_key(&index)
+            || world.plan.forgets_ms(index).is_some_and(|forgets_ms| forgets_ms <= to_ms);
         let silent = matches!(
             fault,
             DealerFault::NoPackage | DealerFault::NoDelivery | DealerFault::Unanswered { .. }
@@ -154,9 +156,10 @@ fn fate(world: &World, round_id: u64, member: usize, client: &Client, end_ms: u6
     let over = closed_ms.is_some() || close_ms + END_MS < end_ms;
     let account = account(&world.market.members[member]);
     let is_in = |story: &RoundStory| {
-        story.bids.iter().any(|(bidder, digest)| {
-            *bidder == account && given.iter().any(|given| given.digest == *digest)
-        })
+        story
+            .bids
+            .iter()
+            .any(|(bidder, digest)| *bidder == account && given.iter().any(|given| given.digest == *digest))
     };
     if given.len() < ACKNOWLEDGEMENTS || !over || story.is_some_and(is_in) {
         return Fate::Fine;
@@ -165,6 +168,7 @@ fn fate(world: &World, round_id: u64, member: usize, client: &Client, end_ms: u6
     let promise = |given: &Acknowledgement| {
         let who = given.validator;
         world.plan.liar() != Some(who)
+            && world.plan.forgets_ms(who).is_none_or(|forgets_ms| forgets_ms > until_ms)
             && world.wiped_ms.get(&who).is_none_or(|wiped_ms| *wiped_ms <= given.at_ms)
             && world.plan.is_timely(given.at_ms, until_ms)
             && world.plan.is_up(who, given.at_ms, until_ms)
@@ -201,9 +205,10 @@ fn unnamed_share(world: &World, plan: &Plan) -> Option<String> {
         GossipFault::False { first: OfferRefusal::ShareFalse { fault, .. }, .. } => fault.validator == number,
         _ => false,
     };
-    let cleared = world.chronicle.rounds.values().any(|story| {
-        story.opened_ms >= plan.calm_ms() && matches!(story.end, Some((_, End::Settled(_))))
-    });
+    let cleared =
+        world.chronicle.rounds.values().any(|story| {
+            story.opened_ms >= plan.calm_ms() && matches!(story.end, Some((_, End::Settled(_))))
+        });
     let named = world.faults.iter().any(|(_, _, fault)| names(fault));
     (cleared && !named).then(|| format!("nobody has named validator {number} for its false shares"))
 }

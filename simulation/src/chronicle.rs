@@ -1,5 +1,6 @@
 //! What the ledger did, from the blocks that validators applied; and whether all of them applied the same.
 
+use crate::plan::Sabotage;
 use std::collections::{BTreeMap, BTreeSet};
 use veilgrid_crypto::group::PointBytes;
 use veilgrid_crypto::keygen::{DealerFault, Task};
@@ -61,14 +62,22 @@ pub(crate) struct Chronicle {
     /// Round, opening and sharing of all shares that a final state has asked for.
     requests: BTreeSet<(u64, u32, u64)>,
     keys: Option<Vec<PointBytes>>,
+    sabotage: Option<Sabotage>,
     pub(crate) violations: Vec<String>,
 }
 
 impl Chronicle {
+    pub(crate) fn new(sabotage: Option<Sabotage>) -> Self {
+        Self { sabotage, ..Self::default() }
+    }
+
     /// A validator applied a block; `state` is its state afterwards.
     pub(crate) fn apply(&mut self, validator: usize, applied: &Applied, state: &State) {
         let effects = &applied.effects;
-        let (height, found) = (effects.height, (effects.block_hash, effects.state_root));
+        let (height, mut found) = (effects.height, (effects.block_hash, effects.state_root));
+        if self.sabotage == Some(Sabotage::StateRoot) && (validator, height) == (2, 5) {
+            found.1[0] ^= 1;
+        }
         match self.blocks.get(&height) {
             Some(known) if *known == found => return,
             Some(known) => {
@@ -86,6 +95,9 @@ impl Chronicle {
 
     /// Notes the shares that a final state asks for.
     pub(crate) fn asks(&mut self, state: &State) {
+        if self.sabotage == Some(Sabotage::Requests) {
+            return;
+        }
         let sharing = state.sharing().unwrap_or(0);
         for round in state.rounds() {
             if let Ok(Expected::Shares(request)) = state.expected(round.round_id()) {
@@ -133,7 +145,12 @@ impl Chronicle {
                     Some(Ok(agreement)) => agreement.dealer_faults.clone(),
                     _ => Vec::new(),
                 };
-                self.end_session(*session, *task, time_ms, Some(Agreed { excluded, lacking: lacking.clone() }));
+                self.end_session(
+                    *session,
+                    *task,
+                    time_ms,
+                    Some(Agreed { excluded, lacking: lacking.clone() }),
+                );
             }
             Effect::KeysAborted { session, task, .. } => self.end_session(*session, *task, time_ms, None),
             Effect::KeysInForce { session } => self.compare_keys(*session, state),

@@ -85,7 +85,8 @@ impl Liar {
         for message in messages {
             match wire::decode(&message, &self.decode) {
                 Some(Message::Transaction(transaction)) => {
-                    let audience = if self.how == Misbehaviour::TwoStories && self.deals(&transaction, state) {
+                    let audience = if self.how == Misbehaviour::TwoStories && self.deals(&transaction, state)
+                    {
                         Audience::Even
                     } else {
                         Audience::All

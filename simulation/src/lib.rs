@@ -1,8 +1,55 @@
 //! A network of validators on a deterministic runtime: faults by seed, invariants after every run.
 //!
-//! One seed is one [`Plan`] and one run: four validators with the real engine, core, key holder, ledger and
-//! cryptography over a simulated network, three to five members that seal real bids. The same seed gives the same run to
-//! the bit. See [`run()`].
+//! One seed is one [`Plan`] and one run. The same seed gives the same run to the bit, so that
+//! `VEILGRID_SEED=n cargo test --release -p veilgrid-simulation -- --nocapture` replays what failed, with logs by
+//! `RUST_LOG`.
+//!
+//! # What is real
+//! Four validators: consensus, block order, epochs, catching up (`veilgrid-engine`); replica, pool, gossip, key holder,
+//! core (`veilgrid-roles`); keys that are generated and renewed over the ledger, sealed bids with their proofs, opening
+//! shares, the whole state machine. Three to five members bid in a market of four ticks and eight bits.
+//!
+//! # What is simulated
+//! Time and network (of the engine's runtime), disks ([`veilgrid_roles::core::MemoryJournal`] and a list for the intake's
+//! journal), members that hand a bid to validators until f + 1 have acknowledged it.
+//!
+//! # What goes wrong
+//! | fault | what has to hold all the same |
+//! |---|---|
+//! | slow, lossy links; partitions of one or two validators | no fork; progress once they are over |
+//! | a validator is killed, or its disk fails before or after a write | the same; it goes on from its disk |
+//! | it comes back without its engine's store, without its journal, without both | it catches up |
+//! | a double voter; invalid blocks of five kinds | none of its blocks is final, nothing refused is on the ledger |
+//! | a proposer that leaves bids out | what f + 1 have acknowledged is in the round |
+//! | false opening shares | skipped and named; the round clears |
+//! | two stories of one dealer; false deliveries to one, two or three; a silent dealer | one set of keys, the same everywhere; the dealer is named, honest ones are not |
+//! | members that seal two different bids | one of them counts |
+//!
+//! At most one validator (f of four) is faulty at a time; any number may be cut off.
+//!
+//! # What is checked
+//! One chain and one state root at each height; keys never change once they are there; every opened sum is on the path
+//! of the clearing of the plain orders, with its value, and the outcome is theirs; every share that an honest validator
+//! sends was asked for by a final state; every round ends cleared or void for its right reason; a bid that f + 1
+//! validators acknowledged is in its round; no honest validator is named for a false message or convicted as a dealer;
+//! false dealers and false shares are named; no alarm of a key holder; no engine stops by itself; a round that opens
+//! after the last fault clears within [`PROGRESS_MS`], and every eighth plan without a false validator runs until all
+//! hold shares again, within [`SHARES_MS`]. `tests/checks.rs` falsifies the records of runs and sees each check fail.
+//!
+//! # What is no failure
+//! - A round that is void at its deadline while validators are cut off or hold no shares.
+//! - An acknowledged bid that misses its round while the network is not timely: nothing else is promised
+//!   (`protocol-spec/threats.md`). Timely means that no link was slow, lossy or cut from three seconds before the
+//!   acknowledgement until the close. [`Report::missed_untimely`] counts them.
+//! - An honest dealer that is excluded as silent while it was down or could not be heard.
+//! - A validator that lost its engine's store votes again in views in which it has voted; its peers refuse it for a
+//!   minute. It counts as faulty from its start on.
+//! - Secrets are only lost while all others hold shares: two of four validators without shares are more than f.
+//!
+//! # What is not covered
+//! Processes, files and HTTP (the node's tests), real connections (the engine's loopback tests), other sizes than four
+//! validators, changes of validators, clocks that differ, more than one message story at a time (a validator that is
+//! false in several ways), floods, pruning, the aggregator's relay, and members' decryption of their fills.
 
 mod check;
 mod chronicle;
@@ -12,10 +59,12 @@ mod liar;
 mod market;
 mod plan;
 mod run;
+mod sabotage;
+mod seed;
 mod validator;
 mod wire;
 mod world;
 
 pub use market::VALIDATORS;
-pub use plan::{InvalidBlock, Kept, Misbehaviour, Plan, Step};
+pub use plan::{InvalidBlock, Kept, Misbehaviour, Plan, Sabotage, Step};
 pub use run::{Broken, PROGRESS_MS, Report, SHARES_MS, run};

@@ -1,14 +1,9 @@
 //! What goes wrong in a run, all of it decided by the seed.
 
-use crate::dice::Dice;
-use crate::market::VALIDATORS;
 use std::fmt;
 use veilgrid_engine::simulation::{Fault, Link};
 use veilgrid_roles::core::Failure;
 
-/// Faults begin and end within so long, in simulated milliseconds: keys are generated in the first seconds, two rounds
-/// open after them.
-const WINDOW_MS: u64 = 13_000;
 /// After the end of a disturbance validators have to find each other, and what was lost is sent again.
 const AFTERMATH_MS: u64 = 3_000;
 /// A link is timely when its messages take no longer on average, in milliseconds.
@@ -85,6 +80,29 @@ pub enum Step {
     Restart(usize, Kept),
 }
 
+/// Something in the record of a run is falsified, so that the check that guards it has to find that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sabotage {
+    /// One validator's state root at one height.
+    StateRoot,
+    /// What the states have asked for is not noted.
+    Requests,
+    /// Plain orders that are not those in the bids.
+    PlainOrders,
+    /// A bid that was acknowledged is not in its round.
+    Bid,
+    /// A cleared round is called void.
+    Void,
+    /// A round has no end.
+    NoEnd,
+    /// An honest validator is blamed for a message.
+    Blame,
+    /// An honest dealer is convicted.
+    Conviction,
+    /// Nobody is named for anything.
+    Silence,
+}
+
 /// A run: the same plan gives the same run.
 #[derive(Clone)]
 pub struct Plan {
@@ -98,24 +116,11 @@ pub struct Plan {
     pub false_validator: Option<(usize, Misbehaviour)>,
     /// What happens, with its time in simulated milliseconds, in order of time.
     pub steps: Vec<(u64, Step)>,
+    /// Never in the plan of a seed: for tests of the checks.
+    pub sabotage: Option<Sabotage>,
 }
 
 impl Plan {
-    /// The plan of a seed: either one validator is false all the time, or validators are down one after another. The
-    /// network is disturbed in either case, or not at all.
-    pub fn of(seed: u64) -> Self {
-        let mut dice = Dice::new(seed, 0);
-        let link = Link { latency_ms: dice.within(5..40), jitter_ms: dice.within(0..10), loss_percent: 0 };
-        let members = 3 + dice.index(3);
-        let mut steps = disturbances(&mut dice, link);
-        let false_validator = dice.chance(50).then(|| (dice.index(VALIDATORS), misbehaviour(&mut dice)));
-        if false_validator.is_none() {
-            steps.extend(outages(&mut dice));
-        }
-        steps.sort_by_key(|(at_ms, _)| *at_ms);
-        Self { seed, members, link, false_validator, steps }
-    }
-
     /// The time after which nothing happens any more.
     pub fn calm_ms(&self) -> u64 {
         self.steps.last().map_or(0, |(at_ms, _)| *at_ms)
@@ -141,29 +146,24 @@ impl Plan {
 
     /// Whether all links are timely and whole from one time to another, and were so for a while before.
     pub(crate) fn is_timely(&self, from_ms: u64, to_ms: u64) -> bool {
-        let mut slow_since = None;
-        let mut cut_since = None;
-        let hits = |since: Option<u64>, until_ms: u64| {
-            since.is_some_and(|since| since <= to_ms && until_ms + AFTERMATH_MS >= from_ms)
-        };
+        let (mut slow_from_ms, mut cut_from_ms) = (None, None);
+        let mut disturbed = Vec::new();
         for (at_ms, step) in &self.steps {
-            match step {
-                Step::Links(link) if is_timely(link) => {
-                    if hits(slow_since.take(), *at_ms) {
-                        return false;
-                    }
-                }
-                Step::Links(_) => slow_since = slow_since.or(Some(*at_ms)),
-                Step::Partition(_) => cut_since = cut_since.or(Some(*at_ms)),
-                Step::Heal => {
-                    if hits(cut_since.take(), *at_ms) {
-                        return false;
-                    }
-                }
-                _ => {}
+            let (open, begins) = match step {
+                Step::Links(link) => (&mut slow_from_ms, !is_timely(link)),
+                Step::Partition(_) => (&mut cut_from_ms, true),
+                Step::Heal => (&mut cut_from_ms, false),
+                _ => continue,
+            };
+            if begins {
+                *open = open.or(Some(*at_ms));
+            } else {
+                disturbed.extend(open.take().map(|began_ms| (began_ms, at_ms + AFTERMATH_MS)));
             }
         }
-        !hits(slow_since, u64::MAX - AFTERMATH_MS) && !hits(cut_since, u64::MAX - AFTERMATH_MS)
+        disturbed
+            .extend([slow_from_ms, cut_from_ms].into_iter().flatten().map(|began_ms| (began_ms, u64::MAX)));
+        disturbed.into_iter().all(|(began_ms, over_ms)| over_ms < from_ms || began_ms > to_ms)
     }
 
     /// Whether a validator is up from one time to another and was so for a while before. A failing disk counts as
@@ -187,6 +187,13 @@ impl Plan {
         down_since.is_none_or(|since| since > to_ms)
     }
 
+    /// When a validator starts without the votes that it has cast. Its peers see it vote again and refuse its
+    /// connections for a minute: it counts as faulty from then on.
+    pub(crate) fn forgets_ms(&self, index: usize) -> Option<u64> {
+        let forgets = |step: &Step| matches!(step, Step::Restart(who, Kept::NotTheEngineStore | Kept::Nothing) if *who == index);
+        self.steps.iter().find(|(_, step)| forgets(step)).map(|(at_ms, _)| *at_ms)
+    }
+
     /// What the engine's simulation does; the rest is done above it.
     pub(crate) fn engine_faults(&self) -> Vec<(u64, Fault)> {
         let fault = |step: &Step| match step {
@@ -208,92 +215,12 @@ fn is_timely(link: &Link) -> bool {
     link.loss_percent == 0 && link.latency_ms <= TIMELY_MS
 }
 
-/// Slow and lossy links, and partitions, one after another.
-fn disturbances(dice: &mut Dice, link: Link) -> Vec<(u64, Step)> {
-    let mut steps = Vec::new();
-    let mut at_ms = 0;
-    for _ in 0..dice.below(4) {
-        at_ms += dice.within(200..4_000);
-        let until_ms = at_ms + dice.within(300..4_000);
-        if until_ms > WINDOW_MS {
-            break;
-        }
-        if dice.chance(50) {
-            let order = dice.order(VALIDATORS);
-            let island = order[..1 + dice.index(2)].to_vec();
-            steps.extend([(at_ms, Step::Partition(island)), (until_ms, Step::Heal)]);
-        } else {
-            let bad = Link {
-                latency_ms: dice.within(20..250),
-                jitter_ms: dice.within(0..100),
-                loss_percent: dice.below(30) as u8,
-            };
-            steps.extend([(at_ms, Step::Links(bad)), (until_ms, Step::Links(link))]);
-        }
-        at_ms = until_ms;
-    }
-    steps
-}
-
-/// Validators that are down, one at a time. What was lost for good is lost at the end: a validator without votes or
-/// secrets counts as faulty until it has caught up and has shares again.
-fn outages(dice: &mut Dice) -> Vec<(u64, Step)> {
-    let mut steps = Vec::new();
-    let mut at_ms = dice.within(0..2_000);
-    for _ in 0..dice.below(4) {
-        at_ms += dice.within(300..4_000);
-        let until_ms = at_ms + dice.within(300..4_000);
-        if until_ms > WINDOW_MS {
-            break;
-        }
-        let who = dice.index(VALIDATORS);
-        steps.push((at_ms, if dice.chance(40) { failing_disk(dice, who) } else { Step::Crash(who) }));
-        let kept = match dice.below(10) {
-            0 => Kept::NotTheEngineStore,
-            1 => Kept::TheEngineStore,
-            2 => Kept::Nothing,
-            _ => Kept::All,
-        };
-        steps.push((until_ms, Step::Restart(who, kept)));
-        if kept != Kept::All {
-            break;
-        }
-        at_ms = until_ms;
-    }
-    steps
-}
-
-fn failing_disk(dice: &mut Dice, who: usize) -> Step {
-    let failure = if dice.chance(50) { Failure::Before } else { Failure::After };
-    Step::DiskFails(who, dice.below(6), failure)
-}
-
-fn misbehaviour(dice: &mut Dice) -> Misbehaviour {
-    match dice.below(8) {
-        0 => Misbehaviour::DoubleVoter,
-        1 | 2 => Misbehaviour::InvalidBlocks(match dice.below(5) {
-            0 => InvalidBlock::WrongRoot,
-            1 => InvalidBlock::RefusedTransaction,
-            2 => InvalidBlock::BadShare,
-            3 => InvalidBlock::FromTheFuture,
-            _ => InvalidBlock::DueLeftOut,
-        }),
-        3 => Misbehaviour::Censor,
-        4 => Misbehaviour::FalseShares,
-        5 => Misbehaviour::TwoStories,
-        6 => {
-            let mut victims: Vec<u16> =
-                dice.order(VALIDATORS).into_iter().take(1 + dice.index(3)).map(|i| i as u16 + 1).collect();
-            victims.sort_unstable();
-            Misbehaviour::TamperedDelivery(victims)
-        }
-        _ => Misbehaviour::SilentDealer,
-    }
-}
-
 impl fmt::Debug for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "seed {}: {} members, {:?}", self.seed, self.members, self.link)?;
+        if let Some(sabotage) = self.sabotage {
+            writeln!(f, "  afterwards the record is falsified: {sabotage:?}")?;
+        }
         if let Some((index, how)) = &self.false_validator {
             writeln!(f, "  always     validator {index} (number {}) is false: {how:?}", index + 1)?;
         }

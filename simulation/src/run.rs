@@ -4,6 +4,7 @@ use crate::check::{Counts, check};
 use crate::chronicle::End;
 use crate::market::{TIMING, VALIDATORS};
 use crate::plan::{Plan, Step};
+use crate::sabotage::falsify;
 use crate::validator::Validator;
 use crate::world::{MAX_BLOCK_BYTES, Shared, World};
 use std::fmt;
@@ -93,7 +94,8 @@ pub fn run(plan: &Plan) -> Result<Report, Box<Broken>> {
             world.is_well(until_shares)
         },
     );
-    let world = world.lock();
+    let mut world = world.lock();
+    falsify(&mut world);
     let mut counts = Counts::default();
     let mut violations = check(&world, outcome.elapsed_ms, &mut counts);
     violations.extend(engine_faults(plan, &outcome));

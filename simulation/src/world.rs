@@ -50,7 +50,8 @@ pub(crate) struct World {
     /// Number of the life and the core of each validator that is up.
     running: Vec<Option<(u64, Arc<Mutex<Core>>)>>,
     lives: Vec<u64>,
-    disk_failures: VecDeque<(u64, usize, u64, Failure)>,
+    /// Time, validator, its life, writes until then, manner.
+    disk_failures: VecDeque<(u64, usize, u64, u64, Failure)>,
     restarts: Vec<VecDeque<Kept>>,
 }
 
@@ -61,10 +62,16 @@ pub(crate) struct Shared(Arc<Mutex<World>>);
 impl Shared {
     pub(crate) fn new(plan: &Plan) -> Self {
         let market = Arc::new(Market::new(plan.seed, plan.members));
+        let mut lives = [1; VALIDATORS];
         let failures = plan.steps.iter().filter_map(|(at_ms, step)| match step {
-            Step::DiskFails(who, writes, failure) => Some((*at_ms, *who, *writes, *failure)),
+            Step::DiskFails(who, writes, failure) => Some((*at_ms, *who, lives[*who], *writes, *failure)),
+            Step::Restart(who, _) => {
+                lives[*who] += 1;
+                None
+            }
             _ => None,
         });
+        let disk_failures = failures.collect();
         let restarts = |index| {
             let of = plan.steps.iter().filter_map(move |(_, step)| match step {
                 Step::Restart(who, kept) if *who == index => Some(*kept),
@@ -74,7 +81,7 @@ impl Shared {
         };
         Self(Arc::new(Mutex::new(World {
             market,
-            chronicle: Chronicle::default(),
+            chronicle: Chronicle::new(plan.sabotage),
             clients: Clients::new(plan.seed),
             faults: Vec::new(),
             notices: Vec::new(),
@@ -85,7 +92,7 @@ impl Shared {
             disks: (0..VALIDATORS).map(|_| Disk::default()).collect(),
             running: vec![None; VALIDATORS],
             lives: vec![0; VALIDATORS],
-            disk_failures: failures.collect(),
+            disk_failures,
             restarts: (0..VALIDATORS).map(restarts).collect(),
             plan: plan.clone(),
         })))
@@ -161,11 +168,14 @@ impl World {
             return;
         }
         self.now_ms = now_ms;
-        while let Some((_, who, writes, failure)) =
+        while let Some((_, who, life, writes, failure)) =
             self.disk_failures.front().copied().filter(|(at_ms, ..)| *at_ms <= now_ms)
         {
             self.disk_failures.pop_front();
-            self.disks[who].journal.fail_after(writes, failure);
+            // Without a quorum nobody may have asked what time it is until the validator was started again.
+            if self.lives[who] == life {
+                self.disks[who].journal.fail_after(writes, failure);
+            }
         }
         self.clients.enter(&self.plan, &self.market, now_ms);
         for attempt in self.clients.attempts(now_ms) {

@@ -1,6 +1,8 @@
 //! Seeds of the simulation. `VEILGRID_SEED` replays one, `VEILGRID_SEEDS` and `VEILGRID_FIRST_SEED` choose how many
 //! `seeds` runs and from which on. A replay logs what `RUST_LOG` asks for.
 
+#![allow(clippy::disallowed_types, reason = "progress is shown in real time; the runs have their own")]
+
 use std::env;
 use std::panic::catch_unwind;
 use std::sync::Mutex;
@@ -117,7 +119,10 @@ fn seeds() {
 #[test]
 fn one_seed_by_its_number() {
     let Some(seed) = number("VEILGRID_SEED") else { return };
-    tracing_subscriber::fmt().with_env_filter(EnvFilter::from_default_env()).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
     eprintln!("{:?}", Plan::of(seed));
     let start = Instant::now();
     match outcome(seed) {

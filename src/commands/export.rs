@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::output;
 use std::path::Path;
 use veilgrid_ledger::state::State;
-use veilgrid_ledger::verdicts::VerifyAll;
+use veilgrid_node::validator::state_of;
 use veilgrid_store::{Existing, Store};
 
 /// What a store's directory holds from its first moment on; opening any other directory would begin a store in it.
@@ -17,8 +17,7 @@ const STORE_FILE: &str = "db";
 /// No store, a store that is in use, damaged or without a block, a ledger file that exists or can't be written.
 pub fn run(args: &ExportArgs) -> Result<(), Failure> {
     if !args.store.join(STORE_FILE).exists() {
-        let text =
-            "no validator's store is here; the demo keeps them as DIR/validators/validator-1 and so on";
+        let text = "no validator's store is here; a validator keeps it in DATA_DIR/ledger, the demo in DIR/validators/validator-1 and so on";
         return Err(Failure::file(&args.store, text));
     }
     if args.ledger.exists() {
@@ -36,10 +35,7 @@ pub fn run(args: &ExportArgs) -> Result<(), Failure> {
 /// As [`run`].
 pub fn export_store(dir: &Path, ledger: &Path) -> Result<State, Failure> {
     let store = Store::open(dir).map_err(Failure::input)?;
-    let state = store
-        .replay(&mut VerifyAll, |_| {})
-        .map_err(Failure::input)?
-        .ok_or_else(|| Failure::file(dir, "the store holds no block"))?;
+    let state = state_of(&store, dir).map_err(Failure::input)?;
     store.export(ledger, &state, Existing::Keep).map_err(Failure::input)?;
     Ok(state)
 }

@@ -148,6 +148,11 @@ impl Network {
         String::from_utf8_lossy(&std::fs::read(self.log_path(name)).unwrap_or_default()).into_owned()
     }
 
+    /// Begins a log anew.
+    pub fn forget_log(&self, name: &str) {
+        std::fs::remove_file(self.log_path(name)).expect("removed");
+    }
+
     /// The command that runs a process; it stops when its standard input closes.
     fn arguments(&self, name: &str) -> [String; 4] {
         let kind = name.split('-').next().expect("a name");
@@ -212,6 +217,13 @@ impl Network {
                 self.fail(&format!("{name} still runs after {seconds} s"))
             }
         }
+    }
+
+    /// How a process has ended by itself, if it has.
+    pub fn has_ended(&mut self, name: &str) -> Option<ExitStatus> {
+        let status = self.running.get_mut(name).expect("it was started").try_wait().expect("a child")?;
+        self.running.remove(name);
+        Some(status)
     }
 
     fn take(&mut self, name: &str) -> Child {

@@ -1,1 +1,120 @@
-//! To be.
+//! Validators that have lost their files, or find them damaged.
+
+use crate::checks::files;
+use crate::harness::{Network, Plan};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+#[test]
+fn a_validator_without_its_data_catches_up() {
+    let mut network = Network::start_all("lost-data", Plan::default());
+    network.wait_for_keys(60);
+    let first = network.wait_for_bidding(0);
+    network.wait_for_clearing(first);
+    network.kill("validator-4");
+    std::fs::remove_dir_all(network.home("validator-4").join("data")).expect("removed");
+    network.start("validator-4");
+    catch_up(&mut network, "validator-4");
+    network.agree();
+    let next = network.wait_for_bidding(first);
+    network.wait_for_clearing(next);
+    network.agree();
+    network.stop("validator-4");
+    let report = network.audit(4);
+    assert_eq!(report["rounds_settled"], 2, "{report}");
+    network.promises_kept(&report, next);
+    network.finish();
+}
+
+#[test]
+fn a_damaged_store_is_rebuilt_or_refused_and_the_others_go_on() {
+    let mut network = Network::start_all("damage", Plan::default());
+    network.wait_for_keys(60);
+    let first = network.wait_for_bidding(0);
+    network.wait_for_clearing(first);
+    let faults: [(&str, fn(&Path) -> PathBuf, fn(&Path)); 5] = [
+        ("a bit of a block is flipped", largest_body, flip),
+        ("a block is cut", largest_body, cut),
+        ("a bit of the database is flipped", database, flip),
+        ("the database is cut", database, cut),
+        ("what was acknowledged is cut", acknowledged, cut),
+    ];
+    for (what, file, damage) in faults {
+        network.kill("validator-3");
+        let store = network.home("validator-3").join("data/ledger");
+        damage(&file(&store));
+        network.start("validator-3");
+        if let Some(ended) = rebuilt_or_ended(&mut network, "validator-3") {
+            println!("{what}: it ends with {ended}");
+            std::fs::remove_dir_all(&store).expect("removed, as the message says");
+            network.start("validator-3");
+        } else {
+            println!("{what}: it goes on");
+        }
+        catch_up(&mut network, "validator-3");
+    }
+    network.agree();
+    let next = network.wait_for_bidding(first);
+    network.wait_for_clearing(next);
+    network.agree();
+    network.stop("validator-3");
+    network.promises_kept(&network.audit(3), next);
+    network.finish();
+}
+
+/// Waits until a validator has what the others had when this began.
+fn catch_up(network: &mut Network, name: &str) {
+    let height = network.height("validator-1").expect("it runs");
+    network.wait_for(&format!("{name} at height {height}"), 60, |network| {
+        network.height(name).filter(|reached| *reached >= height)
+    });
+}
+
+/// How a validator ended that refuses its store, with its message; none when it serves.
+fn rebuilt_or_ended(network: &mut Network, name: &str) -> Option<String> {
+    let before = network.log(name).len();
+    let end = Instant::now() + Duration::from_secs(30);
+    while Instant::now() < end {
+        if network.status(name).is_some() {
+            return None;
+        }
+        if let Some(status) = network.has_ended(name) {
+            assert!(!status.success(), "{name} ends as if all were well");
+            let log = network.log(name).split_off(before);
+            let message = log.lines().find(|line| line.starts_with("veilgrid:")).map(str::to_owned);
+            return Some(
+                message.unwrap_or_else(|| network.fail(&format!("{name} does not say why it ends: {log}"))),
+            );
+        }
+        std::thread::sleep(crate::harness::LOOK);
+    }
+    network.fail(&format!("{name} neither serves nor ends"))
+}
+
+fn largest_body(store: &Path) -> PathBuf {
+    let bodies = files(&store.join("bodies"));
+    let length = |path: &PathBuf| std::fs::metadata(path).expect("a file").len();
+    bodies.into_iter().max_by_key(length).expect("a body")
+}
+
+fn database(store: &Path) -> PathBuf {
+    store.join("db")
+}
+
+fn acknowledged(store: &Path) -> PathBuf {
+    store.join("acknowledged")
+}
+
+/// The first bit of the byte in the middle of what is not zero.
+fn flip(path: &Path) {
+    let mut bytes = std::fs::read(path).expect("read");
+    let used = bytes.iter().rposition(|byte| *byte != 0).expect("not empty");
+    bytes[used / 2] ^= 1;
+    std::fs::write(path, bytes).expect("written");
+}
+
+fn cut(path: &Path) {
+    let bytes = std::fs::read(path).expect("read");
+    let used = bytes.iter().rposition(|byte| *byte != 0).expect("not empty");
+    std::fs::write(path, &bytes[..used / 2]).expect("written");
+}

@@ -7,6 +7,7 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use veilgrid_crypto::group::PointBytes;
 use veilgrid_crypto::receipt::Receipt;
+use veilgrid_crypto::schnorr::VerifyingKey;
 
 /// What a ledger says about a receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -25,7 +26,8 @@ pub enum ReceiptVerdict {
     Missing,
     /// The round holds another bid of the account: no censorship of the account, but a receipt that was not kept.
     OtherBid,
-    /// The receipt is for another ledger or not signed by this ledger's aggregator: it proves nothing.
+    /// The receipt is for another ledger, or signed neither by this ledger's aggregator nor by a validator: it proves
+    /// nothing.
     Worthless,
 }
 
@@ -117,7 +119,8 @@ impl ReceiptCheck {
     fn verdict(&self, state: &State, receipt: &Receipt) -> ReceiptVerdict {
         let community = state.community();
         let ours = receipt.ledger_id == community.ledger_id();
-        if !ours || receipt.verify(community.receipt_key()).is_err() {
+        let by_aggregator = || receipt.verify(community.receipt_key()).is_ok();
+        if !ours || !(by_aggregator() || signed_by_a_validator(state, receipt)) {
             return ReceiptVerdict::Worthless;
         }
         let by_digest = self.pruned.get(&(receipt.round_id, receipt.bid_digest)) == Some(&true);
@@ -134,4 +137,11 @@ impl ReceiptCheck {
             None => ReceiptVerdict::RoundUnknown,
         }
     }
+}
+
+/// Validators of a network take bids too, and sign receipts with their signing keys.
+fn signed_by_a_validator(state: &State, receipt: &Receipt) -> bool {
+    state.rosters().flat_map(|roster| &roster.validators).any(|entry| {
+        VerifyingKey::from_bytes(&entry.signing_key).is_ok_and(|key| receipt.verify(&key).is_ok())
+    })
 }

@@ -176,7 +176,9 @@ pub enum WriteError {
         bytes: usize,
     },
     /// A checkpoint comes twice, in another place than before block 1, or with an impossible length.
-    #[error("checkpoint {bytes} bytes long after {position} blocks: a file takes one of some bytes before block 1")]
+    #[error(
+        "checkpoint {bytes} bytes long after {position} blocks: a file takes one of some bytes before block 1"
+    )]
     Checkpoint {
         /// Blocks before it.
         position: u64,

@@ -35,6 +35,13 @@ impl State {
         self.network()?.rosters.last().map(|(from, _)| *from)
     }
 
+    /// All sets of validators that were ever in force, oldest first; none on a ledger that one process extends.
+    pub fn rosters(&self) -> impl Iterator<Item = &Roster> {
+        self.network()
+            .into_iter()
+            .flat_map(|network| network.rosters.iter().map(|(_, roster)| roster.as_ref()))
+    }
+
     /// The epoch of the last block; 0 on a ledger without epochs.
     pub fn epoch(&self) -> u64 {
         self.timing().map_or(0, |timing| timing.epoch_of(self.height))

@@ -221,6 +221,9 @@ async fn relay_all(
     answers
 }
 
+/// Bids of a write to the journal: those of the largest grid are 300 KB each, and a write has a bound.
+const ENTRIES_A_WRITE: usize = 64;
+
 /// Writes bids and receipts down; they are on disk when it returns.
 fn record(journal: &Mutex<IntakeJournal>, admitted: &[Admitted]) -> Result<(), KeepError> {
     let entries: Vec<IntakeEntry> = admitted
@@ -228,7 +231,10 @@ fn record(journal: &Mutex<IntakeJournal>, admitted: &[Admitted]) -> Result<(), K
         .map(|one| IntakeEntry { bid: one.bid.to_bytes(), receipt: one.receipt.to_bytes() })
         .collect();
     let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
-    journal.record(&entries).map_err(|error| KeepError::NotDurable { why: error.to_string() })
+    for entries in entries.chunks(ENTRIES_A_WRITE) {
+        journal.record(entries).map_err(|error| KeepError::NotDurable { why: error.to_string() })?;
+    }
+    Ok(())
 }
 
 impl Actor for Forwarder {

@@ -29,7 +29,7 @@ pub struct ValidatorConfig {
     /// A file with the passphrase; absent: the environment or the terminal is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passphrase_file: Option<PathBuf>,
-    /// HTTP addresses of the other validators: for catching up, relaying and comparing clocks.
+    /// HTTP addresses of the other validators, whose clocks are compared with this machine's.
     #[serde(default)]
     pub validator_urls: Vec<String>,
     /// What is logged: a level or a filter.
@@ -118,8 +118,7 @@ macro_rules! keys {
     ($($key:literal),* $(,)?) => {
         &[
             "data_dir", "genesis", "genesis_hash", "key_file", "passphrase_file", "validator_urls", "log",
-            "limits.connections", "limits.request_bytes", "limits.requests_per_minute", "limits.waiting_bids",
-            "limits.answer_bytes", "limits.request_timeout_ms",
+            "limits.connections", "limits.requests_per_minute", "limits.request_timeout_ms",
             "checks.min_free_mib", "checks.warn_skew_ms", "checks.max_skew_ms",
             $($key),*
         ]

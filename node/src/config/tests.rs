@@ -73,7 +73,7 @@ fn flags_are_above_the_environment_and_that_above_the_file() {
     assert_eq!(config.limits.connections, 20, "the environment");
     assert_eq!(config.validator_urls, ["http://a.example:1", "https://b.example:2"]);
     assert_eq!(config.p2p.listen.port(), 7101, "the file");
-    assert_eq!(config.limits.waiting_bids, LimitsConfig::default().waiting_bids, "the default");
+    assert_eq!(config.limits.request_timeout_ms, LimitsConfig::default().request_timeout_ms, "the default");
     assert_eq!(config.log, "info");
     assert!(
         world

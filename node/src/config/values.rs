@@ -236,28 +236,15 @@ pub struct RetentionConfig {
 pub struct LimitsConfig {
     /// Connections that are open at once.
     pub connections: u32,
-    /// Bytes of a request's body.
-    pub request_bytes: u64,
     /// Requests a minute from one address; 0: as many as come.
     pub requests_per_minute: u32,
-    /// Bids that wait for a block.
-    pub waiting_bids: u32,
-    /// Bytes of one answer with blocks.
-    pub answer_bytes: u64,
     /// Milliseconds until a request to another process is given up.
     pub request_timeout_ms: u64,
 }
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self {
-            connections: 1024,
-            request_bytes: 8 << 20,
-            requests_per_minute: 6000,
-            waiting_bids: 20_000,
-            answer_bytes: 32 << 20,
-            request_timeout_ms: 10_000,
-        }
+        Self { connections: 1024, requests_per_minute: 6000, request_timeout_ms: 10_000 }
     }
 }
 
@@ -265,9 +252,6 @@ impl LimitsConfig {
     pub(super) fn check(&self) -> Result<(), Fault> {
         let zero = [
             ("limits.connections", u64::from(self.connections)),
-            ("limits.request_bytes", self.request_bytes),
-            ("limits.waiting_bids", u64::from(self.waiting_bids)),
-            ("limits.answer_bytes", self.answer_bytes),
             ("limits.request_timeout_ms", self.request_timeout_ms),
         ];
         match zero.iter().find(|(_, value)| *value == 0) {

@@ -49,6 +49,8 @@ pub struct StatusReport {
     pub role: &'static str,
     /// A validator's number, from 1.
     pub index: Option<u16>,
+    /// Whether a validator holds shares of the keys in force; absent before there are keys, and for others.
+    pub holds_shares: Option<bool>,
     /// Bids that wait for a block.
     pub pool_bids: u64,
     /// Other transactions that wait for a block.

@@ -14,6 +14,9 @@ use veilgrid_store::{IntakeEntry, IntakeJournal};
 /// Batches that may wait; the intake has one under way at a time.
 const MAILBOX: usize = 16;
 
+/// Bids of a write to the journal: those of the largest grid are 300 KB each, and a write has a bound.
+const ENTRIES_A_WRITE: usize = 64;
+
 /// Journals and pools. It blocks on the disk, so it has a thread of its own.
 pub(super) struct KeeperActor {
     journal: IntakeJournal,
@@ -34,7 +37,9 @@ impl KeeperActor {
             .collect();
         let not_durable =
             |error: veilgrid_store::IntakeError| KeepError::NotDurable { why: error.to_string() };
-        self.journal.record(&entries).map_err(not_durable)?;
+        for entries in entries.chunks(ENTRIES_A_WRITE) {
+            self.journal.record(entries).map_err(not_durable)?;
+        }
         let bids = admitted.into_iter().filter(|one| !one.on_ledger).map(|one| one.bid);
         pool(&self.application, bids)
     }

@@ -103,28 +103,47 @@ pub(super) fn open(path: &Path, genesis: &Block) -> Result<(Store, State), Ledge
         Some(_) => return Err(LedgerError::OtherLedger { path: path.to_path_buf() }),
     }
     let state = replay(&store, path, genesis)?;
+    if state.roster().is_none() {
+        return Err(LedgerError::NotANetwork);
+    }
     Ok((store, state))
+}
+
+/// The state after a store's last block, with every check that is still possible: a pruned ledger is replayed past its
+/// pruned blocks by its checkpoint.
+///
+/// # Errors
+/// A stored block that breaks a rule, pruned blocks that lead nowhere, and what reading the store can give.
+pub fn state_of(store: &Store, path: &Path) -> Result<State, LedgerError> {
+    match store.block(0)? {
+        Some(genesis) => replay(store, path, &genesis),
+        None => Err(StoreError::Empty { path: path.to_path_buf() }.into()),
+    }
 }
 
 fn replay(store: &Store, path: &Path, genesis: &Block) -> Result<State, LedgerError> {
     let mut state = State::from_genesis_block(genesis).map_err(LedgerError::Genesis)?;
-    if state.roster().is_none() {
-        return Err(LedgerError::NotANetwork);
-    }
     let pruned = |why: String| LedgerError::Pruned { path: path.to_path_buf(), why };
     let last = store.tip().map_or(0, |tip| tip.height);
     let mut progress = Progress::new(last);
     let mut first = 1;
-    if store.pruned_up_to().is_some() {
-        let bytes = store.checkpoint()?.ok_or_else(|| pruned("it has no checkpoint".to_owned()))?;
-        let checkpoint = Checkpoint::from_bytes(&bytes).map_err(|error| pruned(error.to_string()))?;
+    let checkpoint = store.checkpoint()?.map(|bytes| Checkpoint::from_bytes(&bytes)).transpose();
+    let checkpoint = checkpoint.map_err(|error| pruned(error.to_string()))?;
+    // After damage the store may end below its checkpoint; if what is left is whole it needs none.
+    if let Some(checkpoint) = checkpoint.filter(|checkpoint| checkpoint.height <= last) {
         first = checkpoint.height.saturating_add(1);
         let skeleton = Skeleton::new(state, Some(checkpoint)).map_err(|fault| pruned(fault.to_string()))?;
         state = past_pruned(store, skeleton, first, &mut progress, &pruned)?;
     }
     let verdicts: &mut dyn BidVerdicts = &mut VerifyAll;
     for height in first..=last {
-        let Some(block) = store.block(height)? else { break };
+        let block = match store.block(height) {
+            Err(StoreError::Pruned { .. }) => {
+                return Err(pruned(format!("block {height} has no bids any more")));
+            }
+            block => block?,
+        };
+        let Some(block) = block else { break };
         state.apply_block(&block, verdicts).map_err(StoreError::Rule)?;
         progress.at(height);
     }

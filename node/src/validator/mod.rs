@@ -23,5 +23,5 @@ mod retention;
 mod run;
 mod submit;
 
-pub use ledger::LedgerError;
+pub use ledger::{LedgerError, state_of};
 pub use run::run;

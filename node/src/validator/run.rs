@@ -4,7 +4,7 @@ use super::application::{Core, NodeApplication};
 use super::journal::{FileJournal, SharedStore};
 use super::keeper::{Forget, KeeperActor, pool};
 use super::ledger;
-use super::retention::Retention;
+use super::retention::{Due, Retention};
 use super::submit::SubmitActor;
 use crate::checks::wall_clock_unix_ms;
 use crate::client::Client;
@@ -30,15 +30,21 @@ use veilgrid_engine::{EngineConfig, EngineHandle, StartingPoint, Timing};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::state::State;
 use veilgrid_roles::intake::{Admitted, Intake};
-use veilgrid_roles::keyholder::KeyHolder;
+use veilgrid_roles::keyholder::{Holding, KeyHolder};
 use veilgrid_roles::replica::Limits;
-use veilgrid_store::IntakeJournal;
+use veilgrid_store::{IntakeJournal, StoreError};
 
 /// How often the process looks whether its engine still runs.
 const ENGINE_CHECK: Duration = Duration::from_millis(500);
 
 /// Blocks from the tip down among which a certificate is looked for: all but a few have their own.
 const CERTIFICATES_SEARCHED: u64 = 1_024;
+
+/// Most bytes of bids in the pool.
+const MOST_POOL_BYTES: usize = 1 << 30;
+
+/// Blocks that are pruned while the store waits.
+const BLOCKS_PRUNED_AT_ONCE: u64 = 64;
 
 /// Runs a validator until it is asked to stop, or until it can't go on.
 ///
@@ -136,12 +142,21 @@ impl Validator {
                 .map_err(|error| NodeError::start(secrets_path.display(), error))?,
         };
         let journal = FileJournal::new(self.store.clone(), vault, secrets_path);
-        Core::new(self.genesis.clone(), state, holder, journal, OsRng, self.limits())
+        let limits = self.limits_of(&state);
+        Core::new(self.genesis.clone(), state, holder, journal, OsRng, limits)
             .map_err(|error| NodeError::start("the validator", error))
     }
 
     fn limits(&self) -> Limits {
         Limits::default()
+    }
+
+    /// The same with room in the pool for a bid of every member, twice.
+    fn limits_of(&self, state: &State) -> Limits {
+        let limits = self.limits();
+        let members = state.community().genesis().draft.members.len();
+        let twice = members.saturating_mul(state.community().bid_shape().bid_bytes()).saturating_mul(2);
+        Limits { pool_bytes: twice.clamp(limits.pool_bytes, MOST_POOL_BYTES), ..limits }
     }
 
     fn intake(
@@ -229,6 +244,11 @@ impl Validator {
             StatusReport {
                 role: "validator",
                 index,
+                holds_shares: match core.holding() {
+                    Holding::Holds { .. } => Some(true),
+                    Holding::Missing { .. } => Some(false),
+                    Holding::NoValidator | Holding::NoKeys => None,
+                },
                 pool_bids: summary.bids as u64,
                 pool_transactions: (summary.shares + summary.key_events + summary.roster_changes) as u64,
                 trouble: core.stopped().map(str::to_owned),
@@ -274,20 +294,13 @@ impl Validator {
         }
     }
 
-    async fn prune(&self, parts: &Parts, due: super::retention::Due, state: State) -> Result<(), NodeError> {
+    async fn prune(&self, parts: &Parts, due: Due, state: State) -> Result<(), NodeError> {
         let (store, height) = (self.store.clone(), due.up_to_height);
-        let pruned = tokio::task::spawn_blocking(move || {
-            store.lock().prune_bodies(due.up_to_height, &due.checkpoint, |block| state.may_prune(block))
-        });
+        let pruned = tokio::task::spawn_blocking(move || in_steps(&store, &due, &state));
         let pruned = pruned.await.map_err(|error| NodeError::stopped("pruning", error))?;
-        let pruned = pruned.map_err(|error| NodeError::stopped("pruning", error))?;
+        let (blocks, freed_bytes) = pruned.map_err(|error| NodeError::stopped("pruning", error))?;
         parts.engine.prune(height);
-        tracing::info!(
-            up_to_height = height,
-            blocks = pruned.blocks,
-            freed_bytes = pruned.freed_bytes,
-            "pruned"
-        );
+        tracing::info!(up_to_height = height, blocks, freed_bytes, "pruned");
         Ok(())
     }
 }
@@ -307,6 +320,20 @@ fn build_log(application: &Arc<Mutex<NodeApplication>>, state: &State) -> Result
     };
     let thread = std::thread::Builder::new().name("small-log".to_owned()).spawn(build);
     thread.map(drop).map_err(|error| NodeError::start("the thread for the table of logarithms", error))
+}
+
+/// Prunes some blocks at a time: the store is free in between, for final blocks and for readers.
+fn in_steps(store: &SharedStore, due: &Due, state: &State) -> Result<(u64, u64), StoreError> {
+    let (mut blocks, mut freed_bytes) = (0u64, 0u64);
+    let mut from = store.lock().pruned_up_to().unwrap_or(0);
+    while from < due.up_to_height {
+        let to = from.saturating_add(BLOCKS_PRUNED_AT_ONCE).min(due.up_to_height);
+        let pruned = store.lock().prune_bodies(to, &due.checkpoint, |block| state.may_prune(block))?;
+        blocks = blocks.saturating_add(pruned.blocks);
+        freed_bytes = freed_bytes.saturating_add(pruned.freed_bytes);
+        from = to;
+    }
+    Ok((blocks, freed_bytes))
 }
 
 /// The intake with the promises of the journal, and those that the ledger has not kept yet.

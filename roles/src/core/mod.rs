@@ -216,6 +216,8 @@ impl<J: Journal, R: CryptoRngCore> ValidatorCore<J, R> {
     fn report(&mut self, notice: Notice) {
         if notice.is_alarm() {
             tracing::error!("{notice}");
+        } else if matches!(notice, Notice::InForce { .. }) {
+            tracing::info!("{notice}");
         } else {
             tracing::warn!("{notice}");
         }

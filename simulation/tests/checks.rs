@@ -1,0 +1,98 @@
+//! The checks can fail: each is given a record that was falsified, or a network with more faults than it bears.
+
+use veilgrid_simulation::{Kept, Misbehaviour, Plan, Sabotage, Step, run};
+
+/// A run in which nothing goes wrong.
+fn calm(seed: u64) -> Plan {
+    Plan { steps: Vec::new(), false_validator: None, ..Plan::of(seed) }
+}
+
+/// What is said to be broken in a run of this plan.
+fn violations(plan: &Plan) -> String {
+    let broken = run(plan).map(|report| format!("all is well: {report:?}"));
+    broken.unwrap_or_else(|broken| broken.violations.join("; "))
+}
+
+fn falsified(sabotage: Sabotage) -> String {
+    violations(&Plan { sabotage: Some(sabotage), ..calm(1) })
+}
+
+#[test]
+fn a_calm_run_keeps_all_promises() {
+    let report = run(&calm(1)).expect("nothing goes wrong");
+    assert!(report.cleared >= 1 && report.void == 0 && report.named == 0, "{report:?}");
+    assert_eq!(report.sessions, (1, 0));
+    assert_eq!(report.missed_untimely, 0);
+}
+
+#[test]
+fn falsified_records_are_found() {
+    for (sabotage, says) in [
+        (Sabotage::StateRoot, "another state root at height 5"),
+        (Sabotage::Requests, "that no final state has asked for"),
+        (Sabotage::PlainOrders, "the path is"),
+        (Sabotage::Bid, "is lost"),
+        (Sabotage::Void, "void with TooFewBids"),
+        (Sabotage::Blame, "blames the honest validator"),
+        (Sabotage::Conviction, "the honest dealer 1"),
+    ] {
+        let found = falsified(sabotage);
+        assert!(found.contains(says), "{sabotage:?}: {found}");
+    }
+}
+
+#[test]
+fn a_round_without_end_is_found() {
+    // Round 1 is over long before the validator comes back that the run waits for.
+    let steps = vec![(13_000, Step::Crash(0)), (20_000, Step::Restart(0, Kept::All))];
+    let found = violations(&Plan { steps, sabotage: Some(Sabotage::NoEnd), ..calm(1) });
+    assert!(found.contains("round 1 has not ended"), "{found}");
+}
+
+#[test]
+fn unnamed_culprits_are_found() {
+    for (how, says) in [
+        (Misbehaviour::FalseShares, "nobody has named validator 4"),
+        (Misbehaviour::SilentDealer, "the false dealer 4 is not named"),
+        (Misbehaviour::TamperedDelivery(vec![1, 2]), "the false dealer 4 is not named"),
+    ] {
+        let plan = Plan { false_validator: Some((3, how)), ..calm(2) };
+        run(&plan).expect("one false validator is borne");
+        let found = violations(&Plan { sabotage: Some(Sabotage::Silence), ..plan });
+        assert!(found.contains(says), "{found}");
+    }
+}
+
+#[test]
+fn a_market_without_a_quorum_does_not_pass() {
+    let steps = vec![(500, Step::Crash(0)), (500, Step::Crash(1))];
+    let found = violations(&Plan { steps, ..calm(3) });
+    assert!(found.contains("no progress"), "{found}");
+}
+
+#[test]
+fn the_seeds_of_continuous_integration_hold_every_fault() {
+    let plans: Vec<Plan> = (0..200).map(Plan::of).collect();
+    let has = |holds: &dyn Fn(&Plan) -> bool| plans.iter().filter(|plan| holds(plan)).count() >= 2;
+    let lies = |name: &str| has(&|plan| format!("{:?}", plan.false_validator).contains(name));
+    for name in ["DoubleVoter", "WrongRoot", "RefusedTransaction", "BadShare", "FromTheFuture", "DueLeftOut"]
+    {
+        assert!(lies(name), "{name}");
+    }
+    for name in ["Censor", "FalseShares", "TwoStories", "TamperedDelivery", "SilentDealer"] {
+        assert!(lies(name), "{name}");
+    }
+    let happens = |name: &str| has(&|plan| format!("{:?}", plan.steps).contains(name));
+    for name in [
+        "Partition",
+        "Links",
+        "Crash",
+        "Before)",
+        "After)",
+        "NotTheEngineStore",
+        "Nothing",
+        "TheEngineStore)",
+    ] {
+        assert!(happens(name), "{name}");
+    }
+}
