@@ -272,7 +272,7 @@ pub enum BenchCommand {
         veilgrid bench network --bids 100 --flood 10 --json\n\n\
         Validators and aggregator are processes of this program in a temporary folder; members are wallets of this \
         one, which sends their bids and follows the ledger from validator 1. Bids are sealed between the rounds. \
-        Honest bids come from 127.0.1.1 (500 members an address), the flood from 127.0.0.2 to 127.0.0.9 (Linux has \
+        Honest bids come from 127.0.1.1 (500 members an address), the flood from 127.0.0.2 on (Linux has \
         all of these), so that the limits for an address are those of a real network: rate-limited in the table of \
         the flood counts what they kept out. Shares are not renewed during a run.\n\n\
         Exit code 0: every honest bid was in its round and every outcome is that of the plain clearing.")]

@@ -129,7 +129,8 @@ fn founded(network: &Network, json: bool) -> Result<(), Failure> {
     if json {
         return output::json(&Founded { dir: network.dir(), aggregator, validators });
     }
-    output::line(format!("the network in {} was founded; nothing runs", network.dir().display()));
+    let when = if network.continued { "was founded before" } else { "was founded" };
+    output::line(format!("the network in {} {when}; nothing runs", network.dir().display()));
     let config = network.dir().join("validator-1").join("validator.toml");
     output::line(format!("start its processes: veilgrid validator --config {}, ...", config.display()));
     output::line(format!("or all of them: veilgrid localnet --dir {}", network.dir().display()));

@@ -39,8 +39,11 @@ fn chaos() {
         killed: BTreeMap::new(),
         below: 0,
     };
-    for _ in 0..kills {
+    for kill in 1..=kills {
         storm.kill_one(&mut network);
+        if kill % 10 == 0 {
+            println!("{kill} kills, {} s", began.elapsed().as_secs());
+        }
         storm.rest(&mut network);
     }
     storm.restart(&mut network, true);

@@ -13,18 +13,31 @@ pub fn get(port: u16, path: &str) -> Option<(u16, Vec<u8>)> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream = TcpStream::connect_timeout(&address, CONNECT).ok()?;
     stream.set_read_timeout(Some(ANSWER)).ok()?;
-    // HTTP/1.0: the body ends with the connection, in one piece.
-    stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").as_bytes()).ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok()?;
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
-    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
-    assert!(
-        !head.to_ascii_lowercase().contains("transfer-encoding"),
-        "chunks in an answer to HTTP/1.0: {head}"
-    );
+    let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
     let code = head.split_whitespace().nth(1)?.parse().ok()?;
-    Some((code, answer.split_off(end + 4)))
+    let body = answer.split_off(end + 4);
+    let body = if head.contains("transfer-encoding: chunked") { whole(&body)? } else { body };
+    Some((code, body))
+}
+
+/// Puts the chunks of a body together; none when the connection broke in the middle.
+fn whole(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let end = rest.windows(2).position(|two| two == b"\r\n")?;
+        let length = usize::from_str_radix(std::str::from_utf8(&rest[..end]).ok()?, 16).ok()?;
+        let (chunk, after) = rest.get(end + 2..)?.split_at_checked(length)?;
+        if length == 0 {
+            return Some(body);
+        }
+        body.extend_from_slice(chunk);
+        rest = after.strip_prefix(b"\r\n")?;
+    }
 }
 
 /// The JSON of an answer with code 200.

@@ -35,7 +35,7 @@ fn a_round_clears_although_a_validator_and_the_aggregator_are_killed_in_it() {
 fn a_round_that_too_few_validators_can_open_is_void_and_the_next_one_clears() {
     // A long grace: the kill comes after the close and before anything is opened. The deadline is over before the next
     // round opens.
-    let plan = Plan { interval_s: 14, deadline_s: 4, grace_blocks: 400, ..Plan::default() };
+    let plan = Plan { interval_s: 18, deadline_s: 6, grace_blocks: 40, ..Plan::default() };
     let mut network = Network::start_all("void", plan);
     network.wait_for_keys(60);
     let round_id = network.wait_for_bidding(0);

@@ -18,6 +18,7 @@ use crate::shutdown::Shutdown;
 use crate::start::{check_clock, check_machine, client_options, http_options};
 use actix::{Actor, Addr, Arbiter};
 use rand_core::OsRng;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use veilgrid_actors::aggregator::{Advance, AggregatorActor, Keep};
@@ -45,6 +46,9 @@ const MOST_POOL_BYTES: usize = 1 << 30;
 
 /// Blocks that are pruned while the store waits.
 const BLOCKS_PRUNED_AT_ONCE: u64 = 64;
+
+/// What an error says that the system has for a full disk, a file that may not grow, a used up quota.
+const NO_SPACE: [&str; 3] = ["(os error 28)", "(os error 27)", "(os error 122)"];
 
 /// Runs a validator until it is asked to stop, or until it can't go on.
 ///
@@ -114,7 +118,7 @@ impl Validator {
         tracing::info!("stopped");
         outcome?;
         match ended {
-            Ok(Err(why)) if !shutdown.is_triggered() => Err(NodeError::stopped("the engine", why)),
+            Ok(Err(why)) if !shutdown.is_triggered() => Err(engine_stopped(&self.config.data_dir, &why)),
             _ => Ok(()),
         }
     }
@@ -270,7 +274,7 @@ impl Validator {
                 },
             }
             if let Some(Err(why)) = parts.engine.finished() {
-                return Err(NodeError::stopped("the engine", why));
+                return Err(engine_stopped(&self.config.data_dir, &why));
             }
             // The engine holds the mutex while it executes; waiting for it must not hold up requests.
             let application = Arc::clone(&parts.application);
@@ -336,6 +340,18 @@ fn in_steps(store: &SharedStore, due: &Due, state: &State) -> Result<(u64, u64),
     Ok((blocks, freed_bytes))
 }
 
+/// Why a validator ends whose engine has. The engine knows of no full disk: it passes the system's words on.
+fn engine_stopped(data_dir: &Path, why: &str) -> NodeError {
+    if NO_SPACE.iter().any(|error| why.contains(error)) {
+        let advice = "free some and start again, nothing that was acknowledged is lost";
+        return NodeError::stopped(
+            "the engine",
+            format!("no space left on the device of {}: {advice} ({why})", data_dir.display()),
+        );
+    }
+    NodeError::stopped("the engine", why)
+}
+
 /// The intake with the promises of the journal, and those that the ledger has not kept yet.
 fn restore(
     journal: &IntakeJournal,
@@ -358,4 +374,18 @@ fn restore(
 fn lock(application: &Mutex<NodeApplication>) -> MutexGuard<'_, NodeApplication> {
     // After a panic inside the core the engine stops; what is read here is still whole.
     application.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_named() {
+        let full = std::io::Error::from_raw_os_error(28);
+        let text = engine_stopped(Path::new("/var/v"), &format!("panicked: {full}")).to_string();
+        assert!(text.contains("no space left on the device of /var/v") && text.contains("free"), "{text}");
+        let denied = std::io::Error::from_raw_os_error(13);
+        assert!(!engine_stopped(Path::new("/var/v"), &denied.to_string()).to_string().contains("free"));
+    }
 }

@@ -56,6 +56,9 @@ pub struct NetworkArgs {
     /// Invalid submissions for each honest bid, in rounds of their own after those without
     #[arg(long, value_name = "N")]
     pub flood: Option<usize>,
+    /// Addresses that the flood comes from; each has its own share of requests, as anybody's
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=200))]
+    pub flood_addresses: u8,
     /// Validators drop the bids of a round as soon as the next one is finished
     #[arg(long)]
     pub prune: bool,

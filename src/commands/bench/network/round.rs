@@ -22,9 +22,8 @@ use veilgrid_node::load::{Answer, Batch, Outcome, Seen, send};
 const AT_ONCE: usize = 32;
 /// Honest members of one address: far below what an address may send at once.
 const MEMBERS_PER_ADDRESS: usize = 500;
-/// Addresses of the flood, from 127.0.0.2 on, and requests under way at once from each.
-const FLOOD_ADDRESSES: usize = 8;
-const FLOOD_AT_ONCE: usize = 16;
+/// Requests of the flood under way at once, from all of its addresses.
+const FLOOD_AT_ONCE: usize = 128;
 /// Nothing is sent so shortly before the close.
 const BEFORE_CLOSE_MS: u64 = 300;
 /// How long the aggregator may be behind the follower.
@@ -171,7 +170,7 @@ impl Session {
         until_ms: u64,
     ) -> Result<(), Failure> {
         let url = self.network.aggregator_url();
-        let (faults, batches) = flood_batches(invalid);
+        let (faults, batches) = flood_batches(invalid, usize::from(self.flood_addresses));
         let began_ms = wall_clock_unix_ms();
         let (honest, flooded) = std::thread::scope(|scope| {
             let flood = scope.spawn(|| {
@@ -278,20 +277,20 @@ fn honest_batches(sealed: &Sealed) -> Vec<Batch> {
     sealed.envelopes.chunks(each).enumerate().map(batch).collect()
 }
 
-/// The flood over its addresses, each with all faults in a random order.
-fn flood_batches(mut invalid: Vec<(Fault, Vec<u8>)>) -> (Vec<Vec<Fault>>, Vec<Batch>) {
+/// The flood over its addresses, from 127.0.0.2 on, each with all faults in a random order.
+fn flood_batches(mut invalid: Vec<(Fault, Vec<u8>)>, addresses: usize) -> (Vec<Vec<Fault>>, Vec<Batch>) {
     for place in (1..invalid.len()).rev() {
         invalid.swap(place, OsRng.next_u64() as usize % (place + 1));
     }
-    let each = invalid.len().div_ceil(FLOOD_ADDRESSES).max(1);
+    let each = invalid.len().div_ceil(addresses.max(1)).max(1);
+    let at_once = FLOOD_AT_ONCE.div_ceil(addresses.max(1));
     let mut invalid = invalid.into_iter();
     let (mut faults, mut batches) = (Vec::new(), Vec::new());
-    for place in 0..FLOOD_ADDRESSES {
+    for place in 0..addresses {
         let (of_batch, envelopes): (Vec<Fault>, Vec<Vec<u8>>) = invalid.by_ref().take(each).unzip();
         if !envelopes.is_empty() {
             faults.push(of_batch);
-            let address = address(0, place + 2);
-            batches.push(Batch { address, envelopes, at_once: FLOOD_AT_ONCE, insists: false });
+            batches.push(Batch { address: address(0, place + 2), envelopes, at_once, insists: false });
         }
     }
     (faults, batches)

@@ -23,6 +23,9 @@ use veilgrid_store::{LedgerBytes, Store};
 /// Between two looks whether all processes run and nobody wants the end.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// Idle blocks, one a second, that pruning is given.
+const BLOCKS_AFTER_PRUNING: u32 = 2;
+
 /// Everything that a measurement needs.
 pub struct Session {
     pub members: Members,
@@ -33,8 +36,11 @@ pub struct Session {
     /// The state after the last block that was looked at.
     pub state: State,
     pub bids: usize,
+    /// Addresses of the flood.
+    pub flood_addresses: u8,
     /// What sealing is thought to take.
     pub sealing_ms: u64,
+    pruning: bool,
     observer: Option<Observer>,
     peaks: BTreeMap<String, u64>,
 }
@@ -67,7 +73,9 @@ impl Session {
             progress: Progress::new(args.json),
             state: State::from_genesis_block(&genesis).map_err(Failure::input)?,
             bids: args.bids,
+            flood_addresses: args.flood_addresses,
             sealing_ms,
+            pruning: args.prune,
             observer: Some(observer.map_err(Failure::input)?),
             peaks: BTreeMap::new(),
         })
@@ -175,6 +183,14 @@ impl Session {
         rounds: &[Measured],
     ) -> Result<(BTreeMap<String, MemoryFigures>, Storage), Failure> {
         let memory = self.memory();
+        if self.pruning {
+            // Validators prune once they have seen the last round end: they have when they make further blocks.
+            let mut blocks = 0;
+            self.wait_for("a block after the last round", Duration::from_secs(60), |_| {
+                blocks += 1;
+                (blocks > BLOCKS_AFTER_PRUNING).then_some(())
+            })?;
+        }
         if let Some(observer) = self.observer.take() {
             observer.finish().map_err(Failure::input)?;
         }
