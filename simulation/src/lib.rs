@@ -43,7 +43,7 @@
 //!   acknowledgement until the close. [`Report::missed_untimely`] counts them.
 //! - An honest dealer that is excluded as silent while it was down or could not be heard.
 //! - A validator that lost its engine's store votes again in views in which it has voted; its peers refuse it for a
-//!   minute. It counts as faulty from its start on.
+//!   minute. It counts as faulty from its start on, and has caught up within [`FORGETFUL_MS`].
 //! - Secrets are only lost while all others hold shares: two of four validators without shares are more than f.
 //!
 //! # What is not covered
@@ -67,4 +67,4 @@ mod world;
 
 pub use market::VALIDATORS;
 pub use plan::{InvalidBlock, Kept, Misbehaviour, Plan, Sabotage, Step};
-pub use run::{Broken, PROGRESS_MS, Report, SHARES_MS, run};
+pub use run::{Broken, FORGETFUL_MS, PROGRESS_MS, Report, SHARES_MS, run};

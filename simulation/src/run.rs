@@ -20,6 +20,8 @@ pub const PROGRESS_MS: u64 = 70_000;
 pub const SHARES_MS: u64 = 150_000;
 /// The validators are looked at so long before the end of a run that is not well, in simulated milliseconds.
 const NEARLY_MS: u64 = 3_000;
+/// The same when a validator has forgotten its votes: its peers refuse it for a minute, then it has to catch up.
+pub const FORGETFUL_MS: u64 = 110_000;
 /// Every so many plans without a false validator run until all hold shares.
 const SHARES_EVERY: u64 = 8;
 
@@ -72,7 +74,13 @@ impl fmt::Debug for Broken {
 pub fn run(plan: &Plan) -> Result<Report, Box<Broken>> {
     let world = Shared::new(plan);
     let until_shares = plan.liar().is_none() && plan.seed.is_multiple_of(SHARES_EVERY);
-    let limit_ms = plan.calm_ms() + if until_shares { SHARES_MS } else { PROGRESS_MS };
+    let forgetful = (0..VALIDATORS).any(|index| plan.forgets_ms(index).is_some());
+    let bound_ms = match (until_shares, forgetful) {
+        (true, _) => SHARES_MS,
+        (false, true) => FORGETFUL_MS,
+        (false, false) => PROGRESS_MS,
+    };
+    let limit_ms = plan.calm_ms() + bound_ms;
     let simulation = Simulation {
         epoch_blocks: TIMING.epoch_blocks,
         max_block_bytes: MAX_BLOCK_BYTES,

@@ -11,7 +11,7 @@ const DOWN_MS: u64 = 4_000;
 /// Longest pause between two kills, milliseconds.
 const PAUSE_MS: u64 = 2_500;
 /// One kill in so many may leave fewer than a quorum of validators.
-const BELOW_QUORUM: u64 = 12;
+const BELOW_QUORUM: u64 = 10;
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
@@ -36,6 +36,7 @@ fn chaos() {
     let mut storm = Storm {
         rng: ChaCha20Rng::seed_from_u64(seed),
         down: BTreeMap::new(),
+        recovering: BTreeMap::new(),
         killed: BTreeMap::new(),
         below: 0,
     };
@@ -62,6 +63,8 @@ struct Storm {
     rng: ChaCha20Rng,
     /// Who is down, and until when.
     down: BTreeMap<String, Instant>,
+    /// Who runs again and has not been seen at the height that the others had by then: it counts as down.
+    recovering: BTreeMap<String, u64>,
     killed: BTreeMap<String, u32>,
     below: u32,
 }
@@ -78,9 +81,9 @@ impl Storm {
         loop {
             self.restart(network, false);
             let running = network.running_validators();
-            let down = usize::from(network.plan.validators) - running.len();
+            let absent = usize::from(network.plan.validators) - running.len() + self.recovering.len();
             let mut targets: Vec<String> = vec![];
-            if down < faulty || beyond {
+            if absent < faulty || beyond {
                 targets.extend(running.into_iter().map(validator));
             }
             if network.runs("aggregator") {
@@ -94,7 +97,8 @@ impl Storm {
             let name = targets.swap_remove(place);
             network.all_alive();
             network.kill(&name);
-            self.below += u32::from(down >= faulty && name != "aggregator");
+            self.recovering.remove(&name);
+            self.below += u32::from(absent >= faulty && name != "aggregator");
             *self.killed.entry(name.clone()).or_default() += 1;
             let until = Instant::now() + Duration::from_millis(100 + self.draw(DOWN_MS));
             self.down.insert(name, until);
@@ -123,7 +127,16 @@ impl Storm {
         for name in due {
             self.down.remove(&name);
             network.start(&name);
+            let heights = network
+                .running_validators()
+                .into_iter()
+                .filter_map(|index| network.height(&validator(index)));
+            if let Some(height) = heights.max().filter(|_| name != "aggregator") {
+                // Its votes count again with the next block.
+                self.recovering.insert(name, height + 1);
+            }
         }
+        self.recovering.retain(|name, height| network.height(name).is_none_or(|reached| reached < *height));
     }
 }
 

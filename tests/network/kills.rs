@@ -1,6 +1,6 @@
 //! Processes that die and come back.
 
-use crate::harness::{Network, Plan};
+use crate::harness::{Network, Plan, now_unix_ms};
 
 #[test]
 fn a_round_clears_although_a_validator_and_the_aggregator_are_killed_in_it() {
@@ -63,9 +63,4 @@ fn a_round_that_too_few_validators_can_open_is_void_and_the_next_one_clears() {
     assert_eq!((&report["rounds_void"], &report["rounds_settled"]), (&1.into(), &1.into()), "{report}");
     network.promises_kept(&report, next);
     network.finish();
-}
-
-fn now_unix_ms() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    u64::try_from(since.as_millis()).expect("for a while")
 }
