@@ -8,17 +8,20 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// Bytes of the store's mark file once block 1 is on disk: its second slot begins at 4,096.
-const MARKED_BYTES: u64 = 4096;
+/// Whether block 1 is on disk: the store's mark is written in two slots in turn, and the second write goes to the
+/// file's beginning.
+fn has_block_1(mark: &Path) -> bool {
+    std::fs::read(mark).is_ok_and(|mark| mark.get(..8).is_some_and(|number| number != [0; 8]))
+}
 
 /// Starts a day that takes longer than any of these tests, and waits for its first block after the genesis.
 fn started(out: &Path) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_veilgrid"));
     command.args(["demo", "--participants", "12", "--slots", "90", "--ticks", "16", "--out"]).arg(out);
     let mut day = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
-    let mark = out.join("validators/validator-1/acknowledged");
+    let marks = [1, 2, 3, 4].map(|n| out.join(format!("validators/validator-{n}/acknowledged")));
     for _ in 0..1200 {
-        if std::fs::metadata(&mark).is_ok_and(|mark| mark.len() > MARKED_BYTES) {
+        if marks.iter().all(|mark| has_block_1(mark)) {
             return day;
         }
         assert!(day.try_wait().expect("a child").is_none(), "the day ended before its first round");

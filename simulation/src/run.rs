@@ -11,7 +11,6 @@ use std::fmt;
 use veilgrid_engine::Timing;
 use veilgrid_engine::simulation::{Disagreement, Outcome, Simulation};
 use veilgrid_ledger::hash::Hash;
-use veilgrid_roles::core::Failure;
 
 /// A round is cleared within so long after the last fault, in simulated milliseconds: shares may have to be dealt anew
 /// first, at the beginning of an epoch.
@@ -132,19 +131,19 @@ fn timing() -> Timing {
 /// Forks, gaps, and engines that stopped by themselves without a failing disk.
 fn engine_faults(plan: &Plan, outcome: &Outcome) -> Vec<String> {
     let mut faults = Vec::new();
-    // A block may be stored by a process that never heard of it; the next one goes on after it.
-    let unheard = |index: usize| {
-        let after = |step: &Step| matches!(step, Step::DiskFails(who, _, Failure::After) if *who == index);
-        plan.steps.iter().any(|(_, step)| after(step))
+    // A process may store a block and end at the next write, before anybody hears of it; its successor goes on after
+    // that block.
+    let fails = |index: usize| {
+        let of = |step: &Step| matches!(step, Step::DiskFails(who, ..) if *who == index);
+        plan.steps.iter().any(|(_, step)| of(step))
     };
     match outcome.check() {
-        Err(Disagreement::Gap { validator, .. }) if unheard(validator) => {}
+        Err(Disagreement::Gap { validator, .. }) if fails(validator) => {}
         Err(disagreement) => faults.push(disagreement.to_string()),
         Ok(()) => {}
     }
     for (index, why) in &outcome.stopped {
-        let fails = |step: &Step| matches!(step, Step::DiskFails(who, ..) if who == index);
-        if !plan.steps.iter().any(|(_, step)| fails(step)) {
+        if !fails(*index) {
             faults.push(format!("the engine of validator {index} stopped: {why}"));
         }
     }

@@ -78,16 +78,16 @@ impl Storm {
     fn kill_one(&mut self, network: &mut Network) {
         let faulty = usize::from((network.plan.validators - 1) / 3);
         let beyond = self.draw(BELOW_QUORUM) == 0;
+        let aggregator = self.draw(u64::from(network.plan.validators) + 1) == 0;
         loop {
             self.restart(network, false);
             let running = network.running_validators();
             let absent = usize::from(network.plan.validators) - running.len() + self.recovering.len();
             let mut targets: Vec<String> = vec![];
-            if absent < faulty || beyond {
+            if aggregator {
+                targets.extend(network.runs("aggregator").then(|| "aggregator".to_owned()));
+            } else if absent < faulty || beyond {
                 targets.extend(running.into_iter().map(validator));
-            }
-            if network.runs("aggregator") {
-                targets.push("aggregator".to_owned());
             }
             if targets.is_empty() {
                 std::thread::sleep(Duration::from_millis(50));

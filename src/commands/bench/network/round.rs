@@ -80,6 +80,9 @@ pub struct Measured {
     pub memory_after: BTreeMap<String, MemoryFigures>,
 }
 
+/// What a flood sends, each with what is wrong with it.
+type Invalid = Vec<(Fault, Vec<u8>)>;
+
 impl Session {
     /// Seals, waits for the round, sends, follows it to its end.
     ///
@@ -125,7 +128,7 @@ impl Session {
 
     /// Everything that a round's members send, before the round opens. The bids are verified here once, so that the
     /// follower of this process has no proofs to verify while the network is measured.
-    fn prepare(&mut self, flood: usize) -> Result<(Sealed, Vec<(Fault, Vec<u8>)>), Failure> {
+    fn prepare(&mut self, flood: usize) -> Result<(Sealed, Invalid), Failure> {
         let timing = self.timing()?;
         for _ in 0..MISSED_ROUNDS {
             self.check()?;
@@ -166,7 +169,7 @@ impl Session {
         &mut self,
         measured: &mut Measured,
         sealed: &Sealed,
-        invalid: Vec<(Fault, Vec<u8>)>,
+        invalid: Invalid,
         until_ms: u64,
     ) -> Result<(), Failure> {
         let url = self.network.aggregator_url();
