@@ -26,13 +26,18 @@ fn a_validator_without_its_data_catches_up() {
     network.finish();
 }
 
+/// Picks the file of a store that is damaged.
+type FileOf = fn(&Path) -> PathBuf;
+/// Damages it.
+type Damage = fn(&Path);
+
 #[test]
 fn a_damaged_store_is_rebuilt_or_refused_and_the_others_go_on() {
     let mut network = Network::start_all("damage", Plan::default());
     network.wait_for_keys(60);
     let first = network.wait_for_bidding(0);
     network.wait_for_clearing(first);
-    let faults: [(&str, fn(&Path) -> PathBuf, fn(&Path)); 5] = [
+    let faults: [(&str, FileOf, Damage); 5] = [
         ("a bit of a block is flipped", largest_body, flip),
         ("a block is cut", largest_body, cut),
         ("a bit of the database is flipped", database, flip),
