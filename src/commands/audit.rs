@@ -10,12 +10,11 @@ use std::io::BufReader;
 use std::path::Path;
 use std::sync::Arc;
 use veilgrid_crypto::receipt::Receipt;
-use veilgrid_engine::certificate;
 use veilgrid_ledger::audit::{
     AuditError, AuditReport, AuditRequest, CertificateCheck, ReceiptVerdict, audit_export,
 };
 use veilgrid_ledger::export::{LedgerReader, ReadError};
-use veilgrid_ledger::hash::Hash;
+use veilgrid_node::follower::EngineCertificates;
 
 /// Runs the command.
 ///
@@ -39,24 +38,6 @@ pub fn run(args: &AuditArgs) -> Result<(), Failure> {
         print(report);
     }
     violation.map_or(Ok(()), |violation| Err(Failure::Audit(violation)))
-}
-
-/// The engine's certificates: the ledger itself knows of none.
-#[derive(Debug)]
-struct EngineCertificates;
-
-impl CertificateCheck for EngineCertificates {
-    fn check(
-        &self,
-        ledger_id: &Hash,
-        epoch: u64,
-        validators: &[[u8; 32]],
-        block_hash: &Hash,
-        bytes: &[u8],
-    ) -> Result<(), String> {
-        certificate::verify(ledger_id, epoch, validators, block_hash, bytes)
-            .map_err(|fault| fault.to_string())
-    }
 }
 
 #[derive(Serialize)]

@@ -101,7 +101,7 @@ struct Link {
     certificate: Option<Vec<u8>>,
 }
 
-impl<C: CertificateCheck> Chain<C> {
+impl<C: CertificateCheck + 'static> Chain<C> {
     /// A chain that ends with `tip`, after which the state is `state`.
     ///
     /// # Errors

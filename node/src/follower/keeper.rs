@@ -106,7 +106,7 @@ impl Keeper {
     ///
     /// # Errors
     /// A stored block that breaks a rule, and the store's errors.
-    pub fn replay<C: CertificateCheck>(
+    pub fn replay<C: CertificateCheck + 'static>(
         &self,
         certificates: C,
         verdicts: &mut dyn BidVerdicts,

@@ -81,7 +81,7 @@ struct Work<C> {
     verdicts: Box<dyn BidVerdicts + Send>,
 }
 
-impl<C: CertificateCheck> Work<C> {
+impl<C: CertificateCheck + 'static> Work<C> {
     fn take(&mut self, run: &[CertifiedBlock]) -> Result<Taken, FollowerError> {
         let taken = self.chain.take(run, self.verdicts.as_mut())?;
         self.keeper.append(&taken.accepted)?;
@@ -89,7 +89,7 @@ impl<C: CertificateCheck> Work<C> {
     }
 }
 
-impl<C: CertificateCheck> Follower<C> {
+impl<C: CertificateCheck + 'static> Follower<C> {
     /// Executes the stored blocks on this thread. `on_block` gets each of them and says whether to go on; none when it
     /// does not.
     ///

@@ -11,7 +11,7 @@ use veilgrid_node::client::{CertifiedBlock, ClientError};
 use veilgrid_node::follower::{CertificateCheck, Chain, Fetch, Fetched};
 
 /// Certificates of the tests: everything that a true one is bound to, without signatures.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Stamps;
 
 pub fn stamp(ledger_id: &Hash, epoch: u64, validators: &[[u8; 32]], block_hash: &Hash) -> Vec<u8> {
