@@ -67,7 +67,8 @@ fn each_kind_of_damage_has_its_error() {
     };
     assert!(matches!(changed(0, b'X'), ReadError::NotALedger));
     assert!(matches!(changed(8, 3), ReadError::Version { found: 3 }));
-    assert!(matches!(changed(10, 5), ReadError::UnknownRecord { offset: 10, tag: 5 }));
+    assert!(matches!(changed(10, 5), ReadError::StrayCheckpoint { offset: 10 }));
+    assert!(matches!(changed(10, 6), ReadError::UnknownRecord { offset: 10, tag: 6 }));
     assert!(matches!(changed(14, 0xff), ReadError::TooLong { offset: 15, .. }));
     let body = 15 + HEADER_BYTES;
     assert!(matches!(changed(body + 8, 9), ReadError::Block { offset: 15, position: 0, .. }));
