@@ -1,13 +1,12 @@
 //! A network whose processes are started, killed and asked one by one. None of them outlives its test.
 
 use crate::http;
+use crate::ports::free_ports;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_veilgrid");
@@ -17,9 +16,6 @@ pub const LOOK: Duration = Duration::from_millis(50);
 const STOP: Duration = Duration::from_secs(20);
 /// Lines of each log that a failing test prints.
 const TAIL: usize = 25;
-/// Ports below those that systems give to outgoing connections, so that a restart finds its own free.
-const PORTS: std::ops::Range<u16> = 20_000..32_000;
-
 /// What a test chooses of a network.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
@@ -60,23 +56,6 @@ pub fn validator(index: u16) -> String {
 
 pub fn participant(number: u32) -> String {
     format!("participant-{number:03}")
-}
-
-/// `count` ports that follow each other and that nobody has.
-fn free_ports(count: u16) -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Tests of another run start elsewhere.
-    let spread = u16::try_from(std::process::id() % 97).expect("small") * 120;
-    loop {
-        let offset =
-            NEXT.fetch_add(count, Ordering::SeqCst).wrapping_add(spread) % (PORTS.end - PORTS.start - count);
-        let base = PORTS.start + offset;
-        let all: Result<Vec<_>, _> =
-            (base..base + count).map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port))).collect();
-        if all.is_ok() {
-            return base;
-        }
-    }
 }
 
 impl Network {

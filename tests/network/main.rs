@@ -19,6 +19,7 @@ mod disk;
 mod harness;
 mod http;
 mod kills;
+mod ports;
 mod quorums;
 mod rounds;
 mod stores;
