@@ -38,19 +38,19 @@ impl From<Stopping> for Unready {
 }
 
 /// The application as the consensus sees it.
-pub(crate) struct Automaton<A> {
-    shared: Shared<A>,
+pub(crate) struct Automaton {
+    shared: Shared,
     max_block_bytes: usize,
 }
 
-impl<A> Clone for Automaton<A> {
+impl Clone for Automaton {
     fn clone(&self) -> Self {
         Self { shared: self.shared.clone(), max_block_bytes: self.max_block_bytes }
     }
 }
 
-impl<A: Application> Automaton<A> {
-    pub fn new(shared: Shared<A>, max_block_bytes: usize) -> Self {
+impl Automaton {
+    pub fn new(shared: Shared, max_block_bytes: usize) -> Self {
         Self { shared, max_block_bytes }
     }
 
@@ -83,7 +83,7 @@ impl<A: Application> Automaton<A> {
         block: &Digested<EngineBlock>,
     ) -> Result<bool, Unready> {
         let (hash, number) = (block.inner().hash(), block.inner().number());
-        let ask = move |a: &mut A| (a.knows(&hash), a.height());
+        let ask = move |a: &mut dyn Application| (a.knows(&hash), a.height());
         let (known, height) = self.shared.call(runtime, ask).await?;
         // A block at a final height that was never executed is not on the final chain, or that chain has gone on
         // and the question is out of date.
@@ -98,7 +98,7 @@ impl<A: Application> Automaton<A> {
     ) -> Result<(), Unready> {
         for block in unknown.into_iter().rev() {
             let number = block.inner().number();
-            let learn = move |a: &mut A| {
+            let learn = move |a: &mut dyn Application| {
                 // It can have become known since the walk.
                 let block = block.inner();
                 if a.knows(&block.hash()) { Ok(()) } else { a.learn(block.block()) }
@@ -120,7 +120,7 @@ impl<A: Application> Automaton<A> {
         let (hash, height) = (parent.inner().hash(), parent.inner().number());
         loop {
             let now_unix_ms = runtime.current().epoch_millis();
-            let ask = move |a: &mut A| match a.propose(&hash, now_unix_ms) {
+            let ask = move |a: &mut dyn Application| match a.propose(&hash, now_unix_ms) {
                 Proposal::Block(block) => Ok(EngineBlock::new(*block)),
                 Proposal::Wait { ms } => Err(ms),
             };
@@ -155,7 +155,7 @@ impl<A: Application> Automaton<A> {
         self.prepare(runtime, ancestry).await?;
         let number = block.inner().number();
         let now_unix_ms = runtime.current().epoch_millis();
-        let check = move |a: &mut A| a.check(block.inner().block(), now_unix_ms);
+        let check = move |a: &mut dyn Application| a.check(block.inner().block(), now_unix_ms);
         let verdict = self.shared.call(runtime, check).await?;
         if let Err(why) = &verdict {
             tracing::warn!(height = number, why, "no vote for a proposal");
@@ -164,7 +164,7 @@ impl<A: Application> Automaton<A> {
     }
 }
 
-impl<E: Runtime, A: Application> commonware_consensus::Application<E> for Automaton<A> {
+impl<E: Runtime> commonware_consensus::Application<E> for Automaton {
     type SigningScheme = Scheme;
     type Context = Context<Digest, PublicKey>;
     type Block = EngineBlock;

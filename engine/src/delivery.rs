@@ -52,16 +52,16 @@ impl Reporter for Inbox {
 }
 
 /// Delivers final blocks to the application.
-pub(crate) struct Delivery<E, A> {
+pub(crate) struct Delivery<E> {
     pub runtime: E,
-    pub shared: Shared<A>,
+    pub shared: Shared,
     pub marshal: Marshal,
     pub delivered: mpsc::UnboundedSender<Delivered>,
     /// Heights whose certificate was not there when they were applied.
     pub uncertified: BTreeSet<u64>,
 }
 
-impl<E: Runtime, A: Application> Delivery<E, A> {
+impl<E: Runtime> Delivery<E> {
     /// Runs until the engine stops. A fault leaves its block unacknowledged, so that it comes again after a restart.
     pub async fn run(mut self, mut updates: mpsc::UnboundedReceiver<Update<EngineBlock>>) {
         while let Some(update) = updates.next().await {
@@ -115,7 +115,7 @@ impl<E: Runtime, A: Application> Delivery<E, A> {
         for height in waiting {
             let Some(certificate) = self.certificate(height).await else { continue };
             self.uncertified.remove(&height);
-            let certify = move |a: &mut A| a.certified(height, &certificate);
+            let certify = move |a: &mut dyn Application| a.certified(height, &certificate);
             let _ = self.shared.call(&self.runtime, certify).await;
         }
     }
@@ -126,13 +126,13 @@ impl<E: Runtime, A: Application> Delivery<E, A> {
 }
 
 /// Applies one final block.
-pub(crate) async fn finalise<E: Runtime, A: Application>(
+pub(crate) async fn finalise<E: Runtime>(
     runtime: &E,
-    shared: &Shared<A>,
+    shared: &Shared,
     block: EngineBlock,
     certificate: Option<Vec<u8>>,
 ) -> Result<(), String> {
-    let apply = move |a: &mut A| a.finalise(block.block(), certificate.as_deref());
+    let apply = move |a: &mut dyn Application| a.finalise(block.block(), certificate.as_deref());
     shared.call(runtime, apply).await.unwrap_or_else(|_| Err(stopping()))
 }
 

@@ -73,17 +73,17 @@ pub(crate) struct EpochChannels<S: Sender<PublicKey = PublicKey>> {
 }
 
 /// Runs the consensus of one epoch after the other.
-pub(crate) struct Epochs<E, A, S, B, P>
+pub(crate) struct Epochs<E, S, B, P>
 where
     S: Sender<PublicKey = PublicKey>,
 {
     pub runtime: E,
-    pub shared: Shared<A>,
+    pub shared: Shared,
     pub faults: Faults,
     pub schemes: Schemes,
     pub epocher: FixedEpocher,
     pub marshal: Marshal,
-    pub automaton: Automaton<A>,
+    pub automaton: Automaton,
     pub channels: EpochChannels<S>,
     pub blocker: B,
     pub peers: PeerSets<P>,
@@ -94,10 +94,9 @@ where
     pub current: Arc<AtomicU64>,
 }
 
-impl<E, A, S, B, P> Epochs<E, A, S, B, P>
+impl<E, S, B, P> Epochs<E, S, B, P>
 where
     E: Runtime,
-    A: Application,
     S: Sender<PublicKey = PublicKey>,
     B: Blocker<PublicKey = PublicKey>,
     P: Peers,
@@ -135,7 +134,9 @@ where
 
     /// Learns the validators of an epoch and of the next, if they are known, and connects to them.
     async fn meet(&mut self, epoch: u64) -> Result<(), String> {
-        let ask = move |a: &mut A| (a.consensus_keys(epoch), a.consensus_keys(epoch.saturating_add(1)));
+        let ask = move |a: &mut dyn Application| {
+            (a.consensus_keys(epoch), a.consensus_keys(epoch.saturating_add(1)))
+        };
         let Ok((now, next)) = self.shared.call(&self.runtime, ask).await else { return Ok(()) };
         let now = now.ok_or_else(|| format!("the validators of epoch {epoch} are not known"))?;
         let mut union = now.clone();
@@ -174,7 +175,7 @@ where
         }))
     }
 
-    fn config(&self, start: Start, scheme: Scheme) -> Settings<B, Wrapped<E, A>> {
+    fn config(&self, start: Start, scheme: Scheme) -> Settings<B, Wrapped<E>> {
         let runtime = self.runtime.child("automaton").with_attribute("epoch", start.epoch);
         let wrapped =
             Inline::new(runtime, self.automaton.clone(), self.marshal.clone(), self.epocher.clone());
@@ -219,7 +220,7 @@ where
 
 type Settings<B, W> = simplex::Config<Scheme, RoundRobin<Sha256>, B, Digest, W, W, W, Sequential>;
 
-type Wrapped<E, A> = Inline<E, Scheme, Automaton<A>, EngineBlock, FixedEpocher>;
+type Wrapped<E> = Inline<E, Scheme, Automaton, EngineBlock, FixedEpocher>;
 
 fn partition(prefix: &str, epoch: u64) -> String {
     format!("{prefix}-consensus-{epoch}")

@@ -24,10 +24,9 @@ pub(crate) fn quota() -> Quota {
 }
 
 /// Hands messages of peers to the application.
-pub(crate) async fn receive<E, A, R>(runtime: E, shared: Shared<A>, mut receiver: R)
+pub(crate) async fn receive<E, R>(runtime: E, shared: Shared, mut receiver: R)
 where
     E: Runtime,
-    A: Application,
     R: Receiver<PublicKey = PublicKey>,
 {
     while let Ok((peer, message)) = receiver.recv().await {
@@ -36,7 +35,7 @@ where
             continue;
         }
         let from = key_bytes(&peer);
-        let take = move |a: &mut A| a.receive(&from, message.as_ref());
+        let take = move |a: &mut dyn Application| a.receive(&from, message.as_ref());
         if shared.call(&runtime, take).await.is_err() {
             return;
         }
@@ -44,10 +43,9 @@ where
 }
 
 /// Sends the application's messages to all validators that are connected.
-pub(crate) async fn send<E, A, S>(runtime: E, shared: Shared<A>, mut sender: S)
+pub(crate) async fn send<E, S>(runtime: E, shared: Shared, mut sender: S)
 where
     E: Runtime,
-    A: Application,
     S: Sender<PublicKey = PublicKey>,
 {
     let mut waiting = VecDeque::new();

@@ -90,6 +90,14 @@ pub fn start<A: Application>(
     config: EngineConfig,
     application: Arc<Mutex<A>>,
 ) -> Result<EngineHandle, EngineError> {
+    launch(config, application)
+}
+
+/// As [`start`]. Not generic, so that the engine is compiled in this crate and nowhere again.
+fn launch(
+    config: EngineConfig,
+    application: Arc<Mutex<dyn Application>>,
+) -> Result<EngineHandle, EngineError> {
     config.check()?;
     // The engine would panic later, and without saying which address.
     let probe = TcpListener::bind(config.listen);
@@ -120,9 +128,9 @@ pub fn start<A: Application>(
 }
 
 /// The thread's body: returns when the engine has stopped.
-fn run<A: Application>(
+fn run(
     config: EngineConfig,
-    application: Arc<Mutex<A>>,
+    application: Arc<Mutex<dyn Application>>,
     control: Control,
 ) -> Result<(), String> {
     let runner = tokio::Config::new()

@@ -47,10 +47,10 @@ pub(crate) struct Control {
 }
 
 /// What all parts of a node stand on.
-pub(crate) struct Foundation<E, A> {
+pub(crate) struct Foundation<E> {
     pub runtime: E,
     pub config: NodeConfig,
-    pub shared: Shared<A>,
+    pub shared: Shared,
     pub faults: Faults,
     pub schemes: Schemes,
     pub epocher: FixedEpocher,
@@ -58,16 +58,15 @@ pub(crate) struct Foundation<E, A> {
 }
 
 /// Runs a validator until it is stopped, or until it cannot go on.
-pub(crate) async fn run<E, A, S, R, B, D, P>(
+pub(crate) async fn run<E, S, R, B, D, P>(
     runtime: E,
     config: NodeConfig,
     channels: Channels<S, R, B, D, P>,
-    application: Arc<Mutex<A>>,
+    application: Arc<Mutex<dyn Application>>,
     control: Control,
 ) -> Result<(), String>
 where
     E: Runtime,
-    A: Application,
     S: Sender<PublicKey = PublicKey>,
     R: Receiver<PublicKey = PublicKey>,
     B: Blocker<PublicKey = PublicKey>,
@@ -94,8 +93,8 @@ where
     }
 }
 
-impl<E: Runtime, A: Application> Foundation<E, A> {
-    fn new(runtime: E, config: NodeConfig, application: Arc<Mutex<A>>, faults: Faults) -> Self {
+impl<E: Runtime> Foundation<E> {
+    fn new(runtime: E, config: NodeConfig, application: Arc<Mutex<dyn Application>>, faults: Faults) -> Self {
         Self {
             shared: Shared::new(application, faults.clone()),
             schemes: Schemes::new(config.ledger_id, config.secret.clone()),
@@ -117,7 +116,7 @@ impl<E: Runtime, A: Application> Foundation<E, A> {
         P: Peers,
     {
         let store = Store::open(&self.runtime, &self.config.prefix, &self.config.codec, &self.cache).await?;
-        let ask = |a: &mut A| (EngineBlock::new(a.genesis()), a.height());
+        let ask = |a: &mut dyn Application| (EngineBlock::new(a.genesis()), a.height());
         let (genesis, applied) = self.ask(ask).await?;
         store.replay(&self.runtime, &self.shared, applied).await?;
         self.learn_epochs().await?;
@@ -218,7 +217,7 @@ impl<E: Runtime, A: Application> Foundation<E, A> {
 
     async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&mut A) -> T + Send + 'static,
+        question: impl FnOnce(&mut dyn Application) -> T + Send + 'static,
     ) -> Result<T, String> {
         let answer = self.shared.call(&self.runtime, question).await;
         answer.map_err(|_| "the application does not answer".to_owned())

@@ -1,6 +1,5 @@
 //! The order of final blocks: what is stored, what is missing, and from where the consensus goes on.
 
-use crate::application::Application;
 use crate::block::EngineBlock;
 use crate::certificate;
 use crate::delivery::{Delivered, Inbox, Marshal, behind};
@@ -40,7 +39,7 @@ pub(crate) struct BlockChannels<S, R, B, D> {
     pub provider: D,
 }
 
-impl<E: Runtime, A: Application> Foundation<E, A> {
+impl<E: Runtime> Foundation<E> {
     /// Starts the parts that put final blocks in order, and says where the consensus goes on. Nothing is delivered
     /// before the inbox is read.
     pub async fn order<S, R, B, D>(

@@ -26,19 +26,19 @@ impl Faults {
 pub(crate) struct Stopping;
 
 /// The application, shared with the rest of the node.
-pub(crate) struct Shared<A> {
-    application: Arc<Mutex<A>>,
+pub(crate) struct Shared {
+    application: Arc<Mutex<dyn Application>>,
     faults: Faults,
 }
 
-impl<A> Clone for Shared<A> {
+impl Clone for Shared {
     fn clone(&self) -> Self {
         Self { application: self.application.clone(), faults: self.faults.clone() }
     }
 }
 
-impl<A: Application> Shared<A> {
-    pub fn new(application: Arc<Mutex<A>>, faults: Faults) -> Self {
+impl Shared {
+    pub fn new(application: Arc<Mutex<dyn Application>>, faults: Faults) -> Self {
         Self { application, faults }
     }
 
@@ -52,7 +52,7 @@ impl<A: Application> Shared<A> {
     pub async fn call<E, T>(
         &self,
         runtime: &E,
-        action: impl FnOnce(&mut A) -> T + Send + 'static,
+        action: impl FnOnce(&mut dyn Application) -> T + Send + 'static,
     ) -> Result<T, Stopping>
     where
         E: Spawner,
@@ -60,7 +60,7 @@ impl<A: Application> Shared<A> {
     {
         let application = self.application.clone();
         let task = runtime.child("application").shared(true).spawn(move |_| async move {
-            application.lock().ok().map(|mut application| action(&mut application))
+            application.lock().ok().map(|mut application| action(&mut *application))
         });
         match task.await {
             Ok(Some(answer)) => Ok(answer),

@@ -1,6 +1,5 @@
 //! The engine's store of final blocks and certificates, in sections that can be deleted.
 
-use crate::application::Application;
 use crate::block::{BlockCodec, EngineBlock};
 use crate::certificate;
 use crate::delivery::finalise;
@@ -47,12 +46,7 @@ impl<E: Runtime> Store<E> {
     }
 
     /// Applies what the engine has and the application has not: its store was rebuilt, or written less often.
-    pub async fn replay<A: Application>(
-        &self,
-        runtime: &E,
-        shared: &Shared<A>,
-        applied: u64,
-    ) -> Result<(), String> {
+    pub async fn replay(&self, runtime: &E, shared: &Shared, applied: u64) -> Result<(), String> {
         let mut height = applied.saturating_add(1);
         while let Some(block) = read(&self.blocks, height).await? {
             let certificate = read(&self.certificates, height).await?;

@@ -15,7 +15,7 @@ use std::time::Duration;
 use veilgrid_crypto::secret::Secret;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::transaction::DecodeContext;
-use world::World;
+use world::{Make, World};
 
 /// How long the simulation runs between two looks at the faults that are due and at its end.
 const STEP_MS: u64 = 50;
@@ -189,9 +189,14 @@ impl Simulation {
     /// calls is the validator's disk.
     pub fn run<A: Application>(
         &self,
-        make: impl FnMut(usize) -> A,
+        mut make: impl FnMut(usize) -> A,
         mut done: impl FnMut(&[Vec<Applied>]) -> bool,
     ) -> Outcome {
+        self.execute(Box::new(move |index| Box::new(make(index))), &mut done)
+    }
+
+    /// As [`Simulation::run`]. Not generic, so that the engine is compiled in this crate and nowhere again.
+    fn execute(&self, make: Make<'_>, done: &mut dyn FnMut(&[Vec<Applied>]) -> bool) -> Outcome {
         let config = deterministic::Config::default().with_seed(self.seed).with_timeout(None);
         deterministic::Runner::new(config).start(async move |context| {
             let mut world = World::new(context, self, make).await;

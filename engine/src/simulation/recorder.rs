@@ -21,12 +21,12 @@ impl Log {
 }
 
 /// Forwards everything.
-pub(super) struct Recorder<A> {
-    pub application: A,
+pub(super) struct Recorder {
+    pub application: Box<dyn Application>,
     pub log: Log,
 }
 
-impl<A: Application> Application for Recorder<A> {
+impl Application for Recorder {
     fn genesis(&self) -> Block {
         self.application.genesis()
     }

@@ -22,6 +22,9 @@ use std::time::Duration;
 
 type Context = deterministic::Context;
 
+/// Gives the application of a validator.
+pub(super) type Make<'a> = Box<dyn FnMut(usize) -> Box<dyn Application> + 'a>;
+
 /// Every validator is connected to from the start.
 struct Everybody;
 
@@ -56,10 +59,10 @@ struct Node {
 }
 
 /// The network and the validators.
-pub(super) struct World<'a, M> {
+pub(super) struct World<'a> {
     context: Context,
     settings: &'a Simulation,
-    make: M,
+    make: Make<'a>,
     oracle: Oracle<PublicKey, Context>,
     nodes: Vec<Node>,
     link: Link,
@@ -70,12 +73,8 @@ pub(super) struct World<'a, M> {
     stopped: Arc<Mutex<Vec<(usize, String)>>>,
 }
 
-impl<'a, M, A> World<'a, M>
-where
-    A: Application,
-    M: FnMut(usize) -> A,
-{
-    pub async fn new(context: Context, settings: &'a Simulation, make: M) -> Self {
+impl<'a> World<'a> {
+    pub async fn new(context: Context, settings: &'a Simulation, make: Make<'a>) -> Self {
         let nodes: Vec<Node> = (0..settings.validators).map(node_of).collect();
         let count = NonZeroUsize::new(nodes.len()).expect("a simulation has validators");
         let config = simulated::Config {
