@@ -42,4 +42,4 @@ pub use params::{BidParams, ParamsError, RoundContext};
 pub use seal::{SealError, seal_bid};
 pub use sealed::{BidShape, SealedBid};
 pub use signature::check_signature;
-pub use verify::{BidFault, VerifiedBid, verify_bids};
+pub use verify::{BidFault, VerifiedBid, verify_all_bids, verify_bids};

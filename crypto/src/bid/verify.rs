@@ -1,4 +1,4 @@
-//! One verdict a bid: batch first, bisection when a batch fails, the clear verifier to name the reason.
+//! One verdict a bid: batch first, bisection when a batch fails, the clear verifier's equations to name the reason.
 
 use crate::bid::batch::{Prepared, all_valid, index};
 use crate::bid::equations;
@@ -8,6 +8,7 @@ use crate::fast::Points;
 use crate::group::PointBytes;
 use crate::wire::WireError;
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use thiserror::Error;
 
 /// Why a bid is refused.
@@ -41,8 +42,8 @@ pub enum BidFault {
     Signature,
 }
 
-/// A bid whose proof and signature hold in its round. Only [`verify_bids`] makes one. Holds the decompressed points,
-/// so that the tally and the settlement points need no second decompression.
+/// A bid whose proof and signature hold in its round. Only [`verify_bids`] and [`verify_all_bids`] make one. Holds the
+/// decompressed points, so that the tally and the settlement points need no second decompression.
 #[derive(Clone)]
 pub struct VerifiedBid {
     account: PointBytes,
@@ -95,11 +96,7 @@ pub fn verify_bids(
         bids.par_iter().map(|bid| Prepared::new(params, round, bid)).collect();
     let sound: Vec<(usize, &Prepared)> =
         prepared.iter().enumerate().filter_map(|(i, p)| p.as_ref().ok().map(|p| (i, p))).collect();
-    let mut culprits = std::collections::BTreeMap::new();
-    let points: Vec<&Prepared> = sound.iter().map(|(_, p)| *p).collect();
-    if !all_valid(params, &points) {
-        bisect(params, &sound, &mut culprits);
-    }
+    let culprits = if holds(params, &sound) { BTreeMap::new() } else { culprits(params, &sound) };
     prepared
         .into_par_iter()
         .zip(bids)
@@ -111,30 +108,48 @@ pub fn verify_bids(
         .collect()
 }
 
-/// Finds the culprits of a batch that is known to fail. When the left half holds, the right one must fail, so it is
-/// not checked as a whole again: one culprit among n costs about one further pass over the batch.
-fn bisect(
+/// Verifies bids of one round that are all or nothing: none when one of them is false. One batch whatever is wrong, so that
+/// it costs whoever has to look at others' bids no more than true ones would; [`verify_bids`] says which ones are false.
+pub fn verify_all_bids(
     params: &BidParams,
-    failing: &[(usize, &Prepared)],
-    culprits: &mut std::collections::BTreeMap<usize, BidFault>,
-) {
-    if let [(position, bid)] = failing {
-        if let Err(fault) = equations::check(params, bid) {
-            culprits.insert(*position, fault);
-        }
-        return;
+    round: &RoundContext,
+    bids: &[SealedBid],
+) -> Option<Vec<VerifiedBid>> {
+    let prepared: Vec<Prepared> =
+        bids.par_iter().map(|bid| Prepared::new(params, round, bid).ok()).collect::<Option<_>>()?;
+    if !all_valid(params, &prepared.iter().collect::<Vec<_>>()) {
+        return None;
     }
-    let holds = |half: &[(usize, &Prepared)]| {
-        all_valid(params, &half.iter().map(|(_, prepared)| *prepared).collect::<Vec<_>>())
-    };
+    Some(prepared.into_par_iter().zip(bids).map(|(prepared, bid)| verified(bid, prepared)).collect())
+}
+
+/// Among so few bids each is checked by itself. A check of one costs mostly what all bids share, so with one culprit this
+/// is no more than halving further, and with many it is several times less.
+const FEW: usize = 8;
+
+fn holds(params: &BidParams, bids: &[(usize, &Prepared)]) -> bool {
+    all_valid(params, &bids.iter().map(|(_, prepared)| *prepared).collect::<Vec<_>>())
+}
+
+/// The culprits of a batch that is known to fail, by their place. When the left half holds, the right one must fail, so
+/// it is not checked as a whole again: one culprit among n costs about one further pass over the batch.
+fn culprits(params: &BidParams, failing: &[(usize, &Prepared)]) -> BTreeMap<usize, BidFault> {
+    let name = |(place, bid): &(usize, &Prepared)| (*place, equations::fault(params, bid));
+    if let [culprit] = failing {
+        return BTreeMap::from([name(culprit)]);
+    }
+    if failing.len() <= FEW {
+        let false_ones = failing.par_iter().filter(|bid| !holds(params, &[**bid]));
+        return false_ones.map(name).collect();
+    }
     let (left, right) = failing.split_at(failing.len() / 2);
-    let left_holds = holds(left);
-    if !left_holds {
-        bisect(params, left, culprits);
+    if holds(params, left) {
+        return culprits(params, right);
     }
-    if left_holds || !holds(right) {
-        bisect(params, right, culprits);
-    }
+    let of_right = || if holds(params, right) { BTreeMap::new() } else { culprits(params, right) };
+    let (mut found, mut of_right) = rayon::join(|| culprits(params, left), of_right);
+    found.append(&mut of_right);
+    found
 }
 
 fn verified(bid: &SealedBid, mut prepared: Prepared) -> VerifiedBid {

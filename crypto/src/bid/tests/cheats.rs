@@ -143,6 +143,15 @@ fn another_signer_is_caught_by_the_signature_alone() {
 }
 
 #[test]
+fn of_a_false_range_and_a_false_signature_the_range_is_named() {
+    let mut w = world(BITS, STEPS);
+    let (quantities, d) = (w.quantities(), w.scalar());
+    let signer = Some(w.wallet().account_key(2));
+    let cheat = Cheat { mu_error: d, signer, ..Cheat::default() };
+    assert_eq!(verdict(&mut w, &quantities, cheat), Err(BidFault::Range));
+}
+
+#[test]
 fn wrong_announcements_and_responses_are_refused_by_their_equations() {
     let mut w = world(BITS, STEPS);
     let names = [BidFault::Values, BidFault::Components, BidFault::Randomness];

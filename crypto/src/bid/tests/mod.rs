@@ -67,7 +67,7 @@ impl World {
     }
 
     /// The verdict of the clear verifier, after the batch was asked too, about this bid alone and beside an honest
-    /// one: they must agree.
+    /// one, and the way in which a batch names its culprits: they must agree.
     fn verdict(&mut self, bid: &SealedBid) -> Result<(), BidFault> {
         let prepared = self.prepare(bid);
         let verdict = equations::check(&self.params, &prepared);
@@ -79,6 +79,9 @@ impl World {
             verdict.is_ok(),
             "batch of two: {verdict:?}"
         );
+        if let Err(named) = &verdict {
+            assert_eq!(equations::fault(&self.params, &prepared), *named, "the short way to the reason");
+        }
         verdict
     }
 }
