@@ -5,7 +5,7 @@ use crate::market::Market;
 use crate::plan::{InvalidBlock, Misbehaviour};
 use crate::wire::{self, Message};
 use rand_chacha::ChaCha20Rng;
-use veilgrid_crypto::keygen::{Event, Phase};
+use veilgrid_crypto::keygen::{Event, Phase, Verdict};
 use veilgrid_crypto::opening::OpeningShare;
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_ledger::block::Block;
@@ -142,6 +142,9 @@ impl Liar {
             (Misbehaviour::TamperedDelivery(victims), transaction) => {
                 Some(self.tampered(transaction, victims, state))
             }
+            (Misbehaviour::TwoDisputes(victim, accused), transaction) => {
+                Some(self.complained(self.tampered(transaction, &[*victim], state), *accused, state))
+            }
             (_, transaction) => Some(transaction),
         }
     }
@@ -178,6 +181,24 @@ impl Liar {
         delivery.sign(session.context(), &self.key, &mut rng(0, 4));
         let session = session.context().session;
         Transaction::KeyEvent { session, event: Event::Delivery(delivery).to_bytes() }
+    }
+
+    /// Complains about a dealer that was true to it, and signs that.
+    fn complained(&self, transaction: Transaction, accused: u16, state: &State) -> Transaction {
+        let Some(Event::Verdict(verdict)) = event_of(&transaction, state) else { return transaction };
+        let running = state.session().filter(|_| verdict.receiver == self.number);
+        // A complaint about a dealer that does not take part would be refused.
+        let Some(session) = running.filter(|session| session.has_delivered(accused)) else {
+            return transaction;
+        };
+        let mut complaints = verdict.complaints;
+        complaints.push(accused);
+        complaints.sort_unstable();
+        complaints.dedup();
+        // The same bytes whenever it is asked.
+        let (context, mut rng) = (session.context(), rng(0, 5));
+        let verdict = Verdict::sign(context, self.number, complaints, &self.key, &mut rng);
+        Transaction::KeyEvent { session: context.session, event: Event::Verdict(verdict).to_bytes() }
     }
 
     fn bad_share(&self, state: &State) -> Transaction {

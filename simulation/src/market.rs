@@ -39,7 +39,7 @@ pub(crate) const TIMING: RoundTiming = RoundTiming {
     first_slot_start_unix_s: SLOT_SECONDS as i64,
     epoch_blocks: 48,
     keygen_phase_blocks: 8,
-    max_clock_skew_ms: 1_000,
+    max_clock_skew_ms: 700,
 };
 
 /// Keys, members and genesis of one run.

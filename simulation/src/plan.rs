@@ -24,6 +24,9 @@ pub enum Misbehaviour {
     TwoStories,
     /// Seals false shares for these receivers (numbers from 1), under its signature.
     TamperedDelivery(Vec<u16>),
+    /// Seals false shares for the first of these receivers and complains about the second one as dealer, which is honest
+    /// (numbers from 1): two disputes in every session, in which nobody can be convicted.
+    TwoDisputes(u16, u16),
     /// Takes part in consensus and says nothing in key sessions.
     SilentDealer,
 }

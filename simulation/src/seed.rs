@@ -18,7 +18,10 @@ impl Plan {
         let link = Link { latency_ms: dice.within(5..40), jitter_ms: dice.within(0..10), loss_percent: 0 };
         let members = 3 + dice.index(3);
         let mut steps = disturbances(&mut dice, link);
-        let false_validator = dice.chance(50).then(|| (dice.index(VALIDATORS), misbehaviour(&mut dice)));
+        let false_validator = dice.chance(50).then(|| {
+            let liar = dice.index(VALIDATORS);
+            (liar, misbehaviour(&mut dice, liar))
+        });
         if false_validator.is_none() {
             steps.extend(outages(&mut dice));
         }
@@ -87,8 +90,9 @@ fn failing_disk(dice: &mut Dice, who: usize) -> Step {
     Step::DiskFails(who, dice.below(6), failure)
 }
 
-fn misbehaviour(dice: &mut Dice) -> Misbehaviour {
-    match dice.below(8) {
+/// How the validator with this index is false.
+fn misbehaviour(dice: &mut Dice, liar: usize) -> Misbehaviour {
+    match dice.below(9) {
         0 => Misbehaviour::DoubleVoter,
         1 | 2 => Misbehaviour::InvalidBlocks(match dice.below(5) {
             0 => InvalidBlock::WrongRoot,
@@ -105,6 +109,11 @@ fn misbehaviour(dice: &mut Dice) -> Misbehaviour {
                 dice.order(VALIDATORS).into_iter().take(1 + dice.index(3)).map(|i| i as u16 + 1).collect();
             victims.sort_unstable();
             Misbehaviour::TamperedDelivery(victims)
+        }
+        7 => {
+            let others: Vec<u16> =
+                dice.order(VALIDATORS).into_iter().filter(|i| *i != liar).map(|i| i as u16 + 1).collect();
+            Misbehaviour::TwoDisputes(others[0], others[1])
         }
         _ => Misbehaviour::SilentDealer,
     }

@@ -63,6 +63,15 @@ fn unnamed_culprits_are_found() {
     }
 }
 
+/// A session in which one validator makes two disputes ends in keys, and nobody is convicted.
+#[test]
+fn two_disputes_of_one_validator_stop_no_session() {
+    let plan = Plan { false_validator: Some((3, Misbehaviour::TwoDisputes(1, 2))), ..calm(2) };
+    let report = run(&plan).expect("one false validator is borne");
+    assert!(report.sessions.0 >= 1 && report.sessions.1 == 0, "{report:?}");
+    assert!(report.cleared >= 1, "{report:?}");
+}
+
 #[test]
 fn a_market_without_a_quorum_does_not_pass() {
     let steps = vec![(500, Step::Crash(0)), (500, Step::Crash(1))];
@@ -79,7 +88,7 @@ fn the_seeds_of_continuous_integration_hold_every_fault() {
     {
         assert!(lies(name), "{name}");
     }
-    for name in ["Censor", "FalseShares", "TwoStories", "TamperedDelivery", "SilentDealer"] {
+    for name in ["Censor", "FalseShares", "TwoStories", "TamperedDelivery", "TwoDisputes", "SilentDealer"] {
         assert!(lies(name), "{name}");
     }
     let happens = |name: &str| has(&|plan| format!("{:?}", plan.steps).contains(name));

@@ -6,6 +6,7 @@ use super::delivery::{Delivery, KeyAnnouncement, sealed_bytes};
 use super::package::DealerPackage;
 use super::public::ThresholdKeys;
 use super::renewal::RenewalPackage;
+use super::session::Party;
 use super::{KeyGenError, read_number};
 use crate::labels;
 use crate::schnorr::{SignatureBytes, SignatureInvalid, SigningKey, VerifyingKey};
@@ -192,6 +193,17 @@ impl Event {
         let package = 2 + 4 + ctx.key_count() * (4 + 32 * usize::from(ctx.receivers.threshold) + 64) + 4 + 64;
         let delivery = 2 + 32 + 4 + usize::from(ctx.receivers.validators) * (2 + sealed_bytes(ctx.keys)) + 64;
         1 + package.max(delivery)
+    }
+
+    /// The party that the event names as its author.
+    pub fn party(&self) -> Party {
+        match self {
+            Self::Announcement(announcement) => Party::Receiver(announcement.receiver),
+            Self::Package(package) => Party::Dealer(package.dealer()),
+            Self::Delivery(delivery) => Party::Dealer(delivery.dealer),
+            Self::Verdict(verdict) => Party::Receiver(verdict.receiver),
+            Self::Answer(answer) => Party::Dealer(answer.shares.dealer),
+        }
     }
 
     /// Canonical encoding: kind u8, then the message.

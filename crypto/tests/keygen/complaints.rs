@@ -94,20 +94,39 @@ fn more_complaints_than_false_dealers_convict_the_receiver() {
     assert_eq!(agreement.dealers, [1, 2, 3, 4]);
 }
 
+/// Threat: validator 3 seals false shares for 2 and complains about 4, in every session. Both answers are true, so
+/// that nobody is convicted; were that an abort, there would never be keys.
 #[test]
-fn more_than_f_reveals_abort() {
-    let disputes = [(1, 5), (2, 6), (3, 7)];
+fn one_false_validator_with_two_disputes_stops_no_session() {
+    let disputes = [(3, 2), (4, 3)];
+    let mut world = disputed(4, 13, &disputes);
+    for (dealer, receiver) in disputes {
+        assert_eq!(world.session.phase(), Phase::Answering);
+        let event = world.answer(dealer, receiver);
+        assert_eq!(world.apply(32, event), Ok(Effect::Accepted));
+    }
+    let agreement = world.agreement();
+    assert_eq!((agreement.dealers, agreement.dealer_faults), (vec![1, 2, 3, 4], vec![]));
+    assert_eq!(agreement.receiver_faults, []);
+    check_shares(&agreement.public, &world.held());
+}
+
+/// Reveals of different dealers do not add up; an unanswered complaint costs its own dealer only.
+#[test]
+fn reveals_are_counted_dealer_by_dealer() {
+    let disputes = [(1, 5), (1, 6), (2, 6), (2, 7), (3, 7)];
     let mut world = disputed(7, 7, &disputes);
     for (dealer, receiver) in disputes {
         assert_eq!(world.session.phase(), Phase::Answering);
         let event = world.answer(dealer, receiver);
         assert_eq!(world.apply(32, event), Ok(Effect::Accepted));
     }
-    let expected = AbortReason::TooManyReveals { disputes: disputes.to_vec(), allowed: 2 };
-    assert_eq!(world.abort().reason, expected);
-    // Two of them are allowed, the third dealer stays silent.
+    let agreement = world.agreement();
+    assert_eq!(agreement.dealer_faults, []);
+    check_shares(&agreement.public, &world.held());
+    // The third dealer stays silent.
     let mut world = disputed(7, 8, &disputes);
-    for (dealer, receiver) in &disputes[..2] {
+    for (dealer, receiver) in &disputes[..4] {
         let event = world.answer(*dealer, *receiver);
         world.apply(32, event).expect("accepted");
     }
@@ -115,6 +134,17 @@ fn more_than_f_reveals_abort() {
     let agreement = world.agreement();
     assert_eq!(agreement.dealer_faults, [(3, DealerFault::Unanswered { receiver: 7 })]);
     check_shares(&agreement.public, &world.held());
+}
+
+/// Where nobody may be false (f' = 0) numbers convict nobody, and one reveal is too many.
+#[test]
+fn a_reveal_aborts_where_nobody_may_be_false() {
+    let mut world = disputed(3, 14, &[(1, 2), (1, 3)]);
+    assert_eq!((world.session.phase(), world.session.complaints_against(1)), (Phase::Answering, vec![2, 3]));
+    let event = world.answer(1, 2);
+    assert_eq!(world.apply(32, event), Ok(Effect::Accepted));
+    let expected = AbortReason::TooManyReveals { disputes: vec![(1, 2)], allowed: 0 };
+    assert_eq!(world.abort().reason, expected);
 }
 
 #[test]

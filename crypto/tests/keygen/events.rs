@@ -180,6 +180,24 @@ fn parties_that_are_not_there_are_refused() {
     assert_eq!(world.session.apply(1, &event), Err(Refusal::Signature { party }));
 }
 
+/// What a pool and a ledger ask before they copy a session for a trial says the same as the trial.
+#[test]
+fn a_signature_is_checked_without_the_rest() {
+    for (mut world, height, event) in one_of_each() {
+        world.session.advance(height).expect("height");
+        assert_eq!(world.session.check_signature(&event), Ok(()));
+        assert!(World::generate(4, 1, 81).session.check_signature(&event).is_err(), "for its session only");
+        let mut bytes = event.to_bytes();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        let Ok(forged) = Event::from_bytes(&bytes, &world.ctx()) else { continue };
+        let refusal = Refusal::Signature { party: event.party() };
+        // The last bytes of an event are its signature.
+        assert_eq!(world.session.check_signature(&forged), Err(refusal.clone()));
+        assert_eq!(world.session.apply(height, &forged), Err(refusal));
+    }
+}
+
 #[test]
 fn one_time_keys_of_small_order_are_refused() {
     // A key pair's announcement is signed over any key that its receiver chooses.

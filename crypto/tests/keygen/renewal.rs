@@ -198,6 +198,50 @@ fn complaints_of_a_resharing_are_answered() {
     check_shares(&agreement.public, &world.held());
 }
 
+/// The numbers that convict are those of the group that may be false, and reveals count dealer by dealer: as many
+/// disputes as both groups' false members can make stop no resharing.
+#[test]
+fn disputes_stop_no_resharing_between_groups_of_different_sizes() {
+    // f = 1 and f' = 2: dealer 1 is false to two, receivers 3 and 4 complain falsely about dealer 2.
+    let to_seven = (4, 7, vec![(1, 1), (1, 2), (2, 3), (2, 4)]);
+    // f = 2 and f' = 1: the dealers 1 and 2 are false to one each, receiver 3 complains falsely about two.
+    let to_four = (7, 4, vec![(1, 1), (2, 2), (4, 3), (5, 3)]);
+    for (n, m, disputes) in [to_seven, to_four] {
+        let (public, old, held) = founded(n, 1, 350 + u64::from(n));
+        let mut world = World::reshare(&public, &old, &held, &signers(m, 904), 360);
+        let ctx = world.ctx();
+        let truth = world.dealt.clone();
+        for (dealer, receiver) in &disputes {
+            let shares = &mut world.dealt[at(*dealer)].1[at(*receiver)];
+            *shares = falsified(shares, 0, &ctx);
+        }
+        world.announce_all(&[]);
+        world.deal_all(&[]);
+        world.dealt = truth;
+        world.judge_all(&[]);
+        for (dealer, receiver) in disputes {
+            let event = world.answer(dealer, receiver);
+            assert_eq!(world.apply(32, event), Ok(Effect::Accepted));
+        }
+        let agreement = world.agreement();
+        assert_eq!(agreement.public.keys(), public.keys(), "{n} to {m}");
+        assert_eq!((agreement.dealer_faults, agreement.receiver_faults), (vec![], vec![]));
+        check_shares(&agreement.public, &world.held());
+    }
+    // One complaint more about dealer 1 than receivers can be false: convicted without an answer.
+    let (public, old, held) = founded(7, 1, 370);
+    let mut world = World::reshare(&public, &old, &held, &signers(4, 905), 371);
+    let ctx = world.ctx();
+    for receiver in [1, 2] {
+        let shares = &mut world.dealt[0].1[at(receiver)];
+        *shares = falsified(shares, 0, &ctx);
+    }
+    world.announce_all(&[]);
+    world.deal_all(&[]);
+    world.judge_all(&[]);
+    assert_eq!(world.agreement().dealer_faults, [(1, DealerFault::Accused { complaints: 2 })]);
+}
+
 #[test]
 fn renewal_packages_have_one_form_and_are_bound_to_their_session() {
     let (public, signers, held) = founded(4, 2, 350);

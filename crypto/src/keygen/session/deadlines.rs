@@ -137,8 +137,16 @@ impl Session {
         self.conclude()
     }
 
+    /// "Of no dealer more than f' shares are revealed." The bound is one of each dealer, because each polynomial stands
+    /// for itself: a bound over all dealers would let one false validator abort every session, by false shares for one
+    /// receiver and a complaint about one dealer. With f' > 0 the conviction by numbers keeps it already; with f' = 0,
+    /// which convicts nobody, it ends the session at the first answer.
     fn too_many_reveals(&self) -> bool {
-        self.answers.len() > self.ctx.receivers.faults().into()
+        let allowed = usize::from(self.ctx.receivers.faults());
+        // At most f' complaints about a dealer are open, so the numbers are small.
+        self.answers
+            .keys()
+            .any(|(dealer, _)| self.answers.range((*dealer, 0)..=(*dealer, u16::MAX)).count() > allowed)
     }
 
     /// "At least t' receivers answer for their shares."

@@ -239,8 +239,8 @@ pub enum AbortReason {
         /// t.
         needed: u16,
     },
-    /// More shares were revealed than a session allows. Of each pair one party is false.
-    #[error("{} shares were revealed, at most {allowed} may be; of each pair one is false: {disputes:?}", disputes.len())]
+    /// More shares of one dealer were revealed than may be. Of each pair one party is false.
+    #[error("a dealer has revealed more than {allowed} shares; of each pair one is false: {disputes:?}")]
     TooManyReveals {
         /// Dealer and receiver of each revealed share.
         disputes: Vec<(u16, u16)>,

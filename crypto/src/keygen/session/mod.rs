@@ -13,8 +13,9 @@
 //! - A complaint cannot be checked by itself; the dealer's answer can: it publishes exactly the shares of the receiver
 //!   that complained, and everybody compares them with the commitments. An honest dealer thereby reveals shares of a
 //!   false receiver alone, which the adversary has anyway, and an honest receiver complains about false dealers alone.
-//! - More than f complaints against one dealer, or by one receiver, convict that party without any answer. More than f
-//!   revealed shares in total abort: f false receivers and f revealed shares stay below the threshold of 2f + 1.
+//! - More than f complaints against one dealer, or by one receiver, convict that party without any answer. So of one
+//!   dealer at most f shares are revealed, and f false receivers and f revealed shares stay below the threshold of
+//!   2f + 1. How many dealers have revealed some does not matter: each shares by a polynomial of its own.
 //! - At least t' receivers must have answered for their shares before a session ends in keys, so that a refresh or
 //!   a resharing never leaves less holders than open.
 
@@ -251,6 +252,7 @@ impl Session {
     /// [`Refusal`]; the event then has no effect. Deadlines before `height` have passed all the same.
     pub fn apply(&mut self, height: u64, event: &Event) -> Result<Effect, Refusal> {
         self.advance(height)?;
+        self.check_signature(event)?;
         let effect = match event {
             Event::Announcement(announcement) => self.announce(announcement),
             Event::Package(package) => self.publish(package),

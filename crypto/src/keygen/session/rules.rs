@@ -1,4 +1,5 @@
-//! What each kind of event must satisfy. The signature is checked first, so that every later fault is the signer's.
+//! What each kind of event must satisfy. The signature is checked first, in [`Session::apply`], so that every later fault
+//! is the signer's.
 
 use super::{DealerFault, Effect, Party, Phase, Published, Refusal, Session};
 use crate::envelope::EnvelopePublicKey;
@@ -6,7 +7,7 @@ use crate::keygen::KeyGenError;
 use crate::keygen::context::Signed;
 use crate::keygen::delivery::{Delivery, KeyAnnouncement, sealed_bytes};
 use crate::keygen::held::first_false;
-use crate::keygen::messages::{Answer, Package, Verdict};
+use crate::keygen::messages::{Answer, Event, Package, Verdict};
 use crate::schnorr::VerifyingKey;
 use std::collections::btree_map::Entry;
 
@@ -18,6 +19,24 @@ impl Session {
         };
         let at = usize::from(number).checked_sub(1);
         at.and_then(|at| keys.get(at)).ok_or(Refusal::UnknownParty { party })
+    }
+
+    /// "An event is signed by the party that it names, for this session." Cheap next to everything else about an event,
+    /// and all that anybody can get wrong in another's name: to be asked before a session is copied for a trial.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownParty`], [`Refusal::Signature`].
+    pub fn check_signature(&self, event: &Event) -> Result<(), Refusal> {
+        let party = event.party();
+        let (ctx, key) = (&self.ctx, self.key_of(party)?);
+        let signed = match event {
+            Event::Announcement(announcement) => announcement.check_signature(ctx, key),
+            Event::Package(package) => package.check_signature(ctx, key),
+            Event::Delivery(delivery) => delivery.check_signature(ctx, key),
+            Event::Verdict(verdict) => verdict.check_signature(ctx, key),
+            Event::Answer(answer) => answer.check_signature(ctx, key),
+        };
+        signed.map_err(|_| Refusal::Signature { party })
     }
 
     fn check_phase(&self, party: Party, due: Phase) -> Result<(), Refusal> {
@@ -33,8 +52,6 @@ impl Session {
     pub(super) fn announce(&mut self, announcement: &KeyAnnouncement) -> Result<Effect, Refusal> {
         let receiver = announcement.receiver;
         let party = Party::Receiver(receiver);
-        let signed = announcement.check_signature(&self.ctx, self.key_of(party)?);
-        signed.map_err(|_| Refusal::Signature { party })?;
         self.check_phase(party, Phase::Announcing)?;
         let slot = &mut self.announced[usize::from(receiver) - 1];
         if slot.is_some() {
@@ -49,8 +66,6 @@ impl Session {
     pub(super) fn publish(&mut self, package: &Package) -> Result<Effect, Refusal> {
         let dealer = package.dealer();
         let party = Party::Dealer(dealer);
-        let signed = package.check_signature(&self.ctx, self.key_of(party)?);
-        signed.map_err(|_| Refusal::Signature { party })?;
         self.check_phase(party, Phase::Dealing)?;
         let state = &self.dealers[usize::from(dealer) - 1];
         if state.fault.is_some() {
@@ -94,8 +109,6 @@ impl Session {
     pub(super) fn deliver(&mut self, delivery: &Delivery) -> Result<Effect, Refusal> {
         let dealer = delivery.dealer;
         let party = Party::Dealer(dealer);
-        let signed = delivery.check_signature(&self.ctx, self.key_of(party)?);
-        signed.map_err(|_| Refusal::Signature { party })?;
         self.check_phase(party, Phase::Dealing)?;
         let state = &self.dealers[usize::from(dealer) - 1];
         if state.fault.is_some() {
@@ -125,8 +138,6 @@ impl Session {
     pub(super) fn judge(&mut self, verdict: &Verdict) -> Result<Effect, Refusal> {
         let receiver = verdict.receiver;
         let party = Party::Receiver(receiver);
-        let signed = verdict.check_signature(&self.ctx, self.key_of(party)?);
-        signed.map_err(|_| Refusal::Signature { party })?;
         self.check_phase(party, Phase::Judging)?;
         let at = usize::from(receiver) - 1;
         if self.announced[at].is_none() {
@@ -151,8 +162,6 @@ impl Session {
         let shares = &answer.shares;
         let (dealer, receiver) = (shares.dealer, shares.receiver);
         let party = Party::Dealer(dealer);
-        let signed = answer.check_signature(&self.ctx, self.key_of(party)?);
-        signed.map_err(|_| Refusal::Signature { party })?;
         self.check_phase(party, Phase::Answering)?;
         if self.answers.contains_key(&(dealer, receiver)) {
             return Err(Refusal::Repeated { party });
