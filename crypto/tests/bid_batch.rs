@@ -9,7 +9,7 @@ use rand_core::RngCore;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use support::Market;
 use veilgrid_crypto::bid::batch::{Prepared, all_valid};
-use veilgrid_crypto::bid::{BidFault, SealedBid, equations, verify_bids};
+use veilgrid_crypto::bid::{BidFault, SealedBid, equations, verify_all_bids, verify_bids};
 use veilgrid_crypto::tally::Tally;
 
 /// The verdict of one bid, equation by equation.
@@ -126,6 +126,12 @@ fn random_mixes_get_the_verdicts_of_the_clear_verifier_on_any_number_of_threads(
             let faults = pool.install(|| market.faults(&bids));
             assert_eq!(faults, expected, "mix {mix}, {} threads", pool.current_num_threads());
         }
+        // All or nothing says whether there is any fault.
+        let all = verify_all_bids(&market.params, &market.round, &bids);
+        let digests = |bids: &[SealedBid]| bids.iter().map(SealedBid::digest).collect::<Vec<_>>();
+        let all = all.map(|bids| bids.iter().map(|bid| bid.digest()).collect::<Vec<_>>());
+        let expected = expected.iter().all(Option::is_none).then(|| digests(&bids));
+        assert_eq!(all, expected, "mix {mix}");
     }
     assert!(accepted > 100 && refused > 100, "{accepted} accepted, {refused} refused");
 }

@@ -170,7 +170,7 @@ impl GenesisDraft {
 
     fn check_network(&self) -> Result<(), GenesisError> {
         let validators = self.validators.len();
-        let (Some(keys), Some(_)) = (&self.network, &self.params.timing) else {
+        let (Some(keys), Some(timing)) = (&self.network, &self.params.timing) else {
             let neither = self.network.is_none() && self.params.timing.is_none();
             return if neither { Ok(()) } else { Err(GenesisError::Network { validators }) };
         };
@@ -180,12 +180,14 @@ impl GenesisDraft {
         if let Some(roster) = self.roster() {
             roster.check()?;
         }
-        let expected = Group::of(u16::try_from(validators).unwrap_or(u16::MAX)).threshold;
+        let group = Group::of(u16::try_from(validators).unwrap_or(u16::MAX));
+        let expected = group.threshold;
         let found = self.params.threshold;
         if found != expected {
             return Err(GenesisError::NetworkThreshold { found, validators, expected });
         }
-        Ok(())
+        let phase_blocks = timing.phase_blocks([group, group]);
+        timing.check_epoch(phase_blocks).map_err(|error| GenesisError::Params(error.into()))
     }
 
     /// Checks all rules but those of key generation.

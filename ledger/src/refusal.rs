@@ -107,6 +107,14 @@ pub enum Refusal {
         /// What is wrong with it.
         fault: BidFault,
     },
+    /// The same, found before a vote: there nobody looks for the bid that is false.
+    #[error("round {round}: of {count} bids of a transaction at least one is invalid")]
+    BidsInvalid {
+        /// The round.
+        round: u64,
+        /// Bids of the transaction.
+        count: usize,
+    },
     /// Contextual: "Round ids rise strictly."
     #[error("round {round} can't be opened: ids rise, the last was {last}")]
     RoundIdNotRising {

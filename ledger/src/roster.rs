@@ -1,6 +1,7 @@
 //! The validators of a network: their keys, and how they are replaced by others.
 
 use crate::hash::{Hash, hash};
+use curve25519_dalek::edwards::CompressedEdwardsY;
 use merlin::Transcript;
 use thiserror::Error;
 use veilgrid_crypto::envelope::EnvelopePublicKey;
@@ -111,8 +112,9 @@ impl Roster {
             if before.iter().any(|other| other.signing_key == entry.signing_key) {
                 return refuse("signing");
             }
-            // Ed25519 points are decoded by the engine; a repeated key would let one validator vote twice.
-            if before.iter().any(|other| other.consensus_key == entry.consensus_key) {
+            // A repeated key would let one validator vote twice.
+            let repeated = before.iter().any(|other| other.consensus_key == entry.consensus_key);
+            if repeated || !is_consensus_key(&entry.consensus_key) {
                 return refuse("consensus");
             }
             let enveloped = EnvelopePublicKey::from_bytes(&entry.envelope_key).is_ok();
@@ -150,6 +152,14 @@ impl Roster {
             .collect::<Result<_, WireError>>()?;
         Ok(Self { validators })
     }
+}
+
+/// Whether the engine can use an Ed25519 key: it is the encoding of a point of the curve. One that is none would stop every
+/// validator when its epoch begins, for good. Beyond what the engine asks for, the encoding is the canonical one, so that
+/// no point is there twice, and the point is not of small order: under such a key anybody's signature holds.
+fn is_consensus_key(bytes: &[u8; 32]) -> bool {
+    let point = CompressedEdwardsY(*bytes).decompress();
+    point.is_some_and(|point| point.compress().to_bytes() == *bytes && !point.is_small_order())
 }
 
 /// A validator's signature under a change.

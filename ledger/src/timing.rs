@@ -9,10 +9,18 @@
 //! one of their proposers is honest. A round that is not cleared at its deadline is void.
 
 use thiserror::Error;
+use veilgrid_crypto::keygen::Group;
 use veilgrid_crypto::wire::{Reader, WireError, Writer};
 
 /// The most blocks of a phase of a key session, of the grace, and the fewest of an engine epoch.
 const MAX_BLOCKS: u32 = 10_000;
+
+/// Blocks of a phase of a key session besides those of faulty proposers: the one that shows that the phase has begun, a
+/// package, its delivery, and one for messages that come a block late.
+pub const PHASE_BLOCKS: u32 = 4;
+
+/// Fewest blocks of a phase, in the smallest network, which bears one faulty validator.
+const LEAST_PHASE_BLOCKS: u32 = PHASE_BLOCKS + 1;
 
 /// Longest time between two rounds, in milliseconds: a day.
 const MAX_INTERVAL_MS: u64 = 24 * 60 * 60 * 1000;
@@ -37,7 +45,8 @@ pub struct RoundTiming {
     pub first_slot_start_unix_s: i64,
     /// Blocks of an engine epoch: shares are renewed in each, a new set of validators begins with one.
     pub epoch_blocks: u64,
-    /// Blocks that each phase of a key session lasts at most.
+    /// Blocks that each phase of a key session lasts at most; f + 4 when that is more, so that faulty proposers can't use
+    /// a phase up ([`RoundTiming::phase_blocks`]).
     pub keygen_phase_blocks: u32,
     /// Most that a block's time may differ from a voter's clock, in milliseconds.
     pub max_clock_skew_ms: u64,
@@ -68,8 +77,8 @@ pub enum TimingError {
         /// Stated deadline.
         opening_deadline_ms: u64,
     },
-    /// "Phases of a key session have a bounded number of blocks."
-    #[error("{blocks} blocks for a phase of a key session: choose 1 to {MAX_BLOCKS}")]
+    /// "A phase of a key session has room for what honest validators say in it, and a bound."
+    #[error("{blocks} blocks for a phase of a key session: choose {LEAST_PHASE_BLOCKS} to {MAX_BLOCKS}")]
     Phase {
         /// Stated number.
         blocks: u32,
@@ -86,6 +95,20 @@ pub enum TimingError {
     #[error("a clock skew of {max_clock_skew_ms} ms: choose 1 to 60000")]
     Skew {
         /// Stated bound.
+        max_clock_skew_ms: u64,
+    },
+    /// "Bidding and opening last longer than one leader can shift the time of its block: by the skew before the voters'
+    /// clocks, and by the skew behind them."
+    #[error(
+        "{what} of {ms} ms with a clock skew of {max_clock_skew_ms} ms: a leader could skip it; choose more than twice \
+         the skew"
+    )]
+    Skippable {
+        /// What is too short.
+        what: &'static str,
+        /// Its stated length.
+        ms: u64,
+        /// Stated bound of the skew.
         max_clock_skew_ms: u64,
     },
     /// "Slots are instants of the calendar, in whole slots."
@@ -115,20 +138,35 @@ impl RoundTiming {
             return Err(TimingError::Deadline { opening_deadline_ms });
         }
         let blocks = self.keygen_phase_blocks;
-        if !(1..=MAX_BLOCKS).contains(&blocks) {
+        if !(LEAST_PHASE_BLOCKS..=MAX_BLOCKS).contains(&blocks) {
             return Err(TimingError::Phase { blocks });
         }
-        let (epoch_blocks, session_blocks) = (self.epoch_blocks, 4 * (u64::from(blocks) + 1) + 4);
-        if epoch_blocks < session_blocks || epoch_blocks > u64::from(u32::MAX) {
-            return Err(TimingError::Epoch { epoch_blocks, session_blocks });
-        }
+        self.check_epoch(blocks)?;
         let max_clock_skew_ms = self.max_clock_skew_ms;
         if !(1..=60_000).contains(&max_clock_skew_ms) {
             return Err(TimingError::Skew { max_clock_skew_ms });
         }
+        let skippable = |ms: u64| ms <= max_clock_skew_ms.saturating_mul(2);
+        let all = [("bidding", bidding_ms), ("an opening deadline", opening_deadline_ms)];
+        if let Some((what, ms)) = all.into_iter().find(|(_, ms)| skippable(*ms)) {
+            return Err(TimingError::Skippable { what, ms, max_clock_skew_ms });
+        }
         let start_unix_s = self.first_slot_start_unix_s;
         if start_unix_s < 0 || start_unix_s % i64::from(slot_seconds.max(1)) != 0 {
             return Err(TimingError::Slot { start_unix_s });
+        }
+        Ok(())
+    }
+
+    /// "A key session fits into an epoch", with phases of so many blocks.
+    ///
+    /// # Errors
+    /// [`TimingError::Epoch`].
+    pub(crate) fn check_epoch(&self, phase_blocks: u32) -> Result<(), TimingError> {
+        let session_blocks = u64::from(phase_blocks).saturating_add(1).saturating_mul(4).saturating_add(4);
+        let epoch_blocks = self.epoch_blocks;
+        if epoch_blocks < session_blocks || epoch_blocks > u64::from(u32::MAX) {
+            return Err(TimingError::Epoch { epoch_blocks, session_blocks });
         }
         Ok(())
     }
@@ -160,6 +198,13 @@ impl RoundTiming {
         let since = time_unix_ms.checked_sub(self.first_open_unix_ms)?;
         let round_id = since.checked_div(self.interval_ms)?.checked_add(1)?;
         (time_unix_ms < self.close_ms(round_id)?).then_some(round_id)
+    }
+
+    /// Blocks that a phase of a key session among these groups lasts at most. Validators may have become more than those
+    /// for whom the market's number was chosen.
+    pub fn phase_blocks(&self, groups: [Group; 2]) -> u32 {
+        let faults = groups.iter().map(Group::faults).max().unwrap_or(0);
+        self.keygen_phase_blocks.max(u32::from(faults).saturating_add(PHASE_BLOCKS))
     }
 
     /// The epoch of a height.
@@ -229,10 +274,24 @@ pub(crate) mod tests {
         assert!(matches!(refused(|t| t.interval_ms = u64::MAX), Some(TimingError::Interval { .. })));
         assert!(matches!(refused(|t| t.grace_blocks = 0), Some(TimingError::Grace { .. })));
         assert!(matches!(refused(|t| t.opening_deadline_ms = 0), Some(TimingError::Deadline { .. })));
-        assert!(matches!(refused(|t| t.keygen_phase_blocks = 0), Some(TimingError::Phase { .. })));
+        assert!(matches!(refused(|t| t.keygen_phase_blocks = 4), Some(TimingError::Phase { .. })));
+        assert_eq!(refused(|t| t.keygen_phase_blocks = 5), None);
         assert!(matches!(refused(|t| t.epoch_blocks = 80), Some(TimingError::Epoch { .. })));
         assert!(matches!(refused(|t| t.max_clock_skew_ms = 0), Some(TimingError::Skew { .. })));
         assert!(matches!(refused(|t| t.first_slot_start_unix_s = 1), Some(TimingError::Slot { .. })));
+        // A leader whose clock is as fast as allowed closes a round that voters with slow clocks have just opened.
+        assert!(matches!(refused(|t| t.bidding_ms = 4_000), Some(TimingError::Skippable { ms: 4_000, .. })));
+        assert_eq!(refused(|t| t.bidding_ms = 4_001), None);
+        let deadline = refused(|t| t.opening_deadline_ms = 4_000);
+        assert!(matches!(deadline, Some(TimingError::Skippable { ms: 4_000, .. })));
+        assert_eq!(refused(|t| t.opening_deadline_ms = 4_001), None);
+    }
+
+    #[test]
+    fn a_phase_outlasts_the_faulty_proposers_of_any_network() {
+        let t = RoundTiming { keygen_phase_blocks: 6, ..timing() };
+        let blocks = |dealers, receivers| t.phase_blocks([Group::of(dealers), Group::of(receivers)]);
+        assert_eq!([blocks(4, 4), blocks(7, 4), blocks(7, 10), blocks(128, 4)], [6, 6, 7, 46]);
     }
 
     #[test]

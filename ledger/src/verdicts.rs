@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use veilgrid_crypto::bid::{BidFault, BidParams, RoundContext, SealedBid, VerifiedBid, verify_bids};
+use veilgrid_crypto::bid::{
+    BidFault, BidParams, RoundContext, SealedBid, VerifiedBid, verify_all_bids, verify_bids,
+};
 
 /// Where the state machine gets its verdicts from. An implementation must answer exactly what
 /// [`veilgrid_crypto::bid::verify_bids`] answers; it may only answer faster.
@@ -14,6 +16,11 @@ pub trait BidVerdicts {
         round: &RoundContext,
         bids: &[SealedBid],
     ) -> Vec<Result<Arc<VerifiedBid>, BidFault>>;
+
+    /// Whether all of these bids hold, without the search for those that do not: what false bids cost is one batch.
+    fn all_hold(&mut self, params: &BidParams, round: &RoundContext, bids: &[SealedBid]) -> bool {
+        self.verify(params, round, bids).iter().all(Result::is_ok)
+    }
 }
 
 /// Verifies every bid when it is asked. The auditor's choice: nothing is taken on trust.
@@ -28,6 +35,10 @@ impl BidVerdicts for VerifyAll {
         bids: &[SealedBid],
     ) -> Vec<Result<Arc<VerifiedBid>, BidFault>> {
         verify_bids(params, round, bids).into_iter().map(|verdict| verdict.map(Arc::new)).collect()
+    }
+
+    fn all_hold(&mut self, params: &BidParams, round: &RoundContext, bids: &[SealedBid]) -> bool {
+        verify_all_bids(params, round, bids).is_some()
     }
 }
 

@@ -3,14 +3,17 @@
 mod common;
 
 use common::*;
+use std::sync::Arc;
+use veilgrid_crypto::bid::{BidFault, BidParams, RoundContext, SealedBid, VerifiedBid};
 use veilgrid_crypto::keygen::KeyGenError;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::builder::{BlockBuilder, genesis_block};
+use veilgrid_ledger::checks::check_without_state;
 use veilgrid_ledger::genesis::{Genesis, GenesisError};
-use veilgrid_ledger::refusal::{BlockError, BlockFault, Refusal, Waits};
+use veilgrid_ledger::refusal::{Account, BlockError, BlockFault, Refusal, Waits};
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::transaction::{Transaction, TransactionKind};
-use veilgrid_ledger::verdicts::VerifyAll;
+use veilgrid_ledger::verdicts::{BidVerdicts, VerifyAll};
 
 fn open() -> (Community, Chain) {
     let community = Community::new();
@@ -128,7 +131,6 @@ fn a_genesis_that_is_not_sound() {
 
 #[test]
 fn checks_without_state_find_structure_and_proofs() {
-    use veilgrid_ledger::checks::check_without_state;
     let (mut community, chain) = open();
     let mut bid = community.bid(&chain.state, 1, 0, &BOOK[0]);
     let check = |transactions| {
@@ -140,6 +142,95 @@ fn checks_without_state_find_structure_and_proofs() {
     bid.c.swap(0, 1);
     assert!(check(vec![Transaction::Bids { round_id: 1, bids: vec![bid] }]).is_err());
     assert!(check(vec![Transaction::Bids { round_id: 1, bids: vec![] }]).is_err());
+}
+
+/// Counts the bids that it is asked about.
+#[derive(Default)]
+struct Counting {
+    one_by_one: usize,
+    all_at_once: usize,
+}
+
+impl BidVerdicts for Counting {
+    fn verify(
+        &mut self,
+        params: &BidParams,
+        round: &RoundContext,
+        bids: &[SealedBid],
+    ) -> Vec<Result<Arc<VerifiedBid>, BidFault>> {
+        self.one_by_one += bids.len();
+        VerifyAll.verify(params, round, bids)
+    }
+
+    fn all_hold(&mut self, params: &BidParams, round: &RoundContext, bids: &[SealedBid]) -> bool {
+        self.all_at_once += bids.len();
+        VerifyAll.all_hold(params, round, bids)
+    }
+}
+
+/// Threat: a leader makes voters search a block for all of its false bids.
+#[test]
+fn before_a_vote_false_bids_cost_one_question() {
+    let (mut community, chain) = open();
+    let mut bids: Vec<_> = (0..4).map(|m| community.bid(&chain.state, 1, m, &BOOK[m])).collect();
+    for bid in &mut bids {
+        bid.c.swap(0, 1);
+    }
+    let halves = bids.chunks(2).map(|half| Transaction::Bids { round_id: 1, bids: half.to_vec() });
+    let block = Block::new(9, [7; 32], 0, [8; 32], halves.collect());
+    let slot_of = |round_id| chain.state.round(round_id).map(|round| round.slot());
+    let mut verdicts = Counting::default();
+    let error = check_without_state(chain.state.community(), &block, &slot_of, &mut verdicts);
+    let error = error.expect_err("false bids");
+    assert_eq!(
+        (error.transaction, &error.fault),
+        (Some(0), &Refusal::BidsInvalid { round: 1, count: 2 }.into())
+    );
+    // Those of the first transaction, all at once, and nothing after it.
+    assert_eq!((verdicts.one_by_one, verdicts.all_at_once), (0, 2));
+}
+
+#[test]
+fn who_may_bid_is_known_before_any_proof() {
+    let (mut community, mut chain) = open();
+    let mut bid = |member: usize| community.bid(&chain.state, 1, member, &BOOK[member]);
+    let (first, again, other) = (bid(0), bid(0), bid(1));
+    let mut same_r = bid(2);
+    same_r.r = other.r;
+    let bids = |bids: &[&SealedBid]| Transaction::Bids {
+        round_id: 1,
+        bids: bids.iter().map(|bid| (*bid).clone()).collect(),
+    };
+    let mut stranger = first.clone();
+    stranger.account[0] ^= 1;
+    let account = |bid: &SealedBid| Account(bid.account);
+    let second = Refusal::SecondBid { round: 1, account: account(&again) };
+    let repeated = Refusal::HandleRepeated { round: 1, account: account(&same_r), first: account(&other) };
+    let none = Refusal::NotAMember { round: 1, account: account(&stranger) };
+    let check = |state: &State, transactions: &[Transaction]| state.check_bidders(transactions);
+    // In one transaction and over several of a block.
+    assert_eq!(check(&chain.state, &[bids(&[&first, &other])]), Ok(()));
+    assert_eq!(check(&chain.state, &[bids(&[&first, &again])]), Err((0, second.clone())));
+    assert_eq!(
+        check(&chain.state, &[bids(&[&first]), bids(&[&other]), bids(&[&again])]),
+        Err((2, second.clone()))
+    );
+    assert_eq!(check(&chain.state, &[bids(&[&other]), bids(&[&same_r])]), Err((1, repeated.clone())));
+    assert_eq!(check(&chain.state, &[bids(&[&stranger])]), Err((0, none)));
+    // A round that the block opens, and one that nobody has opened.
+    let mut later = first.clone();
+    later.round_id = 2;
+    let of_two = Transaction::Bids { round_id: 2, bids: vec![later] };
+    assert_eq!(check(&chain.state, &[open_round(2), of_two.clone()]), Ok(()));
+    let not_active = Refusal::RoundNotActive { round: 2 };
+    assert_eq!(check(&chain.state, &[of_two, open_round(2)]), Err((0, not_active)));
+    // By what the ledger has.
+    chain.push(vec![bids(&[&first, &other])]);
+    assert_eq!(check(&chain.state, &[bids(&[&again])]), Err((0, second)));
+    assert_eq!(check(&chain.state, &[bids(&[&same_r])]), Err((0, repeated)));
+    chain.push(vec![Transaction::CloseRound { round_id: 1 }]);
+    let late = check(&chain.state, &[bids(&[&same_r])]);
+    assert!(matches!(late, Err((0, Refusal::OutOfOrder { round: 1, .. }))), "{late:?}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use veilgrid_ledger::pruned::{PrunedBlock, PrunedTransaction};
 use veilgrid_ledger::refusal::BlockFault;
 use veilgrid_ledger::roster::{Roster, RosterError};
 use veilgrid_ledger::state::State;
+use veilgrid_ledger::timing::TimingError;
 use veilgrid_ledger::transaction::{DecodeContext, Transaction};
 use veilgrid_ledger::verdicts::VerifyAll;
 use world::{World, draft, params, timing};
@@ -143,6 +144,16 @@ fn keys(draft: &mut GenesisDraft) -> &mut Vec<veilgrid_ledger::genesis::NetworkK
     draft.network.as_mut().expect("a network")
 }
 
+const NO_CONSENSUS_KEYS: [&str; 7] = [
+    "0200000000000000000000000000000000000000000000000000000000000000",
+    "0202020202020202020202020202020202020202020202020202020202020202",
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "f0ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+];
+
 #[test]
 fn a_genesis_of_a_network_has_its_rules() {
     for n in [4, 5, 7] {
@@ -156,6 +167,12 @@ fn a_genesis_of_a_network_has_its_rules() {
     let twice = |key| Some(GenesisError::Roster(RosterError::Key { validator: 4, key }));
     assert_eq!(refusal(4, |d| keys(d)[3].consensus_key = first(d).consensus_key), twice("consensus"));
     assert_eq!(refusal(4, |d| keys(d)[3].envelope_key = first(d).envelope_key), twice("envelope"));
+    // Not keys that the engine can use: no point of the curve, one of small order (of order 1, 2, 4 and 8), and a second
+    // encoding of a point (y = 3 as p + 3).
+    for consensus_key in NO_CONSENSUS_KEYS {
+        let key = hex::decode(consensus_key).expect("hex").try_into().expect("32 bytes");
+        assert_eq!(refusal(4, |d| keys(d)[3].consensus_key = key), twice("consensus"), "{consensus_key}");
+    }
     // A point of small order, to which nobody can envelope anything.
     assert_eq!(refusal(4, |d| keys(d)[3].envelope_key = [0; 32]), twice("envelope"));
     assert_eq!(
@@ -167,6 +184,14 @@ fn a_genesis_of_a_network_has_its_rules() {
     assert_eq!(refusal(5, |d| d.params.threshold = 3), majority);
     let untimed = refusal(4, |d| d.params.timing.as_mut().expect("timing").epoch_blocks = 1);
     assert!(matches!(untimed, Some(GenesisError::Params(ParamsError::Timing(_)))));
+    // Phases of f + 4 blocks: those of seven validators do not fit into an epoch that four could have.
+    let short = |d: &mut GenesisDraft| {
+        let timing = d.params.timing.as_mut().expect("timing");
+        (timing.keygen_phase_blocks, timing.epoch_blocks) = (5, 28);
+    };
+    assert_eq!(refusal(4, short), None);
+    let epoch = TimingError::Epoch { epoch_blocks: 28, session_blocks: 32 };
+    assert_eq!(refusal(7, short), Some(GenesisError::Params(ParamsError::Timing(epoch))));
 }
 
 #[test]

@@ -230,6 +230,10 @@ fn a_change_needs_signatures_of_enough_validators_for_this_very_change() {
         }
         assert_eq!(refusal(&world, twice), RosterError::Key { validator: 4, key });
     }
+    // A consensus key that the engine can't use would stop it when the validators come in force.
+    let mut no_key = sound.clone();
+    no_key.roster.validators[1].consensus_key = [2; 32];
+    assert_eq!(refusal(&world, no_key), RosterError::Key { validator: 2, key: "consensus" });
     world.push(vec![Transaction::ChangeValidators(Box::new(sound.clone()))]);
     assert_eq!(world.state.pending_roster(), Some(&sound.roster));
     let another = world.change(&[0, 1, 2, 5], &[1, 2, 3]);

@@ -9,10 +9,12 @@ mod world;
 use story::{STORY, run, with_checkpoint};
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_ledger::audit::{AuditRequest, ReceiptVerdict, Record, ViolationRule};
+use veilgrid_ledger::block::Block;
 use veilgrid_ledger::pruned::{PrunedBlock, PrunedTransaction};
 use veilgrid_ledger::refusal::BlockFault;
-use veilgrid_ledger::state::checkpoint::{Checkpoint, SkeletonFault};
+use veilgrid_ledger::state::checkpoint::{Checkpoint, Skeleton, SkeletonFault};
 use veilgrid_ledger::transaction::Transaction;
+use veilgrid_ledger::verdicts::VerifyAll;
 
 #[test]
 fn without_a_checkpoint_the_rest_is_recomputed_and_its_roots_are_not() {
@@ -238,4 +240,41 @@ fn receipts_are_looked_up_in_pruned_rounds() {
     use ReceiptVerdict::{Included, IncludedByDigest, Missing, OtherBid};
     assert_eq!(verdicts[..3], [IncludedByDigest, Missing, Included]);
     assert!(matches!(verdicts[3], OtherBid | Missing), "{:?}", verdicts[3]);
+}
+
+/// Threat: a checkpoint with numbers that no ledger reaches, and blocks behind it that its author has made to fit. They
+/// count on without a panic until somebody asks for the certificates that they do not have.
+#[test]
+fn impossible_numbers_of_a_checkpoint_stop_no_audit() {
+    let story = &*STORY;
+    let (mut records, mut checkpoint) = story.checkpointed();
+    (checkpoint.finished.settled, checkpoint.finished.voided) = (u64::MAX, u64::MAX);
+    checkpoint.refused = u64::MAX;
+    let skeleton = Skeleton::new(story.states[0].clone(), Some(checkpoint.clone()));
+    let mut skeleton = skeleton.expect("a checkpoint that is ahead");
+    for record in &records[1..=story.pause] {
+        let step = match record {
+            Record::Block(block, _) => skeleton.full(block, &mut VerifyAll),
+            Record::Pruned(block, _) => skeleton.pruned(block, &mut VerifyAll),
+            Record::Checkpoint(_) => panic!("there is none yet"),
+        };
+        step.expect("the story's own block");
+    }
+    let (mut state, _) = skeleton.complete().ok().expect("at the checkpoint");
+    records.truncate(story.pause + 1);
+    // Round 6 is settled, and a transaction is refused.
+    for block in &story.blocks[story.pause + 1..] {
+        let mut transactions = block.transactions.clone();
+        transactions.push(Transaction::CloseRound { round_id: 1 });
+        let time_unix_ms = block.header.time_unix_ms;
+        let (height, parent) = (state.height() + 1, state.block_hash());
+        let block = Block::new(height, parent, time_unix_ms, state.root(), transactions);
+        state.apply_block(&block, &mut VerifyAll).expect("a sound header");
+        records.push(Record::from(block));
+    }
+    assert_eq!((state.finished().settled, state.refused()), (u64::MAX, u64::MAX));
+    let records = with_checkpoint(records, checkpoint);
+    let unchecked = AuditRequest { certificates: None, ..story.request() };
+    assert_eq!(run(records.clone(), unchecked).expect("nothing else is wrong").rounds_settled, 1);
+    assert!(story.audit(records).is_err());
 }

@@ -11,7 +11,9 @@ use crate::transaction::Transaction;
 use crate::verdicts::BidVerdicts;
 
 /// Checks everything of a later block that holds or fails whatever the state is: its body hash, the structure of its
-/// transactions, the proofs of its bids. This is what a validator can check of a block whose parents are not final.
+/// transactions, the proofs of its bids. This is what a validator can check of a block whose parents are not final. Who
+/// knows the state after its parent asks [`State::check_bidders`](crate::state::State::check_bidders) first, which costs
+/// no proof.
 ///
 /// Bids are bound to their round's slot. `slot_of` tells the slot of a round that an earlier block opens; rounds that
 /// the block itself opens are known from it. Proofs of bids for other rounds are left to the execution.
@@ -55,7 +57,7 @@ fn check_transaction(
     if let Transaction::Bids { round_id, bids } = transaction
         && let Some(slot) = slot(*round_id)
     {
-        semantic::verified_bids(community, &community.round_context(*round_id, slot), bids, verdicts)?;
+        semantic::check_all_bids(community, &community.round_context(*round_id, slot), bids, verdicts)?;
     }
     Ok(())
 }

@@ -8,6 +8,22 @@ use crate::verdicts::BidVerdicts;
 use std::sync::Arc;
 use veilgrid_crypto::bid::{RoundContext, SealedBid, VerifiedBid};
 
+/// The same rule as a question of yes or no: it names nobody, and false bids cost no more than true ones.
+///
+/// # Errors
+/// [`Refusal::BidsInvalid`]; [`Refusal::NoKeys`] before keys were generated.
+pub fn check_all_bids(
+    community: &Community,
+    context: &RoundContext,
+    bids: &[SealedBid],
+    verdicts: &mut dyn BidVerdicts,
+) -> Result<(), Refusal> {
+    let (round, count) = (context.round_id, bids.len());
+    let params = community.bid_params().ok_or(Refusal::NoKeys { round })?;
+    let hold = verdicts.all_hold(params, context, bids);
+    if hold { Ok(()) } else { Err(Refusal::BidsInvalid { round, count }) }
+}
+
 /// "Proof and signature of a bid hold for this ledger, epoch, round and slot." All bids, or the first fault.
 ///
 /// # Errors

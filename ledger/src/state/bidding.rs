@@ -5,12 +5,19 @@ use super::round::{Opening, Round, Slot, Stage};
 use super::{MAX_ACTIVE_ROUNDS, State, out_of_order};
 use crate::checks::semantic;
 use crate::refusal::{Account, Refusal};
-use crate::transaction::{TransactionKind, VoidReason};
+use crate::transaction::{Transaction, TransactionKind, VoidReason};
 use crate::verdicts::BidVerdicts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::group::PointBytes;
+
+/// Who has bid in a round so far, and with which R.
+#[derive(Default)]
+struct Bidders {
+    accounts: BTreeSet<PointBytes>,
+    handles: BTreeMap<PointBytes, PointBytes>,
+}
 
 impl State {
     pub(super) fn open_round(
@@ -53,7 +60,8 @@ impl State {
         if !matches!(round.stage, Stage::Bidding) {
             return Err(out_of_order(round, self.community.threshold(), TransactionKind::Bids));
         }
-        self.check_bidders(round, bids)?;
+        let mut bidders = Bidders::default();
+        bids.iter().try_for_each(|bid| self.check_bidder(round_id, Some(round), &mut bidders, bid))?;
         let context = self.community.round_context(round_id, round.slot);
         let verified = semantic::verified_bids(&self.community, &context, bids, verdicts)?;
         let round = self.active_mut(round_id)?;
@@ -68,26 +76,67 @@ impl State {
         Ok(Effect::BidsAccepted { round_id, bids: accepted })
     }
 
-    fn check_bidders(&self, round: &Round, bids: &[SealedBid]) -> Result<(), Refusal> {
-        let round_id = round.round_id;
-        let mut accounts: BTreeSet<PointBytes> = BTreeSet::new();
-        let mut handles: BTreeMap<PointBytes, PointBytes> = BTreeMap::new();
-        for bid in bids {
-            let account = Account(bid.account);
-            // "Only members bid."
-            if !self.community.is_member(&bid.account) {
-                return Err(Refusal::NotAMember { round: round_id, account });
+    /// The rules of bids that cost no proof, for all bids of a block on this state and before its execution: the stage of
+    /// the round, membership, one bid an account, no R twice. A leader that fills a block with bids that nobody may place
+    /// makes no voter verify one of them.
+    ///
+    /// # Errors
+    /// The first transaction that breaks one of them, by its position, and the rule.
+    pub fn check_bidders(&self, transactions: &[Transaction]) -> Result<(), (usize, Refusal)> {
+        let mut bidders: BTreeMap<u64, Bidders> = BTreeMap::new();
+        let mut opened: BTreeSet<u64> = BTreeSet::new();
+        for (position, transaction) in transactions.iter().enumerate() {
+            match transaction {
+                Transaction::OpenRound { round_id, .. } => {
+                    opened.insert(*round_id);
+                }
+                Transaction::Bids { round_id, bids } => {
+                    let round = self.round(*round_id);
+                    let bidders = bidders.entry(*round_id).or_default();
+                    let checked = match round {
+                        Some(round) if !round.takes_bids() => {
+                            Err(out_of_order(round, self.community.threshold(), TransactionKind::Bids))
+                        }
+                        None if !opened.contains(round_id) => {
+                            Err(Refusal::RoundNotActive { round: *round_id })
+                        }
+                        _ => {
+                            bids.iter().try_for_each(|bid| self.check_bidder(*round_id, round, bidders, bid))
+                        }
+                    };
+                    checked.map_err(|refusal| (position, refusal))?;
+                }
+                _ => {}
             }
-            // "One bid an account and round."
-            if round.accounts.contains_key(&bid.account) || !accounts.insert(bid.account) {
-                return Err(Refusal::SecondBid { round: round_id, account });
-            }
-            // "No R occurs twice in a round."
-            if let Some(first) = round.handles.get(&bid.r).copied().or_else(|| handles.get(&bid.r).copied()) {
-                return Err(Refusal::HandleRepeated { round: round_id, account, first: Account(first) });
-            }
-            handles.insert(bid.r, bid.account);
         }
+        Ok(())
+    }
+
+    /// `bidders` are those of the same transaction or block before this one.
+    fn check_bidder(
+        &self,
+        round_id: u64,
+        round: Option<&Round>,
+        bidders: &mut Bidders,
+        bid: &SealedBid,
+    ) -> Result<(), Refusal> {
+        let account = Account(bid.account);
+        // "Only members bid."
+        if !self.community.is_member(&bid.account) {
+            return Err(Refusal::NotAMember { round: round_id, account });
+        }
+        // "One bid an account and round."
+        if round.is_some_and(|round| round.accounts.contains_key(&bid.account))
+            || !bidders.accounts.insert(bid.account)
+        {
+            return Err(Refusal::SecondBid { round: round_id, account });
+        }
+        // "No R occurs twice in a round."
+        let owner = round.and_then(|round| round.owner_of(&bid.r));
+        if let Some(first) = owner.or_else(|| bidders.handles.get(&bid.r).copied()) {
+            return Err(Refusal::HandleRepeated { round: round_id, account, first: Account(first) });
+        }
+        bidders.handles.insert(bid.r, bid.account);
         Ok(())
     }
 
@@ -124,7 +173,7 @@ impl State {
         }
         let round = round.clone();
         self.finish_round(&round, &[reason as u8]);
-        self.finished.voided += 1;
+        self.finished.voided = self.finished.voided.saturating_add(1);
         if reason == VoidReason::OpeningDeadline {
             // Shares may have been released: a second set of bids for the slot would reveal the difference.
             self.cleared_until_unix_s = self.cleared_until_unix_s.max(round.slot.end_unix_s());

@@ -112,7 +112,8 @@ impl Network {
         height: u64,
     ) -> Result<(), KeyGenError> {
         self.next_session = self.next_session.saturating_add(1);
-        let phase = |count: u64| height.saturating_add(count * u64::from(timing.keygen_phase_blocks));
+        let blocks = u64::from(timing.phase_blocks([context.dealers, context.receivers]));
+        let phase = |count: u64| height.saturating_add(count.saturating_mul(blocks));
         let schedule = Schedule {
             announce_until: phase(1),
             deal_until: phase(2),
@@ -343,11 +344,12 @@ impl State {
         };
         let decoded = Event::from_bytes(event, running.context())
             .map_err(|fault| Refusal::KeyEventMalformed { session, fault })?;
+        let refuse = |refusal| Refusal::KeyEvent { session, refusal: Box::new(refusal) };
+        // Before the session is copied: whoever has no key of it costs no more than a signature's check.
+        running.check_signature(&decoded).map_err(refuse)?;
         let Some(network) = &mut self.network else { return Err(Refusal::NoSession { session }) };
         let mut after = network.session.as_deref().cloned().ok_or(Refusal::NoSession { session })?;
-        let effect = after
-            .apply(height, &decoded)
-            .map_err(|refusal| Refusal::KeyEvent { session, refusal: Box::new(refusal) })?;
+        let effect = after.apply(height, &decoded).map_err(refuse)?;
         Arc::make_mut(network).session = Some(Arc::new(after));
         let excluded = match effect {
             SessionEffect::Accepted => None,

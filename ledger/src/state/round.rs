@@ -121,6 +121,10 @@ impl Round {
     pub fn bid_of(&self, account: &PointBytes) -> Option<Hash> {
         self.accounts.get(account).copied()
     }
+    /// The account whose bid has this R.
+    pub fn owner_of(&self, r: &PointBytes) -> Option<PointBytes> {
+        self.handles.get(r).copied()
+    }
     /// The sums that were opened so far.
     pub fn opened(&self) -> &[OpenedSum] {
         &self.opened

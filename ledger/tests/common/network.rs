@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use super::common::{BOOK, EPOCH, START_MS, account};
+use curve25519_dalek::edwards::EdwardsPoint;
+use curve25519_dalek::scalar::Scalar;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::collections::BTreeSet;
@@ -45,7 +47,7 @@ pub fn timing() -> RoundTiming {
         first_slot_start_unix_s: 1_700_000_100,
         epoch_blocks: EPOCH_BLOCKS,
         keygen_phase_blocks: PHASE_BLOCKS,
-        max_clock_skew_ms: 1_000,
+        max_clock_skew_ms: 250,
     }
 }
 
@@ -84,11 +86,16 @@ pub struct World {
     pub silent: BTreeSet<usize>,
 }
 
+/// An Ed25519 key that belongs to a signing key; nobody signs with it.
+pub fn consensus_key(signing_key: &[u8; 32]) -> [u8; 32] {
+    EdwardsPoint::mul_base(&Scalar::from_bytes_mod_order(*signing_key)).compress().to_bytes()
+}
+
 pub fn entry(key: &SigningKey) -> ValidatorEntry {
     let signing_key = key.verifying_key().to_bytes();
     ValidatorEntry {
         signing_key,
-        consensus_key: signing_key.map(|byte| !byte),
+        consensus_key: consensus_key(&signing_key),
         envelope_key: EnvelopeKey::from_bytes(&signing_key).public().to_bytes(),
     }
 }

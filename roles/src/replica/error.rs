@@ -120,6 +120,14 @@ pub enum OfferRefusal {
         /// The bidder.
         account: Account,
     },
+    /// The ledger or the pool has another account's bid with the same R in this round.
+    #[error("round {round_id}: the R of account {account} is in a bid of another account")]
+    HandleRepeated {
+        /// The round.
+        round_id: u64,
+        /// The bidder.
+        account: Account,
+    },
     /// The pool has enough bids of this account in this round.
     #[error("round {round_id}: other bids of account {account} wait already")]
     AccountFull {
@@ -132,6 +140,16 @@ pub enum OfferRefusal {
     #[error("the pool is full ({bytes} of {bound} bytes): try again later")]
     PoolFull {
         /// Bytes that are in it.
+        bytes: usize,
+        /// The bound.
+        bound: usize,
+    },
+    /// As many bids of the round wait as the blocks of its grace hold for sure.
+    #[error("round {round_id}: {bytes} bytes of bids wait for blocks, {bound} fit for sure: try again later")]
+    Backlog {
+        /// The round.
+        round_id: u64,
+        /// Bytes of its bids that wait.
         bytes: usize,
         /// The bound.
         bound: usize,

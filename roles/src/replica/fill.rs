@@ -1,8 +1,10 @@
 //! What a proposer puts into a block: every transaction is tried on the draft, and those that are refused stay out.
 //!
-//! The order: what time makes due; key events and changes of validators; what rounds that are closed wait for, as far
-//! as it goes; bids. Bids come last because they are what fills a block: the end of one round must not wait for room
-//! behind the bids of the next one.
+//! The order: what time makes due; bids of rounds that close soon; key events and changes of validators; what rounds that
+//! are closed wait for, as far as it goes; bids of other rounds. These come last because they are what fills a block: the
+//! end of one round must not wait for room behind the bids of the next one. Those of a round in grace have no other
+//! blocks to go into, and were promised a place; they are no more than what its grace has room for
+//! ([`Replica::offer_bids`]), so that key events wait for a few blocks at most.
 
 use super::Replica;
 use super::pool::may_come_later;
@@ -20,6 +22,9 @@ use veilgrid_ledger::transaction::Transaction;
 /// Bytes of a bids transaction in a block besides its bids: length, kind, round id, count.
 const BIDS_HEAD_BYTES: usize = 4 + 1 + 8 + 4;
 
+/// A close is soon when it is so many milliseconds away: two blocks of an idle network.
+const SOON_MS: u64 = 2_000;
+
 /// A transaction that did not get into the draft.
 enum Left {
     /// The block is full.
@@ -35,12 +40,17 @@ impl Replica {
                 tracing::error!(%refusal, "a transaction that is due was refused");
             }
         }
-        self.fill_events(draft, parent);
         let round_ids: Vec<u64> = draft.state().rounds().map(|round| round.round_id()).collect();
+        let (soon, later): (Vec<u64>, Vec<u64>) =
+            round_ids.iter().partition(|round_id| closes_soon(draft.state(), **round_id));
+        for round_id in soon {
+            self.fill_bids(draft, round_id);
+        }
+        self.fill_events(draft, parent);
         for round_id in &round_ids {
             self.fill_steps(draft, *round_id);
         }
-        for round_id in round_ids {
+        for round_id in later {
             self.fill_bids(draft, round_id);
         }
     }
@@ -133,10 +143,11 @@ impl Replica {
             return Vec::new();
         }
         let mut accounts: BTreeSet<PointBytes> = BTreeSet::new();
-        let mut handles: BTreeSet<PointBytes> = round.bids().map(|bid| bid.r_bytes()).collect();
+        let mut handles: BTreeSet<PointBytes> = BTreeSet::new();
         pooled
             .filter(|(_, bid)| {
                 round.bid_of(&bid.account).is_none()
+                    && round.owner_of(&bid.r).is_none()
                     && !accounts.contains(&bid.account)
                     && handles.insert(bid.r)
                     && accounts.insert(bid.account)
@@ -145,6 +156,12 @@ impl Replica {
             .map(|(_, bid)| bid.clone())
             .collect()
     }
+}
+
+/// Whether a round is in grace at the state's time, or soon will be.
+fn closes_soon(state: &State, round_id: u64) -> bool {
+    let close_ms = state.timing().and_then(|timing| timing.close_ms(round_id));
+    close_ms.is_some_and(|close_ms| close_ms <= state.time_unix_ms().saturating_add(SOON_MS))
 }
 
 /// The account whose bid a refusal is about.

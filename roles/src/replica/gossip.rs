@@ -10,7 +10,7 @@
 //! on, so that one message causes one message a validator and not an echo. What is not on the ledger some blocks later
 //! is sent again: that repairs loss, and serves validators that were away.
 
-use super::pool::OpeningId;
+use super::pool::{OpeningId, Owner};
 use std::collections::BTreeMap;
 use veilgrid_crypto::bid::{BidShape, SealedBid};
 use veilgrid_crypto::opening::OpeningShare;
@@ -143,7 +143,7 @@ pub(super) enum Item {
         /// The opening.
         opening: OpeningId,
         /// Whose.
-        validator: u16,
+        owner: Owner,
     },
     /// A key event or a change of validators by its digest.
     Transaction(Hash),

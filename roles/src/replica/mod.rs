@@ -16,6 +16,7 @@
 //! and a vote says that this validator has executed the block itself. A share is taken only from the validator whose
 //! number it bears ([`Replica::receive`]), so that nobody is named for what others sent.
 
+mod backlog;
 mod error;
 mod fill;
 mod gossip;

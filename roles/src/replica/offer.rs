@@ -3,7 +3,7 @@
 use super::Replica;
 use super::error::{GossipFault, OfferRefusal, Offered};
 use super::gossip::{self, Item, MAX_GOSSIP_BYTES, Message};
-use super::pool::OpeningId;
+use super::pool::{OpeningId, key_in, key_of};
 use super::verdicts::BidJob;
 use std::collections::BTreeMap;
 use veilgrid_crypto::bid::{BidFault, RoundContext, SealedBid};
@@ -21,10 +21,11 @@ const ROUNDS_AHEAD: u64 = 2;
 
 impl Replica {
     /// Offers bids of one round that came from outside: from a member, or from the aggregator. One answer a bid, in
-    /// order. Their proofs are verified together unless that was done before; new ones are gossiped.
+    /// order. Their proofs are verified together unless that was done before; new ones are gossiped. No more are taken
+    /// than the round's grace has room for: whoever takes a bid promises it a place.
     pub fn offer_bids(&mut self, round_id: u64, bids: Vec<SealedBid>) -> Vec<Result<Offered, OfferRefusal>> {
         let digests: Vec<Hash> = bids.iter().map(SealedBid::digest).collect();
-        let answers = self.take_bids(round_id, bids);
+        let answers = self.take_bids(round_id, bids, self.backlog_bytes());
         for (digest, answer) in digests.into_iter().zip(&answers) {
             if *answer == Ok(Offered::New) {
                 self.outbox.add(Item::Bid { round_id, digest });
@@ -43,9 +44,11 @@ impl Replica {
         };
         let sharing = self.state.sharing().unwrap_or(0);
         let opening = OpeningId { sharing, round_id: *round_id, opening_index: *opening_index };
-        let offered = self.pool.shares.offer(&self.state, opening, *share)?;
+        // Who offers its own share has its number.
+        let key = key_of(&self.state, share.validator).unwrap_or_default();
+        let offered = self.pool.shares.offer(&self.state, opening, &key, *share)?;
         if offered == Offered::New {
-            self.outbox.add(Item::Share { opening, validator: share.validator });
+            self.outbox.add(Item::Share { opening, owner: (share.validator, key) });
         }
         Ok(offered)
     }
@@ -111,7 +114,8 @@ impl Replica {
         }
         let refusals = match gossip::decode(message, &self.state.community().decode_context())? {
             Message::Bids { round_id, bids } => {
-                self.take_bids(round_id, bids).into_iter().filter_map(Result::err).collect()
+                // Others have promised these a place already.
+                self.take_bids(round_id, bids, usize::MAX).into_iter().filter_map(Result::err).collect()
             }
             Message::Transaction(transaction) => {
                 self.take_transaction(&transaction).err().into_iter().collect()
@@ -137,8 +141,8 @@ impl Replica {
                 Item::Bid { round_id, digest } => {
                     bids.entry(round_id).or_default().extend(self.pool.bids.get(round_id, &digest));
                 }
-                Item::Share { opening, validator } => {
-                    let share = self.pool.shares.get(&opening, validator);
+                Item::Share { opening, owner } => {
+                    let share = self.pool.shares.get(&opening, &owner);
                     messages.extend(share.map(|share| gossip::encode_share(&opening, *share)));
                 }
                 Item::Transaction(digest) => {
@@ -154,7 +158,8 @@ impl Replica {
     }
 
     /// A share is only taken from its owner, so that nobody is named for what others sent. Whose number is whose is
-    /// known for the sharing in force; a share of a later one is kept when the sender is the owner today.
+    /// known for the sharing in force. A share of a later one is kept when the sender has its number today or among the
+    /// validators to come; whether it has it then is asked again when the share is needed.
     fn take_share_of(
         &mut self,
         from: &[u8; 32],
@@ -164,9 +169,13 @@ impl Replica {
         let consensus_keys = self.state.roster().map(|roster| roster.consensus_keys()).unwrap_or_default();
         let sender = (1u16..).zip(&consensus_keys).find(|(_, key)| *key == from).map(|(number, _)| number);
         let (is_current, validator) = (opening.sharing == self.state.sharing().unwrap_or(0), share.validator);
+        let to_come = || self.state.session_receivers().and_then(|roster| key_in(roster, validator));
         match sender {
             Some(sender) if sender == validator => {
-                Ok(self.pool.shares.offer(&self.state, opening, share).err())
+                Ok(self.pool.shares.offer(&self.state, opening, from, share).err())
+            }
+            _ if !is_current && to_come() == Some(*from) => {
+                Ok(self.pool.shares.offer(&self.state, opening, from, share).err())
             }
             _ if !is_current => Ok(None),
             Some(sender) => Err(GossipFault::NotTheOwner { validator, sender }),
@@ -184,14 +193,21 @@ impl Replica {
         }
     }
 
-    /// The cheap rules first, then the proofs of all that are left in one batch.
-    fn take_bids(&mut self, round_id: u64, bids: Vec<SealedBid>) -> Vec<Result<Offered, OfferRefusal>> {
+    /// The cheap rules first, then the proofs of all that are left in one batch. `backlog_bytes` is how much of the
+    /// round may wait.
+    fn take_bids(
+        &mut self,
+        round_id: u64,
+        bids: Vec<SealedBid>,
+        backlog_bytes: usize,
+    ) -> Vec<Result<Offered, OfferRefusal>> {
         let context = match self.context_of(round_id) {
             Ok(context) => context,
             Err(refusal) => return bids.iter().map(|_| Err(refusal.clone())).collect(),
         };
         let mut answers: Vec<Result<Offered, OfferRefusal>> =
             bids.iter().map(|bid| self.check_cheaply(round_id, bid)).collect();
+        self.check_backlog(round_id, &bids, &mut answers, backlog_bytes);
         let new: Vec<usize> = (0..bids.len()).filter(|at| answers[*at] == Ok(Offered::New)).collect();
         let unverified: Vec<SealedBid> = new.iter().map(|at| bids[*at].clone()).collect();
         let verdicts = match self.state.community().bid_params() {
@@ -209,11 +225,14 @@ impl Replica {
         answers
     }
 
-    /// Puts a verified bid in. The room is looked for again: bids of the same batch have taken some.
+    /// Puts a verified bid in. Room and R are looked for again: bids of the same batch have taken some.
     fn pool_bid(&mut self, bid: SealedBid) -> Result<Offered, OfferRefusal> {
         let (round_id, digest, bytes) = (bid.round_id, bid.digest(), bid.to_bytes().len());
         if self.pool.bids.get(round_id, &digest).is_some() {
             return Ok(Offered::Known);
+        }
+        if self.pool.bids.owner_of(round_id, &bid.r).is_some_and(|owner| owner != bid.account) {
+            return Err(OfferRefusal::HandleRepeated { round_id, account: Account(bid.account) });
         }
         self.pool.bids.room(round_id, &bid.account, bytes)?;
         self.pool.bids.insert(digest, bid, bytes);
@@ -241,7 +260,7 @@ impl Replica {
         }
     }
 
-    /// Every rule but the proof's. [`Offered::New`] says that the proof is to be verified.
+    /// Every rule but the proof's and the backlog's. [`Offered::New`] says that the proof is to be verified.
     fn check_cheaply(&self, round_id: u64, bid: &SealedBid) -> Result<Offered, OfferRefusal> {
         let account = Account(bid.account);
         if bid.round_id != round_id {
@@ -259,6 +278,10 @@ impl Replica {
             Some(on_ledger) if on_ledger == digest => return Ok(Offered::Known),
             Some(_) => return Err(OfferRefusal::Conflict { round_id, account }),
             None => {}
+        }
+        let owner = self.state.round(round_id).and_then(|round| round.owner_of(&bid.r));
+        if owner.or_else(|| self.pool.bids.owner_of(round_id, &bid.r)).is_some_and(|o| o != bid.account) {
+            return Err(OfferRefusal::HandleRepeated { round_id, account });
         }
         self.pool.bids.room(round_id, &bid.account, bid.to_bytes().len())?;
         Ok(Offered::New)

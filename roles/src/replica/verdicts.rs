@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use veilgrid_crypto::bid::{BidFault, BidParams, RoundContext, SealedBid, VerifiedBid};
+use veilgrid_crypto::bid::{BidFault, BidParams, RoundContext, SealedBid, VerifiedBid, verify_all_bids};
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::verdicts::{BidVerdicts, VerifyAll};
 
@@ -17,7 +17,8 @@ type Key = (RoundContext, [u8; 32], [u8; 32]);
 /// verified.
 ///
 /// As in [`VerdictCache`](veilgrid_ledger::verdicts::VerdictCache) faults are not remembered: a flood of invalid bids
-/// would push out the valid ones. Only this module puts something in, and only what `verify_bids` has found valid.
+/// would push out the valid ones. Only this module puts something in, and only what `verify_bids` or
+/// `verify_all_bids` has found valid.
 #[derive(Clone)]
 pub struct SharedVerdicts {
     valid: Arc<Mutex<BTreeMap<Key, Arc<VerifiedBid>>>>,
@@ -40,6 +41,18 @@ impl SharedVerdicts {
         self.lock().retain(|(round, _, _), _| round.round_id > round_id);
     }
 
+    fn known(&self, keys: &[Key]) -> Vec<Option<Arc<VerifiedBid>>> {
+        let valid = self.lock();
+        keys.iter().map(|key| valid.get(key).cloned()).collect()
+    }
+
+    fn remember(&self, key: Key, bid: &Arc<VerifiedBid>) {
+        let mut valid = self.lock();
+        if valid.len() < self.capacity {
+            valid.insert(key, Arc::clone(bid));
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Arc<VerifiedBid>>> {
         // A panic elsewhere leaves at worst fewer verdicts in the map, never a wrong one.
         self.valid.lock().unwrap_or_else(PoisonError::into_inner)
@@ -54,23 +67,29 @@ impl BidVerdicts for SharedVerdicts {
         bids: &[SealedBid],
     ) -> Vec<Result<Arc<VerifiedBid>, BidFault>> {
         let keys: Vec<Key> = bids.iter().map(|bid| (*round, params.digest(), bid.digest())).collect();
-        let mut verdicts: Vec<_> = {
-            let valid = self.lock();
-            keys.iter().map(|key| valid.get(key).cloned().map(Ok)).collect()
-        };
+        let mut verdicts: Vec<_> = self.known(&keys).into_iter().map(|known| known.map(Ok)).collect();
         let unknown: Vec<usize> = (0..bids.len()).filter(|at| verdicts[*at].is_none()).collect();
         let unknown_bids: Vec<SealedBid> = unknown.iter().map(|at| bids[*at].clone()).collect();
         let fresh = VerifyAll.verify(params, round, &unknown_bids);
-        let mut valid = self.lock();
         for (at, verdict) in unknown.into_iter().zip(fresh) {
-            if let Ok(bid) = &verdict
-                && valid.len() < self.capacity
-            {
-                valid.insert(keys[at], Arc::clone(bid));
+            if let Ok(bid) = &verdict {
+                self.remember(keys[at], bid);
             }
             verdicts[at] = Some(verdict);
         }
         verdicts.into_iter().flatten().collect()
+    }
+
+    fn all_hold(&mut self, params: &BidParams, round: &RoundContext, bids: &[SealedBid]) -> bool {
+        let keys: Vec<Key> = bids.iter().map(|bid| (*round, params.digest(), bid.digest())).collect();
+        let known = self.known(&keys);
+        let unknown: Vec<usize> = (0..bids.len()).filter(|at| known[*at].is_none()).collect();
+        let unknown_bids: Vec<SealedBid> = unknown.iter().map(|at| bids[*at].clone()).collect();
+        let Some(fresh) = verify_all_bids(params, round, &unknown_bids) else { return false };
+        for (at, bid) in unknown.into_iter().zip(fresh) {
+            self.remember(keys[at], &Arc::new(bid));
+        }
+        true
     }
 }
 

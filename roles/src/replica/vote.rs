@@ -69,11 +69,17 @@ impl Replica {
         Ok(())
     }
 
-    /// "Header, body, structure and proofs are right": before the execution, whose verdicts are then remembered.
+    /// "Header, body, structure and proofs are right": before the execution, whose verdicts are then remembered. Who may
+    /// bid comes before the proofs, and of these it is asked only whether all hold: what a false leader can make a voter
+    /// verify is one batch.
     fn check_alone(&mut self, parent: &State, block: &Block) -> Result<(), VoteRefusal> {
         if self.knows(&block.hash()) {
             return Ok(());
         }
+        parent.check_bidders(&block.transactions).map_err(|(position, refusal)| {
+            let (height, refusal) = (block.header.height, Box::new(refusal));
+            VoteRefusal::Refused { height, position, refusal }
+        })?;
         let slot_of = |round_id| parent.round(round_id).map(|round| round.slot());
         Ok(check_without_state(parent.community(), block, &slot_of, &mut self.verdicts)?)
     }

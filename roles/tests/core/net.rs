@@ -1,5 +1,7 @@
 //! Validators without an engine: proposers take turns, everybody checks, what all have checked is final.
 
+use curve25519_dalek::edwards::EdwardsPoint;
+use curve25519_dalek::scalar::Scalar;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::collections::BTreeSet;
@@ -68,7 +70,7 @@ fn timing() -> RoundTiming {
         first_slot_start_unix_s: 1_700_000_100,
         epoch_blocks: EPOCH_BLOCKS,
         keygen_phase_blocks: 8,
-        max_clock_skew_ms: 1_000,
+        max_clock_skew_ms: 450,
     }
 }
 
@@ -76,7 +78,9 @@ pub fn entry(key: &SigningKey) -> ValidatorEntry {
     let signing_key = key.verifying_key().to_bytes();
     ValidatorEntry {
         signing_key,
-        consensus_key: signing_key,
+        consensus_key: EdwardsPoint::mul_base(&Scalar::from_bytes_mod_order(signing_key))
+            .compress()
+            .to_bytes(),
         envelope_key: EnvelopeKey::from_bytes(&signing_key).public().to_bytes(),
     }
 }

@@ -1,7 +1,8 @@
 //! A validator is killed at any point and goes on from its secrets, or from old ones.
 
-use crate::world::World;
-use veilgrid_crypto::keygen::Phase;
+use crate::world::{BEFORE_SHARES, World};
+use veilgrid_crypto::keygen::{Phase, Task};
+use veilgrid_ledger::state::effects::Effect;
 use veilgrid_roles::keyholder::{Holding, KeyHolder, Notice, SecretsError};
 
 /// `World::act` kills and restarts everybody each time, and compares.
@@ -88,4 +89,33 @@ fn stored_secrets_are_checked() {
             assert_eq!(holder.to_bytes().expose(), &changed, "byte {at}");
         }
     }
+}
+
+/// Shares that are not the ledger's any more would be found false by all receivers. Their holder knows, and deals none.
+#[test]
+fn shares_that_are_not_the_ledgers_are_not_dealt() {
+    let mut world = World::new(4, 1, 34);
+    world.until_sharing(1);
+    let mut secrets = world.holders[0].to_bytes();
+    // The lowest byte of its share of the first key: number and count stand before it.
+    secrets.expose_mut()[BEFORE_SHARES + 2 + 4] ^= 1;
+    world.holders[0] = KeyHolder::restore(world.keys[0].clone(), secrets.expose()).expect("its own");
+    world.change_to(&[0, 1, 2, 3, 4]);
+    world.until(150, "five validators", |w| w.validators() == 5);
+    let not_dealt =
+        |(who, notice): &(usize, Notice)| *who == 0 && matches!(notice, Notice::NotDealt { dealer: 1, .. });
+    assert!(world.notices.iter().any(not_dealt), "{:?}", world.notices);
+    let blamed = world.notices.iter().find(|(_, notice)| matches!(notice, Notice::FalseDealer { .. }));
+    assert_eq!(blamed, None);
+    // It was silent, and nothing else; it has shares of the new sharing.
+    let excluded: Vec<u16> = world
+        .effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::KeysAgreed { task: Task::Reshare, excluded, .. } => Some(excluded.clone()),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    assert_eq!(excluded, [1]);
 }

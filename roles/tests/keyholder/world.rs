@@ -1,5 +1,7 @@
 //! Validators around one ledger without an engine: a block holds whatever is due or was sent, everybody acts after it.
 
+use curve25519_dalek::edwards::EdwardsPoint;
+use curve25519_dalek::scalar::Scalar;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,7 +70,7 @@ pub fn timing() -> RoundTiming {
         first_slot_start_unix_s: 1_700_000_100,
         epoch_blocks: EPOCH_BLOCKS,
         keygen_phase_blocks: PHASE_BLOCKS,
-        max_clock_skew_ms: 1_000,
+        max_clock_skew_ms: 200,
     }
 }
 
@@ -105,7 +107,9 @@ pub fn entry(key: &SigningKey) -> ValidatorEntry {
     let signing_key = key.verifying_key().to_bytes();
     ValidatorEntry {
         signing_key,
-        consensus_key: signing_key,
+        consensus_key: EdwardsPoint::mul_base(&Scalar::from_bytes_mod_order(signing_key))
+            .compress()
+            .to_bytes(),
         envelope_key: EnvelopeKey::from_bytes(&signing_key).public().to_bytes(),
     }
 }
@@ -307,7 +311,7 @@ impl World {
 }
 
 /// Bytes before the shares in force in a holder's secrets: version, signing key, ledger, height, flag, session, length.
-const BEFORE_SHARES: usize = 1 + 32 + 33 + 8 + 1 + 8 + 4;
+pub const BEFORE_SHARES: usize = 1 + 32 + 33 + 8 + 1 + 8 + 4;
 
 /// Length of the secrets of a holder that has shares in force and nothing else: validator, number, shares; then no next
 /// shares, no session, no slot forgotten and none guarded.

@@ -1,6 +1,7 @@
 //! The life of a round on four replicas.
 
 use crate::network::{Network, START_MS, consensus_key, timing};
+use veilgrid_crypto::opening::OpeningShare;
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::transaction::{Transaction, TransactionKind, VoidReason};
 use veilgrid_roles::replica::{GossipFault, OfferRefusal, Offered};
@@ -161,4 +162,35 @@ fn blocks_are_idle_when_nothing_waits() {
         network.step();
     }
     assert_eq!(network.state().height() - first, 5);
+}
+
+/// Shares are kept of openings that are awaited or soon will be: another validator may be some blocks ahead, not many.
+#[test]
+fn shares_are_for_openings_that_are_near() {
+    let mut network = Network::open();
+    let book = network.book(1);
+    network.replicas[0].offer_bids(1, book);
+    let sharing = network.state().sharing().expect("keys");
+    let kept = |network: &mut Network, (sharing, round_id, opening_index): (u64, u64, u32)| {
+        let before = network.replicas[1].summary().shares;
+        let share = OpeningShare { validator: 1, point: [7; 32], challenge: [1; 32], response: [1; 32] };
+        let transaction = Transaction::OpeningShare { round_id, opening_index, share };
+        let message = [&[1, 2], &sharing.to_le_bytes()[..], &transaction.to_bytes()].concat();
+        assert_eq!(network.replicas[1].receive(&consensus_key(0), &message), Ok(()));
+        network.replicas[1].summary().shares - before == 1
+    };
+    // While bids are taken the first five openings are near, of the sharing in force and of two later ones.
+    let near = [(sharing, 1, 1), (sharing, 1, 4), (sharing + 2, 1, 0)];
+    let far = [(sharing, 1, 5), (sharing, 2, 0), (sharing - 1, 1, 0), (sharing + 3, 1, 0)];
+    assert_eq!(near.map(|one| kept(&mut network, one)), [true; 3]);
+    assert_eq!(far.map(|one| kept(&mut network, one)), [false; 4]);
+    // Its own share for such an opening is refused by name.
+    let share = OpeningShare { validator: 2, point: [7; 32], challenge: [1; 32], response: [1; 32] };
+    for (round_id, opening_index) in [(1, 5), (2, 0)] {
+        let own = Transaction::OpeningShare { round_id, opening_index, share };
+        let refusal = OfferRefusal::ShareNotAwaited { round_id, opening_index };
+        assert_eq!(network.replicas[1].offer_share(&own), Err(refusal));
+    }
+    let own = Transaction::OpeningShare { round_id: 1, opening_index: 4, share };
+    assert_eq!(network.replicas[1].offer_share(&own), Ok(Offered::New));
 }

@@ -1,6 +1,8 @@
 //! Four validators in memory: a replica and a key holder each, gossip that is delivered or not, a proposer that
 //! rotates, and an engine that makes every block final that all have voted for.
 
+use curve25519_dalek::edwards::EdwardsPoint;
+use curve25519_dalek::scalar::Scalar;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::sync::Arc;
@@ -68,6 +70,7 @@ pub fn fast() -> RoundTiming {
         bidding_ms: 1_000,
         epoch_blocks: 28,
         keygen_phase_blocks: 5,
+        max_clock_skew_ms: 400,
         ..timing()
     }
 }
@@ -88,7 +91,7 @@ fn params(timing: RoundTiming) -> MarketParams {
 
 /// The consensus key of a validator (from 0).
 pub fn consensus_key(at: usize) -> [u8; 32] {
-    [u8::try_from(at + 1).expect("few validators"); 32]
+    EdwardsPoint::mul_base(&Scalar::from(at as u64 + 1)).compress().to_bytes()
 }
 
 /// The signing key of a validator (from 0), the same each time.
@@ -167,7 +170,7 @@ impl Network {
 
     pub fn bid(&mut self, round_id: u64, member: usize, quantities_wh: &[u64]) -> SealedBid {
         let state = self.replicas[0].state();
-        let (community, t) = (state.community(), timing());
+        let (community, t) = (state.community(), *state.timing().expect("a network"));
         let slot = Slot {
             start_unix_s: t.slot_start_unix_s(round_id, SLOT_SECONDS).expect("slot"),
             seconds: SLOT_SECONDS,

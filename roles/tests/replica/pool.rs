@@ -1,9 +1,12 @@
 //! The pool's bounds, and what leaves it.
 
-use crate::network::{BOOK, Network, signing_key, timing};
+use crate::network::{BOOK, Network, START_MS, fast, signing_key, timing};
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::keygen::{Event, OneTimeKey, Party, Refusal};
+use veilgrid_crypto::wire::WireError;
+use veilgrid_ledger::refusal::Account;
 use veilgrid_ledger::state::effects::Effect;
+use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_ledger::transaction::{Transaction, TransactionKind};
 use veilgrid_roles::replica::{Limits, OfferRefusal, Offered};
 
@@ -86,14 +89,98 @@ fn bytes_are_bounded() {
     assert_eq!(network.replicas[0].offer_bids(1, vec![bids[2].clone()]), [Ok(Offered::New)]);
 }
 
-#[test]
-fn bids_fill_blocks_up_to_the_bound() {
+/// Twelve bids, and blocks of which each has room for a few.
+fn narrow() -> (Network, Vec<SealedBid>, usize) {
     let bound = 6_000;
     let mut network = Network::open_with(Limits { max_block_bytes: bound, ..Limits::default() });
     let bids: Vec<SealedBid> = (0..12).map(|member| network.bid(1, member, &BOOK[member % 4])).collect();
-    let fit = (bound - 200) / bytes(&bids[0]);
-    assert!((2..12).contains(&fit), "{fit} bids of {} bytes", bytes(&bids[0]));
-    network.replicas[0].offer_bids(1, bids);
+    let fit = (bound - 512) / bytes(&bids[0]);
+    assert!((3..6).contains(&fit), "{fit} bids of {} bytes", bytes(&bids[0]));
+    (network, bids, fit)
+}
+
+/// Of the two blocks of grace one may be a faulty proposer's: what a validator promises fits into the other one.
+#[test]
+fn no_more_bids_are_taken_than_the_grace_has_room_for() {
+    let (mut network, bids, fit) = narrow();
+    let answers = network.replicas[0].offer_bids(1, bids.clone());
+    assert!(answers[..fit].iter().all(|answer| *answer == Ok(Offered::New)), "{answers:?}");
+    let full = fit * bytes(&bids[0]);
+    let refused = OfferRefusal::Backlog { round_id: 1, bytes: full, bound: full };
+    assert!(answers[fit..].iter().all(|answer| *answer == Err(refused.clone())), "{answers:?}");
+    // Nothing of what is refused was verified.
+    assert_eq!(network.replicas[0].summary().verdicts, fit);
+    // What others have promised is kept all the same, and counts.
+    network.replicas[1].offer_bids(1, bids[fit..=fit].to_vec());
+    network.gossip();
+    assert_eq!(network.replicas[0].summary().bids, fit + 1);
+    let now = network.replicas[1].offer_bids(1, bids[fit + 1..].to_vec());
+    assert!(now.iter().all(|answer| matches!(answer, Err(OfferRefusal::Backlog { .. }))), "{now:?}");
+    // Blocks make room. Whoever asks again until the close gets all bids in.
+    let mut waiting = bids;
+    while !waiting.is_empty() {
+        let answers = network.replicas[0].offer_bids(1, waiting.clone());
+        let left = waiting.into_iter().zip(answers).filter(|(_, answer)| answer.is_err());
+        waiting = left.map(|(bid, _)| bid).collect();
+        network.next_block();
+    }
+    network.next_block();
+    assert!(network.now_ms < timing().close_ms(1).expect("close"));
+    assert_eq!(network.state().round(1).expect("open").bids().len(), 12);
+}
+
+/// Key events may fill blocks; bids of a round in grace have no other blocks.
+#[test]
+fn bids_of_a_round_in_grace_come_before_key_events() {
+    let mut network = Network::founded(Limits::default(), RoundTiming { grace_blocks: 12, ..fast() });
+    let mut met = 0;
+    while met < 2 {
+        assert!(network.now_ms < START_MS + 120_000, "they never meet");
+        let proposer = network.blocks.len() % network.replicas.len();
+        let in_grace = network.state().rounds().find(|round| round.grace_from().is_some());
+        let round_id = in_grace.filter(|round| round.bids().len() == 0).map(|round| round.round_id());
+        network.gossip();
+        if let Some(round_id) = round_id.filter(|_| network.replicas[proposer].summary().key_events > 0) {
+            let book = network.book(round_id);
+            network.replicas[proposer].offer_bids(round_id, book);
+        }
+        if network.step().is_none() {
+            continue;
+        }
+        let kinds: Vec<TransactionKind> = network.tip().transactions.iter().map(Transaction::kind).collect();
+        let place = |wanted| kinds.iter().position(|kind| *kind == wanted);
+        if let (Some(bids), Some(event)) = (place(TransactionKind::Bids), place(TransactionKind::KeyEvent)) {
+            assert!(bids < event, "{kinds:?}");
+            met += 1;
+        }
+    }
+}
+
+/// The ledger takes one account's bids under an R: a second account's would be refused there.
+#[test]
+fn an_r_of_another_account_stays_out_of_the_pool() {
+    let mut network = Network::open();
+    let (first, mut second) = (network.bid(1, 0, &BOOK[0]), network.bid(1, 1, &BOOK[1]));
+    second.r = first.r;
+    let account = Account(second.account);
+    let repeated = OfferRefusal::HandleRepeated { round_id: 1, account };
+    assert_eq!(network.replicas[1].offer_bids(1, vec![first.clone()]), [Ok(Offered::New)]);
+    assert_eq!(network.replicas[1].offer_bids(1, vec![second.clone()]), [Err(repeated.clone())]);
+    network.gossip();
+    network.next_block();
+    assert_eq!(network.replicas[2].summary().bids, 0);
+    // Now by the ledger; the proof, which does not hold either, was not looked at.
+    assert_eq!(network.replicas[2].offer_bids(1, vec![second]), [Err(repeated)]);
+    assert_eq!(network.replicas[2].offer_bids(1, vec![first]), [Ok(Offered::Known)]);
+}
+
+#[test]
+fn bids_fill_blocks_up_to_the_bound() {
+    let (mut network, bids, fit) = narrow();
+    let bound = network.replicas[0].limits().max_block_bytes;
+    for (at, some) in bids.chunks(fit).enumerate() {
+        network.replicas[at].offer_bids(1, some.to_vec());
+    }
     let mut counts = Vec::new();
     while counts.iter().sum::<usize>() < 12 {
         let taken = network.next_block();
@@ -129,6 +216,11 @@ fn key_events_are_signed_and_a_party_has_a_few() {
     assert_eq!(replica.offer_key_event(&other), Err(OfferRefusal::NoSession { session: session + 1 }));
     let junk = Transaction::KeyEvent { session, event: vec![9] };
     assert!(matches!(replica.offer_key_event(&junk), Err(OfferRefusal::EventMalformed(_))));
+    // Longer than any event of the session: not even decoded.
+    let bound = Event::max_bytes(&context);
+    let long = Transaction::KeyEvent { session, event: vec![9; bound + 1] };
+    let too_long = WireError::TooLong { field: "key event", length: bound as u64 + 1, bound: bound as u64 };
+    assert_eq!(replica.offer_key_event(&long), Err(OfferRefusal::EventMalformed(too_long)));
     let kind = TransactionKind::CloseRound;
     let close = Transaction::CloseRound { round_id: 1 };
     assert_eq!(replica.offer_key_event(&close), Err(OfferRefusal::Kind { found: kind }));

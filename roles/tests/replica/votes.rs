@@ -1,6 +1,7 @@
 //! What gets no vote, one test a rule; what others finalise all the same.
 
-use crate::network::{Network, SLOT_SECONDS, START_MS, timing};
+use crate::network::{BOOK, Network, SLOT_SECONDS, START_MS, timing};
+use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::refusal::{BlockFault, Refusal};
 use veilgrid_ledger::state::effects::Effect;
@@ -79,8 +80,35 @@ fn proofs_have_to_hold() {
     );
     let refusal = network.replicas[1].check(&block, network.now_ms).expect_err("a vote");
     let BlockFault::Refused(refusal) = fault(refusal) else { panic!("another fault") };
-    assert!(matches!(*refusal, Refusal::BidInvalid { account, .. } if account.0 == bids[2].account));
+    // A yes or no: nobody looks for the one that is false.
+    assert_eq!(*refusal, Refusal::BidsInvalid { round: 1, count: 4 });
     assert!(!network.replicas[1].knows(&block.hash()), "it was not even executed");
+}
+
+/// Threat: a leader fills its block with bids that nobody may place, so that voters verify them under the engine's lock.
+#[test]
+fn bids_that_nobody_may_place_cost_a_voter_no_verification() {
+    let mut network = Network::open();
+    let stranger = Wallet::from_seed(&WalletSeed::generate(&mut network.rng));
+    network.wallets.push(stranger);
+    let by_stranger = network.bid(1, 12, &BOOK[0]);
+    let (first, second) = (network.bid(1, 0, &BOOK[0]), network.bid(1, 0, &BOOK[1]));
+    let early = network.bid(2, 1, &BOOK[1]);
+    let bids = |round_id, bids| Transaction::Bids { round_id, bids };
+    for (transactions, says) in [
+        (vec![bids(1, vec![by_stranger])], "NotAMember"),
+        (vec![bids(1, vec![first]), bids(1, vec![second])], "SecondBid"),
+        (vec![bids(2, vec![early])], "RoundNotActive"),
+    ] {
+        let block = network.any_block(&network.tip().hash(), network.now_ms, transactions);
+        let replica = &mut network.replicas[1];
+        let refusal = replica.check(&block, network.now_ms).expect_err("a vote");
+        assert!(matches!(refusal, VoteRefusal::Refused { .. }), "{refusal}");
+        assert!(format!("{refusal:?}").contains(says), "{refusal:?}");
+        // Each proof holds, so that whoever has verified it has remembered it.
+        assert_eq!(replica.summary().verdicts, 0, "{says}");
+        assert!(!replica.knows(&block.hash()));
+    }
 }
 
 #[test]

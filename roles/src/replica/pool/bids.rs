@@ -18,6 +18,9 @@ struct RoundBids {
     by_arrival: BTreeMap<u64, (Hash, SealedBid)>,
     arrivals: BTreeMap<Hash, u64>,
     per_account: BTreeMap<PointBytes, usize>,
+    /// R → account and number of its bids here: the ledger takes one account's bids under an R.
+    handles: BTreeMap<PointBytes, (PointBytes, usize)>,
+    bytes: usize,
 }
 
 /// The bids.
@@ -54,6 +57,16 @@ impl BidPool {
         self.rounds.get(&round_id).into_iter().flat_map(|round| round.by_arrival.values())
     }
 
+    /// The encoded length of a round's bids.
+    pub(in crate::replica) fn bytes_of_round(&self, round_id: u64) -> usize {
+        self.rounds.get(&round_id).map_or(0, |round| round.bytes)
+    }
+
+    /// The account whose bid of this round has this R.
+    pub(in crate::replica) fn owner_of(&self, round_id: u64, r: &PointBytes) -> Option<PointBytes> {
+        self.rounds.get(&round_id)?.handles.get(r).map(|(owner, _)| *owner)
+    }
+
     /// Whether there is room for a bid of `bytes` by this account.
     pub(in crate::replica) fn room(
         &self,
@@ -81,6 +94,8 @@ impl BidPool {
         self.bytes = self.bytes.saturating_add(bytes);
         round.arrivals.insert(digest, self.arrived);
         *round.per_account.entry(bid.account).or_default() += 1;
+        round.handles.entry(bid.r).or_insert((bid.account, 0)).1 += 1;
+        round.bytes = round.bytes.saturating_add(bytes);
         round.by_arrival.insert(self.arrived, (digest, bid));
     }
 
@@ -90,14 +105,22 @@ impl BidPool {
         let Some((_, bid)) = round.arrivals.remove(digest).and_then(|at| round.by_arrival.remove(&at)) else {
             return;
         };
-        self.bytes = self.bytes.saturating_sub(bid.to_bytes().len());
+        let bytes = bid.to_bytes().len();
+        self.bytes = self.bytes.saturating_sub(bytes);
+        round.bytes = round.bytes.saturating_sub(bytes);
+        if let Some((_, count)) = round.handles.get_mut(&bid.r) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                round.handles.remove(&bid.r);
+            }
+        }
         if let Some(count) = round.per_account.get_mut(&bid.account) {
             *count = count.saturating_sub(1);
         }
     }
 
-    /// Drops the bids that are on the ledger, those whose account has another bid there, and all of rounds that take
-    /// no bids any more.
+    /// Drops the bids that are on the ledger, those whose account or R has another bid there, and all of rounds that
+    /// take no bids any more.
     pub(super) fn follow(&mut self, state: &State) {
         let round_ids: Vec<u64> = self.rounds.keys().copied().collect();
         for round_id in round_ids {
@@ -115,10 +138,16 @@ impl BidPool {
         let Some(round) = state.round(round_id) else { return Vec::new() };
         let mut gone = Vec::new();
         for (digest, bid) in self.of_round(round_id) {
-            let Some(on_ledger) = round.bid_of(&bid.account) else { continue };
-            if on_ledger != *digest {
-                let account = Account(bid.account);
-                tracing::info!(round_id, %account, "a second bid is dropped: the first one is on the ledger");
+            let account = Account(bid.account);
+            match round.bid_of(&bid.account) {
+                Some(on_ledger) if on_ledger == *digest => {}
+                Some(_) => {
+                    tracing::info!(round_id, %account, "a second bid is dropped: the first one is on the ledger");
+                }
+                None if round.owner_of(&bid.r).is_some() => {
+                    tracing::info!(round_id, %account, "a bid is dropped: its R is on the ledger in another's bid");
+                }
+                None => continue,
             }
             gone.push(*digest);
         }

@@ -212,8 +212,10 @@ fn is_over(session: &Session, event: &Event) -> bool {
     }
 }
 
-/// The session is cheap to clone compared with the checks of an event.
+/// The signature comes before the copy of the session, so that only its parties can make a validator copy it. The copy
+/// is cheap compared with the other checks of an event.
 fn try_on(session: &Session, height: u64, event: &Event) -> Result<(), Refusal> {
+    session.check_signature(event)?;
     session.clone().apply(height.saturating_add(1), event).map(|_| ())
 }
 

@@ -9,7 +9,7 @@ mod shares;
 
 pub(super) use bids::BidPool;
 pub(super) use events::{EventPool, may_come_later};
-pub(super) use shares::{OpeningId, SharePool};
+pub(super) use shares::{OpeningId, Owner, SharePool, key_in, key_of};
 
 use super::gossip::Item;
 use veilgrid_ledger::state::State;
@@ -34,7 +34,7 @@ impl Pool {
     pub(super) fn has(&self, item: &Item) -> bool {
         match item {
             Item::Bid { round_id, digest } => self.bids.get(*round_id, digest).is_some(),
-            Item::Share { opening, validator } => self.shares.get(opening, *validator).is_some(),
+            Item::Share { opening, owner } => self.shares.get(opening, owner).is_some(),
             Item::Transaction(digest) => self.events.get(digest).is_some(),
         }
     }

@@ -3,11 +3,16 @@
 //! The *sharing* is the number of the key session whose shares a share was made with. It changes in the middle of an
 //! opening when the shares of the keys are renewed; the same sum is then asked for again. A share of the old sharing is
 //! late and not false, so that whoever sent it must not be named: the sharing comes with the share.
+//!
+//! A validator's *number* changes with the validators as well, and a share may come before the change that it is for.
+//! So each is kept with its sender's consensus key, and counts for a state in which that key has the share's number: a
+//! validator that leaves can neither take the place of the one that gets its number nor have it blamed.
 
 use crate::replica::error::{OfferRefusal, Offered};
 use std::collections::{BTreeMap, BTreeSet};
 use veilgrid_crypto::keygen::ThresholdKeys;
 use veilgrid_crypto::opening::{OpeningShare, ShareFault, verify_share};
+use veilgrid_ledger::roster::Roster;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::expected::{Expected, ShareRequest};
 
@@ -22,9 +27,28 @@ const SHARINGS_AHEAD: u64 = 2;
 #[derive(Default)]
 struct OpeningShares {
     question: Option<ShareRequest>,
-    shares: BTreeMap<u16, OpeningShare>,
-    valid: BTreeSet<u16>,
-    culprits: BTreeSet<u16>,
+    shares: BTreeMap<Owner, OpeningShare>,
+    valid: BTreeSet<Owner>,
+    culprits: BTreeSet<Owner>,
+}
+
+/// Whose a share is: the validator's number that it bears, and the consensus key of its sender.
+pub(in crate::replica) type Owner = (u16, [u8; 32]);
+
+/// The consensus key of validator `validator` (from 1) at a state; zero on a ledger without a roster.
+pub(in crate::replica) fn key_of(state: &State, validator: u16) -> Option<[u8; 32]> {
+    state.roster().map_or(Some([0; 32]), |roster| key_in(roster, validator))
+}
+
+/// The same in one roster.
+pub(in crate::replica) fn key_in(roster: &Roster, validator: u16) -> Option<[u8; 32]> {
+    let at = usize::from(validator).checked_sub(1)?;
+    roster.validators.get(at).map(|entry| entry.consensus_key)
+}
+
+/// Whether the sender has the share's number at a state.
+fn is_owner(state: &State, (validator, sender): &Owner) -> bool {
+    key_of(state, *validator) == Some(*sender)
 }
 
 /// Names the shares that belong together.
@@ -56,16 +80,16 @@ impl SharePool {
     /// Number of shares that are not known to be false.
     pub(in crate::replica) fn len(&self) -> usize {
         let of = |opening: &OpeningShares| {
-            opening.shares.keys().filter(|validator| !opening.culprits.contains(validator)).count()
+            opening.shares.keys().filter(|owner| !opening.culprits.contains(owner)).count()
         };
         self.openings.values().map(of).sum()
     }
 
-    pub(in crate::replica) fn get(&self, id: &OpeningId, validator: u16) -> Option<&OpeningShare> {
-        self.openings.get(id)?.shares.get(&validator)
+    pub(in crate::replica) fn get(&self, id: &OpeningId, owner: &Owner) -> Option<&OpeningShare> {
+        self.openings.get(id)?.shares.get(owner)
     }
 
-    /// Takes a share. When the final state asks for it, it is verified at once.
+    /// Takes a share of the validator with this consensus key. When the final state asks for it, it is verified at once.
     ///
     /// # Errors
     /// Not awaited, not a validator's, false, or of a validator that was false in this opening before.
@@ -73,27 +97,31 @@ impl SharePool {
         &mut self,
         state: &State,
         id: OpeningId,
+        sender: &[u8; 32],
         share: OpeningShare,
     ) -> Result<Offered, OfferRefusal> {
         let (OpeningId { round_id, opening_index, .. }, validator) = (id, share.validator);
-        if validator == 0 || validator > state.community().validators() {
+        // Numbers of a later sharing may be those of more validators.
+        let is_current = id.sharing == state.sharing().unwrap_or(0);
+        if validator == 0 || is_current && validator > state.community().validators() {
             return Err(OfferRefusal::UnknownValidator { round_id, opening_index, validator });
         }
         if !is_near(state, &id) {
             return Err(OfferRefusal::ShareNotAwaited { round_id, opening_index });
         }
-        let opening = self.openings.entry(id).or_default();
-        if opening.culprits.contains(&validator) {
+        let (opening, owner) = (self.openings.entry(id).or_default(), (validator, *sender));
+        if opening.culprits.contains(&owner) {
             return Err(OfferRefusal::Culprit { round_id, opening_index, validator });
         }
-        if opening.shares.contains_key(&validator) {
+        if opening.shares.contains_key(&owner) {
             return Ok(Offered::Known);
         }
-        opening.shares.insert(validator, share);
+        opening.shares.insert(owner, share);
         if let Ok(Expected::Shares(request)) = state.expected(round_id)
             && OpeningId::of(state, &request) == id
             && let Some(keys) = state.community().keys()
-            && let Some(fault) = opening.verify(&request, keys).into_iter().find(|f| f.validator == validator)
+            && let Some(fault) =
+                opening.verify(state, &request, keys).into_iter().find(|f| f.validator == validator)
         {
             return Err(OfferRefusal::ShareFalse { round_id, opening_index, fault });
         }
@@ -108,11 +136,10 @@ impl SharePool {
     ) -> Vec<OpeningShare> {
         let Some(opening) = self.openings.get_mut(&OpeningId::of(state, request)) else { return Vec::new() };
         let Some(keys) = state.community().keys() else { return Vec::new() };
-        opening.verify(request, keys);
-        let fresh = opening
-            .shares
-            .iter()
-            .filter(|(validator, _)| opening.valid.contains(validator) && !request.have.contains(validator));
+        opening.verify(state, request, keys);
+        let fresh = opening.shares.iter().filter(|(owner, _)| {
+            opening.valid.contains(owner) && is_owner(state, owner) && !request.have.contains(&owner.0)
+        });
         let missing = usize::from(request.missing);
         let chosen: Vec<OpeningShare> = fresh.map(|(_, share)| *share).take(missing).collect();
         if chosen.len() == missing { chosen } else { Vec::new() }
@@ -125,7 +152,7 @@ impl SharePool {
             if let Ok(Expected::Shares(request)) = state.expected(id.round_id)
                 && OpeningId::of(state, &request) == *id
             {
-                opening.shares.retain(|validator, _| !request.have.contains(validator));
+                opening.shares.retain(|owner, _| !request.have.contains(&owner.0) && is_owner(state, owner));
             }
         }
     }
@@ -147,9 +174,10 @@ fn is_near(state: &State, id: &OpeningId) -> bool {
 }
 
 impl OpeningShares {
-    /// Verifies what was not verified for this question before, and names the validators whose shares are false. Their
-    /// shares stay until the opening is over: on another branch of blocks they may be true.
-    fn verify(&mut self, request: &ShareRequest, keys: &ThresholdKeys) -> Vec<ShareFault> {
+    /// Verifies what was not verified for this question before, of those whose number it is at this state, and names
+    /// the validators whose shares are false. Their shares stay until the opening is over: on another branch of blocks
+    /// they may be true.
+    fn verify(&mut self, state: &State, request: &ShareRequest, keys: &ThresholdKeys) -> Vec<ShareFault> {
         let ShareRequest { context, weights, r_total, .. } = request;
         let same = |other: &ShareRequest| {
             other.context == *context && other.weights == *weights && other.r_total == *r_total
@@ -160,20 +188,23 @@ impl OpeningShares {
             self.culprits.clear();
         }
         let mut faults = Vec::new();
-        let is_new = |validator: &u16| !self.valid.contains(validator) && !self.culprits.contains(validator);
-        let new = self.shares.iter().filter(|(validator, _)| is_new(validator));
+        let is_new = |owner: &Owner| {
+            !self.valid.contains(owner) && !self.culprits.contains(owner) && is_owner(state, owner)
+        };
+        let new = self.shares.iter().filter(|(owner, _)| is_new(owner));
         let verdicts: Vec<_> = new
-            .map(|(validator, share)| (*validator, verify_share(context, weights, keys, r_total, share)))
+            .map(|(owner, share)| (*owner, verify_share(context, weights, keys, r_total, share)))
             .collect();
-        for (validator, verdict) in verdicts {
+        for (owner, verdict) in verdicts {
             match verdict {
                 Ok(_) => {
-                    self.valid.insert(validator);
+                    self.valid.insert(owner);
                 }
                 Err(fault) => {
-                    let (round_id, opening_index) = (context.round_id, context.opening_index);
+                    let (round_id, opening_index, validator) =
+                        (context.round_id, context.opening_index, owner.0);
                     tracing::warn!(round_id, opening_index, validator, %fault, "a validator sent a false share");
-                    self.culprits.insert(validator);
+                    self.culprits.insert(owner);
                     faults.push(fault);
                 }
             }
