@@ -1,5 +1,7 @@
 //! What an intake admits, what it refuses and why, and what becomes of its promises after a restart.
 
+use curve25519_dalek::edwards::EdwardsPoint;
+use curve25519_dalek::scalar::Scalar;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use veilgrid_crypto::bid::{BidFault, SealedBid, seal_bid};
@@ -32,21 +34,27 @@ struct World {
 }
 
 fn world() -> World {
+    world_of(3)
+}
+
+fn world_of(members: u32) -> World {
     let mut rng = ChaCha20Rng::seed_from_u64(11);
-    let wallets: Vec<Wallet> = (0..3).map(|_| Wallet::from_seed(&WalletSeed::generate(&mut rng))).collect();
+    let wallets: Vec<Wallet> =
+        (0..members).map(|_| Wallet::from_seed(&WalletSeed::generate(&mut rng))).collect();
     let params = MarketParams {
         grid: Grid::new(0, 1000, 2).expect("grid"),
         bits: 8,
         rule: Rule::Uniform,
         open_volume: true,
         min_bidders: 2,
-        max_members: 3,
+        max_members: members,
         slot_seconds: 900,
         threshold: threshold_for(4),
         timing: None,
     };
-    let members = wallets.iter().map(|wallet| wallet.account_key(EPOCH).verifying_key().to_bytes()).collect();
-    let founding = Founding { params, validators: 4, members, key_epoch: EPOCH, time_unix_ms: 0 };
+    let accounts =
+        wallets.iter().map(|wallet| wallet.account_key(EPOCH).verifying_key().to_bytes()).collect();
+    let founding = Founding { params, validators: 4, members: accounts, key_epoch: EPOCH, time_unix_ms: 0 };
     let mut community = LocalCommunity::found(&founding, &mut rng).expect("founded");
     community.open_round(1, 900, 0).expect("open");
     let envelope_key = *EnvelopeKey::generate(&mut rng).to_bytes().expose();
@@ -281,6 +289,61 @@ fn a_batch_is_first_come_first_served_and_suspects_wait_alone() {
     assert_eq!(intake.batch(9), [again]);
 }
 
+/// A false proof spoils the batch of strangers, not that of members who have sent true ones.
+#[test]
+fn who_has_sent_true_proofs_goes_first_and_loses_that_by_a_false_one() {
+    let mut w = world();
+    let mut intake = w.intake(0);
+    let proven = w.bid(0, 1);
+    let admitted = w.admit(&mut intake, &proven);
+    intake.withdraw(&[admitted]);
+    let (stranger, again, false_one) = (w.bid(1, 1), w.bid(0, 2), w.bid(0, 3));
+    for bid in [&stranger, &again] {
+        w.receive(&mut intake, bid).expect("waits");
+    }
+    assert_eq!(intake.batch(9), std::slice::from_ref(&again), "although the stranger came first");
+    intake.forget(&[again.digest()]);
+    w.fail(&mut intake, &false_one);
+    w.receive(&mut intake, &again).expect("waits");
+    assert_eq!(intake.batch(9), [stranger], "the suspect waits");
+}
+
+#[test]
+fn after_a_restart_whoever_has_a_receipt_goes_first() {
+    let mut w = world();
+    let mut intake = w.intake(0);
+    let bid = w.bid(1, 1);
+    let admitted = w.admit(&mut intake, &bid);
+    let (mut restored, promised) = w.restore(&[admitted]).expect("restored");
+    restored.withdraw(&promised);
+    let (stranger, known) = (w.bid(0, 1), w.bid(1, 2));
+    for bid in [&stranger, &known] {
+        w.receive(&mut restored, bid).expect("waits");
+    }
+    assert_eq!(restored.batch(9), [known]);
+}
+
+/// One of a stranger's proofs is false in a batch of 32: the next ones are of 16 and 8 bids, and grow again.
+#[test]
+fn batches_of_strangers_shrink_with_false_proofs_and_grow_with_true_ones() {
+    let mut w = world_of(80);
+    let mut intake = w.intake(0);
+    for member in 0..80 {
+        let bid = w.bid(member, 1);
+        w.receive(&mut intake, &bid).expect("waits");
+    }
+    let mut sizes = Vec::new();
+    for false_ones in [1, 8, 1, 0, 0] {
+        let batch = intake.batch(usize::MAX);
+        sizes.push(batch.len());
+        let verdict = |place: usize| if place < false_ones { Err(BidFault::Range) } else { Ok(()) };
+        let verdicts = (0..).map(verdict).zip(batch).map(|(verdict, bid)| (bid, verdict));
+        intake.conclude(verdicts.collect(), NOW_MS, &mut w.rng);
+    }
+    assert_eq!(sizes, [32, 16, 8, 8, 16]);
+    assert!(intake.batch(usize::MAX).is_empty());
+}
+
 #[test]
 fn bids_whose_batch_has_no_verdict_are_dropped_and_may_come_again() {
     let mut w = world();
@@ -303,6 +366,26 @@ fn a_repeated_handle_is_refused_before_it_sinks_a_block() {
     assert!(concluded.answers[0].1.is_ok());
     assert!(matches!(concluded.answers[1].1, Err(IntakeError::HandleRepeated { round_id: 1, .. })));
     assert_eq!(concluded.admitted.len(), 1);
+}
+
+/// Threat: two members share an R. One's bid is brought to the ledger by another way, so that it refuses the other's: with a
+/// receipt in hand that would look like censorship.
+#[test]
+fn an_r_that_the_ledger_has_gets_no_receipt() {
+    let mut w = world();
+    let mut intake = w.intake(0);
+    let (other, mut own) = (w.bid(1, 2), w.bid(0, 1));
+    own.r = other.r;
+    let mut rng = ChaCha20Rng::seed_from_u64(12);
+    w.community.submit(1, std::slice::from_ref(&other), 0, &mut rng).expect("on the ledger");
+    intake.advance(w.state());
+    let concluded = intake.conclude(vec![(own.clone(), Ok(()))], NOW_MS, &mut w.rng);
+    let repeated = IntakeError::HandleRepeated { account: own.account, round_id: 1 };
+    assert_eq!(concluded.answers, [(own.digest(), Err(repeated))]);
+    assert!(concluded.admitted.is_empty());
+    // The bid that is there gets its receipt, under the same R.
+    let concluded = intake.conclude(vec![(other, Ok(()))], NOW_MS, &mut w.rng);
+    assert!(concluded.answers[0].1.is_ok() && concluded.admitted[0].on_ledger);
 }
 
 #[test]
@@ -428,7 +511,7 @@ fn before_the_keys_are_generated_nothing_is_taken() {
     let bid = w.bid(0, 1);
     let network = (1..=4u8)
         .map(|index| NetworkKeys {
-            consensus_key: [index; 32],
+            consensus_key: EdwardsPoint::mul_base(&Scalar::from(index)).compress().to_bytes(),
             envelope_key: EnvelopeKey::generate(&mut w.rng).public().to_bytes(),
         })
         .collect();

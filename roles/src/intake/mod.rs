@@ -176,9 +176,10 @@ impl Intake {
         self.queue.contains(digest)
     }
 
-    /// At most `most` bids that wait for their verdict, in the order in which they came. Those of accounts without a
-    /// false proof in the round go first and alone: whoever has sent one can't make a batch with others' bids fail
-    /// again. The bids keep waiting until [`Intake::conclude`] or [`Intake::forget`].
+    /// At most `most` bids that wait for their verdict, in the order in which they came. Those of accounts whose last
+    /// proof was true go first and alone, those of accounts without a history after them and not too many at once, those
+    /// of accounts whose last proof was false at the end: so whoever has sent one can't make others' batches fail
+    /// again. The bids keep waiting until [`Intake::conclude`] or [`Intake::forget`]; what is left is the next batch.
     pub fn batch(&self, most: usize) -> Vec<SealedBid> {
         self.queue.batch(most)
     }
@@ -197,19 +198,22 @@ impl Intake {
         now_unix_ms: u64,
         rng: &mut impl CryptoRngCore,
     ) -> Concluded {
+        // The round's end is not the sender's fault.
+        let is_false = |verdict: &Result<(), BidFault>| matches!(verdict, Err(fault) if !matches!(fault, BidFault::Round { .. }));
+        let accounts: Vec<PointBytes> = verdicts.iter().map(|(bid, _)| bid.account).collect();
+        self.queue.learn_from_batch(&accounts, verdicts.iter().any(|(_, verdict)| is_false(verdict)));
         let mut concluded = Concluded::default();
         for (bid, verdict) in verdicts {
             let digest = bid.digest();
             self.queue.remove(&digest);
+            if is_false(&verdict) {
+                self.queue.count_failure(bid.round_id, bid.account);
+            } else if verdict.is_ok() {
+                self.queue.count_success(bid.account);
+            }
             let answer = match verdict {
                 Ok(()) => self.admit(bid, digest, now_unix_ms, &mut concluded.admitted, rng),
-                Err(fault) => {
-                    // The round's end is not the sender's fault.
-                    if !matches!(fault, BidFault::Round { .. }) {
-                        self.queue.count_failure(bid.round_id, bid.account);
-                    }
-                    Err(fault.into())
-                }
+                Err(fault) => Err(fault.into()),
             };
             concluded.answers.push((digest, answer));
         }
@@ -232,7 +236,11 @@ impl Intake {
         // The round may have closed while the proof was verified. A promise is signed before the close or never: only
         // then all of the grace is left to keep it.
         self.check_open(round_id, now_unix_ms)?;
-        if self.handles.get(&(round_id, bid.r)).is_some_and(|owner| *owner != account) {
+        // Where the ledger has this R under another account it will refuse the bid: a receipt would make a broken
+        // promise out of two members that share an R.
+        let promised = self.handles.get(&(round_id, bid.r)).copied();
+        let owner = promised.or_else(|| self.state.round(round_id)?.owner_of(&bid.r));
+        if owner.is_some_and(|owner| owner != account) {
             return Err(IntakeError::HandleRepeated { account, round_id });
         }
         self.sequence = self.sequence.checked_add(1).ok_or(IntakeError::NumbersExhausted)?;

@@ -66,6 +66,8 @@ impl Intake {
         let mut latest = BTreeMap::new();
         for (sequence, (bid, receipt)) in by_number {
             intake.sequence = intake.sequence.max(sequence);
+            // Its proof was true, or it would have no receipt.
+            intake.queue.count_success(bid.account);
             if !is_finished(&intake.state, bid.round_id) {
                 latest.insert((bid.round_id, bid.account), (bid, receipt));
             }
