@@ -6,11 +6,18 @@ mod story;
 #[path = "common/network.rs"]
 mod world;
 
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
 use std::sync::Arc;
 use story::{Check, STORY, certificate, run};
+use veilgrid_crypto::receipt::Receipt;
+use veilgrid_ledger::audit::ReceiptVerdict::{Included, Missing, RoundOpen, RoundUnknown};
 use veilgrid_ledger::audit::certificates::MAX_UNCERTIFIED_TAIL;
 use veilgrid_ledger::audit::{AuditRequest, Record, ViolationRule};
-use veilgrid_ledger::transaction::{TransactionKind, VoidReason};
+use veilgrid_ledger::block::Block;
+use veilgrid_ledger::timing::RoundTiming;
+use veilgrid_ledger::transaction::{Transaction, TransactionKind, VoidReason};
+use veilgrid_ledger::verdicts::VerifyAll;
 use world::EPOCH_BLOCKS;
 
 #[test]
@@ -104,4 +111,61 @@ fn a_certificate_that_does_not_hold_is_named_with_its_block() {
         .map(|(height, block)| Record::Block(Box::new(block), (height == 2).then(|| vec![1])));
     let request = AuditRequest { certificates: Some(Arc::new(Check)), ..AuditRequest::default() };
     assert_eq!(run(alone.collect(), request).expect_err("stray").rule, ViolationRule::StrayCertificate);
+}
+
+/// The story up to round 6, which takes bids, and behind it blocks that nobody has certified: they close the round.
+fn forged_close() -> Vec<Record> {
+    let story = &*STORY;
+    let mut state = story.states[story.pause].clone();
+    let timing = *state.timing().expect("a network");
+    let close_ms = RoundTiming::close_ms(&timing, 6).expect("in the calendar");
+    let mut records = story.records(|_| true);
+    records.truncate(story.pause + 1);
+    while state.round(6).is_some_and(|round| round.takes_bids()) {
+        let due = state.due(close_ms);
+        let block = Block::new(state.height() + 1, state.block_hash(), close_ms, state.root(), due);
+        state.apply_block(&block, &mut VerifyAll).expect("a sound block");
+        records.push(Record::from(block));
+    }
+    assert!(records.len() - story.pause - 1 <= MAX_UNCERTIFIED_TAIL as usize);
+    records
+}
+
+/// Threat: whoever hands on a ledger writes blocks of its own behind the final ones, in which a promise is broken.
+#[test]
+fn receipts_are_judged_by_final_blocks_alone() {
+    let story = &*STORY;
+    let id = story.states[0].community().ledger_id();
+    let on_ledger = story.blocks[story.pause].transactions.iter().find_map(|transaction| match transaction {
+        Transaction::Bids { bids, .. } => Some((bids[0].account, bids[0].digest())),
+        _ => None,
+    });
+    let (account, digest) = on_ledger.expect("bids of round 6");
+    let mut rng = ChaCha20Rng::seed_from_u64(8);
+    let mut receipt = |round_id, account, digest| {
+        Receipt::issue(&story.receipt_key, id, round_id, account, digest, 1, &mut rng)
+    };
+    let receipts = [receipt(6, account, digest), receipt(6, [1; 32], [2; 32]), receipt(5, [1; 32], [2; 32])];
+    let verdicts = |records: Vec<Record>| {
+        let request = AuditRequest { receipts: receipts.to_vec(), ..story.request() };
+        let report = run(records, request).expect("passes");
+        report.receipts.iter().map(|finding| finding.verdict).collect::<Vec<_>>()
+    };
+    assert_eq!(verdicts(forged_close()), [Included, RoundOpen, Missing]);
+    // Were the blocks final, they would prove it.
+    let mut certified = forged_close();
+    let Some(Record::Block(last, bytes)) = certified.last_mut() else { panic!() };
+    let state = &story.states[story.pause];
+    let validators = state.consensus_keys(state.epoch()).expect("validators");
+    *bytes = Some(certificate(&id, state.epoch(), &validators, &last.hash()));
+    assert_eq!(verdicts(certified), [Included, Missing, Missing]);
+    // The bid itself is no more than a claim in a block that nobody has certified, and so is the round.
+    let mut records = forged_close();
+    for record in &mut records[story.pause..] {
+        let Record::Block(_, certificate) = record else { panic!() };
+        *certificate = None;
+    }
+    let by_then = story.states[story.pause - 1].round(6).is_some();
+    let expected = if by_then { RoundOpen } else { RoundUnknown };
+    assert_eq!(verdicts(records), [expected, expected, Missing]);
 }

@@ -101,12 +101,9 @@ fn read_failure(path: &Path, error: ReadError) -> Failure {
     }
 }
 
-/// The first receipt whose bid the ledger does not hold although its round is closed.
+/// The first receipt of a promise that was not kept: by the aggregator, or by f + 1 validators.
 fn broken_promise(report: &AuditReport) -> Option<String> {
-    let broken = report
-        .receipts
-        .iter()
-        .find(|finding| matches!(finding.verdict, ReceiptVerdict::Missing | ReceiptVerdict::OtherBid))?;
+    let broken = report.receipts.iter().find(|finding| finding.verdict.is_broken_promise())?;
     Some(format!(
         "round {}: account {} has a receipt for bid {}, and the ledger does not hold that bid: it was left out \
          after its receipt",
@@ -168,9 +165,15 @@ pub fn print_checked(report: &AuditReport) {
         row("checkpoints confirmed", report.pruned.checkpoints);
     }
     row("receipts looked up", report.receipts.len() as u64);
-    let worthless =
-        report.receipts.iter().filter(|finding| finding.verdict == ReceiptVerdict::Worthless).count();
-    row("receipts of another ledger or signer, which prove nothing", worthless as u64);
+    let receipts = |verdict: ReceiptVerdict| {
+        report.receipts.iter().filter(|finding| finding.verdict == verdict).count() as u64
+    };
+    row("receipts of another ledger or signer, which prove nothing", receipts(ReceiptVerdict::Worthless));
+    if is_network(report) {
+        let (few, second) = (receipts(ReceiptVerdict::TooFewReceipts), receipts(ReceiptVerdict::SecondBid));
+        row("receipts of too few validators to prove that a bid was left out", few);
+        row("receipts of validators for a second bid, which prove nothing", second);
+    }
     output::line(checked);
     for unfinished in &report.rounds_unfinished {
         output::line(format!(
@@ -179,6 +182,7 @@ pub fn print_checked(report: &AuditReport) {
         ));
     }
     print_network(report);
+    print_unproven(report);
     output::line(format!("ledger     {}", hex::encode(report.ledger_id)));
     let trust = if report.genesis_trusted { "as you gave it" } else { "NOT compared: give --genesis" };
     output::line(format!("genesis    {} ({trust})", hex::encode(report.genesis_hash)));
@@ -227,6 +231,21 @@ fn print_network(report: &AuditReport) {
         let (from, blocks) = (counts.covered_height + 1, counts.uncertified_tail);
         output::line(format!(
             "NOT final in this file: the last {blocks} blocks, from {from} on, wait for a certificate"
+        ));
+    }
+}
+
+/// Bids that were left out after receipts of some validators, which may be nobody's fault.
+fn print_unproven(report: &AuditReport) {
+    let few = report.receipts.iter().filter(|finding| finding.verdict == ReceiptVerdict::TooFewReceipts);
+    let bids: std::collections::BTreeSet<_> =
+        few.map(|finding| (finding.round_id, finding.account, finding.bid_digest)).collect();
+    for (round_id, account, bid_digest) in bids {
+        output::line(format!(
+            "round {round_id}: account {} has receipts for bid {}, and the ledger does not hold that bid: not enough \
+             receipts to prove it, f + 1 validators have to have signed one",
+            hex::encode(&account[..8]),
+            hex::encode(&bid_digest[..8]),
         ));
     }
 }

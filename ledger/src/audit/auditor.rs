@@ -1,7 +1,7 @@
 //! The audit, one record after another.
 
 use super::certificates::Coverage;
-use super::receipts::ReceiptCheck;
+use super::finality::FinalReceipts;
 use super::report::{AuditReport, RefusedTransaction, ranges};
 use super::violation::{ConservationError, Violation, ViolationRule};
 use super::{AuditRequest, Progress, Record, conservation};
@@ -20,7 +20,7 @@ use veilgrid_market::Grid;
 /// An audit in progress.
 pub struct Auditor {
     trusted_genesis: Option<Hash>,
-    receipts: ReceiptCheck,
+    receipts: FinalReceipts,
     coverage: Coverage,
     report: AuditReport,
     /// Opened sums of rounds that are not cleared yet.
@@ -47,7 +47,7 @@ impl Auditor {
     pub fn new(request: AuditRequest) -> Self {
         Self {
             trusted_genesis: request.trusted_genesis,
-            receipts: ReceiptCheck::new(request.receipts),
+            receipts: FinalReceipts::new(request.receipts),
             coverage: Coverage::new(request.certificates),
             report: AuditReport::default(),
             opened: BTreeMap::new(),
@@ -123,8 +123,7 @@ impl Auditor {
             state.apply_block(block, &mut VerifyAll).map_err(|error| Violation::of_block(block, error))?;
         self.report.blocks += 1;
         let kinds: Vec<_> = block.transactions.iter().map(|tx| (tx.kind(), tx.round_id())).collect();
-        let grid = state.community().params().grid;
-        self.effects(height, &grid, &kinds, &effects.outset, effects.effects.iter().map(Some))?;
+        self.effects(&state, &kinds, &effects.outset, effects.effects.iter().map(Some))?;
         self.covered(&state, certificate)?;
         self.replay = Replay::Whole(Box::new(state));
         Ok(())
@@ -167,15 +166,14 @@ impl Auditor {
     ) -> Result<(), Violation> {
         let state = skeleton.partial();
         self.report.blocks += 1;
-        let grid = state.community().params().grid;
-        let effects = step.effects.iter().map(Option::as_ref);
-        self.effects(state.height(), &grid, kinds, &step.outset, effects)?;
+        self.effects(state, kinds, &step.outset, step.effects.iter().map(Option::as_ref))?;
+        self.receipts.observe_lost(skeleton.lost_rounds());
         self.covered(state, certificate)?;
         self.replay = match skeleton.complete() {
             Ok((state, lost)) => {
                 self.checkpoint = Some(state.height());
                 self.report.pruned.checkpoints += 1;
-                self.lose(&lost);
+                self.lost.extend(lost);
                 Replay::Whole(Box::new(state))
             }
             Err(skeleton) => Replay::Skeleton(skeleton),
@@ -210,36 +208,43 @@ impl Auditor {
         }
         self.report.begin(state.community(), found, self.trusted_genesis.is_some());
         self.count(TransactionKind::Genesis);
+        self.receipts.settle(&state);
         self.replay = Replay::Whole(Box::new(state));
         Ok(())
     }
 
     fn covered(&mut self, state: &State, certificate: Option<&[u8]>) -> Result<(), Violation> {
         self.report.suspensions(state);
-        self.coverage.block(state, certificate).map_err(|rule| Violation::of_height(state.height(), rule))
-    }
-
-    fn lose(&mut self, rounds: &BTreeSet<u64>) {
-        self.receipts.observe_lost(rounds);
-        self.lost.extend(rounds);
+        let covered = self.coverage.block(state, certificate);
+        covered.map_err(|rule| Violation::of_height(state.height(), rule))?;
+        // What one process orders is final as soon as it is there.
+        if state.roster().is_none() || self.coverage.covers(state.height()) {
+            self.receipts.settle(state);
+        }
+        Ok(())
     }
 
     fn count(&mut self, kind: TransactionKind) {
         *self.report.transactions.entry(kind).or_insert(0) += 1;
     }
 
-    /// Counts what a block did; of transactions about rounds that are not recomputed the kind alone is known.
+    /// Counts what a block did, the last one of a state; of transactions about rounds that are not recomputed the kind
+    /// alone is known.
     fn effects<'a>(
         &mut self,
-        height: u64,
-        grid: &Grid,
+        state: &State,
         kinds: &[(TransactionKind, Option<u64>)],
         outset: &[Effect],
         effects: impl Iterator<Item = Option<&'a Effect>>,
     ) -> Result<(), Violation> {
+        let (height, grid) = (state.height(), state.community().params().grid);
         outset.iter().for_each(|effect| self.report.count(effect));
         for (index, (effect, (kind, round))) in effects.zip(kinds.iter().copied()).enumerate() {
             self.count(kind);
+            let term = matches!(kind, TransactionKind::OpenRound | TransactionKind::CloseRound);
+            if let Some(round_id) = round.filter(|_| term && !matches!(effect, Some(Effect::Refused(_)))) {
+                self.receipts.observe_term(round_id, state);
+            }
             let Some(effect) = effect else { continue };
             if let Effect::Refused(refusal) = effect {
                 let reason = refusal.to_string();
@@ -247,7 +252,7 @@ impl Auditor {
             }
             self.receipts.observe(effect);
             let place = |rule| Violation { height: Some(height), transaction: Some(index), round, rule };
-            self.effect(grid, effect).map_err(place)?;
+            self.effect(&grid, effect).map_err(place)?;
         }
         Ok(())
     }
@@ -293,13 +298,13 @@ impl Auditor {
                     let what = "is of a block that the ledger does not reach";
                     return Err(Violation::of_ledger(ViolationRule::CheckpointPlace { height, what }));
                 }
-                self.lose(skeleton.lost_rounds());
+                self.lost.extend(skeleton.lost_rounds());
                 skeleton.partial().clone()
             }
         };
         self.report.pruned.rounds_by_digest = ranges(&self.lost);
         self.report.end(&state);
-        self.report.receipts = self.receipts.findings(&state);
+        self.report.receipts = self.receipts.findings();
         Ok(self.report)
     }
 }

@@ -13,6 +13,7 @@
 mod auditor;
 pub mod certificates;
 pub mod conservation;
+mod finality;
 pub mod receipts;
 pub mod report;
 mod violation;

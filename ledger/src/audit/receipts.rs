@@ -1,6 +1,10 @@
 //! Receipts against a ledger: a signed promise whose bid is missing from its closed round is evidence of censorship.
+//!
+//! The aggregator promises alone. Of a network's validators f may be faulty, and an honest one may have been cut off:
+//! only f + 1 of those in force, for one and the same bid, promise it a place.
 
 use crate::hash::{Hash, serialize_hex};
+use crate::roster::Roster;
 use crate::state::State;
 use crate::state::effects::Effect;
 use serde::Serialize;
@@ -21,14 +25,28 @@ pub enum ReceiptVerdict {
     RoundOpen,
     /// The ledger does not have the round yet.
     RoundUnknown,
-    /// The round is closed without any bid of the account, or it was left out and a later one opened. With the bid
-    /// itself, valid at the close, this proves censorship.
+    /// The round is closed without any bid of the account, or it was left out and a later one opened; the aggregator
+    /// or f + 1 validators had promised the bid a place. With the bid itself, valid at the close, this proves
+    /// censorship.
     Missing,
-    /// The round holds another bid of the account: no censorship of the account, but a receipt that was not kept.
+    /// The round holds another bid of the account: no censorship of the account, but a receipt of the aggregator that
+    /// was not kept.
     OtherBid,
-    /// The receipt is for another ledger, or signed neither by this ledger's aggregator nor by a validator: it proves
-    /// nothing.
+    /// The same for a receipt of a validator: it proves nothing. An account can give two bids to different validators,
+    /// and the ledger takes the first.
+    SecondBid,
+    /// The bid is not on the ledger, and fewer than f + 1 validators have signed receipts for it: it proves nothing.
+    TooFewReceipts,
+    /// The receipt is for another ledger, or signed neither by this ledger's aggregator nor by a validator of the
+    /// round's time: it proves nothing.
     Worthless,
+}
+
+impl ReceiptVerdict {
+    /// Whether somebody has broken a promise.
+    pub fn is_broken_promise(self) -> bool {
+        matches!(self, Self::Missing | Self::OtherBid)
+    }
 }
 
 /// A receipt with its verdict.
@@ -59,6 +77,20 @@ pub(super) struct ReceiptCheck {
     closed: BTreeSet<u64>,
     /// Bid digests of the receipts, by round; set when the digest was in a pruned block.
     pruned: BTreeMap<(u64, Hash), bool>,
+    /// The first and the last set of validators that were in force while a round of the receipts took bids, as
+    /// positions in [`State::rosters`].
+    in_force: BTreeMap<u64, (usize, usize)>,
+}
+
+/// What a receipt names: round, account and digest of the bid.
+type Promised = (u64, PointBytes, Hash);
+
+/// Who has signed a receipt.
+enum Signer {
+    Aggregator,
+    /// As position of the set in [`State::rosters`] and place in it; the same person may be in several sets.
+    Validator(Vec<(usize, usize)>),
+    Nobody,
 }
 
 impl ReceiptCheck {
@@ -66,7 +98,16 @@ impl ReceiptCheck {
         let bids = receipts.iter().map(|receipt| ((receipt.round_id, receipt.account), None)).collect();
         let rounds = receipts.iter().map(|receipt| receipt.round_id).collect();
         let pruned = receipts.iter().map(|receipt| ((receipt.round_id, receipt.bid_digest), false)).collect();
-        Self { receipts, bids, rounds, opened: BTreeSet::new(), closed: BTreeSet::new(), pruned }
+        let (opened, closed, in_force) = Default::default();
+        Self { receipts, bids, rounds, opened, closed, pruned, in_force }
+    }
+
+    /// A round was opened or closed, in a block of which more need not be known, by the validators that are in force.
+    pub(super) fn observe_term(&mut self, round_id: u64, state: &State) {
+        if let (true, Some(last)) = (self.rounds.contains(&round_id), state.rosters().count().checked_sub(1))
+        {
+            self.in_force.entry(round_id).and_modify(|(_, until)| *until = last).or_insert((last, last));
+        }
     }
 
     pub(super) fn observe(&mut self, effect: &Effect) {
@@ -104,44 +145,110 @@ impl ReceiptCheck {
 
     /// What a ledger that ends in `state` says about the receipts.
     pub(super) fn findings(&self, state: &State) -> Vec<ReceiptFinding> {
-        self.receipts
-            .iter()
-            .map(|receipt| ReceiptFinding {
-                round_id: receipt.round_id,
-                account: receipt.account,
-                bid_digest: receipt.bid_digest,
-                sequence: receipt.sequence,
-                verdict: self.verdict(state, receipt),
-            })
-            .collect()
+        let validators = Validators::of(state);
+        let signers: Vec<Signer> = self.receipts.iter().map(|r| self.signer(state, &validators, r)).collect();
+        let promised = self.promised(&validators, &signers);
+        let findings = self.receipts.iter().zip(&signers).map(|(receipt, signer)| ReceiptFinding {
+            round_id: receipt.round_id,
+            account: receipt.account,
+            bid_digest: receipt.bid_digest,
+            sequence: receipt.sequence,
+            verdict: self.verdict(state, receipt, signer, &promised),
+        });
+        findings.collect()
     }
 
-    fn verdict(&self, state: &State, receipt: &Receipt) -> ReceiptVerdict {
-        let community = state.community();
-        let ours = receipt.ledger_id == community.ledger_id();
-        let by_aggregator = || receipt.verify(community.receipt_key()).is_ok();
-        if !ours || !(by_aggregator() || signed_by_a_validator(state, receipt)) {
+    fn verdict(
+        &self,
+        state: &State,
+        receipt: &Receipt,
+        signer: &Signer,
+        promised: &BTreeSet<Promised>,
+    ) -> ReceiptVerdict {
+        if matches!(signer, Signer::Nobody) {
             return ReceiptVerdict::Worthless;
         }
+        let missing = || match signer {
+            Signer::Validator(_) if !promised.contains(&named(receipt)) => ReceiptVerdict::TooFewReceipts,
+            _ => ReceiptVerdict::Missing,
+        };
         let by_digest = self.pruned.get(&(receipt.round_id, receipt.bid_digest)) == Some(&true);
         match self.bids.get(&(receipt.round_id, receipt.account)).copied().flatten() {
             Some(digest) if digest == receipt.bid_digest => ReceiptVerdict::Included,
+            Some(_) if matches!(signer, Signer::Validator(_)) => ReceiptVerdict::SecondBid,
             Some(_) => ReceiptVerdict::OtherBid,
             None if by_digest => ReceiptVerdict::IncludedByDigest,
-            None if self.closed.contains(&receipt.round_id) => ReceiptVerdict::Missing,
+            None if self.closed.contains(&receipt.round_id) => missing(),
             None if self.opened.contains(&receipt.round_id) => ReceiptVerdict::RoundOpen,
             // Round ids rise strictly: a round that was passed over never comes.
-            None if state.last_round_id().is_some_and(|last| receipt.round_id < last) => {
-                ReceiptVerdict::Missing
-            }
+            None if state.last_round_id().is_some_and(|last| receipt.round_id < last) => missing(),
             None => ReceiptVerdict::RoundUnknown,
         }
     }
+
+    fn signer(&self, state: &State, validators: &Validators, receipt: &Receipt) -> Signer {
+        let community = state.community();
+        if receipt.ledger_id != community.ledger_id() {
+            return Signer::Nobody;
+        }
+        if receipt.verify(community.receipt_key()).is_ok() {
+            return Signer::Aggregator;
+        }
+        // Of a round that was never opened nobody knows its validators.
+        let (first, last) = self.in_force.get(&receipt.round_id).copied().unwrap_or((0, usize::MAX));
+        match validators.who_signed(receipt, first, last) {
+            who if who.is_empty() => Signer::Nobody,
+            who => Signer::Validator(who),
+        }
+    }
+
+    /// The bids to which f + 1 validators of one set, in force while the round took bids, have promised a place.
+    fn promised(&self, validators: &Validators, signers: &[Signer]) -> BTreeSet<Promised> {
+        let mut promises: BTreeMap<(Promised, usize), BTreeSet<usize>> = BTreeMap::new();
+        // An honest validator takes bids of open rounds only: receipts for others promise nothing.
+        let opened =
+            self.receipts.iter().zip(signers).filter(|(r, _)| self.in_force.contains_key(&r.round_id));
+        for (receipt, signer) in opened {
+            let Signer::Validator(who) = signer else { continue };
+            for (set, place) in who {
+                promises.entry((named(receipt), *set)).or_default().insert(*place);
+            }
+        }
+        let enough = |set: usize, who: usize| validators.0.get(set).is_some_and(|keys| who > keys.faults);
+        let promised = promises.into_iter().filter(|((_, set), who)| enough(*set, who.len()));
+        promised.map(|((bid, _), _)| bid).collect()
+    }
 }
 
-/// Validators of a network take bids too, and sign receipts with their signing keys.
-fn signed_by_a_validator(state: &State, receipt: &Receipt) -> bool {
-    state.rosters().flat_map(|roster| &roster.validators).any(|entry| {
-        VerifyingKey::from_bytes(&entry.signing_key).is_ok_and(|key| receipt.verify(&key).is_ok())
-    })
+fn named(receipt: &Receipt) -> Promised {
+    (receipt.round_id, receipt.account, receipt.bid_digest)
+}
+
+/// All sets of validators that were ever in force. They take bids too, and sign receipts with their signing keys.
+struct Validators(Vec<Keys>);
+
+struct Keys {
+    /// f.
+    faults: usize,
+    keys: Vec<VerifyingKey>,
+}
+
+impl Validators {
+    fn of(state: &State) -> Self {
+        let keys = |roster: &Roster| Keys {
+            faults: usize::from(roster.group().faults()),
+            // The rules let no roster in whose keys are none.
+            keys: roster.verifying_keys().unwrap_or_default(),
+        };
+        Self(state.rosters().map(keys).collect())
+    }
+
+    /// Those who have signed a receipt, as set and place in it, among the sets `first..=last`.
+    fn who_signed(&self, receipt: &Receipt, first: usize, last: usize) -> Vec<(usize, usize)> {
+        let sets = self.0.iter().enumerate().filter(|(set, _)| (first..=last).contains(set));
+        let all =
+            sets.flat_map(|(set, keys)| (0..).zip(&keys.keys).map(move |(place, key)| (set, place, key)));
+        let signed = all.filter(|(_, _, key)| receipt.verify(key).is_ok());
+        signed.map(|(set, place, _)| (set, place)).collect()
+    }
 }
