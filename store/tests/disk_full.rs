@@ -22,10 +22,10 @@ fn blocks(kind: &str) -> Vec<Block> {
     }
 }
 
-fn entry(sequence: u64) -> IntakeEntry {
+fn entry(round_id: u64, sequence: u64) -> IntakeEntry {
     let receipt = Receipt {
         ledger_id: [1; 32],
-        round_id: 1,
+        round_id,
         account: [2; 32],
         bid_digest: [3; 32],
         sequence,
@@ -75,14 +75,25 @@ fn fill_store(path: &Path, kind: &str) {
     panic!("the files could grow without a bound");
 }
 
+/// Round 5 fills its file. What fits nowhere is refused, and the rest goes on at once, without a restart.
 fn fill_intake(path: &Path) {
     let mut journal = IntakeJournal::open(path).expect("journal");
     for sequence in 1.. {
-        if let Err(error) = journal.record(&[entry(sequence)]) {
+        if let Err(error) = journal.record(&[entry(5, sequence)]) {
             assert!(matches!(error, IntakeError::DiskFull { .. }), "{error}");
             assert_eq!(journal.last_sequence(), sequence - 1);
-            assert!(matches!(journal.record(&[entry(sequence)]), Err(IntakeError::Halted { .. })));
-            assert!(matches!(journal.forget_up_to(9), Err(IntakeError::Halted { .. })));
+            // The part of round 3 is written before that of round 5 fails.
+            let of_both = journal.record(&[entry(3, sequence), entry(5, sequence + 1)]);
+            assert!(matches!(of_both, Err(IntakeError::DiskFull { .. })), "{of_both:?}");
+            journal.record(&[entry(3, sequence)]).expect("there is room for this round");
+            assert_eq!(
+                journal.load().expect("load")[&3],
+                [entry(3, sequence)],
+                "nothing of the failed write"
+            );
+            let again = journal.record(&[entry(5, sequence + 1)]);
+            assert!(matches!(again, Err(IntakeError::DiskFull { .. })), "{again:?}");
+            journal.forget_up_to(2).expect("goes on too");
             println!("\nfull {}", sequence - 1);
             return;
         }
@@ -138,9 +149,11 @@ fn a_full_disk_costs_no_entry_that_was_acknowledged() {
     let acknowledged = run(directory.path(), "intake", 100);
     assert!(acknowledged > 10);
     let mut journal = IntakeJournal::open(directory.path()).expect("opens");
-    assert_eq!(journal.last_sequence(), acknowledged);
-    assert!(journal.cut_bytes() > 0, "a part of the next one was written");
-    let entries = journal.load().expect("load").remove(&1).expect("the round");
-    assert_eq!(entries, (1..=acknowledged).map(entry).collect::<Vec<_>>());
-    journal.record(&[entry(acknowledged + 1)]).expect("goes on");
+    assert_eq!(journal.last_sequence(), acknowledged + 1);
+    assert_eq!(journal.cut_bytes(), 0, "the parts of what failed were taken away");
+    let rounds = journal.load().expect("load");
+    assert_eq!(rounds.keys().copied().collect::<Vec<_>>(), [3, 5]);
+    assert_eq!(rounds[&3], [entry(3, acknowledged + 1)]);
+    assert_eq!(rounds[&5], (1..=acknowledged).map(|sequence| entry(5, sequence)).collect::<Vec<_>>());
+    journal.record(&[entry(5, acknowledged + 2)]).expect("goes on");
 }

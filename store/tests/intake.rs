@@ -154,6 +154,8 @@ fn damage_inside_is_said_and_what_is_before_it_is_kept() {
                     assert_eq!(rounds.len(), 1);
                     assert_eq!(rounds[0].round_id, round_id);
                     assert!(rounds[0].moved_to.exists(), "{rounds:?}");
+                    assert!(journal.last_sequence() > 10, "{name:?} {sample}: numbers up to 10 were given");
+                    let numbers = journal.last_sequence();
                     let loaded = journal.load().expect("load");
                     for (other, entries) in &expected {
                         let kept = &loaded[other];
@@ -163,6 +165,7 @@ fn damage_inside_is_said_and_what_is_before_it_is_kept() {
                     }
                     drop(journal);
                     let mut again = IntakeJournal::open(copy.path()).expect("whole again");
+                    assert_eq!(again.last_sequence(), numbers, "{name:?} {sample}: also when none was used");
                     again.record(&[entry(round_id, 12)]).expect("goes on");
                 }
                 Err(error) => panic!("{name:?} {sample}: {error}"),
@@ -170,6 +173,53 @@ fn damage_inside_is_said_and_what_is_before_it_is_kept() {
         }
     }
     assert!(refused > 60, "only {refused} samples hit anything");
+}
+
+#[test]
+fn numbers_of_lost_receipts_are_not_given_again_after_any_crash() {
+    let directory = tempfile::tempdir().expect("directory");
+    filled(directory.path());
+    let mut journal = IntakeJournal::open(directory.path()).expect("again");
+    journal.forget_up_to(1).expect("forget");
+    drop(journal);
+    // The highest numbers are in round 2, round 3 has the ones below: both are lost.
+    for round_id in [2, 3] {
+        fs::write(file(directory.path(), round_id), "").expect("write");
+    }
+    let (journal, rounds) = IntakeJournal::open_or_rebuild(directory.path()).expect("rebuilt");
+    assert_eq!(rounds.len(), 2);
+    let numbers = journal.last_sequence();
+    assert!(numbers > 10);
+    drop(journal);
+    // As a crash between the numbers and the new file would leave it.
+    fs::write(file(directory.path(), 2), "").expect("write");
+    let (mut journal, rounds) = IntakeJournal::open_or_rebuild(directory.path()).expect("rebuilt again");
+    assert_eq!(rounds[0].moved_to.extension().and_then(|end| end.to_str()), Some("damaged-2"));
+    assert!(journal.last_sequence() > numbers);
+    assert!(matches!(journal.record(&[entry(1, 11)]), Err(IntakeError::Forgotten { round_id: 1 })), "still");
+    journal.record(&[entry(2, journal.last_sequence() + 1)]).expect("goes on");
+}
+
+#[test]
+fn a_rebuilt_file_of_several_large_batches_can_be_read_again() {
+    let directory = tempfile::tempdir().expect("directory");
+    let large = |sequence| IntakeEntry { bid: vec![sequence as u8; 40 << 20], ..entry(4, sequence) };
+    let mut journal = IntakeJournal::open(directory.path()).expect("journal");
+    for entry in [large(1), large(2), entry(4, 3)] {
+        journal.record(&[entry]).expect("record");
+    }
+    drop(journal);
+    let path = file(directory.path(), 4);
+    let mut bytes = fs::read(&path).expect("file");
+    *bytes.last_mut().expect("a byte") ^= 1;
+    fs::write(&path, bytes).expect("write");
+    let (journal, rounds) = IntakeJournal::open_or_rebuild(directory.path()).expect("rebuilt");
+    assert_eq!(rounds[0].kept_entries, 2);
+    assert!(journal.last_sequence() > 1 << 32);
+    drop(journal);
+    let mut journal = IntakeJournal::open(directory.path()).expect("it is whole");
+    assert!(journal.load().expect("load")[&4] == [large(1), large(2)], "both large ones are there");
+    journal.record(&[entry(4, journal.last_sequence() + 1)]).expect("goes on");
 }
 
 #[test]

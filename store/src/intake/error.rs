@@ -9,7 +9,7 @@ use veilgrid_crypto::wire::WireError;
 #[derive(Debug, Error)]
 pub enum IntakeError {
     /// The disk is full.
-    #[error("no space left on the device of {}: free some and start again; nothing was acknowledged", .path.display())]
+    #[error("no space left on the device of {}: free some; nothing was acknowledged", .path.display())]
     DiskFull {
         /// What was being written.
         path: PathBuf,
@@ -67,10 +67,10 @@ pub enum IntakeError {
         /// Its length.
         bytes: u64,
     },
-    /// A write has failed before.
-    #[error("{}: an earlier write failed, so that nothing is written any more: open the journal again", .path.display())]
-    Halted {
-        /// The journal.
+    /// So many rounds were damaged that no number of a receipt is certainly unused.
+    #[error("{} is damaged, and there are no numbers of receipts left above those that were given: restore a copy", .path.display())]
+    NoNumbers {
+        /// The damaged file.
         path: PathBuf,
     },
 }

@@ -11,7 +11,7 @@ mod segment;
 pub use error::IntakeError;
 
 use crate::record::sync_directory;
-use segment::{Segment, Verified};
+use segment::{Place, Segment, Verified};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -21,6 +21,9 @@ use veilgrid_crypto::receipt::Receipt;
 
 const LOCK_FILE: &str = "lock";
 const FORGOTTEN_FILE: &str = "forgotten";
+/// How many numbers are left out after damage. Which numbers the lost receipts had is not known; that they are fewer is
+/// certain, because a file with so many has terabytes.
+const NUMBERS_LEFT_OUT: u64 = 1 << 32;
 
 /// A sealed bid that was taken in, and the receipt that was given for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +50,7 @@ pub struct DamagedRound {
 /// What was forgotten: rounds that are over, and the numbers that were given in them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Forgotten {
-    /// Rounds up to this one, if any was.
+    /// Rounds up to this one, if any was. Rounds are numbered from 1: up to 0 is none.
     up_to: Option<u64>,
     last_sequence: u64,
 }
@@ -62,7 +65,8 @@ pub struct IntakeJournal {
     forgotten: Forgotten,
     last_sequence: u64,
     cut_bytes: u64,
-    halted: bool,
+    /// Where the files of rounds ended before a write that has failed: what is behind was not acknowledged.
+    to_repair: BTreeMap<u64, Place>,
 }
 
 impl IntakeJournal {
@@ -76,7 +80,8 @@ impl IntakeJournal {
     }
 
     /// Opens a journal; files that are damaged inside are moved aside, and of their entries those before the damage
-    /// are kept. Whoever holds a receipt for another one has to send its bid again.
+    /// are kept. Whoever holds a receipt for another one has to send its bid again. The numbers of lost receipts are not
+    /// given again: [`IntakeJournal::last_sequence`] is above them all.
     ///
     /// # Errors
     /// As [`IntakeJournal::open`]; of damage only that of the record of forgotten rounds.
@@ -108,7 +113,7 @@ impl IntakeJournal {
             forgotten,
             last_sequence: forgotten.last_sequence,
             cut_bytes: 0,
-            halted: false,
+            to_repair: BTreeMap::new(),
         };
         for entry in fs::read_dir(directory).map_err(io)? {
             let entry = entry.map_err(io)?;
@@ -142,34 +147,35 @@ impl IntakeJournal {
         let why = damage.to_string();
         let IntakeError::Damaged { path, round_id, .. } = damage else { return Err(damage) };
         let io = |source| IntakeError::io(&path, source);
-        let (kept, last_sequence) = segment::entries_before_damage(&path, round_id)?;
+        let mut segment = Segment::create(&self.directory.join("rebuilding.part"), round_id)?;
+        let kept = segment::copy_before_damage(&path, round_id, &mut segment)?;
         let moved_to = (1..u32::MAX)
             .map(|n| path.with_extension(format!("intake.damaged-{n}")))
             .find(|path| !path.exists())
             .ok_or_else(|| io(io::Error::from(io::ErrorKind::AlreadyExists)))?;
-        let mut segment = Segment::create(&self.directory.join("rebuilding.part"), round_id)?;
-        segment.append(&kept)?;
+        // While the damage can still be seen: a crash after this only leaves more numbers out.
+        let last_sequence = self.last_sequence.max(kept.last_sequence).checked_add(NUMBERS_LEFT_OUT);
+        let last_sequence = last_sequence.ok_or_else(|| IntakeError::NoNumbers { path: path.clone() })?;
+        self.note_forgotten(Forgotten { up_to: Some(self.forgotten.up_to.unwrap_or(0)), last_sequence })?;
         // A second name, then a replacement: at no moment is there no file of the round.
         fs::hard_link(&path, &moved_to)
             .and_then(|()| fs::rename(segment.path(), &path))
             .and_then(|()| sync_directory(&self.directory))
             .map_err(io)?;
         self.segments.insert(round_id, segment.at(path.clone()));
-        self.last_sequence = self.last_sequence.max(last_sequence);
-        Ok(DamagedRound { round_id, kept_entries: kept.len() as u64, moved_to, why })
+        self.last_sequence = last_sequence;
+        Ok(DamagedRound { round_id, kept_entries: kept.entries, moved_to, why })
     }
 
     /// Writes entries that are about to be acknowledged. When it returns, all of them are on disk: a write and a flush
-    /// for each round among them, which is one as a rule.
+    /// for each round among them. After an error none of them may be acknowledged. A later call begins by taking away
+    /// what a failed write has left behind, so that a disk that has room again is written again.
     ///
     /// # Errors
-    /// [`IntakeError::Receipt`] and [`IntakeError::Forgotten`], then nothing is written; [`IntakeError::TooLarge`];
-    /// [`IntakeError::DiskFull`] and [`IntakeError::Io`], after which nothing is written any more
-    /// ([`IntakeError::Halted`]) until the journal is opened again. No entry may be acknowledged after an error.
+    /// [`IntakeError::Receipt`], [`IntakeError::Forgotten`] and [`IntakeError::TooLarge`], after which nothing was
+    /// written; [`IntakeError::DiskFull`], [`IntakeError::Io`].
     pub fn record(&mut self, entries: &[IntakeEntry]) -> Result<(), IntakeError> {
-        if self.halted {
-            return Err(IntakeError::Halted { path: self.directory.clone() });
-        }
+        self.repair()?;
         let mut rounds: BTreeMap<u64, Vec<IntakeEntry>> = BTreeMap::new();
         let mut last_sequence = self.last_sequence;
         for entry in entries {
@@ -187,10 +193,24 @@ impl IntakeJournal {
         {
             return Err(IntakeError::TooLarge { bytes });
         }
-        let written = self.write(rounds);
-        self.halted |= written.is_err();
-        written?;
+        self.write(rounds)?;
+        // One write may be of several rounds: only now all of them are there, and none has to be taken away.
+        self.to_repair.clear();
         self.last_sequence = last_sequence;
+        Ok(())
+    }
+
+    /// Cuts off what a write that has failed has left behind. Nobody was told of it, and its receipts were not given:
+    /// left in place, a restart would take it for given, beside other receipts with the same numbers.
+    fn repair(&mut self) -> Result<(), IntakeError> {
+        while let Some((round_id, place)) = self.to_repair.first_key_value() {
+            if let Some(segment) = self.segments.get_mut(round_id) {
+                segment.cut_back(*place)?;
+                let path = segment.path().display().to_string();
+                tracing::warn!(path, "the journal is written again after a write that has failed");
+            }
+            self.to_repair.pop_first();
+        }
         Ok(())
     }
 
@@ -203,6 +223,7 @@ impl IntakeJournal {
                     self.segments.entry(round_id).or_insert(created)
                 }
             };
+            self.to_repair.insert(round_id, segment.place());
             segment.append(&entries)?;
         }
         Ok(())
@@ -229,18 +250,14 @@ impl IntakeJournal {
     /// Forgets the rounds up to this one: they are over, and their bids stand in blocks or in none.
     ///
     /// # Errors
-    /// [`IntakeError::Halted`], [`IntakeError::DiskFull`], [`IntakeError::Io`].
+    /// [`IntakeError::DiskFull`], [`IntakeError::Io`].
     pub fn forget_up_to(&mut self, round_id: u64) -> Result<(), IntakeError> {
-        if self.halted {
-            return Err(IntakeError::Halted { path: self.directory.clone() });
-        }
+        self.repair()?;
         if Some(round_id) <= self.forgotten.up_to {
             return Ok(());
         }
         // The last number first: it must not go with the file that names it.
-        let forgotten = Forgotten { up_to: Some(round_id), last_sequence: self.last_sequence };
-        write_forgotten(&self.directory, &forgotten)?;
-        self.forgotten = forgotten;
+        self.note_forgotten(Forgotten { up_to: Some(round_id), last_sequence: self.last_sequence })?;
         let kept = match round_id.checked_add(1) {
             Some(next) => self.segments.split_off(&next),
             None => BTreeMap::new(),
@@ -248,6 +265,12 @@ impl IntakeJournal {
         for segment in core::mem::replace(&mut self.segments, kept).into_values() {
             fs::remove_file(segment.path()).map_err(|source| IntakeError::io(segment.path(), source))?;
         }
+        Ok(())
+    }
+
+    fn note_forgotten(&mut self, forgotten: Forgotten) -> Result<(), IntakeError> {
+        write_forgotten(&self.directory, &forgotten)?;
+        self.forgotten = forgotten;
         Ok(())
     }
 }

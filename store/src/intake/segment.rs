@@ -45,6 +45,19 @@ pub(super) struct Segment {
     marks: u64,
 }
 
+/// An end of frames: where the next one goes, and the digest that it continues.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    end: u64,
+    digest: [u8; 32],
+}
+
+/// What a damaged file holds before the damage.
+pub(super) struct Kept {
+    pub(super) entries: u64,
+    pub(super) last_sequence: u64,
+}
+
 /// What was found on opening.
 pub(super) struct Verified {
     pub(super) segment: Segment,
@@ -160,6 +173,27 @@ impl Segment {
         self.mark(&mut file).map_err(|source| IntakeError::io(&path, source))
     }
 
+    /// Where the next batch goes.
+    pub(super) fn place(&self) -> Place {
+        Place { end: self.end, digest: self.digest }
+    }
+
+    /// Goes back to an earlier end, and takes what is behind it off the disk. What a failed flush leaves in the system's
+    /// memory may look like the disk's content and never come there, so it is not looked at.
+    pub(super) fn cut_back(&mut self, place: Place) -> Result<(), IntakeError> {
+        let path = self.path.clone();
+        (self.end, self.digest) = (place.end, place.digest);
+        let mut cut = || {
+            let mut file = OpenOptions::new().write(true).open(&path)?;
+            // The mark first: a file that is shorter than its mark says is damaged.
+            self.mark(&mut file)?;
+            file.sync_all()?;
+            file.set_len(place.end)?;
+            file.sync_all()
+        };
+        cut().map_err(|source| IntakeError::io(&path, source))
+    }
+
     /// All entries.
     pub(super) fn entries(&self) -> Result<Vec<IntakeEntry>, IntakeError> {
         let (path, round_id) = (self.path.as_path(), self.round_id);
@@ -187,22 +221,21 @@ impl Segment {
     }
 }
 
-/// What a damaged file holds before the damage, and the last number in it.
-pub(super) fn entries_before_damage(
-    path: &Path,
-    round_id: u64,
-) -> Result<(Vec<IntakeEntry>, u64), IntakeError> {
+/// Copies what a damaged file holds before the damage. Batch by batch: one of all entries could be longer than batches
+/// may be, and would be refused when it is read.
+pub(super) fn copy_before_damage(path: &Path, round_id: u64, to: &mut Segment) -> Result<Kept, IntakeError> {
     let io = |source| IntakeError::io(path, source);
     let mut file = File::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
-    let mut all = Vec::new();
+    let mut kept = Kept { entries: 0, last_sequence: 0 };
     if let Some(mut frames) = Frames::begin(&mut file, length, round_id).map_err(io)? {
         while let Ok(Some(entries)) = frames.next().map_err(io)? {
-            all.extend(entries);
+            to.append(&entries)?;
+            kept.entries = kept.entries.saturating_add(entries.len() as u64);
+            kept.last_sequence = sequences(&entries).fold(kept.last_sequence, u64::max);
         }
     }
-    let last_sequence = sequences(&all).max().unwrap_or(0);
-    Ok((all, last_sequence))
+    Ok(kept)
 }
 
 fn sequences(entries: &[IntakeEntry]) -> impl Iterator<Item = u64> + '_ {
