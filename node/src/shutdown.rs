@@ -22,6 +22,28 @@ struct Inner {
     sender: watch::Sender<bool>,
 }
 
+/// The signals that have come. A process whose standard input has closed is stopping in order already, and the first
+/// signal asks for nothing else; only whoever sends two does not want to wait.
+#[derive(Debug, Default)]
+struct Signals {
+    asked: bool,
+}
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// To stop in order.
+    Stop,
+    /// To end at once.
+    EndNow,
+}
+
+impl Signals {
+    fn next(&mut self) -> Asked {
+        if std::mem::replace(&mut self.asked, true) { Asked::EndNow } else { Asked::Stop }
+    }
+}
+
 impl Default for Shutdown {
     fn default() -> Self {
         Self::new()
@@ -70,18 +92,23 @@ impl Shutdown {
     }
 
     /// Raises the flag on SIGINT, SIGTERM and SIGHUP. A second signal ends the process at once: whatever was
-    /// acknowledged is on disk by then.
+    /// acknowledged is on disk by then. What else has raised the flag does not count as a signal.
     ///
     /// # Errors
     /// A process in which another handler is installed already.
     pub fn on_signals(&self) -> Result<(), ctrlc::Error> {
-        let shutdown = self.clone();
-        ctrlc::set_handler(move || {
-            if shutdown.is_triggered() {
-                std::process::exit(INTERRUPTED);
-            }
-            shutdown.trigger();
+        let (shutdown, mut signals) = (self.clone(), Signals::default());
+        ctrlc::set_handler(move || match shutdown.signal(&mut signals) {
+            Asked::Stop => {}
+            Asked::EndNow => std::process::exit(INTERRUPTED),
         })
+    }
+
+    /// Takes a signal: the first one raises the flag, if nothing else has.
+    fn signal(&self, signals: &mut Signals) -> Asked {
+        let asked = signals.next();
+        self.trigger();
+        asked
     }
 
     /// Raises the flag when standard input closes: a child whose parent is gone, however it went, ends too.
@@ -122,6 +149,19 @@ mod tests {
         waiter.join().expect("the waiter ends");
         assert!(shutdown.sleep(Duration::from_secs(3600)));
         assert!(shutdown.is_triggered());
+    }
+
+    #[test]
+    fn only_a_second_signal_ends_at_once() {
+        let (shutdown, mut signals) = (Shutdown::new(), Signals::default());
+        assert_eq!(shutdown.signal(&mut signals), Asked::Stop);
+        assert!(shutdown.is_triggered());
+        assert_eq!(shutdown.signal(&mut signals), Asked::EndNow);
+        // Standard input has closed before: that was no signal.
+        let (shutdown, mut signals) = (Shutdown::new(), Signals::default());
+        shutdown.trigger();
+        assert_eq!(shutdown.signal(&mut signals), Asked::Stop);
+        assert_eq!(shutdown.signal(&mut signals), Asked::EndNow);
     }
 
     #[test]
