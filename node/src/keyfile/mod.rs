@@ -15,11 +15,14 @@
 //! # Restored backups
 //!
 //! Keys that never change (signing, consensus, envelope, a wallet's seed) may be restored at any time. A validator's
-//! changing secrets may not simply be put back: the shares of an earlier session open nothing any more, and its engine's
-//! journal must never be older than what it has signed. So a restored validator keeps its newest secrets file, or joins
-//! without one and waits for the next refresh of the shares. Secrets files belong to the key file under whose
-//! [`KeyVault`] they were written: one from another validator, or from a time before the key file was made anew, is
-//! refused as [`KeyFileError::OtherVault`].
+//! changing secrets are worth something only while the sharing that they belong to is in force. Every refresh and every
+//! resharing replaces that sharing; shares of an earlier one open nothing, and no refresh makes them good again, because
+//! a refresh adds to the shares of those who hold the present ones. Whoever has restored too old a file is where
+//! somebody without one is: it announces no key in the next refresh, the ledger learns so that it lacks shares, and the
+//! epoch after that begins with a resharing, which gives it new ones. An old file does no harm: what the ledger has of
+//! this validator is not made a second time. Its engine's journal is another matter: it must never be older than what
+//! the validator has signed. Secrets files belong to the key file under whose [`KeyVault`] they were written: one from
+//! another validator, or from a time before the key file was made anew, is refused as [`KeyFileError::OtherVault`].
 
 mod contents;
 mod format;
