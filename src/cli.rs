@@ -8,6 +8,7 @@ use crate::commands::keys::KeysArgs;
 use crate::commands::localnet::LocalnetArgs;
 use crate::commands::participant::ParticipantArgs;
 use crate::commands::validator::ValidatorArgs;
+use crate::commands::validators::ValidatorsArgs;
 use crate::failure::Failure;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::io::IsTerminal;
@@ -111,6 +112,9 @@ pub enum Command {
     /// Check and print block 0 of a network
     #[command(after_help = "Example:\n  veilgrid genesis show genesis.bin --hash 5f3a…")]
     Genesis(GenesisArgs),
+    /// Show the validators of a network, and replace some of them
+    #[command(after_help = "Example:\n  veilgrid validators show --url http://127.0.0.1:8101")]
+    Validators(ValidatorsArgs),
 }
 
 /// Arguments of `demo`.
@@ -389,5 +393,6 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Keys(args) => commands::keys::run(&args),
         Command::Found(args) => commands::found::found(&args),
         Command::Genesis(args) => commands::found::genesis(&args),
+        Command::Validators(args) => commands::validators::run(&args),
     }
 }

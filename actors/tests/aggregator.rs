@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use veilgrid_actors::aggregator::{
-    Advance, AggregatorActor, BidRefusal, Keep, KeepError, Keeper, MAX_SENDERS_PER_BID, SubmitBids,
+    Advance, AggregatorActor, BidRefusal, Confirm, Keep, KeepError, Keeper, MAX_SENDERS_PER_BID, SubmitBids,
     SubmitEnvelope,
 };
 use veilgrid_actors::cancel::CancelFlag;
@@ -181,10 +181,20 @@ fn a_repetition_gets_no_receipt_before_it_is_durable() {
     });
 }
 
-/// Keeps nothing, or everything.
+/// Keeps nothing, or everything; lets every receipt leave but those in `held`.
+#[derive(Clone, Default)]
 struct FakeJournal {
     kept: Arc<Mutex<Vec<Admitted>>>,
+    held: Arc<Mutex<Vec<[u8; 32]>>>,
+    asked: Arc<Mutex<usize>>,
     full: bool,
+}
+
+impl FakeJournal {
+    fn keeper(self) -> Keeper {
+        let journal = self.start();
+        Keeper::Journal { keep: journal.clone().recipient(), confirm: journal.recipient() }
+    }
 }
 
 impl Actor for FakeJournal {
@@ -203,12 +213,63 @@ impl Handler<Keep> for FakeJournal {
     }
 }
 
+impl Handler<Confirm> for FakeJournal {
+    type Result = ResponseFuture<Result<(), KeepError>>;
+
+    fn handle(&mut self, Confirm(receipt): Confirm, _: &mut Self::Context) -> Self::Result {
+        *self.asked.lock().expect("asked") += 1;
+        let held = self.held.lock().expect("held").contains(&receipt.bid_digest);
+        Box::pin(async move {
+            if held {
+                tokio::time::sleep(A_WHILE).await;
+                return Err(KeepError::NoRoom { why: "nobody else has it".into() });
+            }
+            Ok(())
+        })
+    }
+}
+
+/// A member whom the validators refuse would otherwise take everybody else's receipts away.
+#[test]
+fn a_bid_that_nobody_takes_holds_up_no_other_receipt_and_is_journaled_once() {
+    System::new().block_on(async {
+        let journal = FakeJournal::default();
+        let scene = scene_with(false, Some(journal.clone().keeper()));
+        journal.held.lock().expect("held").push(scene.bids[0].digest());
+        let (held, other) = (scene.submit(0), scene.submit(1));
+        let began = tokio::time::Instant::now();
+        other.await.expect("there").expect("a receipt");
+        assert!(began.elapsed() < A_WHILE, "of the same batch, and not held up");
+        let refusal = held.await.expect("there").expect_err("nobody has it");
+        assert!(matches!(refusal, BidRefusal::NotKept(KeepError::NoRoom { .. })), "{refusal}");
+        // The same bytes ask again, under the receipt that is in the journal already.
+        journal.held.lock().expect("held").clear();
+        let receipt = scene.submit(0).await.expect("there").expect("a receipt");
+        let kept = journal.kept.lock().expect("kept");
+        assert_eq!(kept.iter().filter(|one| one.bid == scene.bids[0]).count(), 1);
+        assert!(kept.iter().any(|one| one.receipt == receipt));
+    });
+}
+
+/// Also a receipt that was signed before a restart: whether it may leave is asked anew.
+#[test]
+fn no_receipt_leaves_unasked() {
+    System::new().block_on(async {
+        let journal = FakeJournal::default();
+        let scene = scene_with(false, Some(journal.clone().keeper()));
+        for times in 1..=3 {
+            scene.submit(0).await.expect("there").expect("a receipt");
+            assert_eq!(*journal.asked.lock().expect("asked"), times);
+        }
+    });
+}
+
 #[test]
 fn a_node_keeps_bids_with_their_receipts_and_answers_each_of_a_batch() {
     System::new().block_on(async {
         let kept = Arc::new(Mutex::new(Vec::new()));
-        let journal = FakeJournal { kept: Arc::clone(&kept), full: false }.start();
-        let scene = scene_with(false, Some(journal.recipient().into()));
+        let journal = FakeJournal { kept: Arc::clone(&kept), ..FakeJournal::default() };
+        let scene = scene_with(false, Some(journal.keeper()));
         let mut forged = scene.bids[1].clone();
         forged.note[0] ^= 1;
         let bids = vec![scene.bids[0].clone(), forged, scene.bids[1].clone()];
@@ -227,8 +288,8 @@ fn a_node_keeps_bids_with_their_receipts_and_answers_each_of_a_batch() {
 #[test]
 fn what_the_journal_does_not_take_gets_no_receipt() {
     System::new().block_on(async {
-        let journal = FakeJournal { kept: Arc::default(), full: true }.start();
-        let scene = scene_with(false, Some(journal.recipient().into()));
+        let journal = FakeJournal { full: true, ..FakeJournal::default() };
+        let scene = scene_with(false, Some(journal.keeper()));
         for _ in 0..2 {
             let refusal = scene.submit(0).await.expect("there").expect_err("not durable");
             assert!(matches!(refusal, BidRefusal::NotKept(KeepError::NotDurable { .. })), "{refusal}");

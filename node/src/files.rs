@@ -1,8 +1,14 @@
-//! Files that are whole or not there, also after a power failure.
+//! Files that are whole or not there, also after a power failure, and that only their owner reads.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+
+/// Read and written by the owner, by nobody else.
+const PRIVATE_FILE: u32 = 0o600;
+/// What others may do.
+const OTHERS: u32 = 0o077;
 
 /// Writes a file and returns when it is on disk. Readers see the old content or the new one, never a part.
 ///
@@ -33,7 +39,7 @@ pub fn write_once(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// The file system's.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = temporary_of(path);
-    fs::write(&temporary, bytes)?;
+    open_private(&temporary, OpenOptions::new().write(true).truncate(true))?.write_all(bytes)?;
     fs::rename(&temporary, path)
 }
 
@@ -42,8 +48,27 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// The file system's.
 pub fn make_private_directory(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Whether nobody but its owner may enter a directory or list it.
+///
+/// # Errors
+/// The file system's.
+pub fn is_private(path: &Path) -> io::Result<bool> {
+    Ok(fs::metadata(path)?.permissions().mode() & OTHERS == 0)
+}
+
+/// Opens a file that is created when it is not there. Others may not read it afterwards, whoever made it.
+///
+/// # Errors
+/// The file system's.
+pub fn open_private(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let file = options.create(true).mode(PRIVATE_FILE).open(path)?;
+    if file.metadata()?.permissions().mode() & OTHERS != 0 {
+        file.set_permissions(Permissions::from_mode(PRIVATE_FILE))?;
+    }
+    Ok(file)
 }
 
 /// Makes the names in a file's directory durable.
@@ -57,7 +82,7 @@ pub fn sync_directory(path: &Path) -> io::Result<()> {
 
 fn write_temporary(path: &Path, bytes: &[u8]) -> io::Result<std::path::PathBuf> {
     let temporary = temporary_of(path);
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&temporary)?;
+    let mut file = open_private(&temporary, OpenOptions::new().write(true).truncate(true))?;
     file.write_all(bytes)?;
     file.sync_all()?;
     Ok(temporary)
@@ -84,5 +109,30 @@ mod tests {
         assert_eq!(fs::read_dir(directory.path()).expect("list").count(), 1, "no part is left behind");
         write_durably(&path, b"third").expect("replaced");
         assert_eq!(fs::read(&path).expect("read"), b"third");
+    }
+
+    #[test]
+    fn only_the_owner_reads_what_is_written() {
+        let directory = tempfile::tempdir().expect("directory");
+        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        let set = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).expect("set");
+        let path = |name: &str| directory.path().join(name);
+        set(directory.path(), 0o755);
+        assert!(!is_private(directory.path()).expect("there"));
+        write_durably(&path("durable"), b"1").expect("written");
+        write_once(&path("once"), b"1").expect("written");
+        // Left behind by a crash of an earlier version.
+        fs::write(path("replaced.part"), b"0").expect("written");
+        set(&path("replaced.part"), 0o644);
+        replace(&path("replaced"), b"1").expect("written");
+        fs::write(path("kept"), b"1").expect("written");
+        set(&path("kept"), 0o664);
+        open_private(&path("kept"), OpenOptions::new().append(true)).expect("opened");
+        for name in ["durable", "once", "replaced", "kept"] {
+            assert_eq!(mode(&path(name)), 0o600, "{name}");
+            assert_eq!(fs::read(path(name)).expect("read"), b"1", "{name}");
+        }
+        make_private_directory(&path("inside")).expect("made");
+        assert!(is_private(&path("inside")).expect("there"));
     }
 }

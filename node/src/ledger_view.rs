@@ -14,7 +14,7 @@ use veilgrid_ledger::state::round::{OpenedSum, Slot};
 use veilgrid_ledger::transaction::VoidReason;
 use veilgrid_market::Outcome;
 
-/// Finished rounds whose end is remembered. Older ones are read from the ledger itself.
+/// Finished rounds whose end is remembered. Older ones are read from an export of the ledger.
 const REMEMBERED_ROUNDS: usize = 4096;
 
 /// Where encoded blocks come from. It is called on the server's threads: it may read a disk, and waits for nothing
@@ -47,6 +47,26 @@ pub enum RoundEnd {
     },
 }
 
+/// How rounds ended, as far as it is remembered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RoundEnds(BTreeMap<u64, RoundEnd>);
+
+impl RoundEnds {
+    /// Takes what a height or a transaction did.
+    pub fn note(&mut self, effect: &Effect) {
+        let Some((round_id, end)) = end_of(effect) else { return };
+        self.0.insert(round_id, end);
+        while self.0.len() > REMEMBERED_ROUNDS {
+            self.0.pop_first();
+        }
+    }
+
+    /// How a round ended.
+    pub fn of(&self, round_id: u64) -> Option<&RoundEnd> {
+        self.0.get(&round_id)
+    }
+}
+
 /// The latest final state.
 #[derive(Clone)]
 pub struct Latest {
@@ -58,7 +78,7 @@ pub struct Latest {
 
 struct Inner {
     latest: watch::Sender<Latest>,
-    ended: Mutex<BTreeMap<u64, RoundEnd>>,
+    ended: Mutex<RoundEnds>,
     blocks: Box<dyn BlockSource>,
 }
 
@@ -67,11 +87,16 @@ struct Inner {
 pub struct LedgerView(Arc<Inner>);
 
 impl LedgerView {
-    /// A view at a state.
+    /// A view at a state. How rounds ended that are over is not known to it.
     pub fn new(state: State, blocks: impl BlockSource + 'static) -> Self {
+        Self::resumed(state, RoundEnds::default(), blocks)
+    }
+
+    /// A view at a state that was replayed, with how rounds ended on the way there.
+    pub fn resumed(state: State, ended: RoundEnds, blocks: impl BlockSource + 'static) -> Self {
         let state_root = state.root();
         let latest = watch::Sender::new(Latest { state, state_root });
-        Self(Arc::new(Inner { latest, ended: Mutex::default(), blocks: Box::new(blocks) }))
+        Self(Arc::new(Inner { latest, ended: Mutex::new(ended), blocks: Box::new(blocks) }))
     }
 
     /// Takes the state after the next final block, whose effects these are. A state that is not newer is ignored, its
@@ -80,14 +105,7 @@ impl LedgerView {
         {
             // A panic elsewhere leaves at worst an end unremembered.
             let mut ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner);
-            for effect in effects.outset.iter().chain(&effects.effects) {
-                if let Some((round_id, end)) = end_of(effect) {
-                    ended.insert(round_id, end);
-                }
-            }
-            while ended.len() > REMEMBERED_ROUNDS {
-                ended.pop_first();
-            }
+            effects.outset.iter().chain(&effects.effects).for_each(|effect| ended.note(effect));
         }
         let state_root = effects.state_root;
         self.0.latest.send_if_modified(|latest| {
@@ -127,9 +145,9 @@ impl LedgerView {
         let _ = tokio::time::timeout(most, reached).await;
     }
 
-    /// How a round ended, when it did so after this view began.
+    /// How a round ended, when it did so after this view began or is remembered from the replay before.
     pub fn end_of(&self, round_id: u64) -> Option<RoundEnd> {
-        self.0.ended.lock().unwrap_or_else(PoisonError::into_inner).get(&round_id).cloned()
+        self.0.ended.lock().unwrap_or_else(PoisonError::into_inner).of(round_id).cloned()
     }
 
     /// An encoded final block with its certificate.

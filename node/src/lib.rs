@@ -15,6 +15,8 @@ pub mod load;
 pub mod localnet;
 pub mod participant;
 pub mod passphrase;
+pub mod roster;
 pub mod shutdown;
 pub mod start;
 pub mod validator;
+mod way;

@@ -2,25 +2,45 @@
 
 use crate::checks::{ClockSample, ClockState, check_clock_not_before, check_data_dir, wall_clock_unix_ms};
 use crate::client::{Client, ClientOptions};
-use crate::config::{ChecksConfig, HttpConfig, LimitsConfig};
+use crate::config::{ChecksConfig, HttpConfig, LimitsConfig, RelayLimitsConfig};
 use crate::error::NodeError;
 use crate::http::{HttpOptions, Rate};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
 use veilgrid_ledger::state::State;
+use veilgrid_store::{IntakeError, IntakeJournal, Store, StoreError};
 
 /// How coarse the date of an answer is. Servers may keep it for a second, so it can be two seconds old.
 const DATE_RESOLUTION_MS: u64 = 2000;
 
-/// Checks the data directory and the disk.
+/// Open files that a process asks the system for, if it may have as many: two a connection, and those of stores.
+const OPEN_FILES: u64 = 65_536;
+
+/// Checks the data directory and the disk, and asks for as many open files as the process may need.
 ///
 /// # Errors
 /// [`NodeError::Check`].
 pub fn check_machine(data_dir: &Path, checks: &ChecksConfig) -> Result<(), NodeError> {
+    raise_open_files();
     crate::files::make_private_directory(data_dir)
         .map_err(|error| NodeError::start(format!("data_dir {}", data_dir.display()), error))?;
+    if crate::files::is_private(data_dir).is_ok_and(|private| !private) {
+        let data_dir = data_dir.display();
+        tracing::warn!(%data_dir, "other users may enter data_dir: close it to them (chmod 700)");
+    }
     Ok(check_data_dir(data_dir, checks)?)
+}
+
+/// Many systems begin with 1 024 open files, and allow more to whoever asks.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(OPEN_FILES, |most| most.min(OPEN_FILES));
+    if limit.current.is_some_and(|current| current < wanted) {
+        let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit });
+        tracing::debug!(before = ?limit.current, wanted, ?raised, "open files");
+    }
 }
 
 /// Compares the clock with the genesis and with validators.
@@ -61,22 +81,62 @@ pub async fn check_clock(
     Ok(())
 }
 
-/// The client's bounds from the configuration.
-pub fn client_options(limits: &LimitsConfig) -> ClientOptions {
+/// Opens a store of blocks. A damaged one is moved aside and built anew from what is whole; the rest has to be fetched
+/// again.
+///
+/// # Errors
+/// As [`Store::open_or_rebuild`].
+pub fn open_store(path: &Path) -> Result<Store, StoreError> {
+    let opened = Store::open_or_rebuild(path)?;
+    if let Some(rebuilt) = opened.rebuilt {
+        tracing::error!(
+            why = rebuilt.why, kept_blocks = rebuilt.kept_blocks, moved_to = %rebuilt.moved_to.display(),
+            "the ledger's store was damaged: it was built anew, and blocks that are missing are fetched again"
+        );
+    }
+    Ok(opened.store)
+}
+
+/// Opens the journal of an intake. Damaged files of rounds are moved aside, and the promises before the damage kept.
+///
+/// # Errors
+/// As [`IntakeJournal::open_or_rebuild`].
+pub fn open_journal(directory: &Path) -> Result<IntakeJournal, IntakeError> {
+    let (journal, damaged) = IntakeJournal::open_or_rebuild(directory)?;
+    for round in damaged {
+        tracing::error!(
+            round_id = round.round_id, kept_entries = round.kept_entries, why = round.why,
+            moved_to = %round.moved_to.display(),
+            "the intake's journal of a round was damaged: members who hold receipts for lost bids send them again"
+        );
+    }
+    Ok(journal)
+}
+
+/// The bounds of a client that hands batches on, from the configuration.
+pub fn client_options(limits: &RelayLimitsConfig) -> ClientOptions {
     ClientOptions { intake: Duration::from_millis(limits.request_timeout_ms), ..ClientOptions::default() }
 }
 
 /// The server's bounds from the configuration.
-pub fn http_options(http: &HttpConfig, limits: &LimitsConfig) -> HttpOptions {
+pub fn http_options(http: &HttpConfig, limits: impl Into<LimitsConfig>) -> HttpOptions {
+    let limits = limits.into();
     let mut options = HttpOptions::new(http.listen);
     options.tls = http.tls().map(|files| (files.certificate.clone(), files.key.clone()));
     options.max_connections = usize::try_from(limits.connections).unwrap_or(usize::MAX);
-    options.rate = match limits.requests_per_minute {
-        0 => None,
-        // What comes at once may be a sixth of a minute's share.
-        per_minute => Some(Rate { per_second: per_minute.div_ceil(60), burst: per_minute.div_ceil(6) }),
-    };
+    let per_minute = limits.requests_per_minute;
+    // What comes at once may be a sixth of a minute's share.
+    options.rate = (per_minute > 0).then(|| Rate { per_minute, burst: per_minute.div_ceil(6) });
+    // Without a rate everybody may be one address: the one of a proxy.
+    options.max_connections_of_peer = (per_minute > 0).then(|| share(options.max_connections));
     options
+}
+
+/// Connections of one address: a quarter of all, so that nobody has all of them, but not so few that a household with
+/// many members behind one router is cut off.
+fn share(connections: usize) -> usize {
+    const HOUSEHOLD: usize = 64;
+    (connections / 4).max(HOUSEHOLD).min((connections / 2).max(1))
 }
 
 /// Runs a process's tasks on this thread; blocking work goes to threads of its own.
@@ -90,4 +150,74 @@ pub fn block_on<T>(process: impl Future<Output = T>) -> Result<T, NodeError> {
     // A long poll or a proof that nobody waits for any more ends with the process.
     runtime.shutdown_timeout(Duration::from_secs(2));
     Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use veilgrid_crypto::receipt::Receipt;
+    use veilgrid_store::IntakeEntry;
+
+    fn entry(round_id: u64, sequence: u64) -> IntakeEntry {
+        let (ledger_id, account, bid_digest, signature) = ([1; 32], [2; 32], [3; 32], [4; 64]);
+        let receipt = Receipt { ledger_id, round_id, account, bid_digest, sequence, signature };
+        IntakeEntry { bid: vec![5; 100], receipt: receipt.to_bytes() }
+    }
+
+    #[test]
+    fn a_process_has_as_many_open_files_as_it_may() {
+        let few = Rlimit { current: Some(512), ..getrlimit(Resource::Nofile) };
+        setrlimit(Resource::Nofile, few).expect("lowered");
+        raise_open_files();
+        let limit = getrlimit(Resource::Nofile);
+        assert_eq!(limit.current, Some(limit.maximum.map_or(OPEN_FILES, |most| most.min(OPEN_FILES))));
+    }
+
+    #[test]
+    fn limits_are_kept_as_they_are_written() {
+        let http = HttpConfig {
+            listen: "127.0.0.1:1".parse().expect("an address"),
+            tls_certificate: None,
+            tls_key: None,
+        };
+        for (per_minute, burst) in [(1, 1), (59, 10), (6_000, 1_000)] {
+            let limits = LimitsConfig { requests_per_minute: per_minute, ..LimitsConfig::default() };
+            assert_eq!(http_options(&http, limits).rate, Some(Rate { per_minute, burst }));
+        }
+        for (connections, of_peer) in [(1, 1), (8, 4), (100, 50), (200, 64), (1024, 256)] {
+            let limits = LimitsConfig { connections, ..LimitsConfig::default() };
+            let options = http_options(&http, limits);
+            assert_eq!(
+                (options.max_connections, options.max_connections_of_peer),
+                (connections as usize, Some(of_peer))
+            );
+        }
+        let limits = LimitsConfig { requests_per_minute: 0, ..LimitsConfig::default() };
+        let options = http_options(&http, limits);
+        assert_eq!((options.rate, options.max_connections_of_peer), (None, None), "a proxy limits");
+    }
+
+    #[test]
+    fn a_damaged_journal_is_opened_with_what_is_left_and_with_new_numbers() {
+        let data = tempfile::tempdir().expect("directory");
+        let directory = data.path().join("intake");
+        let mut journal = open_journal(&directory).expect("a new one");
+        for sequence in 1..=3 {
+            journal.record(&[entry(7, sequence)]).expect("recorded");
+        }
+        drop(journal);
+        // The last bid: nobody can read any more which number its receipt had.
+        let file = directory.join("round-0000000000000007.intake");
+        let mut bytes = std::fs::read(&file).expect("read");
+        *bytes.last_mut().expect("a byte") ^= 1;
+        std::fs::write(&file, bytes).expect("written");
+
+        let journal = open_journal(&directory).expect("opened all the same");
+        assert_eq!(journal.load().expect("loaded")[&7], [entry(7, 1), entry(7, 2)]);
+        assert!(journal.last_sequence() > 3, "{} was given before", journal.last_sequence());
+        assert!(directory.join("round-0000000000000007.intake.damaged-1").exists(), "nothing is thrown away");
+        let numbers = journal.last_sequence();
+        drop(journal);
+        assert_eq!(open_journal(&directory).expect("again").last_sequence(), numbers);
+    }
 }

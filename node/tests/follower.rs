@@ -3,6 +3,10 @@
 #[path = "../../ledger/tests/common/mod.rs"]
 mod common;
 mod follower_support;
+#[path = "follower_support/slow.rs"]
+mod slow;
+#[path = "follower_support/sources.rs"]
+mod sources;
 #[path = "../../ledger/tests/common/network.rs"]
 mod world;
 
@@ -14,12 +18,10 @@ use tokio::sync::mpsc;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::transaction::Transaction;
 use veilgrid_ledger::verdicts::VerifyAll;
-use veilgrid_node::client::{CertifiedBlock, Client, ClientOptions};
+use veilgrid_node::client::CertifiedBlock;
 use veilgrid_node::follower::{
     Accepted, Fetch, Follower, FollowerError, FollowerOptions, Keeper, SourceFault,
 };
-use veilgrid_node::http::{HttpOptions, HttpServer, Services, StatusReport};
-use veilgrid_node::ledger_view::{BlockSource, LedgerView};
 use veilgrid_node::shutdown::Shutdown;
 use world::World;
 
@@ -305,62 +307,4 @@ fn a_restart_replays_and_goes_on_and_another_genesis_is_refused() {
     other.header.time_unix_ms += 1;
     let refused = Keeper::open(&directory.path().join("ledger"), other);
     assert!(matches!(refused, Err(FollowerError::OtherLedger { .. })));
-}
-
-/// The blocks of a world behind a server.
-struct Shelf(Vec<CertifiedBlock>);
-
-impl BlockSource for Shelf {
-    fn block(&self, height: u64) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
-        let CertifiedBlock { block, certificate } = self.0.get(usize::try_from(height).ok()?)?;
-        Some((block.clone(), certificate.clone()))
-    }
-}
-
-#[test]
-fn a_follower_reads_the_api_of_a_node() {
-    let mut world = World::new(4);
-    (0..10).for_each(|_| drop(world.step()));
-    let view = LedgerView::new(world.state.clone(), Shelf(ledger(&world)));
-    let (address, addresses) = std::sync::mpsc::channel();
-    let stop = Shutdown::new();
-    let stopped = stop.clone();
-    let server = std::thread::spawn(move || {
-        actix_rt::System::new().block_on(async move {
-            let services = Services {
-                intake: None,
-                relay: None,
-                submit: None,
-                ledger: view,
-                status: Arc::new(|| StatusReport {
-                    role: "validator",
-                    index: Some(3),
-                    ..StatusReport::default()
-                }),
-            };
-            let listen = "127.0.0.1:0".parse().expect("an address");
-            let server = HttpServer::start(HttpOptions::new(listen), services).expect("starts");
-            address.send(server.addresses()[0]).expect("sent");
-            stopped.wait().await;
-            server.stop().await;
-        });
-    });
-    let url = format!("http://{}", addresses.recv().expect("an address"));
-    let client = Client::new(&url, &ClientOptions::default()).expect("a client");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
-    runtime.block_on(async {
-        let status = client.status().await.expect("status");
-        assert_eq!((status.height, status.index, status.role.as_str()), (10, Some(3), "validator"));
-        assert_eq!(client.genesis().await.expect("genesis"), genesis(&world).to_bytes());
-        assert!(client.clock_unix_s().await.expect("an answer").is_some());
-        let refused = client.submit_bid(vec![1, 2, 3]).await.expect_err("no intake here");
-        assert!(refused.to_string().contains("404"), "{refused}");
-    });
-    drop(runtime);
-    let directory = tempfile::tempdir().expect("directory");
-    let (blocks, lies, end) = follow(&world, directory.path(), vec![Arc::new(client)], 10);
-    assert!(end.is_ok());
-    assert_eq!((heights(&blocks), lies), (all_heights(&world), vec![0]));
-    stop.trigger();
-    server.join().expect("the server ends");
 }

@@ -5,13 +5,14 @@ mod common;
 #[path = "../../ledger/tests/common/network.rs"]
 mod world;
 
-use actix::Actor;
+use actix::{Actor, Addr};
 use rand_core::OsRng;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use veilgrid_actors::aggregator::{Keep, KeepError};
+use veilgrid_actors::aggregator::{Confirm, Keep, KeepError};
+use veilgrid_actors::stopwatch::Stopwatch;
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_crypto::relay::RelayedBids;
@@ -36,6 +37,8 @@ struct Validator {
     seen: Mutex<Vec<[u8; 32]>>,
     /// Signs for another bid than it was sent.
     lies: bool,
+    /// Gives no receipt for this bid.
+    refuses: Option<[u8; 32]>,
 }
 
 impl Relay for Validator {
@@ -60,7 +63,7 @@ impl Relay for Validator {
             let signed = if self.lies { [0; 32] } else { digest };
             let receipt =
                 Receipt::issue(&self.key, ledger_id, bid.round_id, bid.account, signed, 1, &mut OsRng);
-            Acknowledgement { digest, receipt: Some(receipt) }
+            Acknowledgement { digest, receipt: (self.refuses != Some(digest)).then_some(receipt) }
         });
         let answers: Vec<_> = answers.collect();
         Box::pin(async { Ok(answers) })
@@ -91,6 +94,7 @@ fn validator(world: &World, key: usize, up: bool) -> Arc<Validator> {
         batches: AtomicUsize::new(0),
         seen: Mutex::default(),
         lies: false,
+        refuses: None,
     })
 }
 
@@ -101,6 +105,18 @@ fn forwarder(world: &World, journal: &Path, validators: &[Arc<Validator>]) -> Fo
         validators: validators.iter().map(|validator| Arc::clone(validator) as Arc<dyn Relay>).collect(),
         state: world.state.clone(),
     })
+}
+
+/// Keeps bids and asks whether each of their receipts may leave.
+async fn keep(forwarder: &Addr<Forwarder>, admitted: Vec<Admitted>) -> Vec<Result<(), KeepError>> {
+    let receipts: Vec<Receipt> = admitted.iter().map(|one| one.receipt.clone()).collect();
+    forwarder.send(Keep(admitted)).await.expect("alive").expect("durable");
+    let mut asked: Vec<_> = receipts.into_iter().map(|receipt| forwarder.send(Confirm(receipt))).collect();
+    let mut verdicts = Vec::new();
+    for verdict in asked.drain(..) {
+        verdicts.push(verdict.await.expect("alive"));
+    }
+    verdicts
 }
 
 fn journaled(path: &Path) -> usize {
@@ -115,8 +131,7 @@ fn a_promise_leaves_with_two_of_four_validators_and_the_journal_behind_it() {
     let bids = admitted.len();
     actix::System::new().block_on(async {
         let forwarder = forwarder(&world, directory.path(), &validators).start();
-        let kept = forwarder.send(Keep(admitted)).await.expect("alive");
-        assert_eq!(kept, Ok(()));
+        assert_eq!(keep(&forwarder, admitted).await, vec![Ok(()); bids]);
         // Those that were down get them later.
         validators[3].up.store(true, Ordering::SeqCst);
         tokio::time::sleep(Duration::from_millis(1500)).await;
@@ -137,10 +152,59 @@ fn one_validator_is_not_enough_whatever_it_says_and_how_often() {
         [validator(&world, 1, true), validator(&world, 1, true), lying, validator(&world, 6, true)];
     actix::System::new().block_on(async {
         let forwarder = forwarder(&world, directory.path(), &validators).start();
-        let kept = forwarder.send(Keep(admitted)).await.expect("alive");
-        assert!(matches!(kept, Err(KeepError::NoRoom { .. })), "{kept:?}");
+        // All at once: each waits as long as senders are asked to.
+        let one = admitted[..1].to_vec();
+        let kept = keep(&forwarder, one).await;
+        assert!(matches!(kept[..], [Err(KeepError::NoRoom { .. })]), "{kept:?}");
     });
     assert!(journaled(directory.path()) > 0, "they are sent again after a restart");
+}
+
+/// One bid is refused by all but one validator; the receipts of the others leave at once.
+#[test]
+fn a_bid_that_validators_refuse_takes_no_other_promise_away() {
+    let (world, admitted) = bidding();
+    let directory = tempfile::tempdir().expect("directory");
+    let refused = admitted[0].receipt.bid_digest;
+    let refusing = |at| {
+        let validator = Arc::into_inner(validator(&world, at, true)).expect("one");
+        Arc::new(Validator { refuses: Some(refused), ..validator })
+    };
+    let validators: Vec<_> =
+        (0..4).map(|at| if at == 0 { validator(&world, 0, true) } else { refusing(at) }).collect();
+    actix::System::new().block_on(async {
+        let forwarder = forwarder(&world, directory.path(), &validators).start();
+        let began = Stopwatch::start();
+        let others = keep(&forwarder, admitted).await;
+        assert!(matches!(others[0], Err(KeepError::NoRoom { .. })), "{:?}", others[0]);
+        assert!(others[1..].iter().all(Result::is_ok), "{others:?}");
+        assert!(began.elapsed() < Duration::from_secs(8));
+    });
+}
+
+/// Every validator was too late for the bid: a receipt now would prove a lie.
+#[test]
+fn a_round_that_closes_without_a_bid_leaves_no_receipt_for_it() {
+    let (mut world, admitted) = bidding();
+    let directory = tempfile::tempdir().expect("directory");
+    let validators: Vec<_> = (0..4).map(|at| validator(&world, at, false)).collect();
+    let (on_ledger, late) = (admitted[0].clone(), admitted[1].clone());
+    actix::System::new().block_on(async {
+        let forwarder = forwarder(&world, directory.path(), &validators).start();
+        forwarder.send(Keep(vec![on_ledger.clone(), late.clone()])).await.expect("alive").expect("durable");
+        let waiting = actix_rt::spawn(forwarder.send(Confirm(late.receipt.clone())));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        world.push(vec![Transaction::Bids { round_id: 1, bids: vec![on_ledger.bid.clone()] }]);
+        let close_ms = world.ms(RoundTiming::close_ms, 1);
+        while world.state.round(1).is_some_and(|round| round.takes_bids()) {
+            world.due_at(close_ms);
+        }
+        forwarder.send(Ledger(world.state.clone())).await.expect("alive");
+        assert_eq!(waiting.await.expect("polled").expect("alive"), Err(KeepError::TooLate));
+        let asked = |receipt: Receipt| forwarder.send(Confirm(receipt));
+        assert_eq!(asked(late.receipt).await.expect("alive"), Err(KeepError::TooLate), "and again");
+        assert_eq!(asked(on_ledger.receipt).await.expect("alive"), Ok(()), "the ledger has it");
+    });
 }
 
 #[test]
@@ -170,7 +234,8 @@ fn the_journal_forgets_what_is_over() {
     let bids: Vec<SealedBid> = admitted.iter().map(|one| one.bid.clone()).collect();
     actix::System::new().block_on(async {
         let forwarder = forwarder(&world, directory.path(), &validators).start();
-        forwarder.send(Keep(admitted)).await.expect("alive").expect("kept");
+        let verdicts = keep(&forwarder, admitted).await;
+        assert!(verdicts.iter().all(Result::is_ok), "{verdicts:?}");
         world.push(vec![Transaction::Bids { round_id: 1, bids }]);
         forwarder.send(Ledger(world.state.clone())).await.expect("alive");
         let close_ms = world.ms(RoundTiming::close_ms, 1);

@@ -1,13 +1,17 @@
 //! The HTTP API over real connections.
 
+#[path = "http_support/connections.rs"]
+mod connections;
 mod http_support;
+#[path = "http_support/rounds.rs"]
+mod rounds;
+#[path = "http_support/tls.rs"]
+mod tls;
 
 use http_support::{World, options, params, refusal, run};
 use rand_core::OsRng;
-use reqwest::{Certificate, Client};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
 use std::time::Duration;
 use veilgrid_actors::stopwatch::Stopwatch;
 use veilgrid_crypto::envelope::EnvelopeKey;
@@ -16,7 +20,7 @@ use veilgrid_crypto::relay::RelayedBids;
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_ledger::transaction::Transaction;
 use veilgrid_node::client::read_frames;
-use veilgrid_node::http::{HttpError, HttpOptions, HttpServer, Kind, Rate};
+use veilgrid_node::http::{HttpOptions, HttpServer, Kind, Rate};
 use veilgrid_roles::intake::envelope_bytes;
 use veilgrid_roles::member::envelope_for;
 
@@ -222,7 +226,7 @@ fn slow_clients_block_nobody_and_are_given_up() {
 #[test]
 fn an_address_has_its_share_of_requests() {
     run(async || {
-        let rate = Rate { per_second: 1, burst: 3 };
+        let rate = Rate { per_minute: 60, burst: 3 };
         let w = World::new(HttpOptions { rate: Some(rate), ..options() });
         for _ in 0..3 {
             assert_eq!(w.get("/v1/healthz").await.status(), 200);
@@ -348,29 +352,6 @@ fn status_rounds_health_and_metrics() {
             assert!(text.lines().any(|found| found == line), "{line} in {text}");
         }
         assert!(text.contains("veilgrid_receipt_p99_ms "));
-    });
-}
-
-#[test]
-fn it_speaks_tls_with_certificate_and_key_and_does_not_start_with_others() {
-    run(async || {
-        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
-        let (certificate, key) = (data.join("test-only-certificate.pem"), data.join("test-only-key.pem"));
-        let with = |tls| HttpOptions { tls: Some(tls), ..options() };
-        let w = World::new(with((certificate.clone(), key.clone())));
-        let trusted = Certificate::from_pem(&std::fs::read(&certificate).expect("read")).expect("PEM");
-        let client = Client::builder().no_proxy().add_root_certificate(trusted).build().expect("client");
-        let url = format!("https://{}/v1/healthz", w.address());
-        assert_eq!(client.get(&url).send().await.expect("an answer").status(), 200);
-        assert!(w.client.get(&url).send().await.is_err(), "nobody else's authority has signed it");
-        for tls in [(key.clone(), key.clone()), (certificate.clone(), certificate), (data.join("none"), key)]
-        {
-            let services = w.services_without_intake();
-            assert!(matches!(HttpServer::start(with(tls), services), Err(HttpError::Tls { .. })));
-        }
-        let taken = HttpOptions { listen: w.address(), ..options() };
-        let refused = HttpServer::start(taken, w.services_without_intake());
-        assert!(matches!(refused, Err(HttpError::Listen { .. })));
     });
 }
 

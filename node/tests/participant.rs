@@ -3,6 +3,8 @@
 #[path = "../../ledger/tests/common/mod.rs"]
 mod common;
 mod follower_support;
+#[path = "participant_support/settlement.rs"]
+mod settlement;
 #[path = "../../ledger/tests/common/network.rs"]
 mod world;
 
@@ -116,7 +118,7 @@ fn a_round_from_orders_to_results() {
     let (mut world, mut member) = open_round(directory.path());
     let now_ms = world.ms(RoundTiming::open_ms, 1);
     let bid = member.seal(&world, Some(sells(40))).expect("sealed");
-    member.desk.begin(bid.clone(), now_ms).expect("begun");
+    member.desk.begin(bid.clone(), now_ms);
     assert_eq!(member.desk.wanted(now_ms), [], "one bid a round");
     assert_eq!(member.due(now_ms), [Target::Aggregator]);
     let promise = receipt(&world, &world.validators[0].key.clone(), &bid);
@@ -153,7 +155,7 @@ fn after_a_restart_the_same_bytes_are_sent_whatever_the_orders_say_now() {
     // Receipts from before count: only the watch is left.
     let promise = receipt(&world, &world.validators[0].key.clone(), &first);
     member.desk.archive().keep_receipt(Target::Aggregator, &promise).expect("kept");
-    member.desk.begin(first, now_ms).expect("begun");
+    member.desk.begin(first, now_ms);
     assert_eq!(member.due(now_ms), []);
     assert_eq!(
         member.due(now_ms + 300).len(),
@@ -189,7 +191,7 @@ fn a_broken_promise_is_written_down_with_everything_that_proves_it() {
     let directory = tempfile::tempdir().expect("directory");
     let (mut world, mut member) = open_round(directory.path());
     let bid = member.seal(&world, Some(sells(40))).expect("sealed");
-    member.desk.begin(bid.clone(), world.ms(RoundTiming::open_ms, 1)).expect("begun");
+    member.desk.begin(bid.clone(), world.ms(RoundTiming::open_ms, 1));
     let promise = receipt(&world, &world.validators[0].key.clone(), &bid);
     assert_eq!(member.desk.receipt(Target::Aggregator, &promise).expect("kept"), Answer::Receipt);
     close(&mut world, None);
@@ -207,12 +209,52 @@ fn a_broken_promise_is_written_down_with_everything_that_proves_it() {
 }
 
 #[test]
+fn damaged_files_of_rounds_that_are_over_stop_nobody() {
+    let directory = tempfile::tempdir().expect("directory");
+    let (mut world, mut member) = open_round(directory.path());
+    let bid = member.seal(&world, Some(sells(40))).expect("sealed");
+    member.desk.begin(bid.clone(), world.ms(RoundTiming::open_ms, 1));
+    let promise = receipt(&world, &world.validators[0].key.clone(), &bid);
+    assert_eq!(member.desk.receipt(Target::Aggregator, &promise).expect("kept"), Answer::Receipt);
+    close(&mut world, None);
+    world.finish(1);
+    let file = |name: &str| directory.path().join(name);
+    let results = || std::fs::read_to_string(file("results.csv")).expect("results");
+
+    std::fs::write(file("receipts/round-1-aggregator.receipt"), b"zz").expect("written");
+    let mut again = Member::at(&world, directory.path());
+    again.follow(&world);
+    assert_eq!(again.desk.counts().broken_promises, 0, "nothing is left that proves it");
+    assert!(results().lines().nth(1).expect("a line").contains("bid missing"), "the bid is there");
+
+    std::fs::write(file("bids/round-1.bid"), b"half").expect("written");
+    std::fs::remove_file(file("results.csv")).expect("removed");
+    let mut again = Member::at(&world, directory.path());
+    again.follow(&world);
+    assert_eq!(again.desk.state().height(), world.state.height());
+    assert_eq!(results().lines().count(), 1, "nothing is claimed about it");
+}
+
+#[test]
+fn a_damaged_bid_of_the_open_round_is_not_replaced_by_another() {
+    let directory = tempfile::tempdir().expect("directory");
+    let (world, member) = open_round(directory.path());
+    let bid = member.seal(&world, Some(sells(40))).expect("sealed");
+    let file = directory.path().join("bids/round-1.bid");
+    std::fs::write(&file, &bid.to_bytes()[..50]).expect("written");
+    let mut again = Member::at(&world, directory.path());
+    again.follow(&world);
+    assert!(matches!(again.seal(&world, Some(sells(40))), Err(SealFailure::Archive(_))));
+    assert_eq!(std::fs::read(&file).expect("there").len(), 50);
+}
+
+#[test]
 fn false_receipts_are_not_kept() {
     let directory = tempfile::tempdir().expect("directory");
     let (world, mut member) = open_round(directory.path());
     let now_ms = world.ms(RoundTiming::open_ms, 1);
     let bid = member.seal(&world, Some(sells(40))).expect("sealed");
-    member.desk.begin(bid.clone(), now_ms).expect("begun");
+    member.desk.begin(bid.clone(), now_ms);
     let keys: Vec<SigningKey> = world.validators.iter().map(|validator| validator.key.clone()).collect();
     let other = SealedBid { salt: [9; 32], ..bid.clone() };
     let false_ones = [
@@ -226,8 +268,8 @@ fn false_receipts_are_not_kept() {
     for (number, (from, receipt)) in false_ones.iter().enumerate() {
         assert_eq!(member.desk.receipt(*from, receipt).expect("read"), Answer::Refused, "case {number}");
     }
-    assert_eq!(member.desk.archive().receipts(1, 7).expect("read").len(), 0);
+    assert_eq!(member.desk.archive().receipts(1, 7).len(), 0);
     let true_one = receipt(&world, &keys[1], &bid);
     assert_eq!(member.desk.receipt(Target::Validator(2), &true_one).expect("kept"), Answer::Receipt);
-    assert_eq!(member.desk.archive().receipts(1, 7).expect("read").len(), 1);
+    assert_eq!(member.desk.archive().receipts(1, 7).len(), 1);
 }

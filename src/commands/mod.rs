@@ -13,3 +13,4 @@ pub mod participant;
 pub mod process;
 pub mod show;
 pub mod validator;
+pub mod validators;

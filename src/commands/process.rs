@@ -12,7 +12,7 @@ use veilgrid_node::shutdown::Shutdown;
 /// Arguments that all processes of a network have. Flags are above the environment, and that above the file.
 #[derive(Debug, Args)]
 pub struct ProcessArgs {
-    /// The configuration, TOML; `found` and `localnet` write examples
+    /// The configuration, TOML; `localnet --found-only` writes examples
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
     /// Print the effective configuration (it holds no secret) and end
@@ -36,6 +36,9 @@ pub struct ProcessArgs {
     /// File with the passphrase of the key file (mode 600), instead of `passphrase_file`
     #[arg(long, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
+    /// PEM file of certificate authorities that are trusted beside the public ones, instead of `ca_file`
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
 }
 
 impl ProcessArgs {
@@ -46,6 +49,7 @@ impl ProcessArgs {
             ("genesis", &self.genesis),
             ("key_file", &self.key_file),
             ("passphrase_file", &self.passphrase_file),
+            ("ca_file", &self.ca_file),
         ];
         let mut flags = Flags::new();
         for (key, path) in paths {

@@ -13,6 +13,7 @@ const PLAN: Plan = Plan {
     deadline_s: 30,
     grace_blocks: 3,
     epoch_blocks: 120,
+    newcomers: 0,
 };
 
 #[test]

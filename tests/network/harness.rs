@@ -26,6 +26,8 @@ pub struct Plan {
     pub deadline_s: u64,
     pub grace_blocks: u32,
     pub epoch_blocks: u64,
+    /// Validators after these that the genesis does not name. All know their addresses from the start.
+    pub newcomers: u16,
 }
 
 impl Default for Plan {
@@ -38,6 +40,7 @@ impl Default for Plan {
             deadline_s: 30,
             grace_blocks: 3,
             epoch_blocks: 120,
+            newcomers: 0,
         }
     }
 }
@@ -65,7 +68,7 @@ impl Network {
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("network-{test}-{}", std::process::id()));
         // What a run of the same number left behind.
         let _ = std::fs::remove_dir_all(&dir);
-        let base_port = free_ports(2 * plan.validators + 1);
+        let base_port = free_ports(2 * (plan.validators + plan.newcomers) + 1);
         let numbers = [
             ("--validators", u64::from(plan.validators)),
             ("--participants", u64::from(plan.participants)),
@@ -83,7 +86,9 @@ impl Network {
             command.arg(option).arg(value.to_string());
         }
         succeed(&command.stdin(Stdio::null()).output().expect("the program starts"));
-        Self { dir, plan, base_port, running: BTreeMap::new() }
+        let network = Self { dir, plan, base_port, running: BTreeMap::new() };
+        network.settle_newcomers();
+        network
     }
 
     /// Founds a network and starts all of it.
@@ -105,14 +110,15 @@ impl Network {
 
     /// All validators' numbers.
     pub fn validators(&self) -> std::ops::RangeInclusive<u16> {
-        1..=self.plan.validators
+        1..=self.plan.validators + self.plan.newcomers
     }
 
     pub fn http_port(&self, name: &str) -> u16 {
-        match name.strip_prefix("validator-") {
-            Some(index) => self.base_port + index.parse::<u16>().expect("a number"),
-            None => self.base_port,
-        }
+        let Some(index) = name.strip_prefix("validator-") else { return self.base_port };
+        let index: u16 = index.parse().expect("a number");
+        // Behind the validators of the genesis are their ports for consensus.
+        let behind = if index > self.plan.validators { self.plan.validators } else { 0 };
+        self.base_port + behind + index
     }
 
     pub fn home(&self, name: &str) -> PathBuf {
@@ -167,6 +173,12 @@ impl Network {
         let mut child = self.take(name);
         child.kill().expect("killed");
         child.wait().expect("reaped");
+    }
+
+    /// Sends a process a signal, by its name as `kill` has it.
+    pub fn signal(&self, name: &str, signal: &str) {
+        let id = self.running.get(name).unwrap_or_else(|| panic!("{name} does not run")).id().to_string();
+        succeed(&Command::new("kill").args(["-s", signal, &id]).output().expect("kill"));
     }
 
     /// Asks a process to stop; it has to do so in order.

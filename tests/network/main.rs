@@ -19,6 +19,7 @@ mod disk;
 mod harness;
 mod http;
 mod kills;
+mod membership;
 mod ports;
 mod quorums;
 mod rounds;

@@ -11,7 +11,7 @@ use actix::{
     WrapFuture,
 };
 use rand_core::OsRng;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -51,6 +51,8 @@ pub struct AggregatorActor {
     clock: Clock,
     /// Digest of a bid → who waits for its receipt.
     waiting: BTreeMap<[u8; 32], Vec<oneshot::Sender<Answer>>>,
+    /// Bids with a durable receipt of which is asked whether it may leave.
+    confirming: BTreeSet<[u8; 32]>,
     linger: Option<SpawnHandle>,
     /// A batch is under way.
     busy: bool,
@@ -73,6 +75,7 @@ impl AggregatorActor {
             keeper: keeper.into(),
             clock,
             waiting: BTreeMap::new(),
+            confirming: BTreeSet::new(),
             linger: None,
             busy: false,
             verification: Duration::ZERO,
@@ -82,11 +85,18 @@ impl AggregatorActor {
     /// What is to be done with a bid after the cheap checks.
     fn take(&mut self, received: Result<Received, IntakeError>, ctx: &mut Context<Self>) -> Reception {
         match received {
-            Ok(Received::Repeated(receipt)) => match self.waiting.get(&receipt.bid_digest).map(Vec::len) {
-                // Signed, but not durable yet: its batch answers.
-                Some(waiting) => self.wait(receipt.bid_digest, waiting),
-                None => Reception::Now(Ok(receipt)),
-            },
+            Ok(Received::Repeated(receipt)) => {
+                let digest = receipt.bid_digest;
+                match self.waiting.get(&digest).map(Vec::len) {
+                    // Signed, and not durable or not handed on yet: the answer to the first sender is everybody's.
+                    Some(waiting) => self.wait(digest, waiting),
+                    None => {
+                        let reception = self.wait(digest, 0);
+                        self.confirm(receipt, ctx);
+                        reception
+                    }
+                }
+            }
             Ok(Received::Waiting(digest)) => {
                 let waiting = self.waiting.get(&digest).map_or(0, Vec::len);
                 let reception = self.wait(digest, waiting);
@@ -108,10 +118,11 @@ impl AggregatorActor {
 
     /// Begins a batch when enough bids wait, or sets the time at which the next one begins.
     fn begin_when_due(&mut self, ctx: &mut Context<Self>) {
-        if self.busy || self.waiting.is_empty() {
+        let unverified = self.waiting.len().saturating_sub(self.confirming.len());
+        if self.busy || unverified == 0 {
             return;
         }
-        if self.waiting.len() >= BATCH_BIDS {
+        if unverified >= BATCH_BIDS {
             self.begin(ctx);
         } else if self.linger.is_none() {
             self.linger = Some(ctx.run_later(BATCH_LINGER, |actor, ctx| {
@@ -123,7 +134,8 @@ impl AggregatorActor {
         }
     }
 
-    /// Verifies a batch on the pool, admits what is valid, has it kept, answers.
+    /// Verifies a batch on the pool, admits what is valid, has it made durable. The next batch begins then: that a
+    /// receipt may leave can take seconds.
     fn begin(&mut self, ctx: &mut Context<Self>) {
         let batch = self.intake.batch(MAX_BATCH_BIDS);
         if batch.is_empty() {
@@ -165,14 +177,28 @@ impl AggregatorActor {
                     actor.intake.withdraw(&admitted);
                 }
                 for (digest, answer) in answers {
-                    let answer = answer.and_then(|receipt| kept.clone().map(|()| receipt));
-                    actor.answer(&digest, &answer);
+                    match answer.and_then(|receipt| kept.clone().map(|()| receipt)) {
+                        Ok(receipt) => actor.confirm(receipt, ctx),
+                        Err(refusal) => actor.answer(&digest, &Err(refusal)),
+                    }
                 }
                 actor.busy = false;
                 actor.answer_late_ones();
                 actor.begin_when_due(ctx);
             });
         ctx.spawn(work);
+    }
+
+    /// Answers with a durable receipt as soon as it may leave. One that may not is kept: the same bytes ask again.
+    fn confirm(&mut self, receipt: Receipt, ctx: &mut Context<Self>) {
+        let digest = receipt.bid_digest;
+        self.confirming.insert(digest);
+        let keeper = self.keeper.clone();
+        let confirmed = async move { keeper.confirm(receipt.clone()).await.map(|()| receipt) };
+        ctx.spawn(confirmed.into_actor(self).map(move |answer, actor, _| {
+            actor.confirming.remove(&digest);
+            actor.answer(&digest, &answer);
+        }));
     }
 
     fn answer(&mut self, digest: &[u8; 32], answer: &Answer) {
@@ -185,8 +211,8 @@ impl AggregatorActor {
     /// Answers those whose round ended before their bid was in a batch: nobody else would, and they would wait for
     /// ever.
     fn answer_late_ones(&mut self) {
-        let late: Vec<_> =
-            self.waiting.keys().filter(|digest| !self.intake.awaits(digest)).copied().collect();
+        let is_late = |digest: &&[u8; 32]| !self.intake.awaits(digest) && !self.confirming.contains(*digest);
+        let late: Vec<_> = self.waiting.keys().filter(is_late).copied().collect();
         for digest in late {
             self.answer(&digest, &Err(BidRefusal::RoundOver));
         }

@@ -6,14 +6,23 @@ use actix::{Message, Recipient};
 use std::collections::BTreeMap;
 use thiserror::Error;
 use veilgrid_crypto::bid::SealedBid;
+use veilgrid_crypto::receipt::Receipt;
 use veilgrid_ledger::transaction::Transaction;
 use veilgrid_roles::intake::Admitted;
 
-/// Makes admitted bids and their receipts durable and hands the bids on, to the validators or the pool. `Ok` means
-/// that both are done for all of them: the receipts leave next. An error means that none of the receipts leaves.
+/// Makes admitted bids and their receipts durable and begins to hand the bids on, to the validators or the pool. `Ok`
+/// means that all are durable; which of the receipts may leave, [`Confirm`] asks. An error means that none of them is:
+/// none may ever leave.
 #[derive(Message)]
 #[rtype(result = "Result<(), KeepError>")]
 pub struct Keep(pub Vec<Admitted>);
+
+/// Asks whether the receipt of a durable bid may leave: the bid is on the ledger, or handed on to as many as the node
+/// promises. The answer comes when that is known. A receipt that may not leave yet stays durable and may be asked for
+/// again.
+#[derive(Message)]
+#[rtype(result = "Result<(), KeepError>")]
+pub struct Confirm(pub Receipt);
 
 /// Why bids were not kept.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -30,6 +39,9 @@ pub enum KeepError {
         /// What is full.
         why: String,
     },
+    /// The round took no more bids before this one was handed on. Nobody was promised anything.
+    #[error("the round has closed before enough nodes had the bid: it does not count and has no receipt")]
+    TooLate,
 }
 
 /// Who keeps admitted bids.
@@ -38,7 +50,12 @@ pub enum Keeper {
     /// The demo's sequencer: its block is flushed by every validator before it answers, so it is the journal.
     Sequencer(Recipient<Order>),
     /// A node's journal.
-    Journal(Recipient<Keep>),
+    Journal {
+        /// Makes durable.
+        keep: Recipient<Keep>,
+        /// Says whether receipts may leave.
+        confirm: Recipient<Confirm>,
+    },
 }
 
 impl From<Recipient<Order>> for Keeper {
@@ -47,14 +64,8 @@ impl From<Recipient<Order>> for Keeper {
     }
 }
 
-impl From<Recipient<Keep>> for Keeper {
-    fn from(journal: Recipient<Keep>) -> Self {
-        Self::Journal(journal)
-    }
-}
-
 impl Keeper {
-    /// Returns when the bids and their receipts are durable and handed on.
+    /// Returns when the bids and their receipts are durable.
     pub(super) async fn keep(&self, admitted: Vec<Admitted>) -> Result<(), BidRefusal> {
         if admitted.is_empty() {
             return Ok(());
@@ -66,9 +77,20 @@ impl Keeper {
                     sequencer.send(Order(transactions)).await.map_err(|_| BidRefusal::Gone)??;
                 }
             }
-            Self::Journal(journal) => journal.send(Keep(admitted)).await.map_err(|_| BidRefusal::Gone)??,
+            Self::Journal { keep, .. } => keep.send(Keep(admitted)).await.map_err(|_| BidRefusal::Gone)??,
         }
         Ok(())
+    }
+
+    /// Returns when the receipt may leave.
+    pub(super) async fn confirm(&self, receipt: Receipt) -> Result<(), BidRefusal> {
+        match self {
+            // Its block is final.
+            Self::Sequencer(_) => Ok(()),
+            Self::Journal { confirm, .. } => {
+                Ok(confirm.send(Confirm(receipt)).await.map_err(|_| BidRefusal::Gone)??)
+            }
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! The intake as an actor: takes envelopes, verifies bids in batches, has them kept, answers with receipts. The
 //! aggregator has one and so has every validator of a network.
 //!
-//! A sender gets its receipt after its bid and the receipt are durable and handed on ([`Keeper`]), so that a receipt
-//! is never the only trace of a bid. One batch is under way at a time; while it is, the next one gathers.
+//! A sender gets its receipt after its bid and the receipt are durable ([`Keep`]) and the bid is handed on or on the
+//! ledger ([`Confirm`]), so that a receipt is never the only trace of a bid. One batch is verified at a time; while it
+//! is, the next one gathers. A bid that can't be handed on holds nobody else's receipt up.
 //!
 //! # Overflow
 //! Bids wait only when their account has signed them, two an account; [`MAX_SENDERS_PER_BID`] may wait for the receipt
@@ -19,5 +20,5 @@ mod keeper;
 mod messages;
 
 pub use actor::{AggregatorActor, BATCH_BIDS, BATCH_LINGER, Clock, MAX_BATCH_BIDS, MAX_SENDERS_PER_BID};
-pub use keeper::{Keep, KeepError, Keeper};
+pub use keeper::{Confirm, Keep, KeepError, Keeper};
 pub use messages::{Advance, BidRefusal, SubmitBids, SubmitEnvelope, VerificationTime};

@@ -1,19 +1,20 @@
-//! The forwarder: makes bids durable, sends them to all validators, says when enough have them.
+//! The forwarder: makes bids durable, sends them to all validators, says of each when enough have it.
 
-use super::pending::{Acknowledgement, Pending};
+use super::pending::{Acknowledgement, Dropped, Pending};
 use crate::client::{Client, ClientError};
+use crate::way::{Way, way_of};
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture};
 use rand_core::OsRng;
 use serde::Deserialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::Instrument;
-use veilgrid_actors::aggregator::{Keep, KeepError};
+use veilgrid_actors::aggregator::{Confirm, Keep, KeepError};
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_crypto::relay::RelayedBids;
@@ -22,6 +23,9 @@ use veilgrid_ledger::roster::Roster;
 use veilgrid_ledger::state::State;
 use veilgrid_roles::intake::Admitted;
 use veilgrid_store::{IntakeEntry, IntakeJournal};
+
+/// Whether a receipt may leave.
+type Confirmed = Result<(), KeepError>;
 
 /// How long a sender waits for f+1 validators.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -120,8 +124,10 @@ pub struct Forwarder {
     pending: Pending,
     /// Addresses with a batch under way.
     busy: BTreeSet<usize>,
-    /// Counts acknowledgements, for those who wait for them.
-    progress: watch::Sender<u64>,
+    /// Who waits for which bid to be had by enough.
+    waiting: BTreeMap<[u8; 32], Vec<oneshot::Sender<Confirmed>>>,
+    /// Digests of bids that the ledger has, with their rounds.
+    on_ledger: BTreeMap<[u8; 32], u64>,
     /// Rounds that the journal has forgotten.
     forgotten: u64,
 }
@@ -137,7 +143,8 @@ impl Forwarder {
             state,
             pending: Pending::default(),
             busy: BTreeSet::new(),
-            progress: watch::Sender::new(0),
+            waiting: BTreeMap::new(),
+            on_ledger: BTreeMap::new(),
             forgotten: 0,
         }
     }
@@ -166,7 +173,7 @@ impl Forwarder {
         let answered = relay_all(validator, key, ledger_id, batches);
         ctx.spawn(answered.into_actor(self).map(move |answers, actor, ctx| {
             actor.pending.acknowledge(address, &answers, &actor.state);
-            actor.progress.send_modify(|count| *count = count.wrapping_add(1));
+            answers.iter().for_each(|answer| actor.tell(&answer.digest));
             actor.busy.remove(&address);
             // What has come meanwhile does not wait for the next turn; what was refused does.
             let is_new = |bid: &SealedBid| !sent.contains(&bid.digest());
@@ -184,12 +191,34 @@ impl Forwarder {
         })
     }
 
+    /// What is known of a bid whose receipt waits; none when that is not decided.
+    fn verdict(&self, digest: &[u8; 32]) -> Option<Confirmed> {
+        if self.on_ledger.contains_key(digest) {
+            return Some(Ok(()));
+        }
+        match self.pending.validators(digest) {
+            Some(validators) => (validators >= self.needed()).then_some(Ok(())),
+            None => Some(Err(KeepError::TooLate)),
+        }
+    }
+
+    /// Answers those who wait for a bid if there is something to say.
+    fn tell(&mut self, digest: &[u8; 32]) {
+        if let Some(verdict) = self.verdict(digest) {
+            for sender in self.waiting.remove(digest).unwrap_or_default() {
+                // Whoever has lost patience asks again.
+                let _ = sender.send(verdict.clone());
+            }
+        }
+    }
+
     /// Lets the journal forget rounds that are over.
     fn forget(&mut self) {
         let open = self.state.rounds().next().map(|round| round.round_id());
         let over = open.map_or_else(|| self.state.last_round_id(), |first| first.checked_sub(1));
         let Some(over) = over.filter(|over| *over > self.forgotten) else { return };
         self.forgotten = over;
+        self.on_ledger.retain(|_, round_id| *round_id > over);
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = journal.forget_up_to(over) {
             // Nothing is lost by remembering; new bids will show whether the disk works.
@@ -251,55 +280,40 @@ impl Handler<Keep> for Forwarder {
 
     fn handle(&mut self, Keep(admitted): Keep, ctx: &mut Self::Context) -> Self::Result {
         let (journal, own) = (Arc::clone(&self.journal), ctx.address());
-        let progress = self.progress.subscribe();
         Box::pin(async move {
-            let digests: Vec<[u8; 32]> = admitted.iter().map(|one| one.receipt.bid_digest).collect();
             let recorded =
                 tokio::task::spawn_blocking(move || record(&journal, &admitted).map(|()| admitted)).await;
             let admitted =
                 recorded.map_err(|_| KeepError::NotDurable { why: "writing ended in a panic".into() })??;
             let gone = |_| KeepError::NoRoom { why: "the forwarder is gone".into() };
-            own.send(Restored(admitted)).await.map_err(gone)?;
-            let enough = wait_for_enough(progress, &own, digests);
-            match timeout(PATIENCE, enough).await {
-                Ok(()) => Ok(()),
-                Err(_) => Err(KeepError::NoRoom {
-                    why: "too few validators can be reached to promise a place: send the same bytes to them"
-                        .into(),
-                }),
-            }
+            own.send(Restored(admitted)).await.map_err(gone)
         })
     }
 }
 
-/// Returns when f+1 validators have each of the bids.
-async fn wait_for_enough(
-    mut progress: watch::Receiver<u64>,
-    forwarder: &actix::Addr<Forwarder>,
-    digests: Vec<[u8; 32]>,
-) {
-    loop {
-        // Marked as seen before asking, so that what comes in between is not missed.
-        progress.borrow_and_update();
-        if forwarder.send(Enough(digests.clone())).await.unwrap_or(false) {
-            return;
+impl Handler<Confirm> for Forwarder {
+    type Result = ResponseFuture<Confirmed>;
+
+    fn handle(&mut self, Confirm(receipt): Confirm, _: &mut Context<Self>) -> Self::Result {
+        let digest = receipt.bid_digest;
+        // After a restart nothing is known of bids that were on the ledger then.
+        if way_of(&self.state, receipt.round_id, &receipt.account, &digest) == Way::OnLedger {
+            self.on_ledger.insert(digest, receipt.round_id);
         }
-        if progress.changed().await.is_err() {
-            std::future::pending::<()>().await;
+        if let Some(verdict) = self.verdict(&digest) {
+            return Box::pin(async { verdict });
         }
-    }
-}
-
-/// Asks whether f+1 validators have each of these bids.
-#[derive(Message)]
-#[rtype(result = "bool")]
-struct Enough(Vec<[u8; 32]>);
-
-impl Handler<Enough> for Forwarder {
-    type Result = bool;
-
-    fn handle(&mut self, Enough(digests): Enough, _: &mut Self::Context) -> bool {
-        self.pending.have_all(&digests, self.needed())
+        let (sender, decided) = oneshot::channel();
+        let waiting = self.waiting.entry(digest).or_default();
+        waiting.retain(|sender| !sender.is_closed());
+        waiting.push(sender);
+        Box::pin(async move {
+            let too_few = "too few validators can be reached to promise a place: send the same bytes to them";
+            match timeout(PATIENCE, decided).await {
+                Ok(Ok(verdict)) => verdict,
+                Ok(Err(_)) | Err(_) => Err(KeepError::NoRoom { why: too_few.into() }),
+            }
+        })
     }
 }
 
@@ -307,8 +321,12 @@ impl Handler<Restored> for Forwarder {
     type Result = ();
 
     fn handle(&mut self, Restored(admitted): Restored, ctx: &mut Self::Context) {
-        for one in admitted.into_iter().filter(|one| !one.on_ledger) {
-            self.pending.add(one.bid);
+        for one in admitted {
+            // The intake may know of a block of which this actor has not heard yet.
+            match one.on_ledger {
+                true => drop(self.on_ledger.insert(one.receipt.bid_digest, one.bid.round_id)),
+                false => self.pending.add(one.bid),
+            }
         }
         self.send_all(ctx);
     }
@@ -319,8 +337,17 @@ impl Handler<Ledger> for Forwarder {
 
     fn handle(&mut self, Ledger(state): Ledger, _: &mut Self::Context) {
         self.state = state;
-        self.pending.follow(&self.state);
+        let Dropped { on_ledger, too_late } = self.pending.follow(&self.state);
+        for (round_id, digest) in &too_late {
+            let digest = hex::encode(digest);
+            tracing::warn!(
+                round_id,
+                bid = digest,
+                "the round has closed without a bid that too few validators had"
+            );
+        }
+        self.on_ledger.extend(on_ledger.iter().map(|(round_id, digest)| (*digest, *round_id)));
+        on_ledger.iter().chain(&too_late).for_each(|(_, digest)| self.tell(digest));
         self.forget();
-        self.progress.send_modify(|count| *count = count.wrapping_add(1));
     }
 }

@@ -1,5 +1,6 @@
 //! Bids on their way to the ledger, and which validators have acknowledged them. No network, no clock.
 
+use crate::way::{Way, way_of};
 use std::collections::{BTreeMap, BTreeSet};
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::receipt::Receipt;
@@ -7,7 +8,6 @@ use veilgrid_crypto::relay::MAX_RELAYED_BIDS;
 use veilgrid_crypto::schnorr::VerifyingKey;
 use veilgrid_ledger::roster::Roster;
 use veilgrid_ledger::state::State;
-use veilgrid_ledger::state::expected::Expected;
 
 type Digest = [u8; 32];
 
@@ -67,11 +67,9 @@ impl Pending {
         }
     }
 
-    /// Whether `needed` validators have each of these bids. Bids that are no longer here are on the ledger, or their
-    /// round has ended.
-    pub fn have_all(&self, digests: &[Digest], needed: usize) -> bool {
-        let has = |digest| self.bids.get(digest).is_none_or(|entry| entry.validators.len() >= needed);
-        digests.iter().all(has)
+    /// How many validators have this bid; none when it is not here.
+    pub fn validators(&self, digest: &Digest) -> Option<usize> {
+        self.bids.get(digest).map(|entry| entry.validators.len())
     }
 
     /// Batches for the node at an address: what it has not acknowledged, of one round each.
@@ -86,18 +84,29 @@ impl Pending {
         rounds.into_iter().flat_map(split).collect()
     }
 
-    /// Drops what is on the ledger and what can't come there any more.
-    pub fn follow(&mut self, state: &State) {
-        self.bids.retain(|digest, Entry { bid, .. }| match state.expected(bid.round_id) {
-            // Not open yet in this state: it lags behind the one under which the bid was taken.
-            Ok(Expected::NotOpened) => true,
-            Ok(Expected::Bids { .. }) => {
-                let on_ledger = state.round(bid.round_id).and_then(|round| round.bid_of(&bid.account));
-                on_ledger != Some(*digest)
+    /// Drops what is on the ledger and what can't come there any more; returns both.
+    pub fn follow(&mut self, state: &State) -> Dropped {
+        let mut dropped = Dropped::default();
+        self.bids.retain(|digest, Entry { bid, .. }| {
+            let way = way_of(state, bid.round_id, &bid.account, digest);
+            match way {
+                Way::Ahead => {}
+                Way::OnLedger => dropped.on_ledger.push((bid.round_id, *digest)),
+                Way::Over => dropped.too_late.push((bid.round_id, *digest)),
             }
-            _ => false,
+            way == Way::Ahead
         });
+        dropped
     }
+}
+
+/// Bids that are on their way no longer: round and digest.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// The ledger has them.
+    pub on_ledger: Vec<(u64, Digest)>,
+    /// Their round takes bids no more and does not have them.
+    pub too_late: Vec<(u64, Digest)>,
 }
 
 /// Which validator has signed a receipt.

@@ -5,9 +5,8 @@ use crate::checks::wall_clock_unix_ms;
 use crate::client::Client;
 use crate::config::AggregatorConfig;
 use crate::error::NodeError;
-use crate::follower::{
-    Accepted, EngineCertificates, Follower, FollowerOptions, Keeper, genesis_from, load_genesis,
-};
+use crate::follower::{self, Accepted, EngineCertificates, Follower, FollowerOptions};
+use crate::founding::read_genesis;
 use crate::http::{HttpServer, Services, StatusReport};
 use crate::keyfile::{self, AggregatorKeys};
 use crate::ledger_view::LedgerView;
@@ -21,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::spawn;
-use veilgrid_actors::aggregator::{Advance, AggregatorActor, Keep};
+use veilgrid_actors::aggregator::{Advance, AggregatorActor, Confirm, Keep, Keeper};
 use veilgrid_actors::cancel::CancelFlag;
 use veilgrid_actors::pool::ProofPool;
 use veilgrid_actors::verdicts::SharedVerdicts;
@@ -51,11 +50,8 @@ pub fn run(config: AggregatorConfig, shutdown: Shutdown) -> Result<(), NodeError
     let passphrase = passphrase::existing(config.passphrase_file.as_deref(), &config.key_file)?;
     let (_, keys) = keyfile::open::<AggregatorKeys>(&config.key_file, &passphrase)?;
     drop(passphrase);
-    let genesis = match &config.genesis_hash {
-        Some(trusted) => load_genesis(&config.genesis, &trusted.0),
-        None => genesis_from(&config.genesis),
-    };
-    let genesis = genesis.map_err(refuse)?;
+    let trusted = config.genesis_hash.map(|trusted| trusted.0);
+    let genesis = read_genesis(&config.genesis, trusted.as_ref())?;
     let state = State::from_genesis_block(&genesis).map_err(refuse)?;
     check_keys(&keys, &state)?;
     let system = actix_rt::System::new();
@@ -86,13 +82,13 @@ async fn aggregate(
     state: State,
     shutdown: Shutdown,
 ) -> Result<(), NodeError> {
-    let options = start::client_options(&config.limits);
+    let options = start::client_options(&config.limits).trusting(config.ca_file.as_deref());
     let client = |url: &String| Client::new(url, &options).map_err(refuse);
     let validators = config.validator_urls.iter().map(client).collect::<Result<Vec<_>, _>>()?;
     start::check_clock(&validators, genesis.header.time_unix_ms, &state, &config.checks).await?;
     let members = state.community().genesis().draft.members.len();
     let verdicts = SharedVerdicts::new(members.saturating_mul(REMEMBERED_ROUNDS));
-    let keeper = Keeper::open(&config.data_dir.join("ledger"), genesis).map_err(refuse)?;
+    let keeper = follower::Keeper::open(&config.data_dir.join("ledger"), genesis).map_err(refuse)?;
     let view = LedgerView::new(state, keeper.store());
     let follower = Follower::open(
         FollowerOptions {
@@ -114,7 +110,7 @@ async fn aggregate(
     let Some(follower) = follower.map_err(refuse)? else { return Ok(()) };
     let actors = Actors::start(&config, keys, follower.state().clone(), &validators, verdicts)?;
     let server = HttpServer::start(
-        start::http_options(&config.http, &config.limits),
+        start::http_options(&config.http, config.limits),
         actors.services(&view, &shutdown),
     )
     .map_err(refuse)?;
@@ -145,7 +141,7 @@ impl Actors {
         validators: &[Client],
         verdicts: SharedVerdicts,
     ) -> Result<Self, NodeError> {
-        let journal = IntakeJournal::open(&config.data_dir.join("intake")).map_err(refuse)?;
+        let journal = start::open_journal(&config.data_dir.join("intake")).map_err(refuse)?;
         let (intake, promised) = restore(&keys, &state, &journal)?;
         let pool = ProofPool::new("verify", None, CancelFlag::new()).map_err(refuse)?;
         let validators =
@@ -157,7 +153,10 @@ impl Actors {
             "bids of the journal that the ledger does not have are sent on again"
         );
         forwarder.do_send(Restored(promised));
-        let keep = forwarder.clone().recipient::<Keep>();
+        let keep = Keeper::Journal {
+            keep: forwarder.clone().recipient::<Keep>(),
+            confirm: forwarder.clone().recipient::<Confirm>(),
+        };
         let clock = Arc::new(wall_clock_unix_ms);
         let intake = AggregatorActor::new(intake, pool, verdicts.clone(), keep, clock).start();
         Ok(Self { intake, forwarder, verdicts, certified: Arc::new(AtomicU64::new(0)) })

@@ -9,6 +9,9 @@ use veilgrid_crypto::wire::WireError;
 /// Most characters of a peer's text that go into a message or a log.
 const MAX_TEXT: usize = 300;
 
+/// The kind of a refusal by a node that does not have something. Other servers' 404 says nothing about blocks.
+const NOT_FOUND: &str = "urn:veilgrid:problem:not-found";
+
 /// A refusal in the form of RFC 9457 (`application/problem+json`). Texts are the peer's: cut, and without control
 /// characters.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -51,8 +54,8 @@ pub enum ClientError {
         /// What is wrong with it.
         why: String,
     },
-    /// The file of trusted certificates can't be used.
-    #[error("the CA file {}: {why}; give a file of PEM certificates", .path.display())]
+    /// The file of trusted authorities can't be used.
+    #[error("ca_file {}: {why}; give a file of PEM certificates of authorities, or none", .path.display())]
     CaFile {
         /// The file.
         path: PathBuf,
@@ -76,6 +79,18 @@ pub enum ClientError {
         /// Address of the node.
         node: String,
         /// How long was waited.
+        waited_ms: u64,
+    },
+    /// An answer began and does not go on, or too slowly.
+    #[error(
+        "{node} has begun an answer and sent {received} bytes of it within {waited_ms} ms: it is given up"
+    )]
+    Stalled {
+        /// Address of the node.
+        node: String,
+        /// Bytes of the answer that came.
+        received: usize,
+        /// How long was waited after its beginning.
         waited_ms: u64,
     },
     /// The node refuses.
@@ -115,17 +130,14 @@ impl ClientError {
         Self::Malformed { node: node.to_owned(), why: error.to_string() }
     }
 
-    /// Whether the same call may get an answer later: the network failed or the node was busy.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Unreachable { .. } | Self::Silent { .. } => true,
-            Self::Refused { status, .. } => matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504),
-            Self::Address { .. }
-            | Self::CaFile { .. }
-            | Self::SetUp(_)
-            | Self::TooLong { .. }
-            | Self::Malformed { .. } => false,
-        }
+    /// Whether the node says that it does not have what was asked for: blocks whose bids it has pruned.
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::Refused { status: 404, problem, .. } if problem.kind == NOT_FOUND)
+    }
+
+    /// Whether the node has begun an answer and not finished it in time.
+    pub fn is_stall(&self) -> bool {
+        matches!(self, Self::Stalled { .. })
     }
 
     /// Whether the node has sent what no honest node sends.
@@ -148,12 +160,13 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_change_is_transient() {
-        let refused = |status| ClientError::Refused { node: "n".into(), status, problem: Problem::default() };
-        assert!(refused(503).is_transient() && refused(429).is_transient());
-        assert!(!refused(400).is_transient() && !refused(409).is_transient());
-        assert!(ClientError::Silent { node: "n".into(), waited_ms: 1 }.is_transient());
+    fn absence_and_misbehaviour_are_told_apart() {
+        let refused = |problem| ClientError::Refused { node: "n".into(), status: 404, problem };
+        let kind = "urn:veilgrid:problem:not-found".to_owned();
+        let problem = Problem { kind, ..Problem::default() };
+        assert!(refused(problem.clone()).is_absence() && !refused(problem).is_misbehaviour());
+        assert!(!refused(Problem::default()).is_absence(), "of no node");
         let malformed = ClientError::Malformed { node: "n".into(), why: "x".into() };
-        assert!(!malformed.is_transient() && malformed.is_misbehaviour());
+        assert!(!malformed.is_absence() && malformed.is_misbehaviour());
     }
 }

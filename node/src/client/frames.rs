@@ -3,8 +3,9 @@
 
 use thiserror::Error;
 use veilgrid_crypto::wire::{Reader, WireError};
-use veilgrid_ledger::block::MAX_BLOCK_BYTES;
 
+/// Most bytes of a network's block: validators vote for none that is larger.
+pub const MAX_NETWORK_BLOCK_BYTES: usize = 3 << 20;
 /// Most bytes of a certificate: 128 validators' signatures are far below.
 pub const MAX_CERTIFICATE_BYTES: usize = 64 << 10;
 
@@ -56,7 +57,7 @@ pub fn read_frames(bytes: &[u8], most: usize) -> Result<Vec<CertifiedBlock>, Fra
 }
 
 fn read_frame(reader: &mut Reader<'_>) -> Result<CertifiedBlock, WireError> {
-    let block = reader.blob("block", MAX_BLOCK_BYTES)?.to_vec();
+    let block = reader.blob("block", MAX_NETWORK_BLOCK_BYTES)?.to_vec();
     let certificate = reader.blob("certificate", MAX_CERTIFICATE_BYTES)?;
     Ok(CertifiedBlock { block, certificate: (!certificate.is_empty()).then(|| certificate.to_vec()) })
 }
@@ -92,5 +93,21 @@ mod tests {
         let mut large = Vec::new();
         write_frame(&mut large, b"b", Some(&vec![0; MAX_CERTIFICATE_BYTES + 1]));
         assert!(read_frames(&large, 1).is_err());
+    }
+
+    #[test]
+    fn a_block_for_which_no_validator_votes_is_refused() {
+        let frame = |bytes: usize| {
+            let mut frame = Vec::new();
+            write_frame(&mut frame, &vec![0; bytes], None);
+            read_frames(&frame, 1)
+        };
+        assert!(frame(MAX_NETWORK_BLOCK_BYTES).is_ok());
+        for bytes in [MAX_NETWORK_BLOCK_BYTES + 1, 4 << 20] {
+            let refused = frame(bytes).expect_err("too large");
+            assert!(matches!(refused.source, WireError::TooLong { field: "block", .. }), "{refused}");
+        }
+        let votes = veilgrid_roles::replica::Limits::default().max_block_bytes;
+        assert_eq!(MAX_NETWORK_BLOCK_BYTES, votes, "what validators vote for can be fetched");
     }
 }

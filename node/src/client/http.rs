@@ -2,25 +2,28 @@
 
 use super::error::{ClientError, Problem};
 use super::frames::{CertifiedBlock, read_frames};
+use crate::roster::ValidatorSet;
 use reqwest::header::{CONTENT_TYPE, DATE};
 use reqwest::{Certificate, Method, RequestBuilder, Response, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use veilgrid_crypto::receipt::{RECEIPT_BYTES, Receipt};
 use veilgrid_ledger::block::MAX_BLOCK_BYTES;
 use veilgrid_roles::community::timestamp::parse_rfc3339;
 
-/// Most bytes of an answer with blocks: the largest block, and frames around many small ones.
-pub const MAX_BLOCKS_ANSWER_BYTES: usize = MAX_BLOCK_BYTES + (16 << 20);
+/// Most bytes of an answer with blocks: a node ends it with the block that brings it to 8 MiB.
+pub const MAX_BLOCKS_ANSWER_BYTES: usize = 12 << 20;
 /// Most bytes of an answer in JSON.
 const MAX_JSON_BYTES: usize = 1 << 20;
 /// Most bytes of a refusal.
 const MAX_PROBLEM_BYTES: usize = 16 << 10;
-/// Longest time for a whole answer once it has begun, so that a peer that drips is given up.
-const LONGEST_BODY: Duration = Duration::from_secs(120);
+/// Bytes a second of an answer that has begun, so that a peer that drips is given up.
+const LEAST_RATE: u64 = 64 << 10;
+/// Longest time for a whole answer once it has begun.
+const LONGEST_BODY: Duration = Duration::from_secs(30);
 const OCTETS: &str = "application/octet-stream";
 
 /// Bounds in time and the trusted certificates.
@@ -28,12 +31,20 @@ const OCTETS: &str = "application/octet-stream";
 pub struct ClientOptions {
     /// For a connection.
     pub connect: Duration,
-    /// For an answer to begin, and for each further part of it. A long poll gets its own waiting time on top.
+    /// For an answer to begin, and for each further part of it; what it may be behind the least rate. A long poll gets its
+    /// own waiting time on top.
     pub answer: Duration,
     /// For the answer to a bid or a batch, whose proofs are verified before.
     pub intake: Duration,
-    /// Certificates of the authorities that are trusted for TLS, PEM. With a file only these; without, the usual ones.
+    /// Certificates of authorities that are trusted for TLS beside the public ones, PEM.
     pub ca_file: Option<PathBuf>,
+}
+
+impl ClientOptions {
+    /// The same with this file's authorities, if there is one.
+    pub fn trusting(self, ca_file: Option<&Path>) -> Self {
+        Self { ca_file: ca_file.map(Path::to_path_buf), ..self }
+    }
 }
 
 impl Default for ClientOptions {
@@ -81,12 +92,15 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy();
         if let Some(path) = &options.ca_file {
-            builder = builder.tls_built_in_root_certs(false);
             for certificate in read_certificates(path)? {
                 builder = builder.add_root_certificate(certificate);
             }
         }
-        let http = builder.build().map_err(|error| ClientError::SetUp(chain(&error)))?;
+        let http = builder.build().map_err(|error| match &options.ca_file {
+            // The only part of the set-up that somebody has written.
+            Some(path) => ClientError::CaFile { path: path.clone(), why: chain(&error) },
+            None => ClientError::SetUp(chain(&error)),
+        })?;
         let name = base.as_str().trim_end_matches('/').to_owned();
         Ok(Self { http, base, name, options: options.clone() })
     }
@@ -169,6 +183,14 @@ impl Client {
         self.post("v1/transactions", transaction, MAX_JSON_BYTES).await.map(|_| ())
     }
 
+    /// The validators as the node has them.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn validators(&self) -> Result<ValidatorSet, ClientError> {
+        self.json("v1/validators").await
+    }
+
     /// What the node says about a round.
     ///
     /// # Errors
@@ -215,21 +237,23 @@ impl Client {
     }
 
     async fn body(&self, mut response: Response, bound: usize) -> Result<Vec<u8>, ClientError> {
-        let read = async {
-            let mut body = Vec::new();
-            loop {
-                let part = timeout(self.options.answer, response.chunk()).await;
-                let part = part.map_err(|_| self.silent(self.options.answer))?;
-                let Some(part) = part.map_err(|error| self.failed(&error, self.options.answer))? else {
-                    return Ok(body);
-                };
-                if body.len().saturating_add(part.len()) > bound {
-                    return Err(ClientError::TooLong { node: self.name.clone(), bound });
-                }
-                body.extend_from_slice(&part);
+        let (begun, mut body) = (Instant::now(), Vec::new());
+        loop {
+            let stalled = |waited: Duration| self.stalled(body.len(), waited);
+            let left = due(self.options.answer, body.len()).checked_sub(begun.elapsed());
+            let left = left.ok_or_else(|| stalled(begun.elapsed()))?.min(self.options.answer);
+            let part = timeout(left, response.chunk()).await.map_err(|_| stalled(begun.elapsed()))?;
+            let Some(part) = part.map_err(|error| self.failed(&error, left))? else { return Ok(body) };
+            if body.len().saturating_add(part.len()) > bound {
+                return Err(ClientError::TooLong { node: self.name.clone(), bound });
             }
-        };
-        timeout(LONGEST_BODY, read).await.map_err(|_| self.silent(LONGEST_BODY))?
+            body.extend_from_slice(&part);
+        }
+    }
+
+    fn stalled(&self, received: usize, waited: Duration) -> ClientError {
+        let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+        ClientError::Stalled { node: self.name.clone(), received, waited_ms }
     }
 
     fn silent(&self, waited: Duration) -> ClientError {
@@ -243,6 +267,12 @@ impl Client {
         }
         ClientError::Unreachable { node: self.name.clone(), why: chain(error) }
     }
+}
+
+/// How long after its beginning an answer may have so many bytes and no more.
+fn due(grace: Duration, received: usize) -> Duration {
+    let at_rate = Duration::from_millis((received as u64).saturating_mul(1000) / LEAST_RATE);
+    grace.saturating_add(at_rate).min(LONGEST_BODY)
 }
 
 fn parse_base(base_url: &str) -> Result<Url, ClientError> {
@@ -304,6 +334,36 @@ mod tests {
         ] {
             assert_eq!(parse_http_date(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_file_of_authorities_that_is_none_is_refused_by_name() {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("ca.pem");
+        let refused = || {
+            let options = ClientOptions::default().trusting(Some(&path));
+            let error = Client::new("https://127.0.0.1:1", &options).expect_err("no certificates");
+            assert!(matches!(&error, ClientError::CaFile { .. }), "{error}");
+            let text = error.to_string();
+            assert!(text.contains("ca.pem") && text.contains("PEM certificates"), "{text}");
+        };
+        refused();
+        let certificate =
+            |body: &str| format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n");
+        let key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n".to_owned();
+        for text in [String::new(), "no PEM".to_owned(), key, certificate("!"), certificate("AAAA")] {
+            std::fs::write(&path, text).expect("written");
+            refused();
+        }
+    }
+
+    #[test]
+    fn an_answer_keeps_its_rate_and_ends() {
+        let grace = Duration::from_secs(2);
+        assert_eq!(due(grace, 0), grace);
+        assert_eq!(due(grace, 100), grace + Duration::from_millis(1), "drops buy nothing");
+        assert_eq!(due(grace, 64 << 10), grace + Duration::from_secs(1));
+        assert_eq!(due(grace, MAX_BLOCKS_ANSWER_BYTES), LONGEST_BODY);
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! The three configurations.
 
 use super::values::{check_url, check_urls};
-use super::{ChecksConfig, Fault, Hex32, HttpConfig, LimitsConfig, NodeConfig, P2pConfig, RetentionConfig};
+use super::{
+    ChecksConfig, Fault, Hex32, HttpConfig, LimitsConfig, NodeConfig, P2pConfig, RelayLimitsConfig,
+    RetentionConfig,
+};
 use crate::config::require_file;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What is logged unless something else is asked for.
 const LOG: &str = "info";
@@ -32,6 +35,9 @@ pub struct ValidatorConfig {
     /// HTTP addresses of the other validators, whose clocks are compared with this machine's.
     #[serde(default)]
     pub validator_urls: Vec<String>,
+    /// PEM file of certificate authorities that are trusted beside the public ones, for https to other processes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
     /// What is logged: a level or a filter.
     #[serde(default = "default_log")]
     pub log: String,
@@ -68,6 +74,9 @@ pub struct AggregatorConfig {
     pub passphrase_file: Option<PathBuf>,
     /// HTTP addresses of the validators.
     pub validator_urls: Vec<String>,
+    /// PEM file of certificate authorities that are trusted beside the public ones, for https to other processes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
     /// What is logged: a level or a filter.
     #[serde(default = "default_log")]
     pub log: String,
@@ -75,7 +84,7 @@ pub struct AggregatorConfig {
     pub http: HttpConfig,
     /// Bounds.
     #[serde(default)]
-    pub limits: LimitsConfig,
+    pub limits: RelayLimitsConfig,
     /// Checks at the start.
     #[serde(default)]
     pub checks: ChecksConfig,
@@ -102,12 +111,12 @@ pub struct ParticipantConfig {
     pub validator_urls: Vec<String>,
     /// The orders, CSV ([`super::orders`]); read again for every round.
     pub orders: PathBuf,
+    /// PEM file of certificate authorities that are trusted beside the public ones, for https to other processes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
     /// What is logged: a level or a filter.
     #[serde(default = "default_log")]
     pub log: String,
-    /// Bounds.
-    #[serde(default)]
-    pub limits: LimitsConfig,
     /// Checks at the start.
     #[serde(default)]
     pub checks: ChecksConfig,
@@ -117,11 +126,17 @@ pub struct ParticipantConfig {
 macro_rules! keys {
     ($($key:literal),* $(,)?) => {
         &[
-            "data_dir", "genesis", "genesis_hash", "key_file", "passphrase_file", "validator_urls", "log",
-            "limits.connections", "limits.requests_per_minute", "limits.request_timeout_ms",
+            "data_dir", "genesis", "genesis_hash", "key_file", "passphrase_file", "validator_urls", "ca_file", "log",
             "checks.min_free_mib", "checks.warn_skew_ms", "checks.max_skew_ms",
             $($key),*
         ]
+    };
+}
+
+/// The keys of paths that all processes have, then those of the kind.
+macro_rules! paths {
+    ($($key:literal),* $(,)?) => {
+        &["data_dir", "genesis", "key_file", "passphrase_file", "ca_file", $($key),*]
     };
 }
 
@@ -135,13 +150,15 @@ impl NodeConfig for ValidatorConfig {
         "p2p.peers[].consensus_key",
         "p2p.peers[].address",
         "retention.prune_after_rounds",
+        "limits.connections",
+        "limits.requests_per_minute",
     ];
-    const PATHS: &'static [&'static str] =
-        &["data_dir", "genesis", "key_file", "passphrase_file", "http.tls_certificate", "http.tls_key"];
+    const PATHS: &'static [&'static str] = paths!["http.tls_certificate", "http.tls_key"];
     const LISTS: &'static [&'static str] = &["validator_urls"];
 
     fn check(&self) -> Result<(), Fault> {
         self.http.check()?;
+        self.limits.check()?;
         self.p2p.check()?;
         if self.http.listen == self.p2p.listen && self.http.listen.port() != 0 {
             let reason = format!("{} is http.listen too; give each its own port", self.p2p.listen);
@@ -150,34 +167,41 @@ impl NodeConfig for ValidatorConfig {
         if !self.p2p.peers.is_empty() {
             check_urls("validator_urls", &self.validator_urls)?;
         }
-        check_common(&self.genesis, &self.key_file, &self.limits, &self.checks)
+        check_common(&self.genesis, &self.key_file, self.ca_file.as_deref(), &self.checks)
     }
 }
 
 impl NodeConfig for AggregatorConfig {
     const ENVIRONMENT: &'static str = "VEILGRID_AGGREGATOR";
-    const KEYS: &'static [&'static str] = keys!["http.listen", "http.tls_certificate", "http.tls_key"];
-    const PATHS: &'static [&'static str] =
-        &["data_dir", "genesis", "key_file", "passphrase_file", "http.tls_certificate", "http.tls_key"];
+    const KEYS: &'static [&'static str] = keys![
+        "http.listen",
+        "http.tls_certificate",
+        "http.tls_key",
+        "limits.connections",
+        "limits.requests_per_minute",
+        "limits.request_timeout_ms",
+    ];
+    const PATHS: &'static [&'static str] = paths!["http.tls_certificate", "http.tls_key"];
     const LISTS: &'static [&'static str] = &["validator_urls"];
 
     fn check(&self) -> Result<(), Fault> {
         self.http.check()?;
+        self.limits.check()?;
         check_urls("validator_urls", &self.validator_urls)?;
-        check_common(&self.genesis, &self.key_file, &self.limits, &self.checks)
+        check_common(&self.genesis, &self.key_file, self.ca_file.as_deref(), &self.checks)
     }
 }
 
 impl NodeConfig for ParticipantConfig {
     const ENVIRONMENT: &'static str = "VEILGRID_PARTICIPANT";
     const KEYS: &'static [&'static str] = keys!["aggregator_url", "orders"];
-    const PATHS: &'static [&'static str] = &["data_dir", "genesis", "key_file", "passphrase_file", "orders"];
+    const PATHS: &'static [&'static str] = paths!["orders"];
     const LISTS: &'static [&'static str] = &["validator_urls"];
 
     fn check(&self) -> Result<(), Fault> {
         check_url("aggregator_url", &self.aggregator_url)?;
         check_urls("validator_urls", &self.validator_urls)?;
-        check_common(&self.genesis, &self.key_file, &self.limits, &self.checks)?;
+        check_common(&self.genesis, &self.key_file, self.ca_file.as_deref(), &self.checks)?;
         require_file(
             "orders",
             &self.orders,
@@ -187,13 +211,16 @@ impl NodeConfig for ParticipantConfig {
 }
 
 fn check_common(
-    genesis: &std::path::Path,
-    key_file: &std::path::Path,
-    limits: &LimitsConfig,
+    genesis: &Path,
+    key_file: &Path,
+    ca_file: Option<&Path>,
     checks: &ChecksConfig,
 ) -> Result<(), Fault> {
-    limits.check()?;
     checks.check()?;
     require_file("genesis", genesis, "the genesis file that `veilgrid found` wrote")?;
-    require_file("key_file", key_file, "the file that `veilgrid keys new` wrote")
+    require_file("key_file", key_file, "the file that `veilgrid keys new` wrote")?;
+    match ca_file {
+        Some(path) => require_file("ca_file", path, "the PEM file with the authority's certificate"),
+        None => Ok(()),
+    }
 }

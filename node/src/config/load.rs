@@ -91,7 +91,10 @@ fn check_keys<C: NodeConfig>(path: &Path, table: &toml::Table) -> Result<(), Con
         None => Ok(()),
         Some(key) => {
             let parent = key.rsplit_once('.').map_or("", |(parent, _)| parent);
-            let mut known: Vec<&str> = C::KEYS.iter().filter_map(|known| child_of(known, parent)).collect();
+            let names = |of| C::KEYS.iter().filter_map(|known| child_of(known, of)).collect::<Vec<_>>();
+            // A table that this kind of process does not have: its tables are named instead.
+            let mut known =
+                Some(names(parent)).filter(|known| !known.is_empty()).unwrap_or_else(|| names(""));
             known.dedup();
             Err(ConfigError::UnknownKey { path: path.to_owned(), key, known: known.join(", ") })
         }

@@ -2,8 +2,9 @@
 //!
 //! `http.listen` of a validator, for example, is `listen` in the table `[http]` of its file, or
 //! `VEILGRID_VALIDATOR__HTTP__LISTEN` in the environment. A key that nobody knows is an error: a misspelt limit must
-//! not silently stay at its default. Relative paths of a file start at the file's folder, those of the environment and
-//! the command line at the current one. No secret is ever part of a configuration, only paths to files that hold one.
+//! not silently stay at its default. Nor is one taken that would do nothing in this kind of process. Relative paths of a
+//! file start at the file's folder, those of the environment and the command line at the current one. No secret is ever
+//! part of a configuration, only paths to files that hold one.
 
 mod kinds;
 mod load;
@@ -19,8 +20,8 @@ use thiserror::Error;
 pub use kinds::{AggregatorConfig, ParticipantConfig, ValidatorConfig};
 pub use load::{Flags, load, load_from};
 pub use values::{
-    ChecksConfig, Hex32, HttpConfig, LimitsConfig, P2pConfig, PeerAddress, PeerConfig, RetentionConfig,
-    TlsFiles,
+    ChecksConfig, Hex32, HttpConfig, LimitsConfig, P2pConfig, PeerAddress, PeerConfig, RelayLimitsConfig,
+    RetentionConfig, TlsFiles,
 };
 
 /// A process's configuration.

@@ -27,6 +27,16 @@ fn validator_text() -> String {
     )
 }
 
+const COMMON: &str = "data_dir = \"data\"\ngenesis = \"genesis.bin\"\nkey_file = \"keys\"\nvalidator_urls = [\"http://v:1\"]\n";
+
+fn aggregator_text() -> String {
+    format!("{COMMON}[http]\nlisten = \"127.0.0.1:8100\"\n")
+}
+
+fn participant_text() -> String {
+    format!("{COMMON}genesis_hash = \"{KEY}\"\naggregator_url = \"http://a:1\"\norders = \"orders.csv\"\n")
+}
+
 struct World {
     dir: tempfile::TempDir,
 }
@@ -73,7 +83,7 @@ fn flags_are_above_the_environment_and_that_above_the_file() {
     assert_eq!(config.limits.connections, 20, "the environment");
     assert_eq!(config.validator_urls, ["http://a.example:1", "https://b.example:2"]);
     assert_eq!(config.p2p.listen.port(), 7101, "the file");
-    assert_eq!(config.limits.request_timeout_ms, LimitsConfig::default().request_timeout_ms, "the default");
+    assert_eq!(config.limits.requests_per_minute, 6000, "the default");
     assert_eq!(config.log, "info");
     assert!(
         world
@@ -98,6 +108,21 @@ fn paths_of_a_file_start_at_its_folder() {
 }
 
 #[test]
+fn an_authority_of_ones_own_is_named_like_any_file() {
+    let world = World::new();
+    let text = format!("ca_file = \"cert.pem\"\n{}", validator_text());
+    let config = world.validator(&text).expect("loads");
+    assert_eq!(config.ca_file, Some(world.dir.path().join("cert.pem")), "it starts at the file's folder");
+    assert_eq!(world.validator(&validator_text()).expect("loads").ca_file, None);
+    let other = world.dir.path().join("key.pem");
+    let environment = [("VEILGRID_VALIDATOR__CA_FILE", other.to_str().expect("text"))];
+    let config: ValidatorConfig = world.load(&text, &environment, vec![]).expect("loads");
+    assert_eq!(config.ca_file, Some(other), "the environment is above the file");
+    let error = world.validator(&text.replace("cert.pem", "none.pem")).expect_err("missing").to_string();
+    assert!(error.contains("ca_file") && error.contains("none.pem") && error.contains("PEM"), "{error}");
+}
+
+#[test]
 fn unknown_keys_are_named_with_their_file() {
     let world = World::new();
     for (text, key) in [
@@ -114,6 +139,43 @@ fn unknown_keys_are_named_with_their_file() {
     let environment = [("VEILGRID_VALIDATOR__HTTP__LISTN", "127.0.0.1:9001")];
     let error = world.load::<ValidatorConfig>(&validator_text(), &environment, vec![]).expect_err("refused");
     assert!(error.to_string().contains("VEILGRID_VALIDATOR__HTTP__LISTN"), "{error}");
+}
+
+/// Limits of requests that come do nothing where none come, and of batches where none are handed on.
+#[test]
+fn a_key_that_does_nothing_in_a_process_is_none_of_its_keys() {
+    let world = World::new();
+    let limits = ["connections = 5", "requests_per_minute = 5", "request_timeout_ms = 5"];
+    let refused = |error: ConfigError, limit: &str| {
+        let key = format!("limits.{}", limit.split(' ').next().expect("a name"));
+        assert!(matches!(&error, ConfigError::UnknownKey { key: found, .. } if *found == key), "{error}");
+        assert!(!error.to_string().contains("known here: )"), "{error}");
+    };
+    for (at, limit) in limits.into_iter().enumerate() {
+        let table = format!("[limits]\n{limit}\n");
+        let error = world.load::<ParticipantConfig>(&format!("{}{table}", participant_text()), &[], vec![]);
+        refused(error.expect_err("a participant has no server"), limit);
+        let validator = world.validator(&validator_text().replace("[limits]\nconnections = 10\n", &table));
+        let aggregator =
+            world.load::<AggregatorConfig>(&format!("{}{table}", aggregator_text()), &[], vec![]);
+        let aggregator = aggregator.expect("it takes bids and hands them on").limits;
+        match at {
+            0 => {
+                assert_eq!((validator.expect("a server").limits.connections, aggregator.connections), (5, 5))
+            }
+            1 => {
+                let of_validator = validator.expect("a server").limits.requests_per_minute;
+                assert_eq!((of_validator, aggregator.requests_per_minute), (5, 5));
+            }
+            _ => {
+                assert_eq!(aggregator.request_timeout_ms, 5);
+                refused(validator.expect_err("it hands nothing on"), limit);
+            }
+        }
+    }
+    let variable = ("VEILGRID_PARTICIPANT__LIMITS__CONNECTIONS", "5");
+    let error = world.load::<ParticipantConfig>(&participant_text(), &[variable], vec![]);
+    assert!(matches!(error, Err(ConfigError::UnknownVariable { .. })));
 }
 
 #[test]
@@ -172,13 +234,12 @@ fn what_is_printed_loads_to_the_same_and_holds_no_secret() {
 #[test]
 fn the_other_kinds_load_too() {
     let world = World::new();
-    let common = "data_dir = \"data\"\ngenesis = \"genesis.bin\"\nkey_file = \"keys\"\nvalidator_urls = [\"http://v:1\"]\n";
-    let text = format!("{common}[http]\nlisten = \"127.0.0.1:8100\"\n");
-    let aggregator: AggregatorConfig = world.load(&text, &[], vec![]).expect("loads");
+    let aggregator: AggregatorConfig = world.load(&aggregator_text(), &[], vec![]).expect("loads");
     assert_eq!(aggregator.http.listen.port(), 8100);
-    let text = format!(
-        "{common}genesis_hash = \"{KEY}\"\naggregator_url = \"http://a:1\"\norders = \"orders.csv\"\n"
-    );
+    let still = format!("{}[limits]\nrequest_timeout_ms = 0\n", aggregator_text());
+    let error = world.load::<AggregatorConfig>(&still, &[], vec![]).expect_err("nothing gets through");
+    assert!(error.to_string().contains("limits.request_timeout_ms"), "{error}");
+    let text = participant_text();
     let participant: ParticipantConfig = world.load(&text, &[], vec![]).expect("loads");
     assert_eq!(participant.genesis_hash, Hex32([1; 32]));
     let untrusted = text.replace("genesis_hash", "# genesis_hash");
@@ -214,6 +275,7 @@ fn the_known_keys_are_those_of_the_structures() {
         key_file: key_file.clone(),
         passphrase_file: path.clone(),
         validator_urls: vec!["http://v:1".to_owned()],
+        ca_file: path.clone(),
         log: "info".to_owned(),
         http: http.clone(),
         p2p: P2pConfig { listen: "127.0.0.1:2".parse().expect("address"), peers: vec![peer] },
@@ -229,9 +291,10 @@ fn the_known_keys_are_those_of_the_structures() {
         key_file: key_file.clone(),
         passphrase_file: path.clone(),
         validator_urls: vec!["http://v:1".to_owned()],
+        ca_file: path.clone(),
         log: "info".to_owned(),
         http,
-        limits: LimitsConfig::default(),
+        limits: RelayLimitsConfig::default(),
         checks: ChecksConfig::default(),
     });
     assert_keys(&ParticipantConfig {
@@ -239,12 +302,12 @@ fn the_known_keys_are_those_of_the_structures() {
         genesis,
         genesis_hash: Hex32([2; 32]),
         key_file,
-        passphrase_file: path,
+        passphrase_file: path.clone(),
         aggregator_url: "http://a:1".to_owned(),
         validator_urls: vec!["http://v:1".to_owned()],
+        ca_file: path.clone(),
         orders: PathBuf::from("o"),
         log: "info".to_owned(),
-        limits: LimitsConfig::default(),
         checks: ChecksConfig::default(),
     });
 }

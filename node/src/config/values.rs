@@ -230,37 +230,65 @@ pub struct RetentionConfig {
     pub prune_after_rounds: Option<u64>,
 }
 
-/// What a process takes from others at most.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What a server takes from others at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsConfig {
     /// Connections that are open at once.
     pub connections: u32,
-    /// Requests a minute from one address; 0: as many as come.
+    /// Requests a minute from one address; 0: as many as come, over as many connections.
     pub requests_per_minute: u32,
-    /// Milliseconds until a request to another process is given up.
-    pub request_timeout_ms: u64,
 }
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { connections: 1024, requests_per_minute: 6000, request_timeout_ms: 10_000 }
+        Self { connections: 1024, requests_per_minute: 6000 }
     }
 }
 
 impl LimitsConfig {
     pub(super) fn check(&self) -> Result<(), Fault> {
-        let zero = [
-            ("limits.connections", u64::from(self.connections)),
-            ("limits.request_timeout_ms", self.request_timeout_ms),
-        ];
-        match zero.iter().find(|(_, value)| *value == 0) {
-            Some((key, _)) => {
-                Err(Fault::new(key, "is 0, so that nothing would get through; give a positive number"))
-            }
-            None => Ok(()),
-        }
+        positive("limits.connections", self.connections.into())
     }
+}
+
+/// The limits of a process that takes from others and hands on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RelayLimitsConfig {
+    /// As [`LimitsConfig::connections`].
+    pub connections: u32,
+    /// As [`LimitsConfig::requests_per_minute`].
+    pub requests_per_minute: u32,
+    /// Milliseconds until a batch that was handed to another process is given up.
+    pub request_timeout_ms: u64,
+}
+
+impl Default for RelayLimitsConfig {
+    fn default() -> Self {
+        let LimitsConfig { connections, requests_per_minute } = LimitsConfig::default();
+        Self { connections, requests_per_minute, request_timeout_ms: 10_000 }
+    }
+}
+
+impl RelayLimitsConfig {
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        LimitsConfig::from(*self).check()?;
+        positive("limits.request_timeout_ms", self.request_timeout_ms)
+    }
+}
+
+impl From<RelayLimitsConfig> for LimitsConfig {
+    fn from(limits: RelayLimitsConfig) -> Self {
+        Self { connections: limits.connections, requests_per_minute: limits.requests_per_minute }
+    }
+}
+
+fn positive(key: &str, value: u64) -> Result<(), Fault> {
+    if value == 0 {
+        return Err(Fault::new(key, "is 0, so that nothing would get through; give a positive number"));
+    }
+    Ok(())
 }
 
 /// What is checked when a process starts ([`crate::checks`]).

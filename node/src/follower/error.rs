@@ -1,36 +1,18 @@
 //! What ends a follower.
 
 use super::evidence::ForkEvidence;
+use crate::founding::FoundingError;
 use std::path::PathBuf;
 use thiserror::Error;
-use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::refusal::BlockError;
 use veilgrid_store::StoreError;
 
 /// Why a follower stops or does not start.
 #[derive(Debug, Error)]
 pub enum FollowerError {
-    /// The genesis file can't be read.
-    #[error("{}: {why}; get the genesis from whoever founded the network", .path.display())]
-    GenesisFile {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        why: String,
-    },
-    /// The genesis is not the one that is trusted.
-    #[error(
-        "{} holds the genesis {}, the trusted one is {}: get the file again, or the hash from somebody whom you trust",
-        .path.display(), hex::encode(.found), hex::encode(.trusted)
-    )]
-    OtherGenesis {
-        /// The file.
-        path: PathBuf,
-        /// Hash of what is in it.
-        found: Hash,
-        /// The configured hash.
-        trusted: Hash,
-    },
+    /// The genesis file can't be read, or is none of a network.
+    #[error(transparent)]
+    GenesisFile(#[from] FoundingError),
     /// The store is one of another ledger.
     #[error("{} holds another ledger: choose another data directory", .path.display())]
     OtherLedger {

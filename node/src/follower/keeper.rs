@@ -6,43 +6,27 @@
 use super::certificates::CertificateCheck;
 use super::chain::{Accepted, Chain};
 use super::error::FollowerError;
+use crate::founding::read_genesis;
 use crate::ledger_view::BlockSource;
+use crate::start::open_store;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 use veilgrid_ledger::block::Block;
-use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::state::State;
-use veilgrid_ledger::transaction::DecodeContext;
 use veilgrid_ledger::verdicts::BidVerdicts;
 use veilgrid_store::{Store, StoreError};
 
 /// How often a long replay says how far it is.
 const PROGRESS: Duration = Duration::from_secs(5);
 
-/// Reads block 0 from a file and compares its hash with the trusted one.
-///
-/// # Errors
-/// [`FollowerError::GenesisFile`], [`FollowerError::OtherGenesis`].
-pub fn load_genesis(path: &Path, trusted: &Hash) -> Result<Block, FollowerError> {
-    let block = genesis_from(path)?;
-    let found = block.hash();
-    if found != *trusted {
-        return Err(FollowerError::OtherGenesis { path: path.to_path_buf(), found, trusted: *trusted });
-    }
-    Ok(block)
-}
-
 /// Reads block 0 from a file that the operator trusts as it is.
 ///
 /// # Errors
 /// [`FollowerError::GenesisFile`].
 pub fn genesis_from(path: &Path) -> Result<Block, FollowerError> {
-    let unreadable = |why: String| FollowerError::GenesisFile { path: path.to_path_buf(), why };
-    let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
-    Block::from_bytes(&bytes, &DecodeContext::Genesis)
-        .map_err(|error| unreadable(format!("it is no genesis: {error}")))
+    Ok(read_genesis(path, None)?)
 }
 
 /// A store that one task writes and others read.
@@ -80,12 +64,13 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Opens or begins the store at `path` for the ledger of this genesis.
+    /// Opens or begins the store at `path` for the ledger of this genesis. A damaged one is moved aside; the blocks that
+    /// it lost are fetched again.
     ///
     /// # Errors
     /// [`FollowerError::OtherLedger`], [`FollowerError::Store`].
     pub fn open(path: &Path, genesis: Block) -> Result<Self, FollowerError> {
-        let mut store = Store::open(path)?;
+        let mut store = open_store(path)?;
         match store.block(0)? {
             None => {
                 store.append(&genesis, None)?;

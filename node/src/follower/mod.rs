@@ -26,6 +26,6 @@ pub use certificates::{CertificateCheck, EngineCertificates};
 pub use chain::{Accepted, Chain, SourceFault, Taken};
 pub use error::FollowerError;
 pub use evidence::ForkEvidence;
-pub use keeper::{Keeper, SharedStore, genesis_from, load_genesis};
-pub use run::{Fetch, Fetched, Follower, FollowerOptions};
+pub use keeper::{Keeper, SharedStore, genesis_from};
+pub use run::{Fetch, Fetched, Follower, FollowerOptions, Following};
 pub use sources::{Source, Sources};

@@ -4,7 +4,7 @@ use super::certificates::CertificateCheck;
 use super::chain::{Accepted, Chain, Taken};
 use super::error::FollowerError;
 use super::keeper::Keeper;
-use super::sources::{Source, Sources};
+use super::sources::{Seldom, Source, Sources};
 use crate::client::{CertifiedBlock, Client, ClientError};
 use crate::shutdown::Shutdown;
 use std::future::Future;
@@ -22,6 +22,8 @@ use veilgrid_ledger::verdicts::BidVerdicts;
 const UNCOVERED_PAUSE: Duration = Duration::from_millis(100);
 /// How long one source is asked while it has news: it could still hold the newest back.
 const LONGEST_TURN: Duration = Duration::from_secs(30);
+/// How often a follower that gets no further says so, in milliseconds.
+const WARNING_PAUSE_MS: u64 = 60_000;
 /// Most blocks that are asked for at once, when many in a row have no certificate of their own.
 const MAX_BATCH: usize = 1024;
 
@@ -67,6 +69,22 @@ pub struct FollowerOptions<C> {
     pub verdicts: Box<dyn BidVerdicts + Send>,
 }
 
+/// What a follower needs whose blocks somebody else keeps: whoever takes them from it.
+pub struct Following {
+    /// Folder for evidence.
+    pub evidence: PathBuf,
+    /// Validators to ask.
+    pub sources: Vec<Arc<dyn Fetch>>,
+    /// Who is asked first.
+    pub first_source: usize,
+    /// How long a source may wait for news.
+    pub long_poll: Duration,
+    /// Blocks of one request.
+    pub batch: usize,
+    /// Verdicts on bids.
+    pub verdicts: Box<dyn BidVerdicts + Send>,
+}
+
 /// A follower at the end of its stored blocks.
 pub struct Follower<C> {
     work: Work<C>,
@@ -77,14 +95,17 @@ pub struct Follower<C> {
 /// What a blocking thread works on; it goes there and comes back.
 struct Work<C> {
     chain: Chain<C>,
-    keeper: Keeper,
+    /// None: whoever takes the blocks keeps them.
+    keeper: Option<Keeper>,
     verdicts: Box<dyn BidVerdicts + Send>,
 }
 
 impl<C: CertificateCheck + 'static> Work<C> {
     fn take(&mut self, run: &[CertifiedBlock]) -> Result<Taken, FollowerError> {
         let taken = self.chain.take(run, self.verdicts.as_mut())?;
-        self.keeper.append(&taken.accepted)?;
+        if let Some(keeper) = &mut self.keeper {
+            keeper.append(&taken.accepted)?;
+        }
         Ok(taken)
     }
 }
@@ -99,12 +120,37 @@ impl<C: CertificateCheck + 'static> Follower<C> {
         options: FollowerOptions<C>,
         on_block: impl FnMut(Accepted) -> bool,
     ) -> Result<Option<Self>, FollowerError> {
-        let FollowerOptions { keeper, evidence, sources: fetchers, certificates, mut verdicts, .. } = options;
-        if fetchers.is_empty() {
+        let FollowerOptions { keeper, certificates, mut verdicts, .. } = options;
+        if options.sources.is_empty() {
             return Err(FollowerError::NoSources);
         }
         let Some(chain) = keeper.replay(certificates, verdicts.as_mut(), on_block)? else { return Ok(None) };
-        let sources = Sources::new(fetchers.len(), options.first_source);
+        let following = Following {
+            evidence: options.evidence,
+            sources: options.sources,
+            first_source: options.first_source,
+            long_poll: options.long_poll,
+            batch: options.batch,
+            verdicts,
+        };
+        Self::new(chain, Some(keeper), following).map(Some)
+    }
+
+    /// A follower at the end of a chain whose blocks are kept elsewhere. Nothing is stored here: what
+    /// [`Follower::run`] hands on was checked and executed, and is durable when whoever takes it has made it so.
+    ///
+    /// # Errors
+    /// [`FollowerError::NoSources`].
+    pub fn at(chain: Chain<C>, following: Following) -> Result<Self, FollowerError> {
+        Self::new(chain, None, following)
+    }
+
+    fn new(chain: Chain<C>, keeper: Option<Keeper>, following: Following) -> Result<Self, FollowerError> {
+        let Following { evidence, sources: fetchers, verdicts, batch, long_poll, first_source } = following;
+        if fetchers.is_empty() {
+            return Err(FollowerError::NoSources);
+        }
+        let sources = Sources::new(fetchers.len(), first_source);
         let asking = Asking {
             fetchers,
             sources: Arc::new(Mutex::new(sources)),
@@ -112,12 +158,14 @@ impl<C: CertificateCheck + 'static> Follower<C> {
             overlap: false,
             chosen: Instant::now(),
             height: chain.state().height(),
-            batch: options.batch,
-            least: options.batch,
-            long_poll: options.long_poll,
+            batch,
+            asked: batch,
+            least: batch,
+            long_poll,
+            warning: Seldom::new(WARNING_PAUSE_MS),
             began: Instant::now(),
         };
-        Ok(Some(Self { work: Work { chain, keeper, verdicts }, evidence, asking }))
+        Ok(Self { work: Work { chain, keeper, verdicts }, evidence, asking })
     }
 
     /// The state after the last stored block.
@@ -132,7 +180,7 @@ impl<C: CertificateCheck + 'static> Follower<C> {
     }
 
     /// Follows until the process is to end or nobody takes blocks any more. Blocks are handed on in order, each after
-    /// it is on disk.
+    /// it is on disk if this follower keeps them.
     ///
     /// # Errors
     /// [`FollowerError`]; a fork has been written down by then.
@@ -191,8 +239,12 @@ struct Asking {
     /// Height of the last accepted block.
     height: u64,
     batch: usize,
+    /// Blocks of the last question.
+    asked: usize,
     least: usize,
     long_poll: Duration,
+    /// About blocks that nobody has.
+    warning: Seldom,
     began: Instant,
 }
 
@@ -222,7 +274,16 @@ impl Asking {
             }
             self.overlap = self.last != Some(index) && self.height > 0;
             let from = if self.overlap { self.height } else { self.height.saturating_add(1) };
-            match fetcher.fetch(from, self.batch, self.long_poll).await {
+            let portion = self.sources().portion(index, self.batch);
+            self.asked = portion;
+            let mut fetched = fetcher.fetch(from, self.asked, self.long_poll).await;
+            if self.overlap && fetched.as_ref().is_err_and(ClientError::is_absence) {
+                // It has pruned our own block. The next one names it as its parent, which shows the same.
+                self.overlap = false;
+                let from = self.height.saturating_add(1);
+                fetched = fetcher.fetch(from, self.asked, self.long_poll).await;
+            }
+            match fetched {
                 Ok(run) => {
                     self.last = Some(index);
                     return run;
@@ -238,9 +299,27 @@ impl Asking {
         if error.is_misbehaviour() {
             tracing::warn!(source = name, %error, "a validator sends what no honest one sends: it is set aside");
             self.sources().lied(now_ms, error.to_string());
+        } else if error.is_absence() {
+            tracing::debug!(source = name, %error, "a validator does not have the blocks: the next one is asked");
+            self.sources().lacked(now_ms);
+        } else if error.is_stall() {
+            tracing::warn!(source = name, %error, "a validator does not finish its answers: it is set aside");
+            self.sources().stalled(now_ms);
         } else {
             tracing::debug!(source = name, %error, "a validator does not answer: the next one is asked");
             self.sources().failed(now_ms);
+        }
+        let lacking = self.sources().lacking(now_ms);
+        if let Some(pruned) = lacking
+            && self.warning.may(now_ms)
+        {
+            tracing::warn!(
+                height = self.height.saturating_add(1),
+                pruned,
+                of = self.fetchers.len(),
+                "the ledger can't be followed any further: sources have pruned this block, and no other one serves it. \
+                 Add a source with all blocks to validator_urls: the aggregator, or a validator that does not prune"
+            );
         }
     }
 
@@ -257,7 +336,7 @@ impl Asking {
             self.batch = self.least;
             if self.chosen.elapsed() > LONGEST_TURN { self.sources().idle() } else { self.sources().served() }
         } else if taken.uncovered > 0 {
-            if length >= self.batch && self.batch < MAX_BATCH {
+            if length >= self.asked && self.batch < MAX_BATCH {
                 // The certificate that covers these blocks may be further on.
                 self.batch = self.batch.saturating_mul(4).min(MAX_BATCH);
                 return Duration::ZERO;

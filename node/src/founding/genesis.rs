@@ -82,41 +82,60 @@ pub fn assemble(
     Ok(GenesisFile { hash: block.hash(), ledger_id, block })
 }
 
+/// Reads block 0 of a network from a file, whoever needs it. Its rules are checked by whoever executes it
+/// ([`GenesisFile::read`], `State::from_genesis_block`).
+///
+/// # Errors
+/// A file that can't be read or is no block 0 of a network, and another hash than `trusted`.
+pub fn read_genesis(path: &Path, trusted: Option<&Hash>) -> Result<Block, FoundingError> {
+    let bytes = read_bounded(path, MAX_GENESIS_BYTES)?;
+    let block = Block::from_bytes(&bytes, &DecodeContext::Genesis)
+        .map_err(|reason| FoundingError::Decode { path: path.to_owned(), reason })?;
+    let hash = block.hash();
+    // Before anything else of it is believed.
+    if let Some(trusted) = trusted.filter(|trusted| **trusted != hash) {
+        let (found, trusted) = (hex::encode(hash), hex::encode(trusted));
+        return Err(FoundingError::WrongHash { path: path.to_owned(), found, trusted });
+    }
+    network_genesis(path, &block)?;
+    Ok(block)
+}
+
+/// The genesis of a network in its block 0.
+fn network_genesis<'a>(path: &Path, block: &'a Block) -> Result<&'a Genesis, FoundingError> {
+    let other = |reason| FoundingError::NoNetwork { path: path.to_owned(), reason };
+    let genesis =
+        genesis_of(block).ok_or_else(|| other("block 0 has to hold the genesis and nothing else"))?;
+    if block.header.height != 0 || block.check_body().is_err() {
+        return Err(other("its header does not fit its content; get the file again"));
+    }
+    if genesis.draft.network.is_none() {
+        return Err(other("the ledger of a single process; a network needs one from `veilgrid found`"));
+    }
+    Ok(genesis)
+}
+
+fn genesis_of(block: &Block) -> Option<&Genesis> {
+    match &block.transactions[..] {
+        [Transaction::Genesis(genesis)] => Some(genesis),
+        _ => None,
+    }
+}
+
 impl GenesisFile {
     /// Reads a genesis file with all checks.
     ///
     /// # Errors
-    /// Another hash than `trusted`, and whatever breaks a rule.
+    /// As [`read_genesis`], and whatever breaks a rule of the genesis.
     pub fn read(path: &Path, trusted: Option<Hash>) -> Result<Self, FoundingError> {
-        let bytes = read_bounded(path, MAX_GENESIS_BYTES)?;
-        let block = Block::from_bytes(&bytes, &DecodeContext::Genesis)
-            .map_err(|reason| FoundingError::Decode { path: path.to_owned(), reason })?;
-        let hash = block.hash();
-        // Before anything else of it is believed.
-        if let Some(trusted) = trusted.filter(|trusted| *trusted != hash) {
-            let (found, trusted) = (hex::encode(hash), hex::encode(trusted));
-            return Err(FoundingError::WrongHash { path: path.to_owned(), found, trusted });
-        }
-        let other = |reason| FoundingError::NoNetwork { path: path.to_owned(), reason };
-        let [Transaction::Genesis(genesis)] = &block.transactions[..] else {
-            return Err(other("block 0 has to hold the genesis and nothing else"));
-        };
-        if block.header.height != 0 || block.check_body().is_err() {
-            return Err(other("its header does not fit its content; get the file again"));
-        }
-        if genesis.draft.network.is_none() {
-            return Err(other("the ledger of a single process; a network needs one from `veilgrid found`"));
-        }
-        let ledger_id = Community::verify((**genesis).clone())?.ledger_id();
-        Ok(Self { hash, ledger_id, block })
+        let block = read_genesis(path, trusted.as_ref())?;
+        let ledger_id = Community::verify(network_genesis(path, &block)?.clone())?.ledger_id();
+        Ok(Self { hash: block.hash(), ledger_id, block })
     }
 
     /// The genesis in the block.
     pub fn genesis(&self) -> Option<&Genesis> {
-        match self.block.transactions.first() {
-            Some(Transaction::Genesis(genesis)) => Some(genesis),
-            _ => None,
-        }
+        genesis_of(&self.block)
     }
 
     /// Writes the file; one that exists is not overwritten.

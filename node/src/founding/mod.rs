@@ -22,7 +22,7 @@ use veilgrid_market::GridError;
 use veilgrid_roles::behaviour::{BehaviourError, TermsError};
 use veilgrid_roles::community::{ImportError, SelectError};
 
-pub use genesis::{GenesisFile, assemble};
+pub use genesis::{GenesisFile, assemble, read_genesis};
 pub use network::{FoundedNetwork, NetworkPlan, found_for_accounts, found_network};
 pub use plan::{FoundingPlan, MarketPlan, TimingPlan};
 pub use public::PublicPart;

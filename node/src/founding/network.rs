@@ -13,7 +13,7 @@ use super::genesis::{write_new, write_private};
 use super::{FoundingError, FoundingPlan, GenesisFile, MarketPlan, PublicPart, TimingPlan, assemble, orders};
 use crate::config::{
     AggregatorConfig, ChecksConfig, Hex32, HttpConfig, LimitsConfig, NodeConfig, P2pConfig,
-    ParticipantConfig, PeerConfig, RetentionConfig, ValidatorConfig,
+    ParticipantConfig, PeerConfig, RelayLimitsConfig, RetentionConfig, ValidatorConfig,
 };
 use crate::keyfile::{AggregatorKeys, Contents, Cost, ParticipantKeys, ValidatorKeys, create};
 use crate::passphrase::Passphrase;
@@ -137,7 +137,7 @@ impl NetworkPlan {
             slot_seconds: SLOT_SECONDS,
         };
         let day = i64::try_from(first_open_unix_ms / 1000).unwrap_or(0).div_euclid(SECONDS_PER_DAY) + 1;
-        let timing = TimingPlan {
+        let mut timing = TimingPlan {
             first_open_unix_ms,
             interval_ms,
             bidding_ms: (interval_ms / 2).max(1),
@@ -149,6 +149,7 @@ impl NetworkPlan {
             keygen_phase_blocks: 12,
             max_clock_skew_ms: 2_000,
         };
+        timing.fit_skew();
         let founding = FoundingPlan { key_epoch: 1, market, timing };
         Self { validators, members, founding, base_port, seed, prune_after_rounds: None }
     }
@@ -321,6 +322,7 @@ impl Site<'_> {
             key_file: "keys".into(),
             passphrase_file: Some("../passphrase".into()),
             validator_urls: self.urls().filter(|(other, _)| *other != index).map(|(_, url)| url).collect(),
+            ca_file: None,
             log: "info".to_owned(),
             http: self.http(ports.validator(index)),
             p2p: P2pConfig {
@@ -346,9 +348,10 @@ impl Site<'_> {
             key_file: "keys".into(),
             passphrase_file: Some("../passphrase".into()),
             validator_urls: self.urls().map(|(_, url)| url).collect(),
+            ca_file: None,
             log: "info".to_owned(),
             http: self.http(self.plan.ports().aggregator()),
-            limits: LimitsConfig::default(),
+            limits: RelayLimitsConfig::default(),
             checks: ChecksConfig::default(),
         }
     }
@@ -363,8 +366,8 @@ impl Site<'_> {
             aggregator_url: format!("http://{}", self.plan.ports().aggregator()),
             validator_urls: self.urls().map(|(_, url)| url).collect(),
             orders: "orders.csv".into(),
+            ca_file: None,
             log: "info".to_owned(),
-            limits: LimitsConfig::default(),
             checks: ChecksConfig::default(),
         }
     }

@@ -3,11 +3,14 @@
 use super::*;
 use crate::config::orders::{OrdersMarket, SlotOrders};
 use crate::config::{AggregatorConfig, Hex32, ParticipantConfig, ValidatorConfig, load_from};
+use crate::follower::genesis_from;
 use crate::keyfile::{AggregatorKeys, ParticipantKeys, ValidatorKeys, open};
 use crate::passphrase::Passphrase;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use veilgrid_ledger::builder::genesis_block;
 use veilgrid_ledger::community::Community;
+use veilgrid_ledger::genesis::Genesis;
 use veilgrid_ledger::state::State;
 
 const NOW: u64 = 1_800_000_000_000;
@@ -134,6 +137,28 @@ fn a_genesis_file_is_the_trusted_one_and_whole() {
 }
 
 #[test]
+fn everybody_reads_a_genesis_in_one_place_and_says_the_same_about_it() {
+    let dir = tempfile::tempdir().expect("dir");
+    let [path, missing, alone] = ["genesis.bin", "none.bin", "alone.bin"].map(|name| dir.path().join(name));
+    let file = assemble(&plan().founding, &parts(4, 1, 6), NOW, &mut rng()).expect("assembled");
+    file.write(&path).expect("written");
+    assert_eq!(read_genesis(&path, Some(&file.hash)).expect("read"), file.block);
+    assert_eq!(genesis_from(&path).expect("read"), file.block);
+    // One process's ledger has neither an engine nor certificates.
+    let mut draft = file.genesis().expect("a genesis").draft.clone();
+    (draft.network, draft.params.timing) = (None, None);
+    let genesis = Genesis::new(draft, vec![]).expect("a genesis of one process");
+    std::fs::write(&alone, genesis_block(genesis, NOW).to_bytes()).expect("written");
+    assert!(matches!(read_genesis(&alone, None), Err(FoundingError::NoNetwork { .. })));
+    for wrong in [&missing, &alone] {
+        let said = read_genesis(wrong, None).expect_err("refused").to_string();
+        assert!(said.contains(&wrong.display().to_string()), "{said}");
+        assert_eq!(GenesisFile::read(wrong, None).expect_err("refused").to_string(), said);
+        assert_eq!(genesis_from(wrong).expect_err("refused").to_string(), said);
+    }
+}
+
+#[test]
 fn public_parts_are_json_and_plans_are_toml() {
     let dir = tempfile::tempdir().expect("dir");
     let path = dir.path().join("file");
@@ -166,4 +191,18 @@ fn impossible_local_networks_are_refused_before_anything_is_written() {
         assert!(found_network(&plan, dir.path(), &passphrase, NOW, &mut rng()).is_err(), "{plan:?}");
     }
     assert_eq!(std::fs::read_dir(dir.path()).expect("dir").count(), 0);
+}
+
+/// Rounds of a few seconds are for trials on one machine: the skew that a voter allows must not let a leader skip them.
+#[test]
+fn short_rounds_allow_less_skew() {
+    let skew_ms = |interval_ms| {
+        let mut timing =
+            NetworkPlan::for_trials(4, 6, 16, interval_ms, NOW + 20_000, 17_000, 1).founding.timing;
+        let of_interval = timing.max_clock_skew_ms;
+        timing.opening_deadline_ms = 1_001;
+        timing.fit_skew();
+        (of_interval, timing.max_clock_skew_ms)
+    };
+    assert_eq!([30_000, 3_000, 1].map(skew_ms), [(2_000, 500), (749, 500), (1, 1)]);
 }

@@ -23,6 +23,14 @@ fn absent(what: &str) -> Problem {
     Problem::new(Kind::NotFound, format!("this node takes no {what}: ask another one"))
 }
 
+/// A node whose receipts would be worth nothing gives none.
+fn check_open(shared: &Shared) -> Result<(), Problem> {
+    match (shared.services.status)().closed {
+        Some(why) => Err(Problem::new(Kind::Unavailable, why)),
+        None => Ok(()),
+    }
+}
+
 fn gone() -> Problem {
     Problem::new(Kind::Unavailable, "the node is ending: send the same bytes to another one")
 }
@@ -38,6 +46,7 @@ pub(super) async fn bids(
     shared: Data<Shared>,
 ) -> Result<HttpResponse, Problem> {
     let intake = shared.services.intake.as_ref().ok_or_else(|| absent("bids"))?;
+    check_open(&shared)?;
     let bound = envelope_bytes(shared.services.ledger.state().community().params());
     let (envelope, place) =
         octets(&request, payload, bound, shared.options.body_timeout, &shared.uploads).await?;
@@ -99,6 +108,7 @@ pub(super) async fn relay(
     shared: Data<Shared>,
 ) -> Result<HttpResponse, Problem> {
     let relay = shared.services.relay.as_ref().ok_or_else(|| absent("relayed bids"))?;
+    check_open(&shared)?;
     let state = shared.services.ledger.state();
     let community = state.community();
     let shape = shape_of(community.params());
@@ -146,6 +156,7 @@ pub(super) async fn transactions(
     shared: Data<Shared>,
 ) -> Result<HttpResponse, Problem> {
     let submit = shared.services.submit.as_ref().ok_or_else(|| absent("transactions"))?;
+    check_open(&shared)?;
     let (bytes, _place) =
         octets(&request, payload, MAX_TRANSACTION_BYTES, shared.options.body_timeout, &shared.large_uploads)
             .await?;

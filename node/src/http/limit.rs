@@ -13,8 +13,8 @@ use veilgrid_actors::stopwatch::Stopwatch;
 const MAX_PEERS: usize = 16_384;
 /// How often a full table is searched for peers that have been quiet.
 const SWEEP_MS: u64 = 1_000;
-/// A token in the bucket's unit, so that slow refills do not get lost in rounding.
-const TOKEN: u64 = 1_000;
+/// A token in the bucket's unit. Tokens a minute are units a millisecond, so that no rate is rounded.
+const TOKEN: u64 = 60_000;
 
 /// Whom a bucket is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,14 +35,14 @@ impl Peer {
 /// Requests of one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// Requests a second in the long run.
-    pub per_second: u32,
+    /// Requests a minute in the long run.
+    pub per_minute: u32,
     /// Requests at once.
     pub burst: u32,
 }
 
 struct Bucket {
-    /// In thousandths of a request.
+    /// In parts of a request, [`TOKEN`] each.
     tokens: u64,
     at_ms: u64,
 }
@@ -50,8 +50,7 @@ struct Bucket {
 impl Bucket {
     fn refill(&mut self, rate: Rate, now_ms: u64) {
         let passed = now_ms.saturating_sub(self.at_ms);
-        // Tokens a second are thousandths a millisecond.
-        let gained = passed.saturating_mul(u64::from(rate.per_second));
+        let gained = passed.saturating_mul(u64::from(rate.per_minute));
         self.tokens = self.tokens.saturating_add(gained).min(u64::from(rate.burst) * TOKEN);
         self.at_ms = now_ms;
     }
@@ -112,7 +111,7 @@ impl Limiter {
             }
             None => {
                 let missing = TOKEN - bucket.tokens;
-                Err(Duration::from_millis(missing.div_ceil(u64::from(rate.per_second.max(1)))))
+                Err(Duration::from_millis(missing.div_ceil(u64::from(rate.per_minute.max(1)))))
             }
         }
     }
@@ -165,7 +164,7 @@ mod tests {
     use super::*;
     use std::net::Ipv4Addr;
 
-    const RATE: Rate = Rate { per_second: 2, burst: 3 };
+    const RATE: Rate = Rate { per_minute: 120, burst: 3 };
 
     fn peer(last: u8) -> Peer {
         Peer::of(IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)))
@@ -185,6 +184,17 @@ mod tests {
         // Never more than the burst, however long the pause.
         let taken = (0..9).filter(|_| limiter.take_at(peer(1), 1 << 40).is_ok()).count();
         assert_eq!(taken, 3);
+    }
+
+    #[test]
+    fn a_slow_rate_is_exact() {
+        for (per_minute, pause_ms) in [(1, 60_000), (7, 8_572), (59, 1_017), (6_000, 10)] {
+            let limiter = Limiter::new(Rate { per_minute, burst: 1 });
+            assert_eq!(limiter.take_at(peer(1), 0), Ok(()));
+            assert_eq!(limiter.take_at(peer(1), 0), Err(Duration::from_millis(pause_ms)), "{per_minute}");
+            assert!(limiter.take_at(peer(1), pause_ms - 1).is_err(), "{per_minute}");
+            assert_eq!(limiter.take_at(peer(1), pause_ms), Ok(()), "{per_minute}");
+        }
     }
 
     #[test]

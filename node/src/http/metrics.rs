@@ -91,7 +91,10 @@ impl Metrics {
         line("veilgrid_rounds_settled_total", "Settled rounds.", "counter", state.finished().settled);
         line("veilgrid_rounds_voided_total", "Voided rounds.", "counter", state.finished().voided);
         line("veilgrid_pool_bids", "Bids that wait for a block.", "gauge", status.pool_bids);
-        line("veilgrid_peers", "Peers that are connected.", "gauge", status.peers);
+        if let Some(height) = status.certified_height {
+            let help = "Last height with a certificate of its own.";
+            line("veilgrid_certified_height", help, "gauge", height);
+        }
         line(
             "veilgrid_healthy",
             "1 when the node does its work.",

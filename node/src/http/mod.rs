@@ -7,6 +7,7 @@
 //! | `POST /v1/transactions` | 202 when a key event or a change of validators is in the pool |
 //! | `GET /v1/status` | what the node says about itself and its ledger |
 //! | `GET /v1/genesis` | block 0 |
+//! | `GET /v1/validators` | the validators in force, those to follow, the key session that goes on |
 //! | `GET /v1/blocks?from=H&max=N&wait_ms=W` | blocks with certificates, in frames |
 //! | `GET /v1/rounds/{id}` | where a round stands and how it ended |
 //! | `GET /v1/healthz` | 200 when the node does its work |
@@ -23,6 +24,7 @@
 
 mod bids;
 mod body;
+mod connections;
 mod ledger;
 mod limit;
 mod metrics;
@@ -30,6 +32,7 @@ mod problem;
 mod rounds;
 mod server;
 mod services;
+mod validators;
 
 pub use limit::Rate;
 pub use metrics::Metrics;

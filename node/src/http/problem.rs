@@ -8,7 +8,7 @@ use rand_core::{OsRng, RngCore};
 use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
-use veilgrid_actors::aggregator::BidRefusal;
+use veilgrid_actors::aggregator::{BidRefusal, KeepError};
 use veilgrid_crypto::bid::BidFault;
 use veilgrid_crypto::relay::RelayError;
 use veilgrid_roles::intake::IntakeError;
@@ -166,6 +166,7 @@ impl From<BidRefusal> for Problem {
 pub(super) fn kind_of(refusal: &BidRefusal) -> Kind {
     match refusal {
         BidRefusal::Intake(error) => kind_of_intake(error),
+        BidRefusal::NotKept(KeepError::TooLate) => Kind::RoundOver,
         BidRefusal::NotOrdered(_) | BidRefusal::NotKept(_) => Kind::NotKept,
         BidRefusal::NotVerified(_) | BidRefusal::Gone => Kind::Unavailable,
         BidRefusal::Overloaded { .. } => Kind::Overloaded,

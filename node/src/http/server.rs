@@ -1,11 +1,12 @@
 //! The server itself: routes, limits, TLS, start and end.
 
 use super::body::peer_of;
+use super::connections::{Allowance, Connection, Connections};
 use super::limit::{Limiter, Rate, Uploads};
 use super::metrics::Metrics;
 use super::problem::{Kind, Problem};
 use super::services::Services;
-use super::{bids, ledger, rounds};
+use super::{bids, ledger, rounds, validators};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Server, ServerHandle, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Next, from_fn};
@@ -25,6 +26,8 @@ use veilgrid_actors::stopwatch::Stopwatch;
 const UPLOADS: (usize, usize) = (512, 64);
 /// Large bodies (relayed batches, transactions) at once: some MiB each.
 const LARGE_UPLOADS: (usize, usize) = (32, 8);
+/// Longest wait of a handler for something that is no answer of what stands behind: a long poll.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Connections that the system may hold back before they are accepted.
 const BACKLOG: u32 = 512;
 
@@ -39,6 +42,8 @@ pub struct HttpOptions {
     pub workers: usize,
     /// Connections at once, all threads together.
     pub max_connections: usize,
+    /// Connections of one address at once; none: as many as there are. More are closed as they come.
+    pub max_connections_of_peer: Option<usize>,
     /// Requests of one address; none: as many as come.
     pub rate: Option<Rate>,
     /// For the head of a request.
@@ -49,6 +54,8 @@ pub struct HttpOptions {
     pub answer_timeout: Duration,
     /// How long an idle connection stays.
     pub keep_alive: Duration,
+    /// Bytes a second in which a peer takes its answer at least; whoever is slower is cut off.
+    pub least_rate: u64,
     /// How long requests that are under way may take when the server ends, seconds.
     pub shutdown_timeout_s: u64,
 }
@@ -61,12 +68,26 @@ impl HttpOptions {
             tls: None,
             workers: 2,
             max_connections: 1024,
-            rate: Some(Rate { per_second: 100, burst: 400 }),
+            max_connections_of_peer: Some(256),
+            rate: Some(Rate { per_minute: 6000, burst: 400 }),
             head_timeout: Duration::from_secs(5),
             body_timeout: Duration::from_secs(10),
             answer_timeout: Duration::from_secs(30),
             keep_alive: Duration::from_secs(30),
+            least_rate: 64 << 10,
             shutdown_timeout_s: 5,
+        }
+    }
+}
+
+impl HttpOptions {
+    fn allowance(&self) -> Allowance {
+        let work = self.body_timeout.saturating_add(self.answer_timeout).saturating_add(LONGEST_WAIT);
+        Allowance {
+            of_peer: self.max_connections_of_peer,
+            quiet: self.keep_alive.saturating_add(self.head_timeout),
+            work,
+            least_rate: self.least_rate,
         }
     }
 }
@@ -125,7 +146,9 @@ impl HttpServer {
             services,
             options: options.clone(),
         });
-        let (server, addresses) = bind(&options, shared)?;
+        let connections = Connections::new(options.allowance());
+        let (server, addresses) = bind(&options, shared, &connections)?;
+        watch(&connections);
         let handle = server.handle();
         actix_rt::spawn(async move {
             if let Err(error) = server.await {
@@ -151,8 +174,24 @@ impl HttpServer {
     }
 }
 
-fn bind(options: &HttpOptions, shared: Data<Shared>) -> Result<(Server, Vec<SocketAddr>), HttpError> {
-    let listen = options.listen;
+/// Cuts off what stands still, for as long as the server lives.
+fn watch(connections: &Arc<Connections>) {
+    let (connections, pause) = (Arc::downgrade(connections), connections.pause());
+    actix_rt::spawn(async move {
+        while let Some(connections) = connections.upgrade() {
+            connections.sweep();
+            drop(connections);
+            tokio::time::sleep(pause).await;
+        }
+    });
+}
+
+fn bind(
+    options: &HttpOptions,
+    shared: Data<Shared>,
+    connections: &Arc<Connections>,
+) -> Result<(Server, Vec<SocketAddr>), HttpError> {
+    let (listen, connections) = (options.listen, Arc::clone(connections));
     let workers = options.workers.max(1);
     let server = actix_web::HttpServer::new(move || {
         App::new()
@@ -166,8 +205,15 @@ fn bind(options: &HttpOptions, shared: Data<Shared>) -> Result<(Server, Vec<Sock
     .workers(workers)
     .max_connections(options.max_connections.div_ceil(workers).max(1))
     .backlog(BACKLOG)
+    .on_connect(move |io, data| {
+        if let Some(connection) = connections.admit(io) {
+            data.insert(connection);
+        }
+    })
     .client_request_timeout(options.head_timeout)
     .client_disconnect_timeout(Duration::from_secs(2))
+    // Whoever is gone gives the place back at once, not when the wait for a block is over.
+    .h1_allow_half_closed(false)
     .keep_alive(options.keep_alive)
     .shutdown_timeout(options.shutdown_timeout_s)
     // The process has its own handling of signals.
@@ -202,6 +248,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/v1/transactions", web::post().to(bids::transactions))
         .route("/v1/status", web::get().to(ledger::status))
         .route("/v1/genesis", web::get().to(ledger::genesis))
+        .route("/v1/validators", web::get().to(validators::validators))
         .route("/v1/blocks", web::get().to(ledger::blocks))
         .route("/v1/rounds/{id}", web::get().to(rounds::round))
         .route("/v1/healthz", web::get().to(ledger::healthz))
@@ -223,6 +270,10 @@ async fn guard<B: MessageBody + 'static>(
     };
     shared.metrics.request();
     let peer = request.peer_addr();
+    let pace = request.conn_data::<Connection>().map(Connection::pace);
+    if let Some(pace) = &pace {
+        pace.works();
+    }
     let (method, path) = (request.method().clone(), request.path().to_owned());
     let share = shared.limiter.as_ref().map_or(Ok(()), |limiter| limiter.take(peer_of(peer)));
     let response = match share {
@@ -237,5 +288,8 @@ async fn guard<B: MessageBody + 'static>(
         ?peer, %method, path, status = response.status().as_u16(), refused = refused.map(Kind::slug),
         ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX), "request"
     );
-    Ok(response)
+    Ok(match pace {
+        Some(pace) => response.map_body(|_, body| pace.watch(body)),
+        None => response,
+    })
 }

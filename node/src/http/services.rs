@@ -55,10 +55,13 @@ pub struct StatusReport {
     pub pool_bids: u64,
     /// Other transactions that wait for a block.
     pub pool_transactions: u64,
-    /// Peers that are connected.
-    pub peers: u64,
-    /// Last height with a certificate.
+    /// What a validator is doing: `validating`, `candidate`, `catching-up`; absent for others.
+    pub mode: Option<&'static str>,
+    /// Last height with a certificate of its own.
     pub certified_height: Option<u64>,
     /// Why the node does not do its work; absent when it does.
     pub trouble: Option<String>,
+    /// Why the node takes neither bids nor transactions now, although it has an intake; nothing of it is shown.
+    #[serde(skip)]
+    pub closed: Option<&'static str>,
 }

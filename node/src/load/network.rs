@@ -76,6 +76,7 @@ impl LoadedNetwork {
         timing.epoch_blocks = EPOCH_BLOCKS;
         timing.opening_deadline_ms = LEAST_DEADLINE_MS.max(interval_ms.saturating_mul(2));
         timing.suspend_after_ms = timing.opening_deadline_ms / 2;
+        timing.fit_skew();
         let key_epoch = whole.founding.key_epoch;
         let part = |account: &PointBytes| PublicPart::Participant { account_key: Hex32(*account), key_epoch };
         let parts: Vec<PublicPart> = accounts.iter().map(part).collect();

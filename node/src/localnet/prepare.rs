@@ -96,6 +96,7 @@ impl Description {
         plan.founding.timing.grace_blocks = self.grace_blocks;
         plan.founding.timing.opening_deadline_ms = self.deadline_s.saturating_mul(1000);
         plan.founding.timing.epoch_blocks = self.epoch_blocks;
+        plan.founding.timing.fit_skew();
         plan.prune_after_rounds = self.prune_after_rounds;
         plan
     }

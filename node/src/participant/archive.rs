@@ -9,6 +9,9 @@
 //!
 //! A sealed bid is written before it is sent and never replaced: whoever sends two bids for one round reveals their
 //! difference. Its quantities are inside of its recovery note, so nothing here is readable without the wallet.
+//!
+//! Only the bid of a round that takes bids has to be readable. A receipt that is damaged can be asked for again, and what
+//! belongs to a round that is over is missed as evidence, no more.
 
 use super::delivery::Target;
 use crate::files::{make_private_directory, write_durably, write_once};
@@ -33,7 +36,7 @@ pub enum ArchiveError {
         source: io::Error,
     },
     /// A file is not what its name says.
-    #[error("{} is damaged: {why}; restore it from a backup. No other bid is made for its round", .path.display())]
+    #[error("{} is damaged: {why}; restore it from a backup", .path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -134,26 +137,43 @@ impl Archive {
         write_durably(&path, line.as_bytes()).map_err(|source| ArchiveError::Io { path, source })
     }
 
-    /// The receipts of a round, of the aggregator and of validators 1 to `validators`.
-    ///
-    /// # Errors
-    /// [`ArchiveError`].
-    pub fn receipts(
-        &self,
-        round_id: u64,
-        validators: u16,
-    ) -> Result<BTreeMap<Target, Receipt>, ArchiveError> {
-        let mut receipts = BTreeMap::new();
-        for from in std::iter::once(Target::Aggregator).chain((1..=validators).map(Target::Validator)) {
-            let path = self.receipts.join(receipt_name(round_id, from));
-            let Some(line) = read(&path)? else { continue };
-            let receipt = hex::decode(line.trim_ascii())
-                .map_err(|error| error.to_string())
-                .and_then(|bytes| Receipt::from_bytes(&bytes).map_err(|error| error.to_string()))
-                .map_err(|why| ArchiveError::Damaged { path, why })?;
-            receipts.insert(from, receipt);
-        }
-        Ok(receipts)
+    /// The sealed bid of a round that takes no bids any more. One that can't be read is named in the log, and counts as
+    /// none: it was needed to be sent.
+    pub fn past_bid(&self, round_id: u64, shape: BidShape) -> Option<SealedBid> {
+        self.bid(round_id, shape).unwrap_or_else(|error| {
+            tracing::error!(
+                round_id, %error,
+                "the bid of a round that is over can't be read, so nobody looks whether its result is right: restore it \
+                 and start again, or move it away"
+            );
+            None
+        })
+    }
+
+    /// The receipts of a round, of the aggregator and of validators 1 to `validators`. One that can't be read is named
+    /// in the log and counts as none: whoever has signed it signs it again for the same bid.
+    pub fn receipts(&self, round_id: u64, validators: u16) -> BTreeMap<Target, Receipt> {
+        let everybody = std::iter::once(Target::Aggregator).chain((1..=validators).map(Target::Validator));
+        let read = |from| match self.receipt(round_id, from) {
+            Ok(receipt) => Some((from, receipt?)),
+            Err(error) => {
+                tracing::error!(
+                    round_id, %error,
+                    "a receipt can't be read, and proves nothing now: restore it, or move it away"
+                );
+                None
+            }
+        };
+        everybody.filter_map(read).collect()
+    }
+
+    fn receipt(&self, round_id: u64, from: Target) -> Result<Option<Receipt>, ArchiveError> {
+        let path = self.receipts.join(receipt_name(round_id, from));
+        let Some(line) = read(&path)? else { return Ok(None) };
+        let receipt = hex::decode(line.trim_ascii())
+            .map_err(|error| error.to_string())
+            .and_then(|bytes| Receipt::from_bytes(&bytes).map_err(|error| error.to_string()));
+        receipt.map(Some).map_err(|why| ArchiveError::Damaged { path, why })
     }
 
     /// Writes down a broken promise and returns the file; one that is written down already stays.
@@ -256,8 +276,14 @@ mod tests {
         archive.keep_receipt(Target::Aggregator, &receipt(7)).expect("kept");
         archive.keep_receipt(Target::Validator(3), &receipt(7)).expect("kept");
         archive.keep_receipt(Target::Validator(3), &receipt(8)).expect("kept");
-        let of_round = archive.receipts(7, 4).expect("read");
+        let of_round = archive.receipts(7, 4);
         assert_eq!(of_round.keys().copied().collect::<Vec<_>>(), [Target::Aggregator, Target::Validator(3)]);
         assert_eq!(of_round[&Target::Aggregator], receipt(7));
+        fs::write(archive.receipts.join(receipt_name(7, Target::Aggregator)), b"half of a rec")
+            .expect("written");
+        let of_round = archive.receipts(7, 4);
+        assert_eq!(of_round.keys().copied().collect::<Vec<_>>(), [Target::Validator(3)], "the others count");
+        archive.keep_receipt(Target::Aggregator, &receipt(7)).expect("it was asked for again");
+        assert_eq!(archive.receipts(7, 4).len(), 2);
     }
 }

@@ -171,13 +171,10 @@ impl Desk {
     }
 
     /// Begins to deliver a bid that is on disk. Receipts from before a restart count.
-    ///
-    /// # Errors
-    /// Receipts that can't be read.
-    pub fn begin(&mut self, bid: SealedBid, now_unix_ms: u64) -> Result<(), DeskError> {
+    pub fn begin(&mut self, bid: SealedBid, now_unix_ms: u64) {
         let round_id = bid.round_id;
         let timing = self.state.community().params().timing;
-        let Some(close_unix_ms) = timing.and_then(|timing| timing.close_ms(round_id)) else { return Ok(()) };
+        let Some(close_unix_ms) = timing.and_then(|timing| timing.close_ms(round_id)) else { return };
         let (validators, threshold) = group(&self.state);
         let mut delivery = Delivery::new(Terms {
             validators,
@@ -189,7 +186,7 @@ impl Desk {
             longest_pause_ms: PAUSES_MS.1,
         });
         let digest = bid.digest();
-        for (from, receipt) in self.archive.receipts(round_id, validators)? {
+        for (from, receipt) in self.archive.receipts(round_id, validators) {
             if receipt.bid_digest == digest {
                 delivery.answered(from, Answer::Receipt, now_unix_ms);
             }
@@ -198,7 +195,6 @@ impl Desk {
             delivery.seen_on_ledger();
         }
         self.active.insert(round_id, Active { bid: Arc::new(bid), digest, delivery });
-        Ok(())
     }
 
     /// Takes a receipt: checks that this node has signed it for this bid, and keeps it.
@@ -261,12 +257,12 @@ impl Desk {
     fn check_promises(&mut self, round_id: u64, block: &Accepted) -> Result<(), DeskError> {
         let shape = self.state.community().bid_shape();
         let (validators, threshold) = group(&self.state);
-        let Some(bid) = self.archive.bid(round_id, shape)? else { return Ok(()) };
+        let Some(bid) = self.archive.past_bid(round_id, shape) else { return Ok(()) };
         let digest = bid.digest();
         if self.on_ledger.get(&round_id) == Some(&digest) {
             return Ok(());
         }
-        let receipts = self.archive.receipts(round_id, validators)?;
+        let receipts = self.archive.receipts(round_id, validators);
         if receipts.is_empty() {
             tracing::warn!(
                 round_id,
@@ -308,7 +304,7 @@ impl Desk {
     fn settle(&mut self, settled: &SettledRound, block: &Accepted) -> Result<(), DeskError> {
         let round_id = settled.round_id;
         let community = block.state.community();
-        let bid = self.archive.bid(round_id, community.bid_shape())?;
+        let bid = self.archive.past_bid(round_id, community.bid_shape());
         let round = community.round_context(round_id, settled.slot);
         let own = bid
             .zip(community.bid_params())
@@ -345,7 +341,7 @@ impl Desk {
 
     fn voided(&mut self, round_id: u64, why: &str) -> Result<(), DeskError> {
         let shape = self.state.community().bid_shape();
-        if self.archive.bid(round_id, shape)?.is_some()
+        if self.archive.past_bid(round_id, shape).is_some()
             && let Some(slot) = self.slots.get(&round_id)
         {
             tracing::info!(round_id, why, "the round is void: nothing is traded");

@@ -1,6 +1,6 @@
 //! One line a round: what this member traded, in a CSV file that only its owner reads.
 
-use crate::files::sync_directory;
+use crate::files::{open_private, sync_directory};
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -46,7 +46,7 @@ impl Results {
     /// # Errors
     /// The file system's, and a file that is none of these.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let mut file = open_private(path, OpenOptions::new().read(true).write(true).truncate(false))?;
         let mut bytes = Vec::new();
         Read::by_ref(&mut file).take(MAX_BYTES).read_to_end(&mut bytes)?;
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last.saturating_add(1));
@@ -161,6 +161,21 @@ mod tests {
         let sold = line(4, SLOT, RoundResult::Settled(fill(0, 500 << 16)));
         assert!(sold.ends_with(",0,0.5,17.50,17.00,-8.5\n"), "{sold}");
         assert!(line(5, SLOT, RoundResult::Void).ends_with(",void,0,0,,,0\n"));
+    }
+
+    #[test]
+    fn nobody_else_reads_them_wherever_they_are() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().expect("directory");
+        let open = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(directory.path(), open.clone()).expect("set");
+        let path = directory.path().join("results.csv");
+        let mode = || fs::metadata(&path).expect("there").permissions().mode() & 0o777;
+        drop(Results::open(&path).expect("new"));
+        assert_eq!(mode(), 0o600);
+        fs::set_permissions(&path, open).expect("set");
+        drop(Results::open(&path).expect("there"));
+        assert_eq!(mode(), 0o600, "also when it was open to others");
     }
 
     #[test]

@@ -12,7 +12,8 @@ use crate::client::{Client, ClientOptions};
 use crate::config::ParticipantConfig;
 use crate::config::orders::{OrdersError, OrdersMarket, SlotOrders};
 use crate::error::NodeError;
-use crate::follower::{Accepted, EngineCertificates, Follower, FollowerOptions, Keeper, load_genesis};
+use crate::follower::{Accepted, EngineCertificates, Follower, FollowerOptions, Keeper};
+use crate::founding::read_genesis;
 use crate::keyfile::{self, ParticipantKeys};
 use crate::passphrase;
 use crate::shutdown::Shutdown;
@@ -66,7 +67,7 @@ async fn participate(
     shutdown: Shutdown,
 ) -> Result<(), NodeError> {
     let refuse = |error: &dyn std::fmt::Display| NodeError::start("the participant", error);
-    let genesis = load_genesis(&config.genesis, &config.genesis_hash.0).map_err(|error| refuse(&error))?;
+    let genesis = read_genesis(&config.genesis, Some(&config.genesis_hash.0))?;
     let state = State::from_genesis_block(&genesis).map_err(|error| refuse(&error))?;
     let data = &config.data_dir;
     let archive = Archive::open(data).map_err(|error| refuse(&error))?;
@@ -76,7 +77,8 @@ async fn participate(
         grid: state.community().params().grid,
         bits: state.community().params().bits,
     });
-    let options = ClientOptions { intake: INTAKE, ..start::client_options(&config.limits) };
+    let options = ClientOptions { intake: INTAKE, ..ClientOptions::default() };
+    let options = options.trusting(config.ca_file.as_deref());
     let client = |url: &String| Client::new(url, &options).map_err(|error| refuse(&error));
     let validators = config.validator_urls.iter().map(client).collect::<Result<Vec<_>, _>>()?;
     start::check_clock(&validators, genesis.header.time_unix_ms, &state, &config.checks).await?;
@@ -272,11 +274,15 @@ impl<P: Post> Session<P> {
             Event::Sealed { round_id, sealed: Ok(bid) } => {
                 self.sealing.remove(&round_id);
                 tracing::info!(round_id, "the bid is sealed and on disk");
-                self.desk.begin(bid, now_unix_ms)?;
+                self.desk.begin(bid, now_unix_ms);
                 self.turn();
             }
             Event::Sealed { round_id, sealed: Err(SealFailure::Archive(error)) } => {
-                tracing::error!(round_id, %error, "no bid");
+                tracing::error!(
+                    round_id, %error,
+                    "no bid: no other one is made for this round, because two reveal their difference. When the round is over \
+                     the participant starts without it"
+                );
                 return Err(error.into());
             }
             Event::Sealed { round_id, sealed: Err(error) } => {

@@ -17,12 +17,22 @@ pub(super) struct NodeApplication {
     pub(super) core: Core,
     /// Tells of every final height; the rest of the process reads what happened from the core then.
     height: watch::Sender<u64>,
+    /// The last height that has a certificate of its own, since the start.
+    certified_height: Option<u64>,
 }
 
 impl NodeApplication {
     pub(super) fn new(core: Core) -> Self {
         let height = watch::Sender::new(core.height());
-        Self { core, height }
+        Self { core, height, certified_height: None }
+    }
+
+    pub(super) fn certified_height(&self) -> Option<u64> {
+        self.certified_height
+    }
+
+    fn note_certificate(&mut self, height: u64) {
+        self.certified_height = self.certified_height.max(Some(height));
     }
 
     pub(super) fn heights(&self) -> watch::Receiver<u64> {
@@ -64,12 +74,16 @@ impl Application for NodeApplication {
 
     fn finalise(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<(), String> {
         self.core.finalise(block, certificate)?;
+        if certificate.is_some() {
+            self.note_certificate(block.header.height);
+        }
         self.height.send_replace(self.core.height());
         Ok(())
     }
 
     fn certified(&mut self, height: u64, certificate: &[u8]) {
         self.core.certified(height, certificate);
+        self.note_certificate(height);
     }
 
     fn receive(&mut self, from: &[u8; 32], message: &[u8]) {

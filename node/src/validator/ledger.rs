@@ -1,5 +1,8 @@
 //! Opening a validator's ledger: the store, the state after its last block, what to do when it is damaged.
 
+use crate::founding::{self, FoundingError};
+use crate::shutdown::Shutdown;
+use crate::start::open_store;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
@@ -9,7 +12,7 @@ use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::refusal::BlockError;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::checkpoint::{Checkpoint, Skeleton};
-use veilgrid_ledger::transaction::DecodeContext;
+use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::verdicts::{BidVerdicts, VerifyAll};
 use veilgrid_store::{Store, StoreError, Stored};
 
@@ -19,35 +22,12 @@ const PROGRESS: Duration = Duration::from_secs(5);
 /// Why a validator's ledger can't be opened.
 #[derive(Debug, Error)]
 pub enum LedgerError {
-    /// The genesis file can't be read.
-    #[error("{}: {why}; get the genesis from whoever founded the network", .path.display())]
-    GenesisFile {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        why: String,
-    },
-    /// The genesis is not the one that the operator trusts.
-    #[error(
-        "{} holds the genesis {}, genesis_hash is {}: get the file again, or the hash from somebody whom you trust",
-        .path.display(), hex::encode(.found), hex::encode(.trusted)
-    )]
-    OtherGenesis {
-        /// The file.
-        path: PathBuf,
-        /// Hash of what is in it.
-        found: Hash,
-        /// The configured hash.
-        trusted: Hash,
-    },
+    /// The genesis file can't be read, is none of a network, or not the one that the operator trusts.
+    #[error(transparent)]
+    GenesisFile(#[from] FoundingError),
     /// The genesis breaks a rule.
     #[error("the genesis is refused: {0}")]
     Genesis(BlockError),
-    /// The genesis names no network.
-    #[error(
-        "the genesis is that of a ledger that one process extends: found a network with `veilgrid found`"
-    )]
-    NotANetwork,
     /// The store is one of another ledger.
     #[error("{} holds the ledger of another genesis: choose another data_dir", .path.display())]
     OtherLedger {
@@ -57,6 +37,9 @@ pub enum LedgerError {
     /// The store fails.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The process is to end before all stored blocks are executed. Nothing is lost: they are executed at the next start.
+    #[error("the process is asked to stop while stored blocks are executed again")]
+    Stopped,
     /// Pruned blocks and their checkpoint don't lead to the state that later blocks build on.
     #[error(
         "{}: the pruned ledger does not replay ({why}); move the directory away and start again: the blocks come from \
@@ -73,28 +56,22 @@ pub enum LedgerError {
 
 /// Reads block 0 from a file; its hash has to be the trusted one when there is one.
 pub(super) fn read_genesis(path: &Path, trusted: Option<&Hash>) -> Result<Block, LedgerError> {
-    let unreadable = |why: String| LedgerError::GenesisFile { path: path.to_path_buf(), why };
-    let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
-    let block = Block::from_bytes(&bytes, &DecodeContext::Genesis)
-        .map_err(|error| unreadable(format!("it is no genesis: {error}")))?;
-    let found = block.hash();
-    if let Some(trusted) = trusted.filter(|trusted| **trusted != found) {
-        return Err(LedgerError::OtherGenesis { path: path.to_path_buf(), found, trusted: *trusted });
-    }
-    Ok(block)
+    Ok(founding::read_genesis(path, trusted)?)
 }
 
 /// Opens the store of this genesis at `path`, or begins one, and replays it with every check. A damaged store is moved
 /// aside; the blocks that it lost come from the engine again.
-pub(super) fn open(path: &Path, genesis: &Block) -> Result<(Store, State), LedgerError> {
-    let opened = Store::open_or_rebuild(path)?;
-    if let Some(rebuilt) = &opened.rebuilt {
-        tracing::error!(
-            why = rebuilt.why, kept_blocks = rebuilt.kept_blocks, moved_to = %rebuilt.moved_to.display(),
-            "the ledger's store was damaged: it was built anew, and blocks that are missing are fetched again"
-        );
-    }
-    let mut store = opened.store;
+///
+/// `note` gets what each height and each transaction did; of blocks up to a checkpoint only what does not
+/// depend on rounds that were finished there, because their bids are gone. A long replay ends with
+/// [`LedgerError::Stopped`] when `shutdown` is raised.
+pub(super) fn open_noting(
+    path: &Path,
+    genesis: &Block,
+    note: &mut Note<'_>,
+    shutdown: &Shutdown,
+) -> Result<(Store, State), LedgerError> {
+    let mut store = open_store(path)?;
     match store.stored(0)? {
         None => {
             store.append(genesis, None)?;
@@ -102,10 +79,7 @@ pub(super) fn open(path: &Path, genesis: &Block) -> Result<(Store, State), Ledge
         Some(stored) if stored.header().hash() == genesis.hash() => {}
         Some(_) => return Err(LedgerError::OtherLedger { path: path.to_path_buf() }),
     }
-    let state = replay(&store, path, genesis)?;
-    if state.roster().is_none() {
-        return Err(LedgerError::NotANetwork);
-    }
+    let state = replay(&store, path, genesis, note, shutdown)?;
     Ok((store, state))
 }
 
@@ -116,16 +90,25 @@ pub(super) fn open(path: &Path, genesis: &Block) -> Result<(Store, State), Ledge
 /// A stored block that breaks a rule, pruned blocks that lead nowhere, and what reading the store can give.
 pub fn state_of(store: &Store, path: &Path) -> Result<State, LedgerError> {
     match store.block(0)? {
-        Some(genesis) => replay(store, path, &genesis),
+        Some(genesis) => replay(store, path, &genesis, &mut |_| {}, &Shutdown::new()),
         None => Err(StoreError::Empty { path: path.to_path_buf() }.into()),
     }
 }
 
-fn replay(store: &Store, path: &Path, genesis: &Block) -> Result<State, LedgerError> {
+/// Gets what a height or a transaction did.
+type Note<'a> = dyn FnMut(&Effect) + 'a;
+
+fn replay(
+    store: &Store,
+    path: &Path,
+    genesis: &Block,
+    note: &mut Note<'_>,
+    shutdown: &Shutdown,
+) -> Result<State, LedgerError> {
     let mut state = State::from_genesis_block(genesis).map_err(LedgerError::Genesis)?;
     let pruned = |why: String| LedgerError::Pruned { path: path.to_path_buf(), why };
     let last = store.tip().map_or(0, |tip| tip.height);
-    let mut progress = Progress::new(last);
+    let mut progress = Progress { last, said: Instant::now(), shutdown };
     let mut first = 1;
     let checkpoint = store.checkpoint()?.map(|bytes| Checkpoint::from_bytes(&bytes)).transpose();
     let checkpoint = checkpoint.map_err(|error| pruned(error.to_string()))?;
@@ -133,7 +116,7 @@ fn replay(store: &Store, path: &Path, genesis: &Block) -> Result<State, LedgerEr
     if let Some(checkpoint) = checkpoint.filter(|checkpoint| checkpoint.height <= last) {
         first = checkpoint.height.saturating_add(1);
         let skeleton = Skeleton::new(state, Some(checkpoint)).map_err(|fault| pruned(fault.to_string()))?;
-        state = past_pruned(store, skeleton, first, &mut progress, &pruned)?;
+        state = past_pruned(store, skeleton, first, &mut progress, &pruned, note)?;
     }
     let verdicts: &mut dyn BidVerdicts = &mut VerifyAll;
     for height in first..=last {
@@ -144,8 +127,9 @@ fn replay(store: &Store, path: &Path, genesis: &Block) -> Result<State, LedgerEr
             block => block?,
         };
         let Some(block) = block else { break };
-        state.apply_block(&block, verdicts).map_err(StoreError::Rule)?;
-        progress.at(height);
+        let effects = state.apply_block(&block, verdicts).map_err(StoreError::Rule)?;
+        effects.outset.iter().chain(&effects.effects).for_each(&mut *note);
+        progress.at(height)?;
     }
     Ok(state)
 }
@@ -154,8 +138,9 @@ fn past_pruned(
     store: &Store,
     mut skeleton: Skeleton,
     end: u64,
-    progress: &mut Progress,
+    progress: &mut Progress<'_>,
     pruned: &dyn Fn(String) -> LedgerError,
+    note: &mut Note<'_>,
 ) -> Result<State, LedgerError> {
     for height in 1..end {
         let Some(stored) = store.stored(height)? else { break };
@@ -163,8 +148,9 @@ fn past_pruned(
             Stored::Full(block) => skeleton.full(block, &mut VerifyAll),
             Stored::Pruned(block) => skeleton.pruned(block, &mut VerifyAll),
         };
-        step.map_err(|fault| pruned(fault.to_string()))?;
-        progress.at(height);
+        let step = step.map_err(|fault| pruned(fault.to_string()))?;
+        step.outset.iter().chain(step.effects.iter().flatten()).for_each(&mut *note);
+        progress.at(height)?;
     }
     let (state, _) =
         skeleton.complete().map_err(|_| pruned("its checkpoint is of a later block".to_owned()))?;
@@ -177,21 +163,27 @@ fn past_pruned(
     Ok(state)
 }
 
-/// Says now and then how far a replay is.
-struct Progress {
+/// Says now and then how far a replay is, and ends it when the process is to end.
+struct Progress<'a> {
     last: u64,
     said: Instant,
+    shutdown: &'a Shutdown,
 }
 
-impl Progress {
-    fn new(last: u64) -> Self {
-        Self { last, said: Instant::now() }
-    }
-
-    fn at(&mut self, height: u64) {
+impl Progress<'_> {
+    fn at(&mut self, height: u64) -> Result<(), LedgerError> {
         if self.said.elapsed() >= PROGRESS {
             self.said = Instant::now();
             tracing::info!(height, of = self.last, "stored blocks are executed again");
         }
+        if height < self.last && self.shutdown.is_triggered() {
+            tracing::info!(height, of = self.last, "stopped while stored blocks are executed again");
+            return Err(LedgerError::Stopped);
+        }
+        Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

@@ -2,12 +2,16 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use crate::world::World;
+use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::state::State;
-use veilgrid_node::client::{CertifiedBlock, ClientError};
+use veilgrid_node::client::{CertifiedBlock, ClientError, Problem};
 use veilgrid_node::follower::{CertificateCheck, Chain, Fetch, Fetched};
 
 /// Certificates of the tests: everything that a true one is bound to, without signatures.
@@ -69,6 +73,45 @@ pub fn chain(world: &World) -> Chain<Stamps> {
 
 type Answer = dyn Fn(u64, usize) -> Result<Vec<CertifiedBlock>, ClientError> + Send + Sync;
 
+/// The refusal of a node that does not have a block.
+fn absent() -> ClientError {
+    let kind = "urn:veilgrid:problem:not-found".to_owned();
+    ClientError::Refused { node: "n".into(), status: 404, problem: Problem { kind, ..Problem::default() } }
+}
+
+/// Warnings of the thread on which it is the subscriber, each with its fields.
+#[derive(Clone, Default)]
+pub struct Warnings(pub Arc<Mutex<Vec<String>>>);
+
+struct Text<'a>(&'a mut String);
+
+impl Visit for Text<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.0.push_str(&format!("{}={value:?} ", field.name()));
+    }
+}
+
+impl Subscriber for Warnings {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() == Level::WARN
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut text = String::new();
+        event.record(&mut Text(&mut text));
+        self.0.lock().expect("warnings").push(text);
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
 /// A validator that answers as a function says, and counts.
 pub struct Scripted {
     name: String,
@@ -90,6 +133,15 @@ impl Scripted {
             let from = usize::try_from(from).expect("small").min(blocks.len());
             Ok(blocks[from..].iter().take(most).cloned().collect())
         })
+    }
+
+    /// Serves these blocks as somebody who has pruned those below `first`.
+    pub fn pruned(name: &str, blocks: Vec<CertifiedBlock>, first: u64) -> Arc<Self> {
+        let whole = Self::serving(name, blocks);
+        Self::new(
+            name,
+            move |from, most| if from < first { Err(absent()) } else { (whole.answer)(from, most) },
+        )
     }
 
     pub fn silent(name: &str) -> Arc<Self> {

@@ -7,7 +7,7 @@ use rand_core::OsRng;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use veilgrid_actors::aggregator::{AggregatorActor, Keep, KeepError};
+use veilgrid_actors::aggregator::{AggregatorActor, Confirm, Keep, KeepError, Keeper};
 use veilgrid_actors::cancel::CancelFlag;
 use veilgrid_actors::pool::ProofPool;
 use veilgrid_actors::verdicts::SharedVerdicts;
@@ -20,6 +20,7 @@ use veilgrid_ledger::builder::{genesis_block, propose};
 use veilgrid_ledger::genesis::Genesis;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::state::State;
+use veilgrid_ledger::state::effects::BlockEffects;
 use veilgrid_ledger::transaction::{Transaction, VoidReason};
 use veilgrid_ledger::verdicts::VerifyAll;
 use veilgrid_market::{Grid, Rule};
@@ -48,6 +49,16 @@ impl Handler<Keep> for Journal {
 
     fn handle(&mut self, message: Keep, _: &mut Self::Context) -> Self::Result {
         self.0.lock().expect("journal").extend(message.0);
+        Ok(())
+    }
+}
+
+impl Handler<Confirm> for Journal {
+    type Result = Result<(), KeepError>;
+
+    fn handle(&mut self, Confirm(receipt): Confirm, _: &mut Self::Context) -> Self::Result {
+        let kept = self.0.lock().expect("journal");
+        assert!(kept.iter().any(|one| one.receipt == receipt), "asked for before it was kept");
         Ok(())
     }
 }
@@ -89,6 +100,8 @@ pub struct World {
     pub pool: Pool,
     pub blocks: Blocks,
     pub ledger: LedgerView,
+    /// What each block did.
+    pub effects: Vec<BlockEffects>,
     pub server: HttpServer,
     pub client: reqwest::Client,
 }
@@ -148,6 +161,7 @@ impl World {
             pool,
             blocks,
             ledger,
+            effects: Vec::new(),
         };
         let open = Transaction::OpenRound { round_id: 1, slot_start_unix_s: 900, slot_seconds: 900 };
         world.push(vec![open]);
@@ -174,6 +188,11 @@ impl World {
         Self::services(&self.ledger, None, None)
     }
 
+    /// A server of the same ledger as another view shows it.
+    pub fn show(&self, ledger: &LedgerView) -> HttpServer {
+        HttpServer::start(options(), Self::services(ledger, None, None)).expect("server")
+    }
+
     /// Another server of the same node, with an intake that has forgotten nothing.
     pub fn serve(&self, options: HttpOptions) -> HttpServer {
         let key = EnvelopeKey::from_bytes(self.envelope_key.to_bytes().expose());
@@ -188,7 +207,8 @@ impl World {
         let (intake, _) = Intake::restore(key, self.receipt_key.clone(), self.state.clone(), 0, journaled)
             .expect("own journal");
         let pool = ProofPool::new("test", None, CancelFlag::new()).expect("threads");
-        let journal = self.journal.clone().start().recipient::<Keep>();
+        let journal = self.journal.clone().start();
+        let journal = Keeper::Journal { keep: journal.clone().recipient(), confirm: journal.recipient() };
         let clock = Arc::new(|| NOW_MS);
         let actor = AggregatorActor::new(intake, pool, SharedVerdicts::new(100), journal, clock).start();
         HttpServer::start(options, Self::services(&self.ledger, Some(actor), Some(&self.pool)))
@@ -202,6 +222,7 @@ impl World {
         self.blocks.0.lock().expect("blocks").push(block.to_bytes());
         self.state = state.clone();
         self.ledger.publish(state, &effects);
+        self.effects.push(effects);
     }
 
     /// Ends round 1 without a result.

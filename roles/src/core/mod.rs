@@ -289,6 +289,12 @@ impl<J: Journal, R: CryptoRngCore> ValidatorCore<J, R> {
         }
     }
 
+    /// The own transactions that the ledger takes at the final state and does not have, for a validator that no gossip
+    /// reaches: [`ValidatorCore::take_gossip`] is the usual way.
+    pub fn pending(&self) -> Vec<Transaction> {
+        if self.stopped.is_some() { Vec::new() } else { self.holder.pending(self.replica.state()) }
+    }
+
     /// The state after the last final block.
     pub fn state(&self) -> &State {
         self.replica.state()

@@ -1,0 +1,94 @@
+//! A ledger on disk, opened again: its state, and how its rounds ended.
+
+use super::*;
+use crate::ledger_view::{RoundEnd, RoundEnds};
+use veilgrid_ledger::timing::RoundTiming;
+use veilgrid_ledger::transaction::VoidReason;
+use world::World;
+
+#[path = "../../../ledger/tests/common/mod.rs"]
+mod common;
+#[path = "../../../ledger/tests/common/network.rs"]
+mod world;
+
+/// One round with a result, one without bids; after them blocks without rounds.
+fn ledger(path: &Path) -> (World, Store) {
+    let mut world = World::keyed(4);
+    world.round(1);
+    world.due_at(world.ms(RoundTiming::open_ms, 2));
+    world.due_at(world.ms(RoundTiming::close_ms, 2));
+    while world.state.round(2).is_some_and(|round| round.takes_bids()) {
+        world.due_at(world.state.time_unix_ms());
+    }
+    world.until(2, |_| false);
+    (0..3).for_each(|_| drop(world.step()));
+    let mut store = Store::open(path).expect("a new store");
+    for block in &world.blocks {
+        store.append(block, None).expect("the next block");
+    }
+    (world, store)
+}
+
+fn opened(path: &Path, world: &World) -> RoundEnds {
+    let mut ends = RoundEnds::default();
+    let opened = open_noting(path, &world.blocks[0], &mut |effect| ends.note(effect), &Shutdown::new());
+    let (_, state) = opened.expect("opened");
+    assert_eq!(state.root(), world.state.root());
+    ends
+}
+
+#[test]
+fn a_replay_tells_how_rounds_ended() {
+    let directory = tempfile::tempdir().expect("directory");
+    let (world, mut store) = ledger(directory.path());
+    let mut lived = RoundEnds::default();
+    world.all_effects().for_each(|effect| lived.note(effect));
+    assert!(matches!(lived.of(1), Some(RoundEnd::Settled { bids: 4, .. })), "{lived:?}");
+    let void = RoundEnd::Voided { reason: VoidReason::TooFewBids, bids: 0 };
+    assert_eq!(lived.of(2), Some(&void));
+    drop(store);
+    assert_eq!(opened(directory.path(), &world), lived);
+
+    // Rounds whose bids are pruned can't be recomputed, so nobody says how they ended.
+    store = Store::open(directory.path()).expect("again");
+    let checkpoint = world.state.checkpoint().expect("a network's").to_bytes();
+    store
+        .prune_bodies(world.state.height(), &checkpoint, |block| world.state.may_prune(block))
+        .expect("pruned");
+    drop(store);
+    assert_eq!(opened(directory.path(), &world), RoundEnds::default());
+}
+
+#[test]
+fn a_replay_ends_when_the_process_is_to_end() {
+    let directory = tempfile::tempdir().expect("directory");
+    let (world, store) = ledger(directory.path());
+    drop(store);
+    // How many heights and transactions have an effect before the end is asked for, and after it.
+    let stopped_at = |wanted: usize| {
+        let (shutdown, mut noted) = (Shutdown::new(), 0);
+        let note = &mut |_: &Effect| {
+            noted += 1;
+            if noted == wanted {
+                shutdown.trigger();
+            }
+        };
+        let stopped = open_noting(directory.path(), &world.blocks[0], note, &shutdown);
+        assert!(matches!(stopped, Err(LedgerError::Stopped)), "{:?}", stopped.err());
+        noted
+    };
+    let all = world.all_effects().count();
+    let noted = stopped_at(2);
+    assert!(noted < all / 2, "{noted} of {all}: the rest of the block at most");
+
+    let mut store = Store::open(directory.path()).expect("again");
+    let checkpoint = world.state.checkpoint().expect("a network's").to_bytes();
+    store
+        .prune_bodies(world.state.height(), &checkpoint, |block| world.state.may_prune(block))
+        .expect("pruned");
+    drop(store);
+    let noted = stopped_at(2);
+    assert!(noted < all / 2, "{noted} of {all}: also past pruned blocks");
+    // Nothing was harmed.
+    assert_eq!(opened(directory.path(), &world), RoundEnds::default());
+}

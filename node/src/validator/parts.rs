@@ -1,0 +1,129 @@
+//! The parts of a running validator, and the way of every final block through them.
+
+use super::application::NodeApplication;
+use super::journal::SharedStore;
+use super::keeper::{Forget, KeeperActor};
+use super::retention::{Due, Retention};
+use super::status::{StatusBoard, report_of};
+use crate::error::NodeError;
+use crate::http::HttpServer;
+use crate::ledger_view::LedgerView;
+use actix::Addr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::task::spawn_blocking;
+use veilgrid_actors::aggregator::{Advance, AggregatorActor};
+use veilgrid_engine::{Application as _, EngineHandle};
+use veilgrid_ledger::block::Block;
+use veilgrid_ledger::state::State;
+use veilgrid_ledger::transaction::Transaction;
+use veilgrid_store::StoreError;
+
+/// Blocks that are pruned while the store waits.
+const BLOCKS_PRUNED_AT_ONCE: u64 = 64;
+
+/// The parts of a running validator.
+pub(super) struct Parts {
+    pub(super) application: Arc<Mutex<NodeApplication>>,
+    pub(super) store: SharedStore,
+    pub(super) view: LedgerView,
+    pub(super) intake: Addr<AggregatorActor>,
+    pub(super) keeper: Addr<KeeperActor>,
+    pub(super) http: HttpServer,
+    pub(super) board: StatusBoard,
+    pub(super) retention: Retention,
+    pub(super) signing_key: [u8; 32],
+    /// Blocks came over HTTP since the engine last ran.
+    pub(super) fetched: bool,
+}
+
+/// Where the validator is after a look at its application.
+pub(super) struct News {
+    /// The final state.
+    pub(super) state: State,
+    /// What may be pruned now.
+    pub(super) due: Option<Due>,
+}
+
+impl Parts {
+    /// Applies a certified block that came over HTTP, as the engine would: it is durable when this returns.
+    pub(super) async fn finalise(
+        &mut self,
+        block: Arc<Block>,
+        certificate: Option<Arc<[u8]>>,
+    ) -> Result<(), NodeError> {
+        self.fetched = true;
+        let application = Arc::clone(&self.application);
+        let applied = spawn_blocking(move || lock(&application).finalise(&block, certificate.as_deref()));
+        let applied = applied.await.map_err(|error| NodeError::stopped("the validator", error))?;
+        applied.map_err(|why| NodeError::stopped("the validator", why))
+    }
+
+    /// Tells intake, keeper, view and status of the final blocks since the last call.
+    pub(super) async fn pass_on(&mut self) -> Result<News, NodeError> {
+        // The engine holds the mutex while it executes; waiting for it must not hold up requests.
+        let (application, key) = (Arc::clone(&self.application), self.signing_key);
+        let looked = spawn_blocking(move || {
+            let mut application = lock(&application);
+            let report = report_of(&application, &key);
+            let core = &mut application.core;
+            (core.take_applied(), core.state().clone(), report)
+        });
+        let looked = looked.await.map_err(|error| NodeError::stopped("the validator", error))?;
+        let (applied, state, report) = looked;
+        self.board.renew(report, state.height());
+        let Some(last) = applied.last() else { return Ok(News { state, due: None }) };
+        // The last one first: a view takes no older state, and of the others it only notes how rounds ended.
+        self.view.publish(state.clone(), &last.effects);
+        for earlier in &applied[..applied.len() - 1] {
+            self.view.publish(state.clone(), &earlier.effects);
+        }
+        self.intake.do_send(Advance(state.clone()));
+        self.keeper.do_send(Forget(state.clone()));
+        let due = applied.iter().filter_map(|one| self.retention.follow(&one.effects, &state)).last();
+        Ok(News { state, due })
+    }
+
+    /// Own transactions that the ledger does not have.
+    pub(super) async fn pending(&self) -> Result<Vec<Transaction>, NodeError> {
+        let application = Arc::clone(&self.application);
+        let pending = spawn_blocking(move || lock(&application).core.pending()).await;
+        pending.map_err(|error| NodeError::stopped("the validator", error))
+    }
+
+    /// Prunes the store, and the engine's if one runs.
+    pub(super) async fn prune(
+        &self,
+        due: Due,
+        state: State,
+        engine: Option<&EngineHandle>,
+    ) -> Result<(), NodeError> {
+        let (store, height) = (self.store.clone(), due.up_to_height);
+        let pruned = spawn_blocking(move || in_steps(&store, &due, &state)).await;
+        let pruned = pruned.map_err(|error| NodeError::stopped("pruning", error))?;
+        let (blocks, freed_bytes) = pruned.map_err(|error| NodeError::stopped("pruning", error))?;
+        if let Some(engine) = engine {
+            engine.prune(height);
+        }
+        tracing::info!(up_to_height = height, blocks, freed_bytes, "pruned");
+        Ok(())
+    }
+}
+
+/// Prunes some blocks at a time: the store is free in between, for final blocks and for readers.
+fn in_steps(store: &SharedStore, due: &Due, state: &State) -> Result<(u64, u64), StoreError> {
+    let (mut blocks, mut freed_bytes) = (0u64, 0u64);
+    let mut from = store.lock().pruned_up_to().unwrap_or(0);
+    while from < due.up_to_height {
+        let to = from.saturating_add(BLOCKS_PRUNED_AT_ONCE).min(due.up_to_height);
+        let pruned = store.lock().prune_bodies(to, &due.checkpoint, |block| state.may_prune(block))?;
+        blocks = blocks.saturating_add(pruned.blocks);
+        freed_bytes = freed_bytes.saturating_add(pruned.freed_bytes);
+        from = to;
+    }
+    Ok((blocks, freed_bytes))
+}
+
+pub(super) fn lock(application: &Mutex<NodeApplication>) -> MutexGuard<'_, NodeApplication> {
+    // After a panic inside the core the engine stops; what is read here is still whole.
+    application.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,117 @@
+//! Connections that do nothing: one address can't hold all of them, and none is held for ever.
+
+use super::http_support::{World, options, run};
+use super::{blocking, rest};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+use veilgrid_node::http::HttpOptions;
+
+/// More than sockets buffer.
+const LARGE: usize = 32 << 20;
+
+/// What is sent on a connection that is held then, and nothing is read.
+const KINDS: [(&str, &str); 4] = [
+    ("silent", ""),
+    ("a long poll", "GET /v1/blocks?from=99&wait_ms=30000 HTTP/1.1\r\nhost: a\r\n\r\n"),
+    ("a byte of a further head", "GET /v1/healthz HTTP/1.1\r\nhost: a\r\n\r\nG"),
+    ("reads no answer", "GET /v1/blocks?from=1&max=1 HTTP/1.1\r\nhost: a\r\n\r\n"),
+];
+
+/// A world whose block 1 is large.
+fn world() -> World {
+    let w = World::new(options());
+    w.blocks.0.lock().expect("blocks")[1] = vec![7; LARGE];
+    w
+}
+
+fn hold(address: SocketAddr, sent: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).expect("connected");
+    stream.write_all(sent.as_bytes()).expect("written");
+    stream
+}
+
+/// The status of a request from an address of this machine, if there is an answer.
+async fn asked(from: [u8; 4], of: SocketAddr) -> Option<u16> {
+    let client = reqwest::Client::builder().no_proxy().local_address(std::net::IpAddr::from(from));
+    let client = client.timeout(Duration::from_secs(3)).build().expect("a client");
+    let answer = client.get(format!("http://{of}/v1/healthz")).send().await.ok()?;
+    Some(answer.status().as_u16())
+}
+
+#[test]
+fn one_address_does_not_take_all_connections() {
+    run(async || {
+        let w = world();
+        for (kind, sent) in KINDS {
+            let few = HttpOptions {
+                max_connections: 8,
+                max_connections_of_peer: Some(4),
+                head_timeout: Duration::from_secs(60),
+                ..options()
+            };
+            let server = w.serve(few);
+            let address = server.addresses()[0];
+            let held: Vec<_> = (0..4).map(|_| hold(address, sent)).collect();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let _more: Vec<_> = (0..8).map(|_| TcpStream::connect(address)).collect();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            assert_eq!(asked([127, 0, 0, 2], address).await, Some(200), "{kind}: another address");
+            assert_eq!(asked([127, 0, 0, 1], address).await, None, "{kind}: it has its share");
+            drop(held);
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            assert_eq!(asked([127, 0, 0, 1], address).await, Some(200), "{kind}: its places came back");
+            drop(server);
+        }
+    });
+}
+
+#[test]
+fn a_connection_that_stands_still_is_cut_off_and_one_that_waits_for_its_answer_is_not() {
+    run(async || {
+        let w = world();
+        let server = w.serve(HttpOptions {
+            head_timeout: Duration::from_millis(200),
+            keep_alive: Duration::from_millis(200),
+            // Two seconds for the large block.
+            least_rate: 16 << 20,
+            ..options()
+        });
+        let address = server.addresses()[0];
+        // The byte comes when the answer is there and the connection counts as idle; its time-out ends with the byte.
+        let mut begun = hold(address, KINDS[2].1.trim_end_matches('G'));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        begun.write_all(b"G").expect("written");
+        let still = hold(address, KINDS[3].1);
+        let poll = hold(address, "GET /v1/blocks?from=99&wait_ms=3000 HTTP/1.1\r\nhost: a\r\n\r\n");
+        let reader = hold(address, KINDS[3].1);
+        let read = tokio::task::spawn_blocking(move || received(reader));
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        let begun = blocking(move || ended(begun)).await;
+        assert!(begun.starts_with("HTTP/1.1 200"), "{begun}");
+        assert!(read.await.expect("done") > LARGE, "whoever reads gets all of it");
+        assert!(blocking(move || received(still)).await < LARGE, "nobody waits for it any more");
+        let answer = blocking(move || rest(poll)).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    });
+}
+
+/// How many bytes come within a while.
+fn received(mut stream: TcpStream) -> usize {
+    stream.set_read_timeout(Some(Duration::from_secs(1))).expect("set");
+    let (mut bytes, mut part) = (0, vec![0; 1 << 16]);
+    while let Ok(count @ 1..) = stream.read(&mut part) {
+        bytes += count;
+    }
+    bytes
+}
+
+/// What comes on a connection that has ended.
+fn ended(mut stream: TcpStream) -> String {
+    stream.set_read_timeout(Some(Duration::from_millis(100))).expect("set");
+    let mut answer = Vec::new();
+    let end = stream.read_to_end(&mut answer);
+    let open = end.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+    assert!(!open, "the connection is held for ever");
+    String::from_utf8_lossy(&answer).into_owned()
+}

@@ -1,0 +1,187 @@
+//! What a member finds when the ledger's settlement point is not its own fill. The rules refuse such a settlement, so
+//! the effects of a true one are changed here.
+
+use crate::common::{BOOK, EPOCH};
+use crate::{Member, World, close, open_round, sells};
+use std::path::Path;
+use std::sync::Arc;
+use veilgrid_crypto::bid::SealedBid;
+use veilgrid_crypto::tally::settlement_point_holds;
+use veilgrid_ledger::state::effects::{Effect, SettledRound};
+use veilgrid_ledger::timing::RoundTiming;
+use veilgrid_ledger::transaction::Transaction;
+use veilgrid_ledger::verdicts::VerifyAll;
+use veilgrid_market::{Order, Side, fill_weights};
+use veilgrid_roles::behaviour::{BehaviourError, Bidder, EnergyAccount, Plan};
+use veilgrid_roles::community::{Role, SlotEnergy};
+use veilgrid_roles::member::{self, FillFault, MemberError, OwnBid};
+
+/// What somebody does to a settlement.
+type Change = fn(&mut SettledRound, usize);
+
+/// Each with what the owner of the bid at a place finds.
+const CHANGES: [(&str, Change, FillFault); 7] = [
+    ("another member's point", |round, at| swap(round, at, 1), FillFault::WrongPoint),
+    ("the point of the last bid", |round, at| swap(round, at, 3), FillFault::WrongPoint),
+    ("no point at all", |round, at| round.bids[at].settlement_point = [0; 32], FillFault::WrongPoint),
+    ("no encoding", |round, at| round.bids[at].settlement_point = [0xff; 32], FillFault::WrongPoint),
+    ("another outcome", |round, _| round.outcome.trade = None, FillFault::WrongPoint),
+    ("another bid", |round, at| round.bids[at].bid_digest[0] ^= 1, FillFault::OtherBid),
+    (
+        "no bid",
+        |round, at| {
+            round.bids.remove(at);
+        },
+        FillFault::Missing,
+    ),
+];
+
+/// Gives the bid at a place the point of the one so many places on.
+fn swap(round: &mut SettledRound, at: usize, distance: usize) {
+    let other = (at + distance) % round.bids.len();
+    let point = round.bids[other].settlement_point;
+    round.bids[other].settlement_point = round.bids[at].settlement_point;
+    round.bids[at].settlement_point = point;
+}
+
+fn place_of(round: &SettledRound, bid: &SealedBid) -> usize {
+    round.bids.iter().position(|settled| settled.account == bid.account).expect("on the ledger")
+}
+
+/// A settled round with the bids of everybody, in the order of the book.
+fn settled() -> (World, Vec<SealedBid>, SettledRound) {
+    let mut world = World::keyed(4);
+    world.due_at(world.ms(RoundTiming::open_ms, 1));
+    let transaction = world.bids(1, &BOOK);
+    let Transaction::Bids { bids, .. } = transaction.clone() else { panic!("bids") };
+    world.push(vec![transaction]);
+    world.due_at(world.ms(RoundTiming::close_ms, 1));
+    while world.state.round(1).is_some_and(|round| round.takes_bids()) {
+        world.due_at(world.state.time_unix_ms());
+    }
+    let Effect::Settled(settled) = world.finish(1) else { panic!("settled") };
+    (world, bids, settled)
+}
+
+#[test]
+fn a_fill_is_the_bids_own_and_a_wrong_settlement_is_found() {
+    let (world, bids, round) = settled();
+    let community = world.state.community();
+    let (params, context) = (community.bid_params().expect("keys"), community.round_context(1, round.slot));
+    for ((wallet, bid), quantities) in world.wallets.iter().zip(&bids).zip(&BOOK) {
+        let own = OwnBid::open(wallet, params, &context, bid).expect("the wallet's");
+        assert_eq!(own.quantities_wh, quantities);
+        let fill = own.fill(wallet, EPOCH, community, &round).expect("the fill");
+        let at = place_of(&round, bid);
+        for (what, change, fault) in CHANGES {
+            let mut changed = round.clone();
+            change(&mut changed, at);
+            assert_eq!(own.fill(wallet, EPOCH, community, &changed), Err(fault), "{what}");
+        }
+        // The point holds this number under this randomness and nothing else.
+        let point = &round.bids[at].settlement_point;
+        let weights = fill_weights(&community.params().grid, &round.outcome);
+        let r = wallet.round_view_key(EPOCH, 1).randomness(&bid.salt);
+        let net = i64::try_from(fill.bought_wh_q16).expect("small")
+            - i64::try_from(fill.sold_wh_q16).expect("small");
+        assert!(net != 0 && settlement_point_holds(params, &r, &weights, net, point));
+        for wrong in [net + 1, net - 1, -net, 0] {
+            assert!(!settlement_point_holds(params, &r, &weights, wrong, point), "{wrong} instead of {net}");
+        }
+        let other = wallet.round_view_key(EPOCH, 2).randomness(&bid.salt);
+        assert!(!settlement_point_holds(params, &other, &weights, net, point));
+    }
+}
+
+/// Sells 40 Wh at the lowest price, as the book's first member does.
+struct Seller;
+
+impl Bidder for Seller {
+    fn role(&self) -> Role {
+        Role::Prosumer
+    }
+
+    fn plan(&mut self, _: usize, _: SlotEnergy) -> Result<Plan, BehaviourError> {
+        let order = Order { side: Side::Sell, limit_mct_per_kwh: 10_000, energy_wh: 40 };
+        Ok(Plan { orders: vec![order], outside_buy_wh: 0, outside_sell_wh: 0 })
+    }
+
+    fn settle(&mut self, _: usize, bought_wh_q16: u128, sold_wh_q16: u128) -> Result<(), BehaviourError> {
+        assert_eq!((bought_wh_q16, sold_wh_q16), (0, 40 << 16), "a model hears of true fills only");
+        Ok(())
+    }
+
+    fn account(&self) -> EnergyAccount {
+        EnergyAccount::default()
+    }
+}
+
+#[test]
+fn a_member_tells_its_model_nothing_of_a_wrong_settlement() {
+    let (world, bids, round) = settled();
+    let community = world.state.community();
+    let settle = |round: &SettledRound| {
+        let mut member = member::Member::new("m".into(), world.wallets[0].clone(), EPOCH, Seller);
+        let grid = &community.params().grid;
+        member.form(0, 1, SlotEnergy::default(), grid, 8).expect("formed");
+        member.sealed(&bids[0]);
+        member.settle(community, round)
+    };
+    assert_eq!(settle(&round).expect("settled").sold_wh_q16, 40 << 16);
+    for (what, change, fault) in CHANGES {
+        let mut changed = round.clone();
+        change(&mut changed, place_of(&round, &bids[0]));
+        let error = settle(&changed).expect_err(what);
+        let right = match fault {
+            FillFault::WrongPoint => matches!(error, MemberError::WrongSettlement { round_id: 1, .. }),
+            _ => matches!(error, MemberError::BidMissing { round_id: 1, .. }),
+        };
+        assert!(right, "{what}: {error}");
+    }
+}
+
+/// Follows the world, with the settlement of round 1 changed on the way.
+fn follow_changed(member: &mut Member, world: &World, change: impl Fn(&mut SettledRound)) {
+    while member.chain.state().height() < world.state.height() {
+        let next = member.chain.state().height() as usize + 1;
+        let certified = crate::follower_support::certified(world, next);
+        let taken = member.chain.take(&[certified], &mut VerifyAll).expect("no end");
+        for mut block in taken.accepted {
+            let mut effects = (*block.effects).clone();
+            for effect in &mut effects.effects {
+                if let Effect::Settled(round) = effect {
+                    change(round);
+                }
+            }
+            block.effects = Arc::new(effects);
+            member.desk.observe(&block).expect("observed");
+        }
+    }
+}
+
+/// The first result of a member that has a bid in round 1, and its counts (settled, wrong settlements).
+fn result_of(directory: &Path, change: impl Fn(&mut SettledRound, usize)) -> (String, (u64, u64)) {
+    let (mut world, mut member) = open_round(directory);
+    let bid = member.seal(&world, Some(sells(40))).expect("sealed");
+    close(&mut world, Some(bid.clone()));
+    assert!(matches!(world.finish(1), Effect::Settled(_)));
+    follow_changed(&mut member, &world, |round| change(round, place_of(round, &bid)));
+    let results = std::fs::read_to_string(directory.join("results.csv")).expect("results");
+    let counts = member.desk.counts();
+    (results.lines().nth(1).expect("a line").to_owned(), (counts.settled, counts.wrong_settlements))
+}
+
+#[test]
+fn a_wrong_settlement_is_counted_and_written_down_and_gives_no_fill() {
+    let directory = || tempfile::tempdir().expect("directory");
+    let (line, counts) = result_of(directory().path(), |_, _| {});
+    assert!(line.contains(",settled,0,0.04,"), "{line}");
+    assert_eq!(counts, (1, 0));
+    for (what, change, fault) in CHANGES {
+        let (line, counts) = result_of(directory().path(), change);
+        let wrong = fault == FillFault::WrongPoint;
+        let status = if wrong { ",wrong settlement,0,0," } else { ",bid missing,0,0," };
+        assert!(line.contains(status), "{what}: {line}");
+        assert_eq!(counts, (0, u64::from(wrong)), "{what}");
+    }
+}
