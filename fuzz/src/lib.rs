@@ -12,6 +12,11 @@
 //! A failure prints the changes and a seed; `BOLERO_RANDOM_SEED=<seed>` runs that case again. With `cargo-bolero`
 //! installed, `cargo bolero test -p veilgrid-fuzz <target>` lets libFuzzer choose the cases by coverage.
 
+#[path = "../../ledger/tests/common/mod.rs"]
+mod common;
 pub mod edits;
+pub mod network;
 pub mod property;
 pub mod samples;
+#[path = "../../ledger/tests/common/network.rs"]
+mod world;
