@@ -36,8 +36,12 @@ pub(crate) fn check(world: &World, end_ms: u64, counts: &mut Counts) -> Vec<Stri
             Fate::Fine => {}
             Fate::Excused => counts.missed_untimely += 1,
             Fate::Lost => violations.push(format!(
-                "round {round_id}: the bid of member {member} is lost: {:?}",
-                client.acknowledgements
+                "round {round_id}: the bid of member {member} is lost: {:?}; {}",
+                client.acknowledgements,
+                match world.chronicle.rounds.get(&round_id) {
+                    Some(story) => format!("the round: {story:?}"),
+                    None => "the round was never opened".to_owned(),
+                }
             )),
         }
     }

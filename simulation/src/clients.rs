@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use veilgrid_crypto::bid::{SealedBid, seal_bid};
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::state::State;
+use veilgrid_ledger::state::expected::Expected;
 use veilgrid_ledger::state::round::Slot;
 
 /// Between two attempts of a client, in milliseconds.
@@ -93,8 +94,8 @@ impl Clients {
             .collect()
     }
 
-    /// The bid that a client hands to a validator with this state; none while there are no keys, and when the
-    /// validator has one.
+    /// The bid that a client hands to a validator with this state; none while there are no keys or the round is not open
+    /// there, and when the validator has one.
     pub(crate) fn bid(
         &mut self,
         market: &Market,
@@ -103,6 +104,11 @@ impl Clients {
     ) -> Option<SealedBid> {
         let client = self.clients.get_mut(&(round_id, member))?;
         if client.acknowledgements.iter().any(|ack| ack.validator == validator) {
+            return None;
+        }
+        // As an intake does: nothing is promised for a round that the ledger has not opened, because one without a block
+        // in its bidding time never is. (Validators take such bids from each other, who may be a block ahead.)
+        if !matches!(state.expected(round_id), Ok(Expected::Bids { .. })) {
             return None;
         }
         let community = state.community();
