@@ -99,6 +99,8 @@ labels! {
     LEDGER_STATE = b"veilgrid/1/ledger/state";
     /// Running digest over finished rounds.
     LEDGER_ROUND = b"veilgrid/1/ledger/round";
+    /// The same for rounds that no block opened in their time.
+    LEDGER_PASSED = b"veilgrid/1/ledger/passed";
     /// Running digest over refused transactions.
     LEDGER_REFUSED = b"veilgrid/1/ledger/refused";
     /// Digest of a set of validators.

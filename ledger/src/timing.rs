@@ -200,6 +200,13 @@ impl RoundTiming {
         (time_unix_ms < self.close_ms(round_id)?).then_some(round_id)
     }
 
+    /// The last round whose bidding is over at this time: close <= time.
+    pub fn closed_by(&self, time_unix_ms: u64) -> Option<u64> {
+        let first_close_ms = self.first_open_unix_ms.checked_add(self.bidding_ms)?;
+        let since = time_unix_ms.checked_sub(first_close_ms)?;
+        since.checked_div(self.interval_ms)?.checked_add(1)
+    }
+
     /// Blocks that a phase of a key session among these groups lasts at most. Validators may have become more than those
     /// for whom the market's number was chosen.
     pub fn phase_blocks(&self, groups: [Group; 2]) -> u32 {
@@ -308,6 +315,9 @@ pub(crate) mod tests {
         assert_eq!(t.round_at(999_999), None);
         assert_eq!(t.round_at(u64::MAX), None);
         assert_eq!((t.open_ms(0), t.open_ms(u64::MAX)), (None, None));
+        assert_eq!([close - 1, close, open + 30_000].map(|ms| t.closed_by(ms)), [Some(2), Some(3), Some(3)]);
+        assert_eq!([0, 1_019_999, 1_020_000].map(|ms| t.closed_by(ms)), [None, None, Some(1)]);
+        assert_eq!(RoundTiming { first_open_unix_ms: u64::MAX, ..t }.closed_by(u64::MAX), None);
     }
 
     #[test]

@@ -98,6 +98,10 @@ pub enum VoidReason {
     TooFewBids,
     /// Its sums were not opened in time: too few validators released shares.
     OpeningDeadline,
+    /// No block opened it in its time, because there were no keys yet. No transaction says so: the time does.
+    NoKeys,
+    /// No block opened it in its time: there was none, or too many rounds were active. No transaction says so either.
+    NotOpened,
 }
 
 impl fmt::Display for VoidReason {
@@ -105,6 +109,8 @@ impl fmt::Display for VoidReason {
         f.write_str(match self {
             Self::TooFewBids => "fewer bids than the market's minimum",
             Self::OpeningDeadline => "its sums were not opened before the deadline",
+            Self::NoKeys => "nobody could bid: there were no keys yet while its bidding lasted",
+            Self::NotOpened => "nobody could bid: no block opened it while its bidding lasted",
         })
     }
 }

@@ -15,6 +15,7 @@ use veilgrid_ledger::audit::ReceiptVerdict::{Included, Missing, RoundOpen, Round
 use veilgrid_ledger::audit::certificates::MAX_UNCERTIFIED_TAIL;
 use veilgrid_ledger::audit::{AuditRequest, Record, ViolationRule};
 use veilgrid_ledger::block::Block;
+use veilgrid_ledger::state::effects::PassedRounds;
 use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_ledger::transaction::{Transaction, TransactionKind, VoidReason};
 use veilgrid_ledger::verdicts::VerifyAll;
@@ -29,7 +30,9 @@ fn a_certified_ledger_passes_and_everything_is_counted() {
     assert!(certificates.checked);
     assert_eq!((certificates.certificates, certificates.covered_blocks), (tip, tip));
     assert_eq!((certificates.covered_height, certificates.uncertified_tail), (tip, 0));
-    assert_eq!((report.rounds_settled, report.rounds_void), (3, 1));
+    assert_eq!((report.rounds_settled, report.rounds_void), (3, 3));
+    let (first_round_id, last_round_id, reason) = (3, 4, VoidReason::NotOpened);
+    assert_eq!(report.passed_rounds, [PassedRounds { first_round_id, last_round_id, reason }]);
     let void = report.void_rounds[0];
     assert_eq!((void.round_id, void.reason, void.bids), (2, VoidReason::OpeningDeadline, 4));
     assert_eq!(report.suspended_rounds, [2].into());

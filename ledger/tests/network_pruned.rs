@@ -8,13 +8,18 @@ mod world;
 
 use story::{STORY, run, with_checkpoint};
 use veilgrid_crypto::receipt::Receipt;
-use veilgrid_ledger::audit::{AuditRequest, ReceiptVerdict, Record, ViolationRule};
+use veilgrid_ledger::audit::{AuditReport, AuditRequest, ReceiptVerdict, Record, ViolationRule};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::pruned::{PrunedBlock, PrunedTransaction};
 use veilgrid_ledger::refusal::BlockFault;
 use veilgrid_ledger::state::checkpoint::{Checkpoint, Skeleton, SkeletonFault};
 use veilgrid_ledger::transaction::Transaction;
 use veilgrid_ledger::verdicts::VerifyAll;
+
+/// The story leaves out two rounds: pruned blocks tell as well as whole ones which.
+fn passed(report: &AuditReport) -> Vec<(u64, u64)> {
+    report.passed_rounds.iter().map(|passed| (passed.first_round_id, passed.last_round_id)).collect()
+}
 
 #[test]
 fn without_a_checkpoint_the_rest_is_recomputed_and_its_roots_are_not() {
@@ -23,6 +28,7 @@ fn without_a_checkpoint_the_rest_is_recomputed_and_its_roots_are_not() {
     let report = story.audit(story.pruned(story.pause - 1, |_| true)).expect("passes");
     assert_eq!(report.pruned.rounds_by_digest, [(1, 2), (5, 5)]);
     assert_eq!((report.rounds_settled, report.bids, report.pruned.bid_digests), (1, 4, 12));
+    assert_eq!(passed(&report), [(3, 4)]);
     assert_eq!(report.pruned.roots_unknown_from, Some(1));
     assert_eq!(report.state_root, [0; 32]);
     let sessions: Vec<_> = report.key_sessions.iter().map(|s| (s.session, s.agreed)).collect();
@@ -96,6 +102,7 @@ fn from_a_checkpoint_the_rest_is_replayed_with_its_roots() {
     assert_eq!((report.pruned.checkpoints, report.pruned.roots_unknown_from), (1, None));
     assert_eq!(report.pruned.rounds_by_digest, [(1, 2), (5, 5)]);
     assert_eq!((report.rounds_settled, report.bids), (1, 4));
+    assert_eq!(passed(&report), [(3, 4)]);
     assert_eq!(report.state_root, story.states[story.tip()].root());
     assert_eq!(report.height, story.tip() as u64);
 }

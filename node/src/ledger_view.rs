@@ -54,8 +54,15 @@ pub struct RoundEnds(BTreeMap<u64, RoundEnd>);
 impl RoundEnds {
     /// Takes what a height or a transaction did.
     pub fn note(&mut self, effect: &Effect) {
-        let Some((round_id, end)) = end_of(effect) else { return };
-        self.0.insert(round_id, end);
+        match effect {
+            Effect::PassedOver(passed) => {
+                let remembered = REMEMBERED_ROUNDS as u64 - 1;
+                let from = passed.first_round_id.max(passed.last_round_id.saturating_sub(remembered));
+                let end = RoundEnd::Voided { reason: passed.reason, bids: 0 };
+                self.0.extend((from..=passed.last_round_id).map(|round_id| (round_id, end.clone())));
+            }
+            other => self.0.extend(end_of(other)),
+        }
         while self.0.len() > REMEMBERED_ROUNDS {
             self.0.pop_first();
         }

@@ -72,7 +72,11 @@ impl Relay for Validator {
 
 /// Round 1 of a network takes bids, none of which is on the ledger.
 fn bidding() -> (World, Vec<Admitted>) {
-    let mut world = World::keyed(4);
+    bidding_in(World::new(4))
+}
+
+fn bidding_in(mut world: World) -> (World, Vec<Admitted>) {
+    world.until_sharing(1);
     let open_ms = world.ms(RoundTiming::open_ms, 1);
     world.due_at(open_ms);
     let Transaction::Bids { bids, .. } = world.bids(1, &common::BOOK) else { panic!("bids") };
@@ -179,6 +183,34 @@ fn a_bid_that_validators_refuse_takes_no_other_promise_away() {
         assert!(matches!(others[0], Err(KeepError::NoRoom { .. })), "{:?}", others[0]);
         assert!(others[1..].iter().all(Result::is_ok), "{others:?}");
         assert!(began.elapsed() < Duration::from_secs(8));
+    });
+}
+
+/// Two of the four had the bid; then one of the two gave its place to another, who has its number and not the bid.
+#[test]
+fn what_a_validator_acknowledged_that_has_left_counts_no_longer() {
+    let patient = RoundTiming { interval_ms: 20_000, bidding_ms: 15_000, ..world::timing() };
+    let (mut world, admitted) = bidding_in(World::with(4, patient));
+    let directory = tempfile::tempdir().expect("directory");
+    let validators: Vec<_> = (0..4).map(|at| validator(&world, at, at >= 2)).collect();
+    let receipt = admitted[0].receipt.clone();
+    let change = world.sound_change(&[0, 1, 2, 4]);
+    world.push(vec![change]);
+    let before = world.state.clone();
+    let changed = |world: &World| world.state.roster() != before.roster();
+    world.steps_until("the change", changed);
+    assert!(world.state.round(1).is_some_and(|round| round.takes_bids()));
+    actix::System::new().block_on(async {
+        let forwarder = forwarder(&world, directory.path(), &validators).start();
+        forwarder.send(Ledger(before)).await.expect("alive");
+        forwarder.send(Restored(admitted)).await.expect("alive");
+        assert_eq!(forwarder.send(Confirm(receipt.clone())).await.expect("alive"), Ok(()));
+        forwarder.send(Ledger(world.state.clone())).await.expect("alive");
+        let verdict = forwarder.send(Confirm(receipt.clone())).await.expect("alive");
+        assert!(matches!(verdict, Err(KeepError::NoRoom { .. })), "{verdict:?}");
+        // One more of those in force has it.
+        validators[0].up.store(true, Ordering::SeqCst);
+        assert_eq!(forwarder.send(Confirm(receipt)).await.expect("alive"), Ok(()));
     });
 }
 

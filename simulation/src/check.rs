@@ -28,6 +28,7 @@ pub(crate) fn check(world: &World, end_ms: u64, counts: &mut Counts) -> Vec<Stri
     for (round_id, story) in &world.chronicle.rounds {
         violations.extend(round_faults(world, *round_id, story, end_ms));
     }
+    violations.extend(number_faults(world, end_ms));
     for session in &world.chronicle.sessions {
         violations.extend(session_faults(world, session));
     }
@@ -47,6 +48,37 @@ pub(crate) fn check(world: &World, end_ms: u64, counts: &mut Counts) -> Vec<Stri
     }
     violations.extend(naming_faults(world));
     violations
+}
+
+/// "Every round of the calendar was opened, or is void because nobody opened it: once, and one of the two."
+fn number_faults(world: &World, end_ms: u64) -> Vec<String> {
+    let (mut faults, mut next) = (Vec::new(), 1);
+    let opened = world.chronicle.rounds.iter().map(|(round_id, _)| (*round_id, *round_id));
+    let passed = world.chronicle.passed.iter().map(|(_, p)| (p.first_round_id, p.last_round_id));
+    let mut all: Vec<(u64, u64)> = opened.chain(passed).collect();
+    all.sort_unstable();
+    for (first, last) in all {
+        if first != next || last < first {
+            faults.push(format!("rounds {first} to {last} are known, and {next} should come next"));
+        }
+        next = last.saturating_add(1);
+    }
+    let close_ms = TIMING.close_ms(next).unwrap_or(u64::MAX).max(world.plan.calm_ms());
+    if close_ms.saturating_add(END_MS) < end_ms {
+        faults.push(format!("round {next} has left no trace"));
+    }
+    for (height, passed) in &world.chronicle.passed {
+        let had_keys = world.chronicle.keyed_height.is_some_and(|keyed| keyed < *height);
+        let right = match passed.reason {
+            VoidReason::NoKeys => !had_keys,
+            VoidReason::NotOpened => had_keys,
+            VoidReason::TooFewBids | VoidReason::OpeningDeadline => false,
+        };
+        if !right {
+            faults.push(format!("passed over in block {height}: {passed:?}"));
+        }
+    }
+    faults
 }
 
 /// "A round ends cleared or void with its reason; what is opened is the path of the clearing, with the right values."
@@ -81,6 +113,7 @@ fn round_faults(world: &World, round_id: u64, story: &RoundStory, end_ms: u64) -
             let right = match reason {
                 VoidReason::TooFewBids => !enough && story.opened.is_empty(),
                 VoidReason::OpeningDeadline => enough,
+                VoidReason::NoKeys | VoidReason::NotOpened => false,
             };
             if !right || *bids != story.bids.len() as u64 {
                 faults.push(format!("round {round_id}: void with {reason:?}, {story:?}"));

@@ -6,7 +6,7 @@ use veilgrid_crypto::group::PointBytes;
 use veilgrid_crypto::keygen::{DealerFault, Task};
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::state::State;
-use veilgrid_ledger::state::effects::{Effect, SettledRound};
+use veilgrid_ledger::state::effects::{Effect, PassedRounds, SettledRound};
 use veilgrid_ledger::state::expected::Expected;
 use veilgrid_ledger::transaction::VoidReason;
 use veilgrid_market::{Outcome, SumRequest};
@@ -57,6 +57,10 @@ pub(crate) struct Chronicle {
     /// Hash and state root of each height.
     blocks: BTreeMap<u64, (Hash, Hash)>,
     pub(crate) rounds: BTreeMap<u64, RoundStory>,
+    /// Rounds that no block opened in their time, with the block that said so.
+    pub(crate) passed: Vec<(u64, PassedRounds)>,
+    /// The block in which the first keys came in force.
+    pub(crate) keyed_height: Option<u64>,
     pub(crate) sessions: Vec<SessionStory>,
     session_from_ms: BTreeMap<u64, u64>,
     /// Round, opening and sharing of all shares that a final state has asked for.
@@ -136,6 +140,7 @@ impl Chronicle {
                 story.closed_ms = story.closed_ms.or(Some(time_ms));
                 story.end = Some((height, end));
             }
+            Effect::PassedOver(passed) => self.passed.push((height, *passed)),
             Effect::SessionStarted { session, .. } => {
                 self.session_from_ms.insert(*session, time_ms);
             }
@@ -153,7 +158,10 @@ impl Chronicle {
                 );
             }
             Effect::KeysAborted { session, task, .. } => self.end_session(*session, *task, time_ms, None),
-            Effect::KeysInForce { session } => self.compare_keys(*session, state),
+            Effect::KeysInForce { session } => {
+                self.keyed_height = self.keyed_height.or(Some(height));
+                self.compare_keys(*session, state);
+            }
             Effect::Refused(refusal) => {
                 self.violations.push(format!("block {height} holds a refused transaction: {refusal}"));
             }

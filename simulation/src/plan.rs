@@ -98,6 +98,8 @@ pub enum Sabotage {
     Void,
     /// A round has no end.
     NoEnd,
+    /// A round that was opened is said to have been passed over.
+    PassedOver,
     /// An honest validator is blamed for a message.
     Blame,
     /// An honest dealer is convicted.

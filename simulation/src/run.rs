@@ -37,6 +37,8 @@ pub struct Report {
     pub cleared: usize,
     /// Rounds that ended void.
     pub void: usize,
+    /// Rounds that no block opened in their time.
+    pub passed_over: u64,
     /// Key sessions that ended in keys, and that were aborted.
     pub sessions: (usize, usize),
     /// Bids that f + 1 validators acknowledged.
@@ -169,6 +171,7 @@ fn report(world: &World, outcome: Outcome, counts: Counts) -> Report {
         elapsed_ms: outcome.elapsed_ms,
         cleared,
         void: ends().count() - cleared,
+        passed_over: world.chronicle.passed.iter().map(|(_, passed)| passed.count()).sum(),
         sessions: (agreed, sessions.len() - agreed),
         acknowledged: world.acknowledged(),
         missed_untimely: counts.missed_untimely,

@@ -5,6 +5,7 @@ use crate::plan::Sabotage;
 use crate::world::World;
 use veilgrid_crypto::keygen::DealerFault;
 use veilgrid_engine::simulation::consensus_key;
+use veilgrid_ledger::state::effects::PassedRounds;
 use veilgrid_ledger::transaction::VoidReason;
 use veilgrid_roles::replica::GossipFault;
 
@@ -29,6 +30,14 @@ pub(crate) fn falsify(world: &mut World) {
         // Long enough ago for everybody to know.
         Some(Sabotage::NoEnd) => {
             chronicle.rounds.values_mut().next().into_iter().for_each(|story| story.end = None);
+        }
+        Some(Sabotage::PassedOver) => {
+            let passed = chronicle.rounds.keys().next().copied().map(|round_id| PassedRounds {
+                first_round_id: round_id,
+                last_round_id: round_id,
+                reason: VoidReason::NoKeys,
+            });
+            chronicle.passed.extend(passed.map(|passed| (0, passed)));
         }
         Some(Sabotage::Blame) => {
             world.faults.push((honest, consensus_key(honest), GossipFault::Stranger));

@@ -33,6 +33,7 @@ fn falsified_records_are_found() {
         (Sabotage::PlainOrders, "the path is"),
         (Sabotage::Bid, "is lost"),
         (Sabotage::Void, "void with TooFewBids"),
+        (Sabotage::PassedOver, "should come next"),
         (Sabotage::Blame, "blames the honest validator"),
         (Sabotage::Conviction, "the honest dealer 1"),
     ] {

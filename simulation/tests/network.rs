@@ -35,6 +35,7 @@ fn outcome(seed: u64) -> Result<Report, String> {
 struct Sum {
     cleared: usize,
     void: usize,
+    passed_over: u64,
     agreed: usize,
     aborted: usize,
     acknowledged: usize,
@@ -51,6 +52,7 @@ impl Sum {
             Ok(report) => {
                 self.cleared += report.cleared;
                 self.void += report.void;
+                self.passed_over += report.passed_over;
                 self.agreed += report.sessions.0;
                 self.aborted += report.sessions.1;
                 self.acknowledged += report.acknowledged;
@@ -68,12 +70,14 @@ impl Sum {
 
     fn print(&self, seeds: u64, seconds: f64) {
         eprintln!(
-            "{seeds} seeds in {seconds:.0} s, {} h simulated: {} rounds cleared, {} void; {} sessions agreed, {} aborted; \
+            "{seeds} seeds in {seconds:.0} s, {} h simulated: {} rounds cleared, {} void, {} never \
+             opened; {} sessions agreed, {} aborted; \
              {} bids acknowledged, {} of them late for their round while the network was not timely; {} false messages \
              named; {} validators lost their secrets; {} seeds broke a promise",
             self.simulated_ms / 3_600_000,
             self.cleared,
             self.void,
+            self.passed_over,
             self.agreed,
             self.aborted,
             self.acknowledged,

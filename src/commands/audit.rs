@@ -203,6 +203,12 @@ fn print_network(report: &AuditReport) {
     for void in &report.void_rounds {
         output::line(format!("round {} is void with {} bids: {}", void.round_id, void.bids, void.reason));
     }
+    for passed in &report.passed_rounds {
+        let (first, last, reason) = (passed.first_round_id, passed.last_round_id, passed.reason);
+        let which =
+            if first == last { format!("round {first} is") } else { format!("rounds {first}-{last} are") };
+        output::line(format!("{which} void: {reason}"));
+    }
     for refused in &report.refused_listed {
         let (height, index, kind) = (refused.height, refused.index, refused.kind);
         output::line(format!("block {height}, transaction {index} ({kind}) was refused: {}", refused.reason));

@@ -16,7 +16,7 @@ use veilgrid_ledger::pruned::PrunedTransaction;
 use veilgrid_ledger::roster::Roster;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::checkpoint::Skeleton;
-use veilgrid_ledger::state::effects::Effect;
+use veilgrid_ledger::state::effects::{Effect, PassedRounds};
 use veilgrid_ledger::state::round::OpenedSum;
 use veilgrid_ledger::transaction::{Transaction, TransactionKind, VoidReason};
 use veilgrid_ledger::verdicts::VerifyAll;
@@ -35,6 +35,10 @@ pub fn run(args: &ShowArgs) -> Result<(), Failure> {
             Ok(())
         }
         Some(round_id) => {
+            if let Some(passed) = ledger.passed().iter().find(|passed| passed.contains(round_id)) {
+                output::line(format!("round {round_id} is void: {}", passed.reason));
+                return Ok(());
+            }
             let known = || ledger.rounds.keys().map(u64::to_string).collect::<Vec<_>>().join(", ");
             let round = ledger.rounds.get(&round_id).ok_or_else(|| {
                 Failure::file(&args.ledger, format!("no round {round_id}; it has the rounds {}", known()))
@@ -64,6 +68,7 @@ struct ShownNetwork {
     sessions: Vec<String>,
     changes: Vec<String>,
     refused: Vec<(u64, TransactionKind, String)>,
+    passed: Vec<PassedRounds>,
     pruned_blocks: u64,
 }
 
@@ -178,6 +183,11 @@ impl Replay {
 }
 
 impl Shown {
+    /// Rounds that no block opened in their time.
+    fn passed(&self) -> &[PassedRounds] {
+        self.network.as_ref().map_or(&[], |network| &network.passed)
+    }
+
     /// Takes a block; without anything known every transaction in it has happened.
     fn record(&mut self, record: Exported, known: Option<Known>) {
         if let (Some(network), Some(known)) = (&mut self.network, &known) {
@@ -260,6 +270,7 @@ impl ShownNetwork {
                 let task = format!("{task:?}").to_lowercase();
                 self.sessions.push(format!("{session} ({task}): {reason}"));
             }
+            Effect::PassedOver(passed) => self.passed.push(*passed),
             Effect::ValidatorsChanged { epoch, validators } => {
                 self.changes.push(format!("{validators} from epoch {epoch}, block {height}"));
             }
@@ -301,14 +312,34 @@ impl ShownNetwork {
 impl ShownRound {
     fn status(&self) -> String {
         match (self.void, self.outcome, self.settlement_points.is_empty()) {
-            (Some(VoidReason::TooFewBids), _, _) => "void: too few bids".to_owned(),
-            (Some(VoidReason::OpeningDeadline), _, _) => "void: not opened in time".to_owned(),
+            (Some(reason), _, _) => void_status(reason).to_owned(),
             (None, Some(_), false) => "settled".to_owned(),
             (None, Some(_), true) => "cleared".to_owned(),
             (None, None, _) if self.closed => "opening".to_owned(),
             (None, None, _) => "open".to_owned(),
         }
     }
+}
+
+fn void_status(reason: VoidReason) -> &'static str {
+    match reason {
+        VoidReason::TooFewBids => "void: too few bids",
+        VoidReason::OpeningDeadline => "void: not opened in time",
+        VoidReason::NoKeys => "void: no keys yet",
+        VoidReason::NotOpened => "void: no block in its time",
+    }
+}
+
+/// One row for rounds that were passed over one after another.
+fn passed_row(ledger: &Shown, passed: &PassedRounds) -> [String; 7] {
+    let (first, last) = (passed.first_round_id, passed.last_round_id);
+    let params = &ledger.genesis.draft.params;
+    let slot = params.timing.and_then(|timing| timing.slot_start_unix_s(first, params.slot_seconds));
+    let which = if first == last { first.to_string() } else { format!("{first}-{last}") };
+    let slot = slot.map_or_else(|| "-".to_owned(), output::utc);
+    let nothing = || "-".to_owned();
+    let status = void_status(passed.reason).to_owned();
+    [which, slot, "0".to_owned(), status, nothing(), nothing(), nothing()]
 }
 
 fn print_ledger(ledger: &Shown) {
@@ -347,9 +378,10 @@ fn print_ledger(ledger: &Shown) {
     }
     let mut rounds =
         output::table(&["round", "slot (UTC)", "bids", "status", "price ct/kWh", "volume kWh", "rationed"]);
+    let mut rows: BTreeMap<u64, [String; 7]> = BTreeMap::new();
     for (round_id, round) in &ledger.rounds {
         let of = |show: fn(&Outcome) -> String| round.outcome.as_ref().map_or_else(|| "-".to_owned(), show);
-        rounds.add_row([
+        let row = [
             round_id.to_string(),
             output::utc(round.slot_start_unix_s),
             round.bids.len().to_string(),
@@ -357,8 +389,13 @@ fn print_ledger(ledger: &Shown) {
             of(output::price),
             of(output::volume),
             of(output::rationing),
-        ]);
+        ];
+        rows.insert(*round_id, row);
     }
+    rows.extend(ledger.passed().iter().map(|passed| (passed.first_round_id, passed_row(ledger, passed))));
+    rows.into_values().for_each(|row| {
+        rounds.add_row(row);
+    });
     output::line(rounds);
 }
 

@@ -122,6 +122,7 @@ impl DayEvent {
             // The rest is a network's, and a day has none.
             Effect::ShareAccepted { .. }
             | Effect::Refused(_)
+            | Effect::PassedOver(_)
             | Effect::SessionStarted { .. }
             | Effect::KeyEventAccepted { .. }
             | Effect::KeysAgreed { .. }

@@ -181,7 +181,7 @@ impl ReceiptCheck {
             None if self.closed.contains(&receipt.round_id) => missing(),
             None if self.opened.contains(&receipt.round_id) => ReceiptVerdict::RoundOpen,
             // Round ids rise strictly: a round that was passed over never comes.
-            None if state.last_round_id().is_some_and(|last| receipt.round_id < last) => missing(),
+            None if state.last_round_id().is_some_and(|last| receipt.round_id <= last) => missing(),
             None => ReceiptVerdict::RoundUnknown,
         }
     }

@@ -5,7 +5,7 @@ use super::receipts::ReceiptFinding;
 use crate::community::Community;
 use crate::hash::{Hash, serialize_hex};
 use crate::state::State;
-use crate::state::effects::Effect;
+use crate::state::effects::{Effect, PassedRounds};
 use crate::transaction::{TransactionKind, VoidReason};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,10 +57,12 @@ pub struct AuditReport {
     pub rounds_cleared: u64,
     /// Rounds that were settled.
     pub rounds_settled: u64,
-    /// Rounds that were voided.
+    /// Rounds that were void, those that no block opened included.
     pub rounds_void: u64,
-    /// The same with the reason.
+    /// The same with the reason, those that bids could come for.
     pub void_rounds: Vec<VoidRound>,
+    /// The others: no block opened them in their time.
+    pub passed_rounds: Vec<PassedRounds>,
     /// Rounds whose opening stood still for longer than the market's bound; they went on later or were voided.
     pub suspended_rounds: BTreeSet<u64>,
     /// Rounds that the ledger leaves unfinished, with what they wait for.
@@ -273,6 +275,10 @@ impl AuditReport {
             Effect::Settled(round) => {
                 self.rounds_settled += 1;
                 self.settlement_points += round.bids.len() as u64;
+            }
+            Effect::PassedOver(passed) => {
+                self.rounds_void = self.rounds_void.saturating_add(passed.count());
+                self.passed_rounds.push(*passed);
             }
             Effect::Voided { round_id, reason, bids } => {
                 self.rounds_void += 1;

@@ -167,6 +167,8 @@ impl State {
             VoidReason::OpeningDeadline => {
                 matches!(round.stage, Stage::Opening(_)) && self.is_past_deadline(round_id)
             }
+            // Such a round is not active.
+            VoidReason::NoKeys | VoidReason::NotOpened => false,
         };
         if !holds {
             return Err(out_of_order(round, self.community.threshold(), TransactionKind::Void));

@@ -137,6 +137,19 @@ impl State {
     }
 }
 
+impl State {
+    /// A transaction has opened this round, which is not recomputed: it was not passed over.
+    fn skip_to(&mut self, round_id: u64) {
+        let slot_seconds = self.community.params().slot_seconds;
+        let slot = self.timing().and_then(|timing| timing.slot_start_unix_s(round_id, slot_seconds));
+        // One that came at another time was refused. (So was one beyond the most active rounds, which are not known here:
+        // it counts as not recomputed.)
+        if slot.is_some_and(|slot| self.check_open_time(round_id, slot).is_ok()) {
+            self.last_round_id = self.last_round_id.max(Some(round_id));
+        }
+    }
+}
+
 /// The replay of blocks of which some are pruned: keys, validators, and the rounds whose bids are there; up to a
 /// checkpoint only the rounds that are active at it.
 ///
@@ -267,6 +280,7 @@ impl Skeleton {
             if self.checkpoint.as_ref().is_some_and(finished) {
                 if matches!(transaction, Transaction::OpenRound { .. }) {
                     self.lost.insert(round_id);
+                    self.state.skip_to(round_id);
                 }
                 return Ok(None);
             }

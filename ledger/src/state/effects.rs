@@ -87,6 +87,8 @@ pub enum Effect {
         /// Number of bids.
         bids: u64,
     },
+    /// The time of these rounds has passed and no block has opened them: they are void without a bid.
+    PassedOver(PassedRounds),
     /// The transaction broke this rule and had no effect.
     Refused(Box<Refusal>),
     /// A key session has begun.
@@ -144,6 +146,29 @@ pub enum Effect {
         /// How many they are.
         validators: u16,
     },
+}
+
+/// Rounds that no block opened in their time, one after another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct PassedRounds {
+    /// The first one.
+    pub first_round_id: u64,
+    /// The last one, not before the first.
+    pub last_round_id: u64,
+    /// Why: [`VoidReason::NoKeys`] or [`VoidReason::NotOpened`].
+    pub reason: VoidReason,
+}
+
+impl PassedRounds {
+    /// How many they are.
+    pub fn count(&self) -> u64 {
+        self.last_round_id.saturating_sub(self.first_round_id).saturating_add(1)
+    }
+
+    /// Whether this round is one of them.
+    pub fn contains(&self, round_id: u64) -> bool {
+        (self.first_round_id..=self.last_round_id).contains(&round_id)
+    }
 }
 
 /// A bid that was accepted.

@@ -71,7 +71,7 @@ pub struct ShareRequest {
 impl State {
     /// What a round waits for.
     ///
-    /// A round id that was skipped can't be told from a finished round, and is as done.
+    /// A round id that was skipped is as done as a finished round.
     ///
     /// # Errors
     /// [`Refusal::NotCombined`] when verified shares do not combine, which their proofs exclude.

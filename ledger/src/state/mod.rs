@@ -238,7 +238,7 @@ impl State {
     pub fn time_unix_ms(&self) -> u64 {
         self.time_unix_ms
     }
-    /// The last round that was opened.
+    /// The last round that was opened or, on a network's ledger, passed over ([`Effect::PassedOver`]).
     pub fn last_round_id(&self) -> Option<u64> {
         self.last_round_id
     }

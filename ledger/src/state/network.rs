@@ -4,7 +4,7 @@
 //! [`State::due`] for the transactions that a time makes due; the rules accept them at that time and not before.
 
 use super::State;
-use super::effects::Effect;
+use super::effects::{Effect, PassedRounds};
 use super::keys::Network;
 use super::round::{Round, Stage};
 use crate::hash::hash;
@@ -69,8 +69,8 @@ impl State {
         self.network().map_or(0, |network| network.refused)
     }
 
-    /// Moves on to the next height at this block time, and does what follows from that alone: deadlines of key sessions,
-    /// new keys, grace. [`State::apply_block`] begins with it; a builder calls it on a scratch state.
+    /// Moves on to the next height at this block time, and does what follows from that alone: rounds that were passed
+    /// over, deadlines of key sessions, new keys, grace. [`State::apply_block`] begins with it; a builder calls it on a scratch state.
     pub fn begin_block(&mut self, time_unix_ms: u64) -> Vec<Effect> {
         self.height = self.height.saturating_add(1);
         self.time_unix_ms = time_unix_ms;
@@ -82,7 +82,27 @@ impl State {
                 Arc::make_mut(round).grace_from = Some(height);
             }
         }
-        self.begin_keys(&timing)
+        // Before new keys come in force: a round that passed without keys says so.
+        let mut outset: Vec<Effect> = self.pass_over(&timing).map(Effect::PassedOver).into_iter().collect();
+        outset.extend(self.begin_keys(&timing));
+        outset
+    }
+
+    /// Rounds whose bidding is over and that no block has opened can't be opened any more: they are void.
+    fn pass_over(&mut self, timing: &RoundTiming) -> Option<PassedRounds> {
+        let last_round_id = timing.closed_by(self.time_unix_ms)?;
+        let first_round_id = self.last_round_id.unwrap_or(0).saturating_add(1);
+        if first_round_id > last_round_id {
+            return None;
+        }
+        let reason = match self.community.keys() {
+            None => VoidReason::NoKeys,
+            Some(_) => VoidReason::NotOpened,
+        };
+        let passed = PassedRounds { first_round_id, last_round_id, reason };
+        self.last_round_id = Some(last_round_id);
+        self.finish_unopened(&passed);
+        Some(passed)
     }
 
     /// The transactions that are due in the next block when it has this time: closes, voids, the next round.

@@ -1,6 +1,7 @@
 //! The state root: one digest of everything that decides about later transactions.
 
 use super::State;
+use super::effects::PassedRounds;
 use super::round::Round;
 use crate::hash::{Hash, hash};
 use crate::params::write_option;
@@ -33,5 +34,13 @@ impl State {
         round.write(&mut w);
         self.finished.digest = hash(labels::LEDGER_ROUND, &[&self.finished.digest, &w.finish(), ending]);
         self.rounds.remove(&round.round_id());
+    }
+
+    /// Counts rounds that were never opened as void and folds them into the digest of the finished ones.
+    pub(super) fn finish_unopened(&mut self, passed: &PassedRounds) {
+        let mut w = Writer::new();
+        w.u64(passed.first_round_id).u64(passed.last_round_id).u8(passed.reason as u8);
+        self.finished.digest = hash(labels::LEDGER_PASSED, &[&self.finished.digest, &w.finish()]);
+        self.finished.voided = self.finished.voided.saturating_add(passed.count());
     }
 }

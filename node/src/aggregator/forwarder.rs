@@ -196,7 +196,7 @@ impl Forwarder {
         if self.on_ledger.contains_key(digest) {
             return Some(Ok(()));
         }
-        match self.pending.validators(digest) {
+        match self.pending.validators(digest, &self.state) {
             Some(validators) => (validators >= self.needed()).then_some(Ok(())),
             None => Some(Err(KeepError::TooLate)),
         }

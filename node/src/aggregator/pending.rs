@@ -22,8 +22,8 @@ pub struct Acknowledgement {
 
 struct Entry {
     bid: SealedBid,
-    /// Validators of the roster, from 1, whose receipt was checked.
-    validators: BTreeSet<u16>,
+    /// Signing keys of validators whose receipt was checked. Numbers change hands with the set of validators.
+    validators: BTreeSet<[u8; 32]>,
     /// Addresses that have acknowledged: they are not sent the bid again.
     addresses: BTreeSet<usize>,
 }
@@ -67,9 +67,12 @@ impl Pending {
         }
     }
 
-    /// How many validators have this bid; none when it is not here.
-    pub fn validators(&self, digest: &Digest) -> Option<usize> {
-        self.bids.get(digest).map(|entry| entry.validators.len())
+    /// How many of the validators in force have this bid; none when it is not here. What one has acknowledged that has
+    /// left since promises nothing.
+    pub fn validators(&self, digest: &Digest, state: &State) -> Option<usize> {
+        let entry = self.bids.get(digest)?;
+        let in_force = state.roster().map_or(&[][..], |roster| &roster.validators);
+        Some(in_force.iter().filter(|validator| entry.validators.contains(&validator.signing_key)).count())
     }
 
     /// Batches for the node at an address: what it has not acknowledged, of one round each.
@@ -109,9 +112,8 @@ pub struct Dropped {
     pub too_late: Vec<(u64, Digest)>,
 }
 
-/// Which validator has signed a receipt.
-fn signer(receipt: &Receipt, roster: &Roster) -> Option<u16> {
+/// The key of the validator that has signed a receipt.
+fn signer(receipt: &Receipt, roster: &Roster) -> Option<[u8; 32]> {
     let signed = |key: &[u8; 32]| VerifyingKey::from_bytes(key).is_ok_and(|key| receipt.verify(&key).is_ok());
-    let index = roster.validators.iter().position(|entry| signed(&entry.signing_key))?;
-    u16::try_from(index.checked_add(1)?).ok()
+    roster.validators.iter().map(|entry| entry.signing_key).find(signed)
 }

@@ -53,7 +53,7 @@ pub(super) async fn bids(
     let began = Stopwatch::start();
     // From here on the intake bounds what waits.
     drop(place);
-    let answer = timeout(shared.options.answer_timeout, intake.send(SubmitEnvelope(envelope.into()))).await;
+    let answer = timeout(shared.options.answer_timeout, intake.send(SubmitEnvelope(envelope))).await;
     let receipt = answer.map_err(|_| late())?.map_err(|_| gone())??;
     shared.metrics.receipt(began.elapsed());
     Ok(answer_receipt(&request, &receipt))

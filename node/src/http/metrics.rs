@@ -81,7 +81,12 @@ impl Metrics {
             let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n");
         };
         line("veilgrid_height", "Height of the last final block.", "gauge", state.height());
-        line("veilgrid_round", "Last round that was opened.", "gauge", state.last_round_id().unwrap_or(0));
+        line(
+            "veilgrid_round",
+            "Last round that was opened or whose time has passed.",
+            "gauge",
+            state.last_round_id().unwrap_or(0),
+        );
         line(
             "veilgrid_rounds_active",
             "Rounds that are not finished.",
@@ -89,7 +94,12 @@ impl Metrics {
             state.rounds().count() as u64,
         );
         line("veilgrid_rounds_settled_total", "Settled rounds.", "counter", state.finished().settled);
-        line("veilgrid_rounds_voided_total", "Voided rounds.", "counter", state.finished().voided);
+        line(
+            "veilgrid_rounds_voided_total",
+            "Void rounds, those that no block opened in their time included.",
+            "counter",
+            state.finished().voided,
+        );
         line("veilgrid_pool_bids", "Bids that wait for a block.", "gauge", status.pool_bids);
         if let Some(height) = status.certified_height {
             let help = "Last height with a certificate of its own.";

@@ -26,8 +26,8 @@ enum Stage {
     Voiding,
     Settled,
     Void,
-    /// It is over, and how it ended is not known here: its bids were pruned before this process started, very many
-    /// rounds have ended since, or it never took place.
+    /// It is over, and how it ended is not known here: its bids were pruned before this process started, or very many
+    /// rounds have ended since.
     Finished,
 }
 

@@ -51,6 +51,8 @@ pub struct Counts {
     pub settled: u64,
     /// Rounds with an own bid that ended void.
     pub voided: u64,
+    /// Rounds in which nobody could bid, because no block opened them in their time.
+    pub passed_over: u64,
     /// Promises that were not kept.
     pub broken_promises: u64,
     /// Settlement points that do not hold the own fill.
@@ -139,8 +141,13 @@ impl Desk {
     /// [`DeskError`]: the participant's own files. What the network does wrong is written down and no error.
     pub fn observe(&mut self, block: &Accepted) -> Result<(), DeskError> {
         self.state = block.state.clone();
-        for effect in &block.effects.effects {
+        for effect in block.effects.outset.iter().chain(&block.effects.effects) {
             match effect {
+                Effect::PassedOver(passed) => {
+                    self.counts.passed_over = self.counts.passed_over.saturating_add(passed.count());
+                    let (first, last) = (passed.first_round_id, passed.last_round_id);
+                    tracing::warn!(first, last, "rounds are void: {}", passed.reason);
+                }
                 Effect::RoundOpened { round_id, slot } => {
                     self.slots.insert(*round_id, *slot);
                 }

@@ -76,6 +76,7 @@ fn round_cells(row: &RoundRow) -> [String; 7] {
         RoundResult::Settled(_) => "-",
         RoundResult::Void(VoidReason::TooFewBids) => "void: too few bids",
         RoundResult::Void(VoidReason::OpeningDeadline) => "void: not opened in time",
+        RoundResult::Void(VoidReason::NoKeys | VoidReason::NotOpened) => "void: nobody could bid",
         RoundResult::Unfinished => "unfinished",
     };
     [
