@@ -56,7 +56,8 @@ pub enum Command {
         Fields of --json: ok, violation (text or null), and when the ledger could be replayed: ledger_id, genesis_hash, \
         genesis_trusted, blocks, transactions (count by kind), key_generation {packages, proofs, keys}, bids, shares, \
         settlement_points, conservation_checks, conservation_undetermined, rounds_cleared, rounds_settled, rounds_void, \
-        void_rounds [{round_id, reason, bids}], suspended_rounds [id], rounds_unfinished [{round_id, waits_for}], \
+        void_rounds [{round_id, reason, bids}], passed_rounds (void because no block opened them) [{first_round_id, \
+        last_round_id, reason}], suspended_rounds [id], rounds_unfinished [{round_id, waits_for}], \
         opened_values [{round_id, opening_index, kind, tick, purpose, value_wh}], receipts [{round_id, account, \
         bid_digest, sequence, verdict}], height, block_hash, state_root.\n\
         Of a network: certificates {checked, certificates, covered_blocks, covered_height, uncertified_tail}, \
@@ -198,7 +199,8 @@ pub struct AuditArgs {
     /// Hash of the genesis block that you trust, 64 hex digits
     #[arg(long, value_name = "HASH")]
     pub genesis: Option<String>,
-    /// Receipts to look up: a bid that has a receipt and is missing was censored
+    /// Receipts to look up, one a line: a bid that is missing although the aggregator, or f + 1 validators of a network,
+    /// have signed receipts for it was censored
     #[arg(long, value_name = "FILE")]
     pub receipts: Option<PathBuf>,
     /// Print the report as JSON

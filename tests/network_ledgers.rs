@@ -115,6 +115,44 @@ fn receipts_of_f_validators_pass_the_audit_and_one_more_fails_it() {
     }
 }
 
+/// A network that was away for two rounds, and before that had no keys for one.
+#[test]
+fn rounds_that_nobody_could_bid_in_are_shown_and_audited_as_void() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let ledger = dir.path().join("network.vgl");
+    let mut world = World::new(4);
+    world.at(world.ms(RoundTiming::close_ms, 1), vec![]);
+    world.until_sharing(1);
+    let cleared = world.timing().round_at(world.state.time_unix_ms() + 2_000).map_or(4, |round_id| round_id);
+    world.round(cleared);
+    world.due_at(world.ms(RoundTiming::open_ms, cleared + 3));
+    write_ledger(&world, &ledger);
+    let said = |arguments: &[&str]| {
+        let done = veilgrid(arguments);
+        assert_eq!(code(&done), 0, "{}", stderr(&done));
+        String::from_utf8(done.stdout).expect("UTF-8")
+    };
+    let shown = said(&["show", text(&ledger)]);
+    let away = format!("{}-{}", cleared + 1, cleared + 2);
+    let row = |what: &str, status: &str| {
+        let has = |line: &str| line.contains(&format!(" {what} ")) && line.contains(status);
+        assert!(shown.lines().any(has), "{what}: {status}: {shown}");
+    };
+    row("1", "void: no keys yet");
+    row(&cleared.to_string(), "settled");
+    row(&away, "void: no block in its time");
+    let last = (cleared + 2).to_string();
+    assert!(said(&["show", text(&ledger), "round", &last]).contains("no block opened it"), "round {last}");
+    let audited = said(&["audit", text(&ledger)]);
+    assert!(audited.contains(&format!("rounds {away} are void: nobody could bid")), "{audited}");
+    let report = json(&veilgrid(["audit", text(&ledger), "--json"]));
+    let passed = report["passed_rounds"].as_array().expect("a list");
+    assert_eq!((&passed[0]["last_round_id"], &passed[0]["reason"]), (&1.into(), &"NoKeys".into()));
+    let numbers = passed.iter().map(|p| (p["first_round_id"].as_u64(), p["last_round_id"].as_u64()));
+    let numbers: u64 = numbers.map(|(first, last)| last.expect("a number") + 1 - first.expect("one")).sum();
+    assert_eq!(report["rounds_void"].as_u64(), Some(numbers));
+}
+
 /// Two settled rounds. When round 2 takes bids round 1 is over: that state is the one of the checkpoint.
 struct Story {
     world: World,

@@ -175,3 +175,25 @@ fn end_of(effect: &Effect) -> Option<(u64, RoundEnd)> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use veilgrid_ledger::state::effects::PassedRounds;
+
+    #[test]
+    fn rounds_that_were_passed_over_are_void_and_not_remembered_without_bound() {
+        let reason = VoidReason::NotOpened;
+        let passed = |first_round_id, last_round_id| {
+            Effect::PassedOver(PassedRounds { first_round_id, last_round_id, reason })
+        };
+        let mut ends = RoundEnds::default();
+        ends.note(&passed(3, 4));
+        let void = RoundEnd::Voided { reason, bids: 0 };
+        assert_eq!([2, 3, 4, 5].map(|id| ends.of(id)), [None, Some(&void), Some(&void), None]);
+        ends.note(&passed(5, u64::MAX));
+        assert_eq!((ends.0.len(), ends.of(3)), (REMEMBERED_ROUNDS, None));
+        let oldest = u64::MAX - REMEMBERED_ROUNDS as u64 + 1;
+        assert_eq!([oldest - 1, oldest, u64::MAX].map(|id| ends.of(id).is_some()), [false, true, true]);
+    }
+}

@@ -16,6 +16,7 @@ pub mod localnet;
 pub mod participant;
 pub mod passphrase;
 pub mod roster;
+mod round_log;
 pub mod shutdown;
 pub mod start;
 pub mod validator;

@@ -11,6 +11,7 @@ use crate::http::{HttpServer, Services, StatusReport};
 use crate::keyfile::{self, AggregatorKeys};
 use crate::ledger_view::LedgerView;
 use crate::passphrase;
+use crate::round_log::log_block;
 use crate::shutdown::Shutdown;
 use crate::start;
 use actix::{Actor, Addr};
@@ -181,6 +182,7 @@ impl Actors {
     /// Hands blocks on until the follower ends.
     async fn follow(&self, mut accepted: mpsc::Receiver<Accepted>, view: &LedgerView) {
         while let Some(block) = accepted.recv().await {
+            log_block(&block.effects);
             view.publish(block.state.clone(), &block.effects);
             forget_finished(&self.verdicts, &block);
             if block.certificate.is_some() {

@@ -3,6 +3,7 @@
 use super::prepare::file_error;
 use super::{LocalnetError, Network};
 use rustix::process::{Pid, Signal, kill_process};
+use std::env;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -101,6 +102,10 @@ impl Kind {
     }
 }
 
+/// How many heaps glibc keeps for a process's threads. With one for each thread, what a flood of bids has used for a
+/// moment stays in all of them; the systemd units of `OPERATIONS.md` set the same.
+const ARENAS: &str = "MALLOC_ARENA_MAX";
+
 impl Process {
     fn start(network: &Network, program: &Path, kind: Kind) -> Result<Self, LocalnetError> {
         let name = kind.name();
@@ -114,6 +119,9 @@ impl Process {
         command.arg(kind.command()).arg("--config").arg(home.join(format!("{}.toml", kind.command())));
         command.arg("--stop-with-stdin");
         command.stdin(Stdio::piped()).stdout(output).stderr(errors);
+        if env::var_os(ARENAS).is_none() {
+            command.env(ARENAS, "1");
+        }
         // Ctrl-C in the terminal is for this process alone: it stops the others in order.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);

@@ -59,7 +59,10 @@ pub struct RoundView {
     /// How it was cleared.
     #[serde(default)]
     pub outcome: Option<Outcome>,
-    /// Why it is void.
+    /// Why it is void, in one word.
+    #[serde(default)]
+    pub void_reason: Option<String>,
+    /// The same in a sentence.
     #[serde(default)]
     pub void_reason_text: Option<String>,
 }
@@ -68,6 +71,11 @@ impl RoundView {
     /// True when nothing more happens in it.
     pub fn is_over(&self) -> bool {
         matches!(self.stage.as_str(), "settled" | "void" | "finished")
+    }
+
+    /// True for a round in which nobody could bid because the network was not ready: nobody waits for its result.
+    fn is_before_the_keys(&self) -> bool {
+        self.void_reason.as_deref() == Some("NoKeys")
     }
 }
 
@@ -181,12 +189,9 @@ impl Watcher {
             let Some(round) = found else { continue };
             if round.is_over() {
                 self.open.remove(&round_id);
-                if !first_look {
+                if !first_look && !round.is_before_the_keys() {
                     self.ended.insert(round_id, round);
                 }
-            } else if round.stage == "upcoming" && round_id < newest {
-                // Its time passed while nobody could open it.
-                self.open.remove(&round_id);
             }
         }
     }
@@ -242,6 +247,7 @@ fn view(process: &mut Process, answer: Option<(StatusAnswer, Option<RoundView>)>
             stage: String::new(),
             bids: None,
             outcome: None,
+            void_reason: None,
             void_reason_text: None,
         });
     }
@@ -255,6 +261,7 @@ fn read_status(path: &Path) -> Option<StatusFile> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use veilgrid_ledger::transaction::VoidReason;
 
     #[test]
     fn answers_are_read_as_far_as_they_are_known() {
@@ -267,5 +274,9 @@ mod tests {
         for stage in ["settled", "void", "finished"] {
             assert!(RoundView { stage: stage.to_owned(), ..round.clone() }.is_over());
         }
+        let text = r#"{"round_id":1,"stage":"void","bids":0,"void_reason":"NoKeys","void_reason_text":"…"}"#;
+        let early: RoundView = serde_json::from_str(text).expect("read");
+        assert!(early.is_over() && early.is_before_the_keys() && !round.is_before_the_keys());
+        assert_eq!(serde_json::to_value(VoidReason::NoKeys).expect("a word"), "NoKeys");
     }
 }

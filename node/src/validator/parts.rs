@@ -8,6 +8,7 @@ use super::status::{StatusBoard, report_of};
 use crate::error::NodeError;
 use crate::http::HttpServer;
 use crate::ledger_view::LedgerView;
+use crate::round_log::log_block;
 use actix::Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::spawn_blocking;
@@ -72,6 +73,7 @@ impl Parts {
         let (applied, state, report) = looked;
         self.board.renew(report, state.height());
         let Some(last) = applied.last() else { return Ok(News { state, due: None }) };
+        applied.iter().for_each(|one| log_block(&one.effects));
         // The last one first: a view takes no older state, and of the others it only notes how rounds ended.
         self.view.publish(state.clone(), &last.effects);
         for earlier in &applied[..applied.len() - 1] {

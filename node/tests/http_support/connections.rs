@@ -71,8 +71,8 @@ fn a_connection_that_stands_still_is_cut_off_and_one_that_waits_for_its_answer_i
     run(async || {
         let w = world();
         let server = w.serve(HttpOptions {
-            head_timeout: Duration::from_millis(200),
-            keep_alive: Duration::from_millis(200),
+            head_timeout: Duration::from_millis(600),
+            keep_alive: Duration::from_millis(600),
             // Two seconds for the large block.
             least_rate: 16 << 20,
             ..options()
