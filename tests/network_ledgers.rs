@@ -140,7 +140,7 @@ fn rounds_that_nobody_could_bid_in_are_shown_and_audited_as_void() {
     };
     row("1", "void: no keys yet");
     row(&cleared.to_string(), "settled");
-    row(&away, "void: no block in its time");
+    row(&away, "void: never opened");
     let last = (cleared + 2).to_string();
     assert!(said(&["show", text(&ledger), "round", &last]).contains("no block opened it"), "round {last}");
     let audited = said(&["audit", text(&ledger)]);

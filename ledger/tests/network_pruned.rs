@@ -12,9 +12,13 @@ use veilgrid_ledger::audit::{AuditReport, AuditRequest, ReceiptVerdict, Record, 
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::pruned::{PrunedBlock, PrunedTransaction};
 use veilgrid_ledger::refusal::BlockFault;
+use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::checkpoint::{Checkpoint, Skeleton, SkeletonFault};
+use veilgrid_ledger::state::effects::Effect;
+use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_ledger::transaction::Transaction;
 use veilgrid_ledger::verdicts::VerifyAll;
+use world::World;
 
 /// The story leaves out two rounds: pruned blocks tell as well as whole ones which.
 fn passed(report: &AuditReport) -> Vec<(u64, u64)> {
@@ -37,6 +41,35 @@ fn without_a_checkpoint_the_rest_is_recomputed_and_its_roots_are_not() {
     let report = story.audit(story.pruned(story.pause, |_| true)).expect("passes");
     assert_eq!(report.pruned.rounds_by_digest, [(1, 2), (5, 6)]);
     assert_eq!((report.rounds_settled, report.pruned.bid_digests), (0, 16));
+}
+
+/// What is said of rounds that were never opened does not depend on what was recomputed, refused openings included.
+#[test]
+fn a_skeleton_knows_which_rounds_were_passed_over() {
+    let mut world = World::keyed(4);
+    let (second, fifth) = (world.ms(RoundTiming::open_ms, 2), world.ms(RoundTiming::open_ms, 5));
+    let Transaction::OpenRound { slot_start_unix_s, slot_seconds, .. } = world.open(3) else { panic!() };
+    // Of the wrong slot, for the wrong time: both are refused, and round 2 is passed over.
+    let false_slot = Transaction::OpenRound { round_id: 2, slot_start_unix_s, slot_seconds };
+    world.force_at(second, vec![false_slot, world.open(4)]);
+    world.round(3);
+    world.due_at(fifth);
+    // Again, in the bidding time of the same round.
+    world.force(vec![world.open(5)]);
+    let checkpoint = Checkpoint { active: vec![5], ..world.state.checkpoint().expect("a network's") };
+    let genesis = State::from_genesis_block(&world.blocks[0]).expect("genesis");
+    let mut skeleton = Skeleton::new(genesis, Some(checkpoint)).expect("ahead");
+    for (block, whole) in world.blocks[1..].iter().zip(&world.effects) {
+        let step = skeleton.full(block, &mut VerifyAll).expect("replayed");
+        assert_eq!(step.outset, whole.outset, "block {}", whole.height);
+        let refused = |effect: Option<&Effect>| matches!(effect, Some(Effect::Refused(_)));
+        for (found, known) in step.effects.iter().zip(&whole.effects) {
+            assert_eq!(refused(found.as_ref()), refused(Some(known)), "block {}: {known:?}", whole.height);
+        }
+    }
+    assert_eq!(skeleton.lost_rounds(), &[3].into());
+    let (state, _) = skeleton.complete().ok().expect("at its height");
+    assert_eq!(state.root(), world.state.root());
 }
 
 #[test]

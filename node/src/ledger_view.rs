@@ -109,11 +109,7 @@ impl LedgerView {
     /// Takes the state after the next final block, whose effects these are. A state that is not newer is ignored, its
     /// effects too: a replay after a restart publishes from block 1 on.
     pub fn publish(&self, state: State, effects: &BlockEffects) {
-        {
-            // A panic elsewhere leaves at worst an end unremembered.
-            let mut ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner);
-            effects.outset.iter().chain(&effects.effects).for_each(|effect| ended.note(effect));
-        }
+        self.note(effects);
         let state_root = effects.state_root;
         self.0.latest.send_if_modified(|latest| {
             let newer = state.height() > latest.state.height();
@@ -122,6 +118,13 @@ impl LedgerView {
             }
             newer
         });
+    }
+
+    /// Notes how rounds ended in a block; twice is as good as once.
+    pub fn note(&self, effects: &BlockEffects) {
+        // A panic elsewhere leaves at worst an end unremembered.
+        let mut ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        effects.outset.iter().chain(&effects.effects).for_each(|effect| ended.note(effect));
     }
 
     /// The latest final state.

@@ -1,7 +1,8 @@
 //! What a node's log says about the market: rounds, keys and validators as the final ledger has them. Nothing of it is
 //! secret: everybody reads the same in the blocks.
 
-use veilgrid_ledger::state::effects::{BlockEffects, Effect};
+use veilgrid_ledger::state::effects::{BlockEffects, Effect, PassedRounds};
+use veilgrid_ledger::transaction::VoidReason;
 
 /// Logs what a final block did, once, in the order of the blocks.
 pub(crate) fn log_block(effects: &BlockEffects) {
@@ -29,13 +30,19 @@ fn log(height: u64, effect: &Effect) {
                 "a round is settled"
             );
         }
+        // A quiet market, and one that has just begun, are nobody's fault.
+        Effect::Voided { round_id, reason: reason @ VoidReason::TooFewBids, bids } => {
+            tracing::info!(height, round_id, bids, %reason, "a round is void");
+        }
         Effect::Voided { round_id, reason, bids } => {
             tracing::warn!(height, round_id, bids, %reason, "a round is void");
         }
-        Effect::PassedOver(passed) => {
-            let (first_round_id, last_round_id) = (passed.first_round_id, passed.last_round_id);
-            tracing::warn!(height, first_round_id, last_round_id, reason = %passed.reason, "rounds are void");
-        }
+        Effect::PassedOver(PassedRounds { first_round_id, last_round_id, reason }) => match reason {
+            VoidReason::NoKeys => {
+                tracing::info!(height, first_round_id, last_round_id, %reason, "rounds are void")
+            }
+            _ => tracing::warn!(height, first_round_id, last_round_id, %reason, "rounds are void"),
+        },
         Effect::Refused(refusal) => tracing::warn!(height, %refusal, "a transaction was refused"),
         Effect::KeysAgreed { session, task, excluded, lacking, .. } => {
             tracing::info!(height, session, ?task, ?excluded, ?lacking, "a key session ends in keys");

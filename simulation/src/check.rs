@@ -54,7 +54,7 @@ pub(crate) fn check(world: &World, end_ms: u64, counts: &mut Counts) -> Vec<Stri
 fn number_faults(world: &World, end_ms: u64) -> Vec<String> {
     let (mut faults, mut next) = (Vec::new(), 1);
     let opened = world.chronicle.rounds.iter().map(|(round_id, _)| (*round_id, *round_id));
-    let passed = world.chronicle.passed.iter().map(|(_, p)| (p.first_round_id, p.last_round_id));
+    let passed = world.chronicle.passed.iter().map(|(_, _, p)| (p.first_round_id, p.last_round_id));
     let mut all: Vec<(u64, u64)> = opened.chain(passed).collect();
     all.sort_unstable();
     for (first, last) in all {
@@ -67,14 +67,20 @@ fn number_faults(world: &World, end_ms: u64) -> Vec<String> {
     if close_ms.saturating_add(END_MS) < end_ms {
         faults.push(format!("round {next} has left no trace"));
     }
-    for (height, passed) in &world.chronicle.passed {
+    for (round_id, story) in &world.chronicle.rounds {
+        if TIMING.round_at(story.opened_ms) != Some(*round_id) {
+            faults.push(format!("round {round_id} was opened out of its time: {story:?}"));
+        }
+    }
+    for (height, time_ms, passed) in &world.chronicle.passed {
         let had_keys = world.chronicle.keyed_height.is_some_and(|keyed| keyed < *height);
         let right = match passed.reason {
             VoidReason::NoKeys => !had_keys,
             VoidReason::NotOpened => had_keys,
             VoidReason::TooFewBids | VoidReason::OpeningDeadline => false,
         };
-        if !right {
+        let is_over = TIMING.closed_by(*time_ms).is_some_and(|last| passed.last_round_id <= last);
+        if !right || !is_over {
             faults.push(format!("passed over in block {height}: {passed:?}"));
         }
     }

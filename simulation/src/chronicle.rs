@@ -57,8 +57,8 @@ pub(crate) struct Chronicle {
     /// Hash and state root of each height.
     blocks: BTreeMap<u64, (Hash, Hash)>,
     pub(crate) rounds: BTreeMap<u64, RoundStory>,
-    /// Rounds that no block opened in their time, with the block that said so.
-    pub(crate) passed: Vec<(u64, PassedRounds)>,
+    /// Rounds that no block opened in their time, with height and time of the block that said so.
+    pub(crate) passed: Vec<(u64, u64, PassedRounds)>,
     /// The block in which the first keys came in force.
     pub(crate) keyed_height: Option<u64>,
     pub(crate) sessions: Vec<SessionStory>,
@@ -140,7 +140,7 @@ impl Chronicle {
                 story.closed_ms = story.closed_ms.or(Some(time_ms));
                 story.end = Some((height, end));
             }
-            Effect::PassedOver(passed) => self.passed.push((height, *passed)),
+            Effect::PassedOver(passed) => self.passed.push((height, time_ms, *passed)),
             Effect::SessionStarted { session, .. } => {
                 self.session_from_ms.insert(*session, time_ms);
             }

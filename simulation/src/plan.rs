@@ -100,6 +100,10 @@ pub enum Sabotage {
     NoEnd,
     /// A round that was opened is said to have been passed over.
     PassedOver,
+    /// A round that was opened is not on record.
+    Gap,
+    /// A round is said to have been passed over before its time.
+    TooSoon,
     /// An honest validator is blamed for a message.
     Blame,
     /// An honest dealer is convicted.

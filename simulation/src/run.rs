@@ -11,6 +11,8 @@ use std::fmt;
 use veilgrid_engine::Timing;
 use veilgrid_engine::simulation::{Disagreement, Outcome, Simulation};
 use veilgrid_ledger::hash::Hash;
+use veilgrid_ledger::state::effects::PassedRounds;
+use veilgrid_ledger::transaction::VoidReason;
 
 /// A round is cleared within so long after the last fault, in simulated milliseconds: shares may have to be dealt anew
 /// first, at the beginning of an epoch.
@@ -37,8 +39,10 @@ pub struct Report {
     pub cleared: usize,
     /// Rounds that ended void.
     pub void: usize,
-    /// Rounds that no block opened in their time.
-    pub passed_over: u64,
+    /// Rounds that passed before there were keys.
+    pub before_keys: u64,
+    /// Rounds that no block opened in their time, although there were keys.
+    pub not_opened: u64,
     /// Key sessions that ended in keys, and that were aborted.
     pub sessions: (usize, usize),
     /// Bids that f + 1 validators acknowledged.
@@ -160,6 +164,11 @@ fn standing(world: &World, outcome: &Outcome) -> String {
     format!("applied {heights:?}, validators {standing:#?}, rounds {rounds:?}, sessions {sessions:?}")
 }
 
+fn passed_over(world: &World, reason: VoidReason) -> u64 {
+    let passed = world.chronicle.passed.iter().map(|(_, _, passed)| passed);
+    passed.filter(|passed| passed.reason == reason).map(PassedRounds::count).sum()
+}
+
 fn report(world: &World, outcome: Outcome, counts: Counts) -> Report {
     let ends = || world.chronicle.rounds.values().filter_map(|story| story.end.as_ref());
     let cleared = ends().filter(|(_, end)| matches!(end, End::Settled(_))).count();
@@ -171,7 +180,8 @@ fn report(world: &World, outcome: Outcome, counts: Counts) -> Report {
         elapsed_ms: outcome.elapsed_ms,
         cleared,
         void: ends().count() - cleared,
-        passed_over: world.chronicle.passed.iter().map(|(_, passed)| passed.count()).sum(),
+        before_keys: passed_over(world, VoidReason::NoKeys),
+        not_opened: passed_over(world, VoidReason::NotOpened),
         sessions: (agreed, sessions.len() - agreed),
         acknowledged: world.acknowledged(),
         missed_untimely: counts.missed_untimely,

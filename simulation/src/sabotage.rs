@@ -37,7 +37,19 @@ pub(crate) fn falsify(world: &mut World) {
                 last_round_id: round_id,
                 reason: VoidReason::NoKeys,
             });
-            chronicle.passed.extend(passed.map(|passed| (0, passed)));
+            chronicle.passed.extend(passed.map(|passed| (0, u64::MAX, passed)));
+        }
+        Some(Sabotage::Gap) => {
+            chronicle.rounds.pop_first();
+        }
+        Some(Sabotage::TooSoon) => {
+            let all = chronicle.rounds.last_key_value().map(|(last, _)| last + 1);
+            let passed = all.map(|round_id| PassedRounds {
+                first_round_id: round_id,
+                last_round_id: round_id,
+                reason: VoidReason::NotOpened,
+            });
+            chronicle.passed.extend(passed.map(|passed| (u64::MAX, 0, passed)));
         }
         Some(Sabotage::Blame) => {
             world.faults.push((honest, consensus_key(honest), GossipFault::Stranger));

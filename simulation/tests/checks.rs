@@ -21,6 +21,7 @@ fn falsified(sabotage: Sabotage) -> String {
 fn a_calm_run_keeps_all_promises() {
     let report = run(&calm(1)).expect("nothing goes wrong");
     assert!(report.cleared >= 1 && report.void == 0 && report.named == 0, "{report:?}");
+    assert_eq!(report.not_opened, 0, "a round finds a block in its time: {report:?}");
     assert_eq!(report.sessions, (1, 0));
     assert_eq!(report.missed_untimely, 0);
 }
@@ -34,6 +35,7 @@ fn falsified_records_are_found() {
         (Sabotage::Bid, "is lost"),
         (Sabotage::Void, "void with TooFewBids"),
         (Sabotage::PassedOver, "should come next"),
+        (Sabotage::TooSoon, "passed over in block"),
         (Sabotage::Blame, "blames the honest validator"),
         (Sabotage::Conviction, "the honest dealer 1"),
     ] {
@@ -46,8 +48,12 @@ fn falsified_records_are_found() {
 fn a_round_without_end_is_found() {
     // Round 1 is over when the validator comes back after which the run waits for another round.
     let steps = vec![(12_000, Step::Crash(0)), (13_000, Step::Restart(0, Kept::All))];
-    let found = violations(&Plan { steps, sabotage: Some(Sabotage::NoEnd), ..calm(1) });
-    assert!(found.contains("round 1 has not ended"), "{found}");
+    for (sabotage, says) in
+        [(Sabotage::NoEnd, "round 1 has not ended"), (Sabotage::Gap, "and 1 should come next")]
+    {
+        let found = violations(&Plan { steps: steps.clone(), sabotage: Some(sabotage), ..calm(1) });
+        assert!(found.contains(says), "{sabotage:?}: {found}");
+    }
 }
 
 #[test]

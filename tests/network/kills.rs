@@ -60,7 +60,9 @@ fn a_round_that_too_few_validators_can_open_is_void_and_the_next_one_clears() {
     network.agree();
     network.stop("validator-4");
     let report = network.audit(4);
-    assert_eq!((&report["rounds_void"], &report["rounds_settled"]), (&1.into(), &1.into()), "{report}");
+    // On a slow machine a round may pass before a block comes; that is another kind of void.
+    let void = report["void_rounds"].as_array().map(Vec::len);
+    assert_eq!((void, &report["rounds_settled"]), (Some(1), &1.into()), "{report}");
     network.promises_kept(&report, next);
     network.finish();
 }

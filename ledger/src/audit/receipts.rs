@@ -25,9 +25,9 @@ pub enum ReceiptVerdict {
     RoundOpen,
     /// The ledger does not have the round yet.
     RoundUnknown,
-    /// The round is closed without any bid of the account, or it was left out and a later one opened; the aggregator
-    /// or f + 1 validators had promised the bid a place. With the bid itself, valid at the close, this proves
-    /// censorship.
+    /// The round is closed without any bid of the account, and the aggregator or f + 1 validators had promised the bid a
+    /// place; or no block opened it in its time, and the aggregator had. With the bid itself, valid at the close, this
+    /// proves censorship.
     Missing,
     /// The round holds another bid of the account: no censorship of the account, but a receipt of the aggregator that
     /// was not kept.

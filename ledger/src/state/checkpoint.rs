@@ -11,10 +11,11 @@
 use super::effects::Effect;
 use super::{FinishedRounds, MAX_ACTIVE_ROUNDS, State};
 use crate::block::{Block, BlockHeader};
+use crate::checks::structural;
 use crate::hash::Hash;
 use crate::params::write_option;
 use crate::pruned::{PrunedBlock, PrunedTransaction};
-use crate::refusal::BlockFault;
+use crate::refusal::{BlockFault, Refusal};
 use crate::transaction::Transaction;
 use crate::verdicts::BidVerdicts;
 use std::collections::BTreeSet;
@@ -27,7 +28,7 @@ use veilgrid_crypto::wire::{Reader, WireError, Writer};
 pub struct Checkpoint {
     /// Height of the state.
     pub height: u64,
-    /// The last round that was opened.
+    /// The last round that was opened or passed over.
     pub last_round_id: Option<u64>,
     /// End of the latest slot that is not traded again, Unix seconds.
     pub cleared_until_unix_s: Option<i64>,
@@ -138,15 +139,18 @@ impl State {
 }
 
 impl State {
-    /// A transaction has opened this round, which is not recomputed: it was not passed over.
-    fn skip_to(&mut self, round_id: u64) {
-        let slot_seconds = self.community.params().slot_seconds;
-        let slot = self.timing().and_then(|timing| timing.slot_start_unix_s(round_id, slot_seconds));
-        // One that came at another time was refused. (So was one beyond the most active rounds, which are not known here:
-        // it counts as not recomputed.)
-        if slot.is_some_and(|slot| self.check_open_time(round_id, slot).is_ok()) {
-            self.last_round_id = self.last_round_id.max(Some(round_id));
+    /// A transaction opens this round, which is not recomputed: it was not passed over. What of the rules can be told
+    /// without the rounds before it is checked; one that was refused because too many were active counts as opened.
+    fn skip_to(&mut self, round_id: u64, opening: &Transaction) -> Result<(), Refusal> {
+        structural::check(self.community.params(), opening)?;
+        if let Transaction::OpenRound { slot_start_unix_s, .. } = opening {
+            self.check_open_time(round_id, *slot_start_unix_s)?;
         }
+        if let Some(last) = self.last_round_id.filter(|last| round_id <= *last) {
+            return Err(Refusal::RoundIdNotRising { round: round_id, last });
+        }
+        self.last_round_id = Some(round_id);
+        Ok(())
     }
 }
 
@@ -278,11 +282,16 @@ impl Skeleton {
         if let Some(round_id) = transaction.round_id() {
             let finished = |checkpoint: &Checkpoint| !checkpoint.active.contains(&round_id);
             if self.checkpoint.as_ref().is_some_and(finished) {
-                if matches!(transaction, Transaction::OpenRound { .. }) {
-                    self.lost.insert(round_id);
-                    self.state.skip_to(round_id);
+                if !matches!(transaction, Transaction::OpenRound { .. }) {
+                    return Ok(None);
                 }
-                return Ok(None);
+                return Ok(match self.state.skip_to(round_id, transaction) {
+                    Ok(()) => {
+                        self.lost.insert(round_id);
+                        None
+                    }
+                    Err(refusal) => Some(Effect::Refused(Box::new(refusal))),
+                });
             }
             if self.lost.contains(&round_id) {
                 return Ok(None);

@@ -161,7 +161,7 @@ impl Forwarder {
             return;
         }
         let Some(validator) = self.validators.get(address).map(Arc::clone) else { return };
-        let batches = self.pending.batches_for(address);
+        let batches = self.pending.batches_for(address, &self.state);
         if batches.is_empty() {
             return;
         }
@@ -177,7 +177,12 @@ impl Forwarder {
             actor.busy.remove(&address);
             // What has come meanwhile does not wait for the next turn; what was refused does.
             let is_new = |bid: &SealedBid| !sent.contains(&bid.digest());
-            if actor.pending.batches_for(address).iter().any(|(_, bids)| bids.iter().any(is_new)) {
+            if actor
+                .pending
+                .batches_for(address, &actor.state)
+                .iter()
+                .any(|(_, bids)| bids.iter().any(is_new))
+            {
                 actor.send(address, ctx);
             }
         }));
@@ -336,6 +341,7 @@ impl Handler<Ledger> for Forwarder {
     type Result = ();
 
     fn handle(&mut self, Ledger(state): Ledger, _: &mut Self::Context) {
+        let replaced = self.state.roster_since() != state.roster_since();
         self.state = state;
         let Dropped { on_ledger, too_late } = self.pending.follow(&self.state);
         for (round_id, digest) in &too_late {
@@ -348,6 +354,11 @@ impl Handler<Ledger> for Forwarder {
         }
         self.on_ledger.extend(on_ledger.iter().map(|(round_id, digest)| (*digest, *round_id)));
         on_ledger.iter().chain(&too_late).for_each(|(_, digest)| self.tell(digest));
+        if replaced {
+            // Other validators are in force: fewer may be enough.
+            let waiting: Vec<_> = self.waiting.keys().copied().collect();
+            waiting.iter().for_each(|digest| self.tell(digest));
+        }
         self.forget();
     }
 }

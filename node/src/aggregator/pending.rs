@@ -24,8 +24,8 @@ struct Entry {
     bid: SealedBid,
     /// Signing keys of validators whose receipt was checked. Numbers change hands with the set of validators.
     validators: BTreeSet<[u8; 32]>,
-    /// Addresses that have acknowledged: they are not sent the bid again.
-    addresses: BTreeSet<usize>,
+    /// Addresses that have acknowledged, with the key that has: they are not sent the bid again while it is in force.
+    addresses: BTreeMap<usize, [u8; 32]>,
 }
 
 /// The bids that no block has yet.
@@ -37,7 +37,7 @@ pub struct Pending {
 impl Pending {
     /// Adds a bid; one that is there already stays with its acknowledgements.
     pub fn add(&mut self, bid: SealedBid) {
-        let entry = Entry { bid, validators: BTreeSet::new(), addresses: BTreeSet::new() };
+        let entry = Entry { bid, validators: BTreeSet::new(), addresses: BTreeMap::new() };
         self.bids.entry(entry.bid.digest()).or_insert(entry);
     }
 
@@ -62,7 +62,7 @@ impl Pending {
                 named == (state.community().ledger_id(), entry.bid.round_id, entry.bid.account, *digest);
             if let Some(validator) = signer(receipt, roster).filter(|_| right) {
                 entry.validators.insert(validator);
-                entry.addresses.insert(address);
+                entry.addresses.insert(address, validator);
             }
         }
     }
@@ -76,9 +76,14 @@ impl Pending {
     }
 
     /// Batches for the node at an address: what it has not acknowledged, of one round each.
-    pub fn batches_for(&self, address: usize) -> Vec<(u64, Vec<SealedBid>)> {
+    pub fn batches_for(&self, address: usize, state: &State) -> Vec<(u64, Vec<SealedBid>)> {
+        let in_force = state.roster().map_or(&[][..], |roster| &roster.validators);
+        let has = |entry: &&Entry| {
+            let key = entry.addresses.get(&address);
+            key.is_some_and(|key| in_force.iter().any(|validator| validator.signing_key == *key))
+        };
         let mut rounds: BTreeMap<u64, Vec<SealedBid>> = BTreeMap::new();
-        for entry in self.bids.values().filter(|entry| !entry.addresses.contains(&address)) {
+        for entry in self.bids.values().filter(|entry| !has(entry)) {
             rounds.entry(entry.bid.round_id).or_default().push(entry.bid.clone());
         }
         let split = |(round_id, bids): (u64, Vec<SealedBid>)| {

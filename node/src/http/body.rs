@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// Most bytes that are set aside for a body before any of it has come.
-const FIRST_BYTES: usize = 32 << 10;
+/// Bodies up to this size get their stated length with the first chunk; a batch may state more than it sends.
+const AT_ONCE_BYTES: usize = 1 << 20;
 
 /// Who sent a request, by its connection.
 pub(super) fn peer_of(address: Option<std::net::SocketAddr>) -> Peer {
@@ -54,12 +54,16 @@ pub(super) async fn octets(
 /// Collects a body in a buffer of its stated length. The framework's own collecting begins with 32 KiB a body: six
 /// envelopes, for as long as a flood of them waits.
 async fn collect(mut payload: Payload, stated: usize, bound: usize) -> Result<Vec<u8>, Problem> {
-    let mut bytes = Vec::with_capacity(stated.min(FIRST_BYTES));
+    let mut bytes = Vec::new();
     while let Some(chunk) = payload.next().await {
         let chunk =
             chunk.map_err(|_| Problem::new(Kind::BadRequest, "the body broke off or has no valid form"))?;
         if chunk.len() > bound.saturating_sub(bytes.len()) {
             return Err(Problem::too_large(bound));
+        }
+        if let Some(rest) = stated.checked_sub(bytes.len()).filter(|_| stated <= AT_ONCE_BYTES) {
+            // What grows chunk by chunk is up to twice as large.
+            bytes.reserve_exact(rest);
         }
         bytes.extend_from_slice(&chunk);
     }

@@ -2,6 +2,7 @@
 
 use super::Network;
 use super::fleet::{Fleet, Kind, Process};
+use crate::checks::wall_clock_unix_ms;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,8 @@ use veilgrid_market::Outcome;
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// Most bytes of an answer.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
+/// Rounds that are asked for besides the newest when very many are new.
+const MOST_NEW_ROUNDS: u64 = 64;
 
 /// Whether a process runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +40,7 @@ pub struct ProcessView {
     pub height: Option<u64>,
     /// State root after it, hexadecimal.
     pub state_root: Option<String>,
-    /// The last round that was opened, as this process sees it.
+    /// The last round that was opened or passed over, as this process sees it.
     pub round: Option<RoundView>,
     /// Bids that wait, or of a participant: under way.
     pub waiting_bids: Option<u64>,
@@ -59,6 +62,9 @@ pub struct RoundView {
     /// How it was cleared.
     #[serde(default)]
     pub outcome: Option<Outcome>,
+    /// When its bidding ends, Unix milliseconds.
+    #[serde(default)]
+    pub close_unix_ms: Option<u64>,
     /// Why it is void, in one word.
     #[serde(default)]
     pub void_reason: Option<String>,
@@ -73,9 +79,15 @@ impl RoundView {
         matches!(self.stage.as_str(), "settled" | "void" | "finished")
     }
 
-    /// True for a round in which nobody could bid because the network was not ready: nobody waits for its result.
-    fn is_before_the_keys(&self) -> bool {
-        self.void_reason.as_deref() == Some("NoKeys")
+    /// True for a round in which nobody could bid because the network had no keys yet, or was not there: nobody waits
+    /// for its result.
+    fn is_before(&self, began_unix_ms: u64) -> bool {
+        let passed = self.close_unix_ms.is_some_and(|close_unix_ms| close_unix_ms <= began_unix_ms);
+        match self.void_reason.as_deref() {
+            Some("NoKeys") => true,
+            Some("NotOpened") => passed,
+            _ => false,
+        }
     }
 }
 
@@ -120,6 +132,8 @@ pub(super) struct Watcher {
     /// The last round that was seen; none before any process has answered.
     last: Option<u64>,
     ended: BTreeMap<u64, EndedRound>,
+    /// When it began to watch, Unix milliseconds.
+    began_unix_ms: u64,
 }
 
 impl Watcher {
@@ -128,7 +142,14 @@ impl Watcher {
         let runtime = runtime.map_err(|error| error.to_string())?;
         let http = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build();
         let http = http.map_err(|error| error.to_string())?;
-        Ok(Self { runtime, http, open: BTreeSet::new(), last: None, ended: BTreeMap::new() })
+        Ok(Self {
+            runtime,
+            http,
+            open: BTreeSet::new(),
+            last: None,
+            ended: BTreeMap::new(),
+            began_unix_ms: wall_clock_unix_ms(),
+        })
     }
 
     /// Runs a task of the same runtime.
@@ -170,7 +191,9 @@ impl Watcher {
         }
         let newest = newest.unwrap_or(0);
         // What was there before the network was watched is not this run's; the newest may still be under way.
-        let from = self.last.map_or(newest, |last| last.saturating_add(1)).max(1);
+        // After a pause of days very many have passed at once, and each is a question.
+        let from = self.last.map_or(newest, |last| last.saturating_add(1));
+        let from = from.max(newest.saturating_sub(MOST_NEW_ROUNDS)).max(1);
         let first_look = self.last.is_none();
         self.open.extend(from..=newest);
         self.last = Some(self.last.unwrap_or(0).max(newest));
@@ -178,20 +201,18 @@ impl Watcher {
         for round_id in self.open.clone() {
             let found = self.runtime.block_on(async {
                 for url in &urls {
-                    if let Some(round) =
-                        get::<RoundView>(&self.http, &format!("{url}/v1/rounds/{round_id}")).await
-                    {
-                        return Some(round);
+                    let answer = get::<RoundView>(&self.http, &format!("{url}/v1/rounds/{round_id}")).await;
+                    // One that lags behind does not know yet what the others do.
+                    if answer.as_ref().is_some_and(RoundView::is_over) {
+                        return answer;
                     }
                 }
                 None
             });
             let Some(round) = found else { continue };
-            if round.is_over() {
-                self.open.remove(&round_id);
-                if !first_look && !round.is_before_the_keys() {
-                    self.ended.insert(round_id, round);
-                }
+            self.open.remove(&round_id);
+            if !first_look && !round.is_before(self.began_unix_ms) {
+                self.ended.insert(round_id, round);
             }
         }
     }
@@ -247,6 +268,7 @@ fn view(process: &mut Process, answer: Option<(StatusAnswer, Option<RoundView>)>
             stage: String::new(),
             bids: None,
             outcome: None,
+            close_unix_ms: None,
             void_reason: None,
             void_reason_text: None,
         });
@@ -274,9 +296,16 @@ mod tests {
         for stage in ["settled", "void", "finished"] {
             assert!(RoundView { stage: stage.to_owned(), ..round.clone() }.is_over());
         }
-        let text = r#"{"round_id":1,"stage":"void","bids":0,"void_reason":"NoKeys","void_reason_text":"…"}"#;
-        let early: RoundView = serde_json::from_str(text).expect("read");
-        assert!(early.is_over() && early.is_before_the_keys() && !round.is_before_the_keys());
-        assert_eq!(serde_json::to_value(VoidReason::NoKeys).expect("a word"), "NoKeys");
+        let void = |reason: VoidReason| {
+            let reason = serde_json::to_value(reason).expect("a word");
+            let text = serde_json::json!({
+                "round_id": 1, "stage": "void", "bids": 0, "close_unix_ms": 500, "void_reason": reason,
+            });
+            serde_json::from_value::<RoundView>(text).expect("read")
+        };
+        let began_ms = [499, 500];
+        assert_eq!(began_ms.map(|ms| void(VoidReason::NoKeys).is_before(ms)), [true, true]);
+        assert_eq!(began_ms.map(|ms| void(VoidReason::NotOpened).is_before(ms)), [false, true]);
+        assert_eq!(began_ms.map(|ms| void(VoidReason::TooFewBids).is_before(ms)), [false, false]);
     }
 }

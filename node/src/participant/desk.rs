@@ -146,7 +146,7 @@ impl Desk {
                 Effect::PassedOver(passed) => {
                     self.counts.passed_over = self.counts.passed_over.saturating_add(passed.count());
                     let (first, last) = (passed.first_round_id, passed.last_round_id);
-                    tracing::warn!(first, last, "rounds are void: {}", passed.reason);
+                    tracing::info!(first, last, "rounds are void: {}", passed.reason);
                 }
                 Effect::RoundOpened { round_id, slot } => {
                     self.slots.insert(*round_id, *slot);

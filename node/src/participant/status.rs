@@ -12,7 +12,7 @@ pub struct Status {
     pub height: u64,
     /// Time of that block, Unix milliseconds.
     pub block_time_unix_ms: u64,
-    /// The last round that was opened.
+    /// The last round that was opened or passed over.
     pub last_round: Option<u64>,
     /// Rounds with a bid under way.
     pub bids_under_way: Vec<u64>,

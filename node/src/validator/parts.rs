@@ -74,11 +74,9 @@ impl Parts {
         self.board.renew(report, state.height());
         let Some(last) = applied.last() else { return Ok(News { state, due: None }) };
         applied.iter().for_each(|one| log_block(&one.effects));
-        // The last one first: a view takes no older state, and of the others it only notes how rounds ended.
+        // How the rounds ended comes before the state that has them no more.
+        applied.iter().for_each(|one| self.view.note(&one.effects));
         self.view.publish(state.clone(), &last.effects);
-        for earlier in &applied[..applied.len() - 1] {
-            self.view.publish(state.clone(), &earlier.effects);
-        }
         self.intake.do_send(Advance(state.clone()));
         self.keeper.do_send(Forget(state.clone()));
         let due = applied.iter().filter_map(|one| self.retention.follow(&one.effects, &state)).last();

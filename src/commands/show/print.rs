@@ -55,9 +55,9 @@ impl ShownRound {
 fn void_status(reason: VoidReason) -> &'static str {
     match reason {
         VoidReason::TooFewBids => "void: too few bids",
-        VoidReason::OpeningDeadline => "void: not opened in time",
+        VoidReason::OpeningDeadline => "void: sums not opened in time",
         VoidReason::NoKeys => "void: no keys yet",
-        VoidReason::NotOpened => "void: no block in its time",
+        VoidReason::NotOpened => "void: never opened",
     }
 }
 
@@ -111,6 +111,10 @@ pub(super) fn print_ledger(ledger: &Shown) {
         output::table(&["round", "slot (UTC)", "bids", "status", "price ct/kWh", "volume kWh", "rationed"]);
     let mut rows: BTreeMap<u64, [String; 7]> = BTreeMap::new();
     for (round_id, round) in &ledger.rounds {
+        // Bids for it that were refused and pruned since leave their digests.
+        if ledger.passed().iter().any(|passed| passed.contains(*round_id)) {
+            continue;
+        }
         let of = |show: fn(&Outcome) -> String| round.outcome.as_ref().map_or_else(|| "-".to_owned(), show);
         let row = [
             round_id.to_string(),
