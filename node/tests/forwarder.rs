@@ -39,6 +39,8 @@ struct Validator {
     lies: bool,
     /// Gives no receipt for this bid.
     refuses: Option<[u8; 32]>,
+    /// Who answers at its address once it has left.
+    heir: Mutex<Option<SigningKey>>,
 }
 
 impl Relay for Validator {
@@ -61,8 +63,9 @@ impl Relay for Validator {
             let digest = bid.digest();
             self.seen.lock().expect("seen").push(digest);
             let signed = if self.lies { [0; 32] } else { digest };
-            let receipt =
-                Receipt::issue(&self.key, ledger_id, bid.round_id, bid.account, signed, 1, &mut OsRng);
+            let heir = self.heir.lock().expect("heir");
+            let key = heir.as_ref().unwrap_or(&self.key);
+            let receipt = Receipt::issue(key, ledger_id, bid.round_id, bid.account, signed, 1, &mut OsRng);
             Acknowledgement { digest, receipt: (self.refuses != Some(digest)).then_some(receipt) }
         });
         let answers: Vec<_> = answers.collect();
@@ -99,6 +102,7 @@ fn validator(world: &World, key: usize, up: bool) -> Arc<Validator> {
         seen: Mutex::default(),
         lies: false,
         refuses: None,
+        heir: Mutex::default(),
     })
 }
 
@@ -208,8 +212,8 @@ fn what_a_validator_acknowledged_that_has_left_counts_no_longer() {
         forwarder.send(Ledger(world.state.clone())).await.expect("alive");
         let verdict = forwarder.send(Confirm(receipt.clone())).await.expect("alive");
         assert!(matches!(verdict, Err(KeepError::NoRoom { .. })), "{verdict:?}");
-        // One more of those in force has it.
-        validators[0].up.store(true, Ordering::SeqCst);
+        // The new one runs at the old one's address: it gets the bid, and is one more of those in force.
+        *validators[3].heir.lock().expect("heir") = Some(world.validators[4].key.clone());
         assert_eq!(forwarder.send(Confirm(receipt)).await.expect("alive"), Ok(()));
     });
 }
