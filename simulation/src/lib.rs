@@ -30,11 +30,12 @@
 //! # What is checked
 //! One chain and one state root at each height; keys never change once they are there; every opened sum is on the path
 //! of the clearing of the plain orders, with its value, and the outcome is theirs; every share that an honest validator
-//! sends was asked for by a final state; every round of the calendar is on the ledger once, and ends cleared or void for its right reason; a bid that f + 1
-//! validators acknowledged is in its round; no honest validator is named for a false message or convicted as a dealer;
-//! false dealers and false shares are named; no alarm of a key holder; no engine stops by itself; a round that opens
-//! after the last fault clears within [`PROGRESS_MS`], and every eighth plan without a false validator runs until all
-//! hold shares again, within [`SHARES_MS`]. `tests/checks.rs` falsifies the records of runs and sees each check fail.
+//! sends was asked for by a final state; every round of the calendar is on the ledger once, and ends cleared or void
+//! for its right reason; a bid that f + 1 validators acknowledged is in its round; no honest validator is named for a
+//! false message or convicted as a dealer; false dealers and false shares are named; no alarm of a key holder; no
+//! engine stops by itself; a round that opens after the last fault clears within [`PROGRESS_MS`], and every eighth plan
+//! without a false validator runs until all hold shares again, within [`SHARES_MS`]. `tests/checks.rs` falsifies the
+//! records of runs and sees each check fail.
 //!
 //! # What is no failure
 //! - A round that is void at its deadline while validators are cut off or hold no shares.

@@ -70,7 +70,8 @@ impl State {
     }
 
     /// Moves on to the next height at this block time, and does what follows from that alone: rounds that were passed
-    /// over, deadlines of key sessions, new keys, grace. [`State::apply_block`] begins with it; a builder calls it on a scratch state.
+    /// over, deadlines of key sessions, new keys, grace. [`State::apply_block`] begins with it; a builder calls it on a
+    /// scratch state.
     pub fn begin_block(&mut self, time_unix_ms: u64) -> Vec<Effect> {
         self.height = self.height.saturating_add(1);
         self.time_unix_ms = time_unix_ms;
