@@ -218,6 +218,30 @@ fn what_a_validator_acknowledged_that_has_left_counts_no_longer() {
     });
 }
 
+/// Two of seven have the bid, too few; once they are two of four, whoever waits is told.
+#[test]
+fn a_receipt_leaves_when_fewer_validators_are_enough() {
+    let patient = RoundTiming { interval_ms: 20_000, bidding_ms: 15_000, ..world::timing() };
+    let (mut world, admitted) = bidding_in(World::with(7, patient));
+    let directory = tempfile::tempdir().expect("directory");
+    let validators: Vec<_> = (0..7).map(|at| validator(&world, at, at < 2)).collect();
+    let receipt = admitted[0].receipt.clone();
+    let change = world.sound_change(&[0, 1, 2, 3]);
+    world.push(vec![change]);
+    let before = world.state.clone();
+    world.steps_until("the change", |world| world.state.roster() != before.roster());
+    actix::System::new().block_on(async {
+        let forwarder = forwarder(&world, directory.path(), &validators).start();
+        forwarder.send(Ledger(before)).await.expect("alive");
+        forwarder.send(Restored(admitted)).await.expect("alive");
+        let waiting = actix_rt::spawn(forwarder.send(Confirm(receipt)));
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(!waiting.is_finished(), "two of seven are not f + 1");
+        forwarder.send(Ledger(world.state.clone())).await.expect("alive");
+        assert_eq!(waiting.await.expect("polled").expect("alive"), Ok(()));
+    });
+}
+
 /// Every validator was too late for the bid: a receipt now would prove a lie.
 #[test]
 fn a_round_that_closes_without_a_bid_leaves_no_receipt_for_it() {

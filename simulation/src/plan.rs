@@ -104,6 +104,12 @@ pub enum Sabotage {
     Gap,
     /// A round is said to have been passed over before its time.
     TooSoon,
+    /// A round is said to have passed before there were keys, and there were.
+    WrongReason,
+    /// A round was opened when it was not its turn.
+    OutOfTime,
+    /// No round is on record.
+    NoTrace,
     /// An honest validator is blamed for a message.
     Blame,
     /// An honest dealer is convicted.

@@ -32,24 +32,26 @@ pub(crate) fn falsify(world: &mut World) {
             chronicle.rounds.values_mut().next().into_iter().for_each(|story| story.end = None);
         }
         Some(Sabotage::PassedOver) => {
-            let passed = chronicle.rounds.keys().next().copied().map(|round_id| PassedRounds {
-                first_round_id: round_id,
-                last_round_id: round_id,
-                reason: VoidReason::NoKeys,
-            });
-            chronicle.passed.extend(passed.map(|passed| (0, u64::MAX, passed)));
+            let first = chronicle.rounds.keys().next().copied().unwrap_or(1);
+            chronicle.passed.push((0, u64::MAX, one(first, VoidReason::NoKeys)));
         }
         Some(Sabotage::Gap) => {
             chronicle.rounds.pop_first();
         }
         Some(Sabotage::TooSoon) => {
-            let all = chronicle.rounds.last_key_value().map(|(last, _)| last + 1);
-            let passed = all.map(|round_id| PassedRounds {
-                first_round_id: round_id,
-                last_round_id: round_id,
-                reason: VoidReason::NotOpened,
-            });
-            chronicle.passed.extend(passed.map(|passed| (u64::MAX, 0, passed)));
+            let next = chronicle.rounds.keys().next_back().map_or(1, |last| last + 1);
+            chronicle.passed.push((u64::MAX, 0, one(next, VoidReason::NotOpened)));
+        }
+        Some(Sabotage::WrongReason) => {
+            let next = chronicle.rounds.keys().next_back().map_or(1, |last| last + 1);
+            chronicle.passed.push((u64::MAX, u64::MAX, one(next, VoidReason::NoKeys)));
+        }
+        Some(Sabotage::OutOfTime) => {
+            chronicle.rounds.values_mut().for_each(|story| story.opened_ms = 0);
+        }
+        Some(Sabotage::NoTrace) => {
+            chronicle.rounds.clear();
+            chronicle.passed.clear();
         }
         Some(Sabotage::Blame) => {
             world.faults.push((honest, consensus_key(honest), GossipFault::Stranger));
@@ -65,4 +67,9 @@ pub(crate) fn falsify(world: &mut World) {
             agreed.for_each(|agreed| agreed.excluded.clear());
         }
     }
+}
+
+/// One round that was passed over.
+fn one(round_id: u64, reason: VoidReason) -> PassedRounds {
+    PassedRounds { first_round_id: round_id, last_round_id: round_id, reason }
 }

@@ -36,6 +36,8 @@ fn falsified_records_are_found() {
         (Sabotage::Void, "void with TooFewBids"),
         (Sabotage::PassedOver, "should come next"),
         (Sabotage::TooSoon, "passed over in block"),
+        (Sabotage::WrongReason, "reason: NoKeys"),
+        (Sabotage::OutOfTime, "was opened out of its time"),
         (Sabotage::Blame, "blames the honest validator"),
         (Sabotage::Conviction, "the honest dealer 1"),
     ] {
@@ -48,9 +50,11 @@ fn falsified_records_are_found() {
 fn a_round_without_end_is_found() {
     // Round 1 is over when the validator comes back after which the run waits for another round.
     let steps = vec![(12_000, Step::Crash(0)), (13_000, Step::Restart(0, Kept::All))];
-    for (sabotage, says) in
-        [(Sabotage::NoEnd, "round 1 has not ended"), (Sabotage::Gap, "and 1 should come next")]
-    {
+    for (sabotage, says) in [
+        (Sabotage::NoEnd, "round 1 has not ended"),
+        (Sabotage::Gap, "and 1 should come next"),
+        (Sabotage::NoTrace, "round 1 has left no trace"),
+    ] {
         let found = violations(&Plan { steps: steps.clone(), sabotage: Some(sabotage), ..calm(1) });
         assert!(found.contains(says), "{sabotage:?}: {found}");
     }
