@@ -149,3 +149,19 @@ fn promises_are_counted_in_pruned_rounds_too() {
     let all = STORY.pruned(STORY.pause, |_| true);
     assert_eq!(verdicts_in(all, left_out(5, &[4, 5, 6])), [Missing; 3]);
 }
+
+/// A ledger that ends with rounds that no block opened: they never come, also the last one of them.
+#[test]
+fn a_receipt_for_a_round_that_was_passed_over_is_a_broken_promise_of_the_aggregator() {
+    let story = &*STORY;
+    let end = story.states.iter().position(|state| state.last_round_id() == Some(4)).expect("passed over");
+    assert!(story.states[end].round(4).is_none());
+    let mut records = story.records(|_| true);
+    records.truncate(end + 1);
+    let found = |round_id, who: &[usize]| verdicts_in(records.clone(), left_out(round_id, who));
+    for passed in [3, 4] {
+        assert_eq!(found(passed, &[0]), [Missing], "round {passed}, the aggregator");
+        assert_eq!(found(passed, &[1, 2]), [TooFewReceipts; 2], "round {passed}, two validators");
+    }
+    assert_eq!(found(5, &[0]), [RoundUnknown]);
+}
