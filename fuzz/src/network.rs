@@ -1,7 +1,7 @@
 //! True encodings of a network's ledger: four validators generate keys, trade a round and are joined by three others.
 
 use crate::common::BOOK;
-use crate::world::{EPOCH_BLOCKS, World};
+use crate::world::{EPOCH_BLOCKS, World, receipt_key};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use veilgrid_crypto::keygen::{Answer, Event, SessionContext, Task, Verdict, deal};
@@ -137,7 +137,7 @@ fn relayed(world: &mut World) -> (VerifyingKey, Vec<Vec<u8>>) {
         _ => None,
     });
     let (bids, ledger_id) = (bids.expect("bids"), world.state.community().ledger_id());
-    let key = world.validators[0].key.clone();
+    let key = receipt_key();
     let mut sign =
         |bids: &[_]| RelayedBids::sign(&key, ledger_id, 1, bids.to_vec(), &mut world.rng).to_bytes();
     let batches = vec![sign(&bids), sign(&bids[..1]), sign(&[])];

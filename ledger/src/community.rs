@@ -2,7 +2,9 @@
 
 use crate::genesis::{Genesis, GenesisDraft, GenesisError};
 use crate::hash::Hash;
+use crate::key_roles;
 use crate::params::MarketParams;
+use crate::roster::{Roster, RosterError};
 use crate::state::round::Slot;
 use crate::transaction::DecodeContext;
 use std::sync::Arc;
@@ -106,6 +108,13 @@ impl Community {
     /// True when `account` is a member.
     pub fn is_member(&self, account: &PointBytes) -> bool {
         self.genesis.draft.members.binary_search(account).is_ok()
+    }
+    /// Checks that no key of these validators is the aggregator's, a member's, or has two roles among them.
+    ///
+    /// # Errors
+    /// [`RosterError::SharedKey`].
+    pub fn check_keys_of(&self, roster: &Roster) -> Result<(), RosterError> {
+        Ok(key_roles::check(&self.genesis.draft, Some(roster))?)
     }
     /// The context that bids of a round for this slot are bound to.
     pub fn round_context(&self, round_id: u64, slot: Slot) -> RoundContext {

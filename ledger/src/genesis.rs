@@ -5,6 +5,7 @@
 //! reads a ledger turns it into a [`Community`](crate::community::Community) once, with all checks.
 
 use crate::hash::{Hash, hash};
+use crate::key_roles::{self, SharedKey};
 use crate::params::{MAX_MEMBERS, MarketParams, ParamsError, read_flag};
 use crate::roster::{Roster, RosterError, ValidatorEntry};
 use thiserror::Error;
@@ -131,6 +132,9 @@ pub enum GenesisError {
         /// Packages in the genesis.
         packages: usize,
     },
+    /// "Each key has one role."
+    #[error("{0}")]
+    SharedKey(#[from] SharedKey),
     /// "The threshold keys fit the grid."
     #[error("step keys: {0}")]
     StepKeys(#[from] veilgrid_crypto::bid::ParamsError),
@@ -215,7 +219,9 @@ impl GenesisDraft {
                 return Err(GenesisError::MemberKey { position });
             }
         }
-        self.check_network()
+        self.check_network()?;
+        key_roles::check(self, self.roster().as_ref())?;
+        Ok(())
     }
 
     fn write(&self, w: &mut Writer) {

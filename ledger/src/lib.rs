@@ -22,6 +22,7 @@ mod encoding;
 pub mod export;
 pub mod genesis;
 pub mod hash;
+pub mod key_roles;
 pub mod params;
 pub mod pruned;
 pub mod refusal;

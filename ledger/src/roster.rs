@@ -1,6 +1,7 @@
 //! The validators of a network: their keys, and how they are replaced by others.
 
 use crate::hash::{Hash, hash};
+use crate::key_roles::SharedKey;
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use merlin::Transcript;
 use thiserror::Error;
@@ -49,6 +50,9 @@ pub enum RosterError {
         /// Which of its keys.
         key: &'static str,
     },
+    /// "Each key has one role": none is the aggregator's, a member's, or another one of the roster.
+    #[error("{0}")]
+    SharedKey(#[from] SharedKey),
     /// "A change names validators that are not there already."
     #[error("the new validators are those that are there already")]
     Unchanged,

@@ -8,6 +8,7 @@ use common::Community;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::community::Community as Verified;
 use veilgrid_ledger::genesis::{Genesis, GenesisDraft, GenesisError};
+use veilgrid_ledger::key_roles::{KeyRole, SharedKey};
 use veilgrid_ledger::params::ParamsError;
 use veilgrid_ledger::pruned::{PrunedBlock, PrunedTransaction};
 use veilgrid_ledger::refusal::BlockFault;
@@ -192,6 +193,27 @@ fn a_genesis_of_a_network_has_its_rules() {
     assert_eq!(refusal(4, short), None);
     let epoch = TimingError::Epoch { epoch_blocks: 28, session_blocks: 32 };
     assert_eq!(refusal(7, short), Some(GenesisError::Params(ParamsError::Timing(epoch))));
+}
+
+/// Threat: a receipt names no role. Were the receipt key a validator's too, that validator's word alone would be the
+/// aggregator's promise.
+#[test]
+fn each_key_of_a_genesis_has_one_role() {
+    let shared = |change: fn(&mut GenesisDraft)| match refusal(4, change) {
+        Some(GenesisError::SharedKey(SharedKey { first, second, .. })) => Some((first, second)),
+        Some(other) => panic!("{other}"),
+        None => None,
+    };
+    use KeyRole::{Account, AggregatorEnvelopes, Consensus, Envelopes, Receipts, Signing};
+    assert_eq!(shared(|_| ()), None);
+    assert_eq!(shared(|d| d.aggregator_receipt_key = d.validators[2]), Some((Receipts, Signing)));
+    assert_eq!(shared(|d| d.aggregator_receipt_key = d.members[1]), Some((Account, Receipts)));
+    assert_eq!(shared(|d| d.validators[2] = d.members[1]), Some((Account, Signing)));
+    let envelopes = shared(|d| d.aggregator_envelope_key = keys(d)[1].envelope_key);
+    assert_eq!(envelopes, Some((AggregatorEnvelopes, Envelopes)));
+    // The same bytes in two groups.
+    assert_eq!(shared(|d| keys(d)[3].envelope_key = d.validators[0]), Some((Signing, Envelopes)));
+    assert_eq!(shared(|d| keys(d)[3].envelope_key = keys(d)[0].consensus_key), Some((Consensus, Envelopes)));
 }
 
 #[test]

@@ -6,8 +6,10 @@ mod world;
 
 use std::collections::BTreeSet;
 use veilgrid_crypto::keygen::{Event, Refusal as SessionRefusal, Task, Verdict};
+use veilgrid_ledger::genesis::GenesisDraft;
+use veilgrid_ledger::key_roles::KeyRole::{Account, AggregatorEnvelopes, Envelopes, Receipts, Signing};
 use veilgrid_ledger::refusal::Refusal;
-use veilgrid_ledger::roster::RosterError;
+use veilgrid_ledger::roster::{RosterError, ValidatorEntry};
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::state::expected::Expected;
 use veilgrid_ledger::timing::RoundTiming;
@@ -234,6 +236,25 @@ fn a_change_needs_signatures_of_enough_validators_for_this_very_change() {
     let mut no_key = sound.clone();
     no_key.roster.validators[1].consensus_key = [2; 32];
     assert_eq!(refusal(&world, no_key), RosterError::Key { validator: 2, key: "consensus" });
+    // Whoever comes later has keys of its own too: not the aggregator's, a member's, or one for two things.
+    let draft = world.state.community().genesis().draft.clone();
+    type Take = fn(&mut ValidatorEntry, &GenesisDraft);
+    let takes: [(Take, _); 4] = [
+        (|new, draft| new.signing_key = draft.aggregator_receipt_key, (Receipts, Signing)),
+        (|new, draft| new.signing_key = draft.members[0], (Account, Signing)),
+        (|new, draft| new.envelope_key = draft.aggregator_envelope_key, (AggregatorEnvelopes, Envelopes)),
+        (|new, _| new.envelope_key = new.signing_key, (Signing, Envelopes)),
+    ];
+    let rightful = world.validators[4].entry;
+    for (take, (first, second)) in takes {
+        take(&mut world.validators[4].entry, &draft);
+        let taken = world.change(&others, &[1, 2, 4]);
+        world.validators[4].entry = rightful;
+        match refusal(&world, taken) {
+            RosterError::SharedKey(shared) => assert_eq!((shared.first, shared.second), (first, second)),
+            other => panic!("{other}"),
+        }
+    }
     world.push(vec![Transaction::ChangeValidators(Box::new(sound.clone()))]);
     assert_eq!(world.state.pending_roster(), Some(&sound.roster));
     let another = world.change(&[0, 1, 2, 5], &[1, 2, 3]);

@@ -17,15 +17,16 @@ use veilgrid_ledger::audit::ReceiptVerdict::{
 };
 use veilgrid_ledger::audit::{AuditRequest, ReceiptVerdict, Record};
 use veilgrid_ledger::transaction::Transaction;
-use world::World;
+use world::{World, receipt_key};
 
 /// No member's: no bid of it is on the ledger.
 const ACCOUNT: [u8; 32] = [1; 32];
 const BID: [u8; 32] = [2; 32];
 
-/// The signing keys of the story's people. The first one's is the aggregator's receipt key too.
+/// The aggregator's receipt key, then the signing keys of the story's people from the second one on.
 fn keys() -> Vec<SigningKey> {
-    World::new(4).validators.into_iter().map(|validator| validator.key).collect()
+    let others = World::new(4).validators.into_iter().skip(1).map(|validator| validator.key);
+    std::iter::once(receipt_key()).chain(others).collect()
 }
 
 /// A receipt for a bid, another one each time: number and nonce differ.

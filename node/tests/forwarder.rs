@@ -84,7 +84,7 @@ fn bidding_in(mut world: World) -> (World, Vec<Admitted>) {
     world.due_at(open_ms);
     let Transaction::Bids { bids, .. } = world.bids(1, &common::BOOK) else { panic!("bids") };
     let admit = |(number, bid): (usize, SealedBid)| {
-        let (key, ledger_id) = (&world.validators[0].key, world.state.community().ledger_id());
+        let (key, ledger_id) = (&world::receipt_key(), world.state.community().ledger_id());
         let sequence = number as u64 + 1;
         let receipt = Receipt::issue(key, ledger_id, 1, bid.account, bid.digest(), sequence, &mut OsRng);
         Admitted { bid, receipt, on_ledger: false }
@@ -108,7 +108,7 @@ fn validator(world: &World, key: usize, up: bool) -> Arc<Validator> {
 
 fn forwarder(world: &World, journal: &Path, validators: &[Arc<Validator>]) -> Forwarder {
     Forwarder::new(ForwarderOptions {
-        key: world.validators[0].key.clone(),
+        key: world::receipt_key(),
         journal: IntakeJournal::open(journal).expect("journal"),
         validators: validators.iter().map(|validator| Arc::clone(validator) as Arc<dyn Relay>).collect(),
         state: world.state.clone(),

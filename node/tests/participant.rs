@@ -121,7 +121,7 @@ fn a_round_from_orders_to_results() {
     member.desk.begin(bid.clone(), now_ms);
     assert_eq!(member.desk.wanted(now_ms), [], "one bid a round");
     assert_eq!(member.due(now_ms), [Target::Aggregator]);
-    let promise = receipt(&world, &world.validators[0].key.clone(), &bid);
+    let promise = receipt(&world, &world::receipt_key(), &bid);
     assert_eq!(member.desk.receipt(Target::Aggregator, &promise).expect("kept"), Answer::Receipt);
     close(&mut world, Some(bid));
     let Effect::Settled(settled) = world.finish(1) else { panic!("settled") };
@@ -153,7 +153,7 @@ fn after_a_restart_the_same_bytes_are_sent_whatever_the_orders_say_now() {
         assert_eq!(member.seal(&world, orders).expect("the same").to_bytes(), first.to_bytes());
     }
     // Receipts from before count: only the watch is left.
-    let promise = receipt(&world, &world.validators[0].key.clone(), &first);
+    let promise = receipt(&world, &world::receipt_key(), &first);
     member.desk.archive().keep_receipt(Target::Aggregator, &promise).expect("kept");
     member.desk.begin(first, now_ms);
     assert_eq!(member.due(now_ms), []);
@@ -192,7 +192,7 @@ fn a_broken_promise_is_written_down_with_everything_that_proves_it() {
     let (mut world, mut member) = open_round(directory.path());
     let bid = member.seal(&world, Some(sells(40))).expect("sealed");
     member.desk.begin(bid.clone(), world.ms(RoundTiming::open_ms, 1));
-    let promise = receipt(&world, &world.validators[0].key.clone(), &bid);
+    let promise = receipt(&world, &world::receipt_key(), &bid);
     assert_eq!(member.desk.receipt(Target::Aggregator, &promise).expect("kept"), Answer::Receipt);
     close(&mut world, None);
     member.follow(&world);
@@ -214,7 +214,7 @@ fn damaged_files_of_rounds_that_are_over_stop_nobody() {
     let (mut world, mut member) = open_round(directory.path());
     let bid = member.seal(&world, Some(sells(40))).expect("sealed");
     member.desk.begin(bid.clone(), world.ms(RoundTiming::open_ms, 1));
-    let promise = receipt(&world, &world.validators[0].key.clone(), &bid);
+    let promise = receipt(&world, &world::receipt_key(), &bid);
     assert_eq!(member.desk.receipt(Target::Aggregator, &promise).expect("kept"), Answer::Receipt);
     close(&mut world, None);
     world.finish(1);
@@ -262,8 +262,8 @@ fn false_receipts_are_not_kept() {
         (Target::Aggregator, receipt(&world, &keys[1], &bid)),
         (Target::Validator(2), receipt(&world, &keys[2], &bid)),
         (Target::Validator(5), receipt(&world, &keys[4], &bid)),
-        (Target::Aggregator, receipt(&world, &keys[0], &other)),
-        (Target::Aggregator, Receipt { sequence: 2, ..receipt(&world, &keys[0], &bid) }),
+        (Target::Aggregator, receipt(&world, &world::receipt_key(), &other)),
+        (Target::Aggregator, Receipt { sequence: 2, ..receipt(&world, &world::receipt_key(), &bid) }),
     ];
     for (number, (from, receipt)) in false_ones.iter().enumerate() {
         assert_eq!(member.desk.receipt(*from, receipt).expect("read"), Answer::Refused, "case {number}");

@@ -16,6 +16,9 @@ use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_ledger::transaction::DecodeContext;
 use veilgrid_market::{Grid, Rule};
 
+/// Of the random source that only the aggregator's receipt key comes from.
+const RECEIPT_KEY: u64 = 6;
+
 /// Validators; one of them may be faulty.
 pub const VALIDATORS: usize = 4;
 /// How many of them may be faulty at a time.
@@ -121,7 +124,7 @@ fn draft(seed: u64, keys: &[SigningKey], members: &[Wallet]) -> GenesisDraft {
         nonce,
         params: params(),
         validators: keys.iter().map(signing).collect(),
-        aggregator_receipt_key: signing(&keys[0]),
+        aggregator_receipt_key: signing(&SigningKey::generate(&mut rng(seed, RECEIPT_KEY))),
         aggregator_envelope_key: [3; 32],
         members: members.iter().map(account).collect(),
         key_epoch: KEY_EPOCH,

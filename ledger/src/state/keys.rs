@@ -366,6 +366,7 @@ impl State {
             return Err(Refusal::Roster(RosterError::UnderWay));
         }
         change.check(&self.community.ledger_id(), roster, since_epoch).map_err(Refusal::Roster)?;
+        self.community.check_keys_of(&change.roster).map_err(Refusal::Roster)?;
         let validators = change.roster.group().validators;
         if let Some(network) = &mut self.network {
             Arc::make_mut(network).change = Some(Arc::new(change.roster.clone()));

@@ -100,6 +100,11 @@ pub fn entry(key: &SigningKey) -> ValidatorEntry {
     }
 }
 
+/// The aggregator's receipt key, which is nobody else's.
+pub fn receipt_key() -> SigningKey {
+    SigningKey::generate(&mut ChaCha20Rng::seed_from_u64(77))
+}
+
 pub fn draft(params: MarketParams, entries: &[ValidatorEntry], wallets: &[Wallet]) -> GenesisDraft {
     let network =
         |e: &ValidatorEntry| NetworkKeys { consensus_key: e.consensus_key, envelope_key: e.envelope_key };
@@ -108,7 +113,7 @@ pub fn draft(params: MarketParams, entries: &[ValidatorEntry], wallets: &[Wallet
         nonce: [9; 32],
         params,
         validators: entries.iter().map(|entry| entry.signing_key).collect(),
-        aggregator_receipt_key: entries[0].signing_key,
+        aggregator_receipt_key: receipt_key().verifying_key().to_bytes(),
         aggregator_envelope_key: [3; 32],
         members: wallets.iter().map(account).collect(),
         key_epoch: EPOCH,

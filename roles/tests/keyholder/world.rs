@@ -93,7 +93,9 @@ pub fn draft(keys: &[SigningKey], wallets: &[Wallet], threshold: u16, nonce: u8)
             timing: Some(timing()),
         },
         validators: keys.iter().map(|key| key.verifying_key().to_bytes()).collect(),
-        aggregator_receipt_key: keys[0].verifying_key().to_bytes(),
+        aggregator_receipt_key: SigningKey::generate(&mut ChaCha20Rng::seed_from_u64(77))
+            .verifying_key()
+            .to_bytes(),
         aggregator_envelope_key: [3; 32],
         members: wallets.iter().map(account).collect(),
         key_epoch: KEY_EPOCH,

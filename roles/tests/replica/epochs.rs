@@ -68,6 +68,12 @@ fn a_change_of_validators_is_signed_and_goes_through() {
     let (few, enough) = (change(&mut network, &roster, &[1, 4]), change(&mut network, &roster, &[1, 2, 4]));
     let other = change(&mut network, &roster, &[1, 2, 3, 4]);
     let signatures = OfferRefusal::Change(RosterError::Signatures { valid: 2, needed: 3 });
+    // A key that has another role on this ledger: signed by enough, and carried on by nobody.
+    let mut shared = roster.clone();
+    shared.validators[1].envelope_key = network.state().community().genesis().draft.aggregator_envelope_key;
+    let shared = change(&mut network, &shared, &[1, 2, 4]);
+    let refused = network.replicas[2].offer_roster_change(&shared);
+    assert!(matches!(refused, Err(OfferRefusal::Change(RosterError::SharedKey(_)))), "{refused:?}");
     let replica = &mut network.replicas[2];
     assert_eq!(replica.offer_roster_change(&few), Err(signatures));
     assert_eq!(replica.offer_roster_change(&enough), Ok(Offered::New));

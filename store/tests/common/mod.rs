@@ -23,7 +23,10 @@ pub fn genesis() -> Genesis {
     let mut rng = ChaCha20Rng::seed_from_u64(3);
     let validators = [SigningKey::generate(&mut rng), SigningKey::generate(&mut rng)];
     let bytes = |key: &SigningKey| key.verifying_key().to_bytes();
-    let mut members = vec![bytes(&SigningKey::generate(&mut rng)), bytes(&SigningKey::generate(&mut rng))];
+    let mut members = vec![
+        bytes(&SigningKey::generate(&mut ChaCha20Rng::seed_from_u64(4))),
+        bytes(&SigningKey::generate(&mut rng)),
+    ];
     members.sort();
     let params = MarketParams {
         grid: Grid::new(1_000, 100, 2).expect("grid"),
@@ -41,7 +44,7 @@ pub fn genesis() -> Genesis {
         nonce: [1; 32],
         params,
         validators: validators.iter().map(bytes).collect(),
-        aggregator_receipt_key: bytes(&validators[0]),
+        aggregator_receipt_key: bytes(&SigningKey::generate(&mut rng)),
         aggregator_envelope_key: [2; 32],
         members,
         key_epoch: 1,

@@ -118,6 +118,7 @@ impl EventPool {
         }
         let (roster, since_epoch) = state.roster().zip(state.roster_since()).ok_or(OfferRefusal::NoRoster)?;
         change.check(&state.community().ledger_id(), roster, since_epoch)?;
+        state.community().check_keys_of(&change.roster)?;
         self.insert(digest, transaction, Of::Roster(since_epoch))
     }
 
