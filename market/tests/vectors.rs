@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use veilgrid_market::{
-    Grid, Next, Order, Outcome, Rule, Side, SumRequest, clear_plain, fill_weights, next_step, step_totals,
+    Grid, Next, Order, Outcome, Rule, Side, SumKind, SumRequest, clear_plain, fill_weights, next_step,
+    step_totals,
 };
 
 /// A book, its totals a step, and what each rule makes of it.
@@ -140,6 +141,14 @@ fn all_inputs() -> Vec<Vector> {
         ),
         on_grid("the smallest grid, from zero", 0, 2, 2, &[(SELL, 0, 8), (BUY, 2, 5), (BUY, 0, 1)]),
         sixteen(),
+        // W_2 = W_3 = Z_2 = -4 and D_2 = 1: demand can't fall between, so that D_4 = 1 is implied, and opened all the same.
+        on_grid(
+            "a value that only monotony implies",
+            10_000,
+            1_000,
+            8,
+            &[(SELL, 12_000, 5), (BUY, 14_000, 1)],
+        ),
         on_grid("the largest sums", 0, 2, 2, &[(SELL, 0, 1 << 40), (BUY, 2, (1 << 40) - 1), (BUY, 0, 1)]),
     ]
 }
@@ -198,6 +207,21 @@ fn stored_paths_lead_to_the_stored_outcomes() {
             assert_eq!(fill_weights(&grid, &result.outcome), result.fill_weights_q16, "{}", vector.name);
         }
     }
+}
+
+/// Two readings of "a value that follows is not opened": by equations alone, as it is, and by monotony too.
+#[test]
+fn a_value_that_only_monotony_implies_is_opened() {
+    let vectors = stored();
+    let vector =
+        vectors.iter().find(|vector| vector.name == "a value that only monotony implies").expect("there");
+    let reduction = vector.results.iter().find(|result| result.rule == Rule::TradeReduction).expect("there");
+    let path: Vec<_> = reduction.path.iter().map(|o| (o.request.kind, o.request.tick, o.value_wh)).collect();
+    assert_eq!(
+        path[..4],
+        [(SumKind::W, 3, -4), (SumKind::W, 1, 1), (SumKind::W, 2, -4), (SumKind::Z, 2, -4)]
+    );
+    assert!(path.contains(&(SumKind::D, 2, 1)) && path.contains(&(SumKind::D, 4, 1)), "{path:?}");
 }
 
 /// The books are worth storing: they reach every form of an outcome under both rules.
