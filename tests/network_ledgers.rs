@@ -26,7 +26,7 @@ use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_ledger::transaction::Transaction;
 use veilgrid_node::validator::state_of;
 use veilgrid_store::Store;
-use world::World;
+use world::{World, receipt_key};
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
@@ -80,9 +80,10 @@ fn receipts_of_f_validators_pass_the_audit_and_one_more_fails_it() {
     let (mut world, bid) = left_out();
     write_ledger(&world, &ledger);
     let id = world.state.community().ledger_id();
+    // 0 is the aggregator, the others are people.
     let mut audit = |who: &[usize], more: &[&str]| {
         let lines = who.iter().zip(1..).map(|(who, sequence)| {
-            let key = world.validators[*who].key.clone();
+            let key = if *who == 0 { receipt_key() } else { world.validators[*who].key.clone() };
             let (account, digest) = (bid.account, bid.digest());
             let receipt = Receipt::issue(&key, id, 1, account, digest, sequence, &mut world.rng);
             hex::encode(receipt.to_bytes()) + "\n"
@@ -103,7 +104,7 @@ fn receipts_of_f_validators_pass_the_audit_and_one_more_fails_it() {
         (&report["ok"], &report["receipts"][0]["verdict"]),
         (&true.into(), &"too_few_receipts".into())
     );
-    // Two of four are f + 1; the aggregator's key is the first validator's here.
+    // Two of four are f + 1; the aggregator promises alone.
     for enough in [&[1, 2][..], &[0]] {
         let failed = audit(enough, &[]);
         assert_eq!(code(&failed), 1, "{enough:?}");
@@ -243,5 +244,45 @@ fn a_pruned_store_that_does_not_replay_is_exported_by_nobody() {
         assert_eq!(code(&refused), 2, "{what}");
         assert!(stderr(&refused).contains(why), "{what}: {}", stderr(&refused));
         assert!(!ledger.exists(), "{what}");
+    }
+}
+
+/// The conformance kit of the specification, judged by the command and its engine's certificates: exit code, whether
+/// a violation is named, every fact that the index has. `ledger/tests/conformance/` makes the kit and compares the rules.
+#[test]
+fn the_command_judges_the_conformance_kit_as_its_index_says() {
+    let kit = Path::new(env!("CARGO_MANIFEST_DIR")).join("protocol-spec/conformance");
+    let index = std::fs::read(kit.join("index.json")).expect("the kit's index");
+    let index: serde_json::Value = serde_json::from_slice(&index).expect("JSON");
+    let ledgers = index["ledgers"].as_array().expect("a list");
+    assert!(ledgers.len() > 100, "{}", ledgers.len());
+    for ledger in ledgers {
+        let field = |name: &str| ledger[name].as_str();
+        let (name, file) = (&ledger["name"], kit.join(field("file").expect("a file")));
+        let mut arguments =
+            vec!["audit", text(&file), "--json", "--genesis", field("genesis").expect("a hash")];
+        let receipts = field("receipts").map(|file| kit.join(file));
+        arguments.extend(receipts.iter().flat_map(|file| ["--receipts", text(file)]));
+        let output = veilgrid(&arguments);
+        assert_eq!(
+            Some(u64::from(code(&output).unsigned_abs())),
+            ledger["exit"].as_u64(),
+            "{name}: {}",
+            stderr(&output)
+        );
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(report["ok"], field("verdict") == Some("passes"), "{name}");
+        for (fact, value) in ledger["facts"].as_object().into_iter().flatten() {
+            match fact.as_str() {
+                "receipt_verdicts" => {
+                    let findings = report["receipts"].as_array().expect("a list").iter();
+                    let verdicts: Vec<_> = findings.map(|finding| finding["verdict"].clone()).collect();
+                    assert_eq!(*value, serde_json::Value::from(verdicts), "{name}");
+                }
+                // Not in the report: prices are shown by `show`, names of rules as sentences.
+                "outcomes" | "refusals" => {}
+                _ => assert_eq!(report[fact], *value, "{name}: {fact}"),
+            }
+        }
     }
 }

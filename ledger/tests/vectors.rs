@@ -5,6 +5,11 @@
 //! third test take the file alone, so that they hold whatever becomes of `common`.
 
 mod common;
+mod conformance;
+#[path = "common/signed.rs"]
+mod signed;
+#[path = "common/network.rs"]
+mod world;
 
 use common::*;
 use rand_chacha::ChaCha20Rng;

@@ -51,23 +51,41 @@ impl Electorate {
         self.sorted().iter().map(public_key).collect()
     }
 
-    fn sorted(&self) -> Vec<Scalar> {
+    /// The secret scalars in the order of the signers' bits.
+    pub fn sorted(&self) -> Vec<Scalar> {
         let mut scalars = self.scalars.clone();
         scalars.sort_by_key(public_key);
         scalars
     }
 
+    fn first_line(&self, block_hash: &[u8; 32]) -> Vec<u8> {
+        [varint(self.epoch), varint(9), varint(8), block_hash.to_vec()].concat()
+    }
+
+    /// What every validator signs for a block.
+    pub fn message(&self, block_hash: &[u8; 32]) -> Vec<u8> {
+        let name = [b"veilgrid-engine/1/consensus/".as_slice(), &self.ledger_id, b"_FINALIZE"].concat();
+        [varint(name.len() as u64), name, self.first_line(block_hash)].concat()
+    }
+
+    /// The signature of the validator with this bit.
+    pub fn signature(&self, block_hash: &[u8; 32], signer: usize) -> [u8; 64] {
+        sign(&self.sorted()[signer], &self.message(block_hash))
+    }
+
+    /// A certificate over a block of these signatures, each with its bit, in rising order.
+    pub fn assembled(&self, block_hash: &[u8; 32], signatures: &[(usize, [u8; 64])]) -> Vec<u8> {
+        let mut bits = vec![0u8; self.scalars.len().div_ceil(8)];
+        signatures.iter().for_each(|(signer, _)| bits[signer / 8] |= 1 << (signer % 8));
+        let validators = (self.scalars.len() as u64).to_be_bytes().to_vec();
+        let all = signatures.iter().flat_map(|(_, signature)| *signature).collect();
+        [self.first_line(block_hash), validators, bits, varint(signatures.len() as u64), all].concat()
+    }
+
     /// A certificate over a block by those whose bits are these.
     pub fn certificate(&self, block_hash: &[u8; 32], signers: &[usize]) -> Vec<u8> {
-        let scalars = self.sorted();
-        let first_line = [varint(self.epoch), varint(9), varint(8), block_hash.to_vec()].concat();
-        let name = [b"veilgrid-engine/1/consensus/".as_slice(), &self.ledger_id, b"_FINALIZE"].concat();
-        let message = [varint(name.len() as u64), name, first_line.clone()].concat();
-        let mut bits = vec![0u8; scalars.len().div_ceil(8)];
-        signers.iter().for_each(|signer| bits[signer / 8] |= 1 << (signer % 8));
-        let signatures = signers.iter().flat_map(|signer| sign(&scalars[*signer], &message)).collect();
-        let validators = (scalars.len() as u64).to_be_bytes().to_vec();
-        [first_line, validators, bits, varint(signers.len() as u64), signatures].concat()
+        let signed = |signer: &usize| (*signer, self.signature(block_hash, *signer));
+        self.assembled(block_hash, &signers.iter().map(signed).collect::<Vec<_>>())
     }
 
     /// The same by all.
