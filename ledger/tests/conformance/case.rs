@@ -175,12 +175,8 @@ pub fn judge(bytes: &[u8], genesis: Hash, receipts: Vec<Receipt>) -> Verdict {
         Ok(reader) => reader,
         Err(error) => return Verdict::failed("unreadable", rule_name(&error), None),
     };
-    let request = AuditRequest {
-        trusted_genesis: Some(genesis),
-        receipts,
-        certificates: Some(Arc::new(SpecCheck)),
-        ..AuditRequest::default()
-    };
+    let request =
+        AuditRequest { trusted_genesis: Some(genesis), receipts, certificates: Some(Arc::new(SpecCheck)) };
     match audit_export(reader, request, |_| {}) {
         Err(AuditError::Read { after_blocks, source }) => {
             Verdict::failed("unreadable", rule_name(&source), Some(after_blocks))

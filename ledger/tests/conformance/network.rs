@@ -95,8 +95,8 @@ impl Ledger {
 
     /// Every fourth block has a certificate, and so do the last one and the last one of an epoch: it covers those before.
     pub fn usual(&self, height: usize) -> Option<Vec<u8>> {
-        let last_of_epoch = (height as u64 + 1) % EPOCH_BLOCKS == 0;
-        (height % 4 == 0 || height == self.tip() || last_of_epoch).then(|| self.certificate(height))
+        let last_of_epoch = (height as u64 + 1).is_multiple_of(EPOCH_BLOCKS);
+        (height.is_multiple_of(4) || height == self.tip() || last_of_epoch).then(|| self.certificate(height))
     }
 
     pub fn file(&self) -> Vec<u8> {
