@@ -19,7 +19,8 @@ use veilgrid_lanes::{Affine, FixedTable, Lanes, Sum};
 
 static LANES: OnceLock<Option<Lanes>> = OnceLock::new();
 
-fn lanes() -> Option<Lanes> {
+/// The lanes, where this process uses them.
+pub(crate) fn lanes() -> Option<Lanes> {
     *LANES.get_or_init(Lanes::detect)
 }
 
@@ -133,7 +134,8 @@ impl Points {
     }
 }
 
-fn expect_lanes() -> Lanes {
+/// The lanes, for data that exists only where they are used.
+pub(crate) fn expect_lanes() -> Lanes {
     lanes().expect("points in this form exist only where the vectors do")
 }
 

@@ -4,6 +4,7 @@
 //! Each step of a bid's life that is cryptographic has one module, named after it; `protocol-spec/` has a chapter for
 //! each.
 
+mod absorb;
 pub mod bases;
 pub mod bid;
 pub mod dlog;

@@ -4,6 +4,7 @@
 //! response is s = k + c·a for the challenge c. The verification equation is s·G = N + c·A, which is linear in all
 //! points, so that a bid's signature joins the batch of its proof (`bid::batch`).
 
+use crate::absorb::Absorb;
 use crate::group::{PointBytes, TranscriptExt, decode_point, decode_scalar, encode_point};
 use crate::secret::Secret;
 use crate::wire::WireError;
@@ -118,12 +119,21 @@ impl VerifyingKey {
         transcript: &mut Transcript,
         signature: &SignatureBytes,
     ) -> Result<SignatureStatement, WireError> {
+        Self::statement_on(key, transcript, signature)
+    }
+
+    /// [`Self::signature_statement`] on whatever absorbs.
+    pub(crate) fn statement_on(
+        key: &PointBytes,
+        transcript: &mut impl Absorb,
+        signature: &SignatureBytes,
+    ) -> Result<SignatureStatement, WireError> {
         let announcement: PointBytes = signature[..32].try_into().expect("32 of 64 bytes");
         let response =
             decode_scalar("signature response", &signature[32..].try_into().expect("32 of 64 bytes"))?;
-        transcript.append_message(b"signer", key);
-        transcript.append_message(b"announcement", &announcement);
-        let challenge = transcript.challenge_scalar(b"signature-challenge");
+        transcript.absorb(b"signer", key);
+        transcript.absorb(b"announcement", &announcement);
+        let challenge = transcript.draw_scalar(b"signature-challenge");
         Ok(SignatureStatement { announcement, challenge, response })
     }
 

@@ -2,7 +2,9 @@
 
 use crate::multiply;
 use crate::point::{Affine, Affine8, Sum, Sum8, decode16, encode8, normalize_groups};
+use crate::scalar::ScalarSums;
 use crate::secret::FixedTable;
+use crate::sponge::{self, SPONGE_BLOCK_BYTES, SpongeBlock};
 
 /// Witness of a processor with AVX-512 F and IFMA.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +87,65 @@ impl Lanes {
         assert!(rows.iter().all(|row| row.len() == first.len()), "rows of equal length");
         // SAFETY: as in `decode`.
         unsafe { fold_columns(first, scalars, rows) }
+    }
+
+    /// Sums of scalars, all zero; the number of places is a multiple of eight.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub fn scalar_sums(self, places: usize) -> ScalarSums {
+        ScalarSums::new(places)
+    }
+
+    /// Adds to place p of 8·2^`factors.len()` the product of `first[p mod 8]`, below 2^256, and of the factors whose bit is
+    /// set in p / 8, the first factor's bit being the lowest. A factor f is given as f·2^260 mod ℓ. Modulo ℓ; public data.
+    ///
+    /// # Panics
+    /// When the number of places is another one.
+    pub fn add_products(self, sums: &mut ScalarSums, first: &[[u8; 32]; 8], factors: &[[u8; 32]]) {
+        assert_eq!(sums.len(), 8 << factors.len(), "a place a product");
+        // SAFETY: as in `decode`.
+        unsafe { sums.add_products(first, factors) }
+    }
+
+    /// Adds `start[p mod start.len()]`·step^(p / `start.len()`) to place p; values as in [`Self::add_products`].
+    ///
+    /// # Panics
+    /// When the rows are not of eights, or do not fill the places.
+    pub fn add_progressions(self, sums: &mut ScalarSums, start: &[[u8; 32]], step: &[u8; 32]) {
+        let whole =
+            !start.is_empty() && start.len().is_multiple_of(8) && sums.len().is_multiple_of(start.len());
+        assert!(whole, "rows of eights that fill the places");
+        // SAFETY: as in `decode`.
+        unsafe { sums.add_progressions(start, step) }
+    }
+
+    /// Two progressions, each its first eight terms and the factor that leads from each term to the eighth after it: with
+    /// c_p the sum of both at p, adds c_p·added to place p, and hands out c_p·out as little-endian bytes below 2ℓ. Values as in
+    /// [`Self::add_products`].
+    pub fn add_two_progressions(
+        self,
+        sums: &mut ScalarSums,
+        progressions: [(&[[u8; 32]; 8], &[u8; 32]); 2],
+        added: &[u8; 32],
+        out: &[u8; 32],
+    ) -> Vec<[u8; 32]> {
+        // SAFETY: as in `decode`.
+        unsafe { sums.add_two_progressions(progressions, added, out) }
+    }
+
+    /// Runs eight Keccak-f[1600] sponges from the zero state: adds block i of each to its state, permutes, and where `squeezes`
+    /// has (i, n) hands out the first n bytes of each state and sets them to zero there. What a sponge handed out stands one
+    /// after another.
+    ///
+    /// # Panics
+    /// When the sponges have not equally many blocks, or n is no multiple of eight or more than a block.
+    pub fn sponges(self, blocks: [&[SpongeBlock]; 8], squeezes: &[(usize, usize)]) -> [Vec<u8>; 8] {
+        assert!(blocks.iter().all(|lane| lane.len() == blocks[0].len()), "equally many blocks");
+        let whole = |(_, bytes): &(usize, usize)| *bytes <= SPONGE_BLOCK_BYTES && bytes.is_multiple_of(8);
+        assert!(squeezes.iter().all(whole), "whole words of a block");
+        // SAFETY: as in `decode`.
+        unsafe { sponge::run(blocks, squeezes) }
     }
 
     /// A table for constant-time multiplications of these points.

@@ -200,3 +200,131 @@ fn folding_is_the_portable_one() {
         }
     }
 }
+
+/// A factor as the lanes take it: times 2^260 modulo ℓ.
+fn montgomery(scalar: &Scalar) -> [u8; 32] {
+    let mut two_260 = [0u8; 64];
+    two_260[32] = 16;
+    (scalar * Scalar::from_bytes_mod_order_wide(&two_260)).to_bytes()
+}
+
+fn eight(scalars: &[Scalar]) -> [[u8; 32]; 8] {
+    core::array::from_fn(|l| scalars[l].to_bytes())
+}
+
+fn reduced(sums: &veilgrid_lanes::ScalarSums) -> Vec<Scalar> {
+    sums.wide_bytes().iter().map(Scalar::from_bytes_mod_order_wide).collect()
+}
+
+#[test]
+fn sums_of_scalar_products_equal_those_of_the_scalar_type() {
+    let Some(lanes) = lanes() else { return };
+    for (bits, seed) in [(0, 1), (1, 2), (4, 3), (8, 4)] {
+        let places = 8usize << bits;
+        let mut sums = lanes.scalar_sums(places);
+        let mut expected = vec![Scalar::ZERO; places];
+        for turn in 0..40 {
+            let all = scalars(8 + bits, seed * 100 + turn);
+            let (first, factors) = all.split_at(8);
+            let in_form: Vec<[u8; 32]> = factors.iter().map(montgomery).collect();
+            lanes.add_products(&mut sums, &eight(first), &in_form);
+            for (place, sum) in expected.iter_mut().enumerate() {
+                let chosen = (0..bits).filter(|bit| (place / 8) >> bit & 1 == 1);
+                *sum += chosen.fold(first[place % 8], |product, bit| product * factors[bit]);
+            }
+        }
+        assert_eq!(reduced(&sums), expected);
+    }
+}
+
+#[test]
+fn progressions_equal_those_of_the_scalar_type() {
+    let Some(lanes) = lanes() else { return };
+    for (row, rows) in [(8, 1), (8, 5), (16, 8), (32, 3)] {
+        let mut sums = lanes.scalar_sums(row * rows);
+        let mut expected = vec![Scalar::ZERO; row * rows];
+        for turn in 0..20 {
+            let all = scalars(row + 1, 50 + turn);
+            let (start, step) = (&all[..row], all[row]);
+            let bytes: Vec<[u8; 32]> = start.iter().map(Scalar::to_bytes).collect();
+            lanes.add_progressions(&mut sums, &bytes, &montgomery(&step));
+            for (place, sum) in expected.iter_mut().enumerate() {
+                *sum += (0..place / row).fold(start[place % row], |term, _| term * step);
+            }
+        }
+        assert_eq!(reduced(&sums), expected);
+    }
+}
+
+#[test]
+fn sums_of_two_progressions_equal_those_of_the_scalar_type() {
+    let Some(lanes) = lanes() else { return };
+    for places in [8, 16, 64] {
+        let mut sums = lanes.scalar_sums(places);
+        let mut expected = vec![Scalar::ZERO; places];
+        for turn in 0..20 {
+            let all = scalars(20, 90 + turn);
+            let (a, b, a_step, b_step, added, out) =
+                (&all[..8], &all[8..16], all[16], all[17], all[18], all[19]);
+            let handed = lanes.add_two_progressions(
+                &mut sums,
+                [(&eight(a), &montgomery(&a_step)), (&eight(b), &montgomery(&b_step))],
+                &montgomery(&added),
+                &montgomery(&out),
+            );
+            for (place, sum) in expected.iter_mut().enumerate() {
+                let term =
+                    |first: &[Scalar], step: Scalar| (0..place / 8).fold(first[place % 8], |t, _| t * step);
+                let c = term(a, a_step) + term(b, b_step);
+                *sum += c * added;
+                assert_eq!(Scalar::from_bytes_mod_order(handed[place]), c * out);
+            }
+        }
+        assert_eq!(reduced(&sums), expected);
+    }
+}
+
+#[test]
+fn many_largest_values_are_carried_in_time() {
+    let Some(lanes) = lanes() else { return };
+    let mut sums = lanes.scalar_sums(8);
+    let largest = [-Scalar::ONE; 8];
+    // More than the limbs bear without a carry, twice.
+    for _ in 0..10_000 {
+        lanes.add_products(&mut sums, &eight(&largest), &[]);
+    }
+    assert_eq!(reduced(&sums), [-Scalar::from(10_000u64); 8]);
+}
+
+/// The first words of Keccak-f[1600] of the zero state, once and twice (the known answers of the Keccak team).
+#[test]
+fn sponges_permute_as_the_standard_says() {
+    let Some(lanes) = lanes() else { return };
+    let zero = [[0u8; veilgrid_lanes::SPONGE_BLOCK_BYTES]; 2];
+    let words = |squeezes: &[(usize, usize)]| -> Vec<u64> {
+        let drawn = lanes.sponges([&zero; 8], squeezes);
+        assert!(drawn.iter().all(|lane| *lane == drawn[0]));
+        drawn[0].chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().expect("8 bytes"))).collect()
+    };
+    assert_eq!(words(&[(0, 16)]), [0xf125_8f79_40e1_dde7, 0x84d5_ccf9_33c0_478a]);
+    assert_eq!(words(&[(1, 16)]), [0x2d5c_954d_f96e_cb3c, 0x6a33_2cd0_7057_b56d]);
+}
+
+#[test]
+fn lanes_of_sponges_do_not_mix() {
+    let Some(lanes) = lanes() else { return };
+    let mut rng = ChaCha20Rng::seed_from_u64(5);
+    let all: Vec<Vec<veilgrid_lanes::SpongeBlock>> = (0..8)
+        .map(|_| {
+            let mut blocks = vec![[0u8; veilgrid_lanes::SPONGE_BLOCK_BYTES]; 3];
+            blocks.iter_mut().for_each(|block| rng.fill_bytes(block));
+            blocks
+        })
+        .collect();
+    let squeezes = [(0, 64), (2, 32)];
+    let together = lanes.sponges(core::array::from_fn(|l| all[l].as_slice()), &squeezes);
+    for (lane, drawn) in together.iter().enumerate() {
+        assert_eq!(lanes.sponges([&all[lane]; 8], &squeezes)[7], *drawn);
+        assert_eq!(drawn.len(), 96);
+    }
+}

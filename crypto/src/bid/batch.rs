@@ -6,7 +6,7 @@
 //! the identity with probability at most 2^-128 over the weights, which are drawn from a transcript over every
 //! byte of the batch (`protocol-spec/04-batch-verification.md`).
 
-use crate::bid::montgomery::{Factor, Plain, Sum, two_256};
+use crate::bid::merge::{Inverses, SharedSums, StaticScalars};
 use crate::bid::params::{BidParams, RoundContext};
 use crate::bid::replay::Replay;
 use crate::bid::sealed::SealedBid;
@@ -14,6 +14,7 @@ use crate::bid::verify::BidFault;
 use crate::fast::{Points, multiscalar, multiscalar_at};
 use crate::group::PointBytes;
 use crate::labels;
+use crate::wire::WireError;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::{Identity, IsIdentity};
@@ -56,10 +57,28 @@ impl Prepared {
     /// Replays the transcript and decompresses every point, refusing the identity. The round that the bid names is
     /// compared here, because the transcript absorbs the context's round and not the bid's.
     pub fn new(params: &BidParams, round: &RoundContext, bid: &SealedBid) -> Result<Self, BidFault> {
+        Self::of_replay(round, bid, Replay::of(params, round, bid))
+    }
+
+    /// [`Self::new`] for up to eight bids, whose transcripts are replayed side by side.
+    pub fn eight(
+        params: &BidParams,
+        round: &RoundContext,
+        bids: &[SealedBid],
+    ) -> Vec<Result<Self, BidFault>> {
+        let replays = Replay::of_eight(params, round, bids);
+        bids.iter().zip(replays).map(|(bid, replay)| Self::of_replay(round, bid, replay)).collect()
+    }
+
+    fn of_replay(
+        round: &RoundContext,
+        bid: &SealedBid,
+        replay: Result<Replay, WireError>,
+    ) -> Result<Self, BidFault> {
         if bid.round_id != round.round_id {
             return Err(BidFault::Round { bid: bid.round_id, round: round.round_id });
         }
-        let replay = Replay::of(params, round, bid)?;
+        let replay = replay?;
         let fixed = replay.range_points.iter().chain(&replay.announcements);
         let fixed = fixed.chain([&replay.signature.announcement, &bid.account]);
         let rounds = replay.rounds.iter().flat_map(|(left, right)| [left, right]);
@@ -124,19 +143,12 @@ pub(crate) fn draw_weights(bids: &[&Prepared]) -> Vec<Weights> {
 fn dynamic_part(params: &BidParams, bids: &[&Prepared], weights: &[Weights]) -> (RistrettoPoint, Statics) {
     let inverses = invert_challenges(bids);
     let mut statics = Statics::new(params);
-    let mut scratch = Scratch::new(params);
     let mut scalars = Vec::with_capacity(bids.iter().map(|bid| bid.points.len()).sum());
     for ((bid, weights), inverses) in bids.iter().zip(weights).zip(&inverses) {
-        merge_bid(params, &bid.replay, weights, inverses, &mut statics, &mut scratch, &mut scalars);
+        merge_bid(params, &bid.replay, weights, inverses, &mut statics, &mut scalars);
     }
     let points: Vec<&Points> = bids.iter().map(|bid| &bid.points).collect();
     (multiscalar(&scalars, &points), statics)
-}
-
-/// Inverses of a bid's y and u challenges.
-struct Inverses {
-    y: Scalar,
-    u: Vec<Scalar>,
 }
 
 /// One inversion for all challenges of a piece (Montgomery's trick, by the scalar type).
@@ -162,30 +174,19 @@ struct Statics {
     base: Scalar,
     /// Σ w·z, the constant part of every G_i (minus) and H_i (plus).
     z_sum: Scalar,
-    keys: Vec<Sum>,
-    g: Vec<Sum>,
-    h: Vec<Sum>,
+    sums: SharedSums,
+    /// Reduced sums of the pieces that were merged into this one.
     pieces: Vec<StaticScalars>,
-}
-
-/// Reduced scalars of one merged piece.
-struct StaticScalars {
-    keys: Vec<Scalar>,
-    g: Vec<Scalar>,
-    h: Vec<Scalar>,
 }
 
 impl Statics {
     fn new(params: &BidParams) -> Self {
-        let total = params.bases().g().len();
         Self {
             value: Scalar::ZERO,
             blinding: Scalar::ZERO,
             base: Scalar::ZERO,
             z_sum: Scalar::ZERO,
-            keys: vec![Sum::default(); params.steps()],
-            g: vec![Sum::default(); total],
-            h: vec![Sum::default(); total],
+            sums: SharedSums::new(params),
             pieces: Vec::new(),
         }
     }
@@ -195,20 +196,14 @@ impl Statics {
         self.blinding += other.blinding;
         self.base += other.base;
         self.z_sum += other.z_sum;
-        let reduced = other.reduce();
-        self.pieces.push(reduced);
+        self.pieces.push(other.sums.reduce());
         self.pieces.append(&mut other.pieces);
         self
     }
 
-    fn reduce(&self) -> StaticScalars {
-        let scalars = |sums: &[Sum]| sums.iter().map(|sum| sum.to_scalar()).collect();
-        StaticScalars { keys: scalars(&self.keys), g: scalars(&self.g), h: scalars(&self.h) }
-    }
-
     /// The sum over the shared points.
     fn multiply(&self, params: &BidParams) -> RistrettoPoint {
-        let mut own = self.reduce();
+        let mut own = self.sums.reduce();
         for piece in &self.pieces {
             add_all(&mut own.keys, &piece.keys);
             add_all(&mut own.g, &piece.g);
@@ -234,21 +229,6 @@ fn add_all(sums: &mut [Scalar], terms: &[Scalar]) {
     sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
 }
 
-/// Buffers that are used again for each bid of a piece.
-struct Scratch {
-    s: Vec<Plain>,
-    s_inverse: Vec<Plain>,
-    two_256: Scalar,
-}
-
-impl Scratch {
-    fn new(params: &BidParams) -> Self {
-        let zero = Plain::new(&Scalar::ZERO);
-        let total = params.bases().g().len();
-        Self { s: vec![zero; total], s_inverse: vec![zero; total], two_256: two_256() }
-    }
-}
-
 /// Merges one bid: its point scalars go to `scalars` in the order of [`index`], the rest to `statics`.
 fn merge_bid(
     params: &BidParams,
@@ -256,7 +236,6 @@ fn merge_bid(
     weights: &Weights,
     inverses: &Inverses,
     statics: &mut Statics,
-    scratch: &mut Scratch,
     scalars: &mut Vec<Scalar>,
 ) {
     let [w_inner, w1, w2, w3, w_signature] = *weights;
@@ -275,77 +254,6 @@ fn merge_bid(
         scalars.extend([w_inner * u * u, w_inner * u_inverse * u_inverse]);
     }
     scalars.push(w3 * o.e);
-    merge_generators(params, o, w_inner, inverses, statics, scratch);
-    merge_vector(params, o, [w1, w2], statics, &scratch.two_256, scalars);
-}
-
-/// Adds −w·a·s_i to G_i and w·z^{1+k}·2^bit·y^{-i} − w·b·s_i^{-1}·y^{-i} to H_i: three products a pair.
-fn merge_generators(
-    params: &BidParams,
-    o: &Replay,
-    w: Scalar,
-    inverses: &Inverses,
-    statics: &mut Statics,
-    scratch: &mut Scratch,
-) {
-    let factor = |scalar: &Scalar| Factor::new(scalar, &scratch.two_256);
-    let rounds = o.u.len();
-    let (all, all_inverse): (Scalar, Scalar) = (o.u.iter().product(), inverses.u.iter().product());
-    scratch.s[0] = Plain::new(&-(w * o.a * all_inverse));
-    scratch.s_inverse[0] = Plain::new(&-(w * o.b * all));
-    // s_i doubles by index bit: bit j set multiplies by u², where u is the challenge of round (rounds − 1 − j).
-    let mut y_power = inverses.y;
-    for bit in 0..rounds {
-        let (u, u_inverse) = (o.u[rounds - 1 - bit], inverses.u[rounds - 1 - bit]);
-        let up = factor(&(u * u));
-        let down = factor(&(u_inverse * u_inverse * y_power));
-        y_power *= y_power;
-        extend_products(&mut scratch.s[..2 << bit], &up);
-        extend_products(&mut scratch.s_inverse[..2 << bit], &down);
-    }
-    let bits = params.bases().bits();
-    let bit_step = factor(&(inverses.y + inverses.y));
-    let y_inverse_n = (0..bits.trailing_zeros()).fold(inverses.y, |y, _| y * y);
-    let value_step = factor(&(o.z * y_inverse_n));
-    let mut value_start = Plain::new(&(w * o.z * o.z));
-    let sums = statics.g.chunks_exact_mut(bits).zip(statics.h.chunks_exact_mut(bits));
-    let products = scratch.s.chunks_exact(bits).zip(scratch.s_inverse.chunks_exact(bits));
-    for ((g, h), (s, s_inverse)) in sums.zip(products) {
-        let mut term = value_start;
-        for i in 0..bits {
-            g[i].add(&s[i]);
-            h[i].add(&s_inverse[i]);
-            h[i].add(&term);
-            term = term.times(&bit_step);
-        }
-        value_start = value_start.times(&value_step);
-    }
-}
-
-/// Fills the upper half with the lower half times `factor`.
-fn extend_products(products: &mut [Plain], factor: &Factor) {
-    let (low, high) = products.split_at_mut(products.len() / 2);
-    high.iter_mut().zip(low).for_each(|(high, low)| *high = low.times(factor));
-}
-
-/// C_k gets e·c_k and Y_k gets −s_r·c_k, with c_k = w1·z^{1+k} + w2·ρ^{k−1}.
-fn merge_vector(
-    params: &BidParams,
-    o: &Replay,
-    [w1, w2]: [Scalar; 2],
-    statics: &mut Statics,
-    two_256: &Scalar,
-    scalars: &mut Vec<Scalar>,
-) {
-    let factor = |scalar: &Scalar| Factor::new(scalar, two_256);
-    let (z, rho, e, minus_s_r) = (factor(&o.z), factor(&o.rho), factor(&o.e), factor(&-o.responses[0]));
-    let mut z_term = Plain::new(&(w1 * o.z * o.z));
-    let mut rho_term = Plain::new(&w2);
-    for key in statics.keys.iter_mut().take(params.steps()) {
-        let c = z_term.plus_lazy(&rho_term);
-        scalars.push(c.times(&e).to_scalar());
-        key.add(&c.times(&minus_s_r));
-        z_term = z_term.times(&z);
-        rho_term = rho_term.times(&rho);
-    }
+    statics.sums.add_generators(params, o, w_inner, inverses);
+    statics.sums.add_vector(o, [w1, w2], scalars);
 }

@@ -24,6 +24,7 @@ pub mod batch;
 mod commit;
 pub mod equations;
 mod inner_product;
+mod merge;
 mod montgomery;
 pub mod note;
 pub mod params;

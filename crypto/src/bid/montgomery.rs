@@ -98,16 +98,16 @@ impl Plain {
 }
 
 impl Factor {
-    /// Brings factors into Montgomery form; `two_256` is 2^256 mod ℓ, from [`two_256`].
+    /// Brings factors into Montgomery form; `two_256` is 2^256 mod ℓ, from [`power_of_two`].
     pub fn new(scalar: &Scalar, two_256: &Scalar) -> Self {
         Self(limbs(&(scalar * two_256)))
     }
 }
 
-/// 2^256 mod ℓ.
-pub(crate) fn two_256() -> Scalar {
+/// 2^exponent mod ℓ, for exponents below 512.
+pub(crate) fn power_of_two(exponent: usize) -> Scalar {
     let mut bytes = [0u8; 64];
-    bytes[32] = 1;
+    bytes[exponent / 8] = 1 << (exponent % 8);
     Scalar::from_bytes_mod_order_wide(&bytes)
 }
 
@@ -140,14 +140,14 @@ mod tests {
 
     fn samples() -> Vec<Scalar> {
         let mut rng = ChaCha20Rng::seed_from_u64(7);
-        let mut all = vec![Scalar::ZERO, Scalar::ONE, -Scalar::ONE, -Scalar::from(2u64), two_256()];
+        let mut all = vec![Scalar::ZERO, Scalar::ONE, -Scalar::ONE, -Scalar::from(2u64), power_of_two(256)];
         all.extend((0..60).map(|_| Scalar::random(&mut rng)));
         all
     }
 
     #[test]
     fn products_and_sums_equal_those_of_the_scalar_type() {
-        let r = two_256();
+        let r = power_of_two(256);
         for a in samples() {
             for b in samples() {
                 assert_eq!(Plain::new(&a).times(&Factor::new(&b, &r)).to_scalar(), a * b);

@@ -1,5 +1,6 @@
 //! What a bid is proved and verified against: bases, step keys, bits, market parameters, round.
 
+use crate::absorb::Absorb;
 use crate::bases::Bases;
 use crate::bid::sealed::BidShape;
 use crate::fast::{Points, SecretTable};
@@ -188,17 +189,22 @@ impl RoundContext {
     /// Balance snapshot and debit sequence are tagged "none": they come with money, under a new protocol version.
     pub(crate) fn transcript(&self, params: &BidParams, account: &[u8; 32]) -> Transcript {
         let mut t = Transcript::new(labels::BID);
-        t.append_message(b"version", &labels::PROTOCOL_VERSION.to_le_bytes());
-        t.append_message(b"ledger", &self.ledger_id);
-        t.append_message(b"params", &params.digest());
-        t.append_u64(b"epoch", self.key_epoch);
-        t.append_u64(b"round", self.round_id);
-        t.append_message(b"slot-start", &self.slot_start_unix_s.to_le_bytes());
-        t.append_message(b"slot-seconds", &self.slot_seconds.to_le_bytes());
-        t.append_message(b"account", account);
-        t.append_message(b"balance-snapshot", &[0]);
-        t.append_message(b"debit-sequence", &[0]);
+        self.absorb_context(&mut t, params, account);
         t
+    }
+
+    /// The context alone, on a transcript that was begun with the bid's label.
+    pub(crate) fn absorb_context(&self, t: &mut impl Absorb, params: &BidParams, account: &[u8; 32]) {
+        t.absorb(b"version", &labels::PROTOCOL_VERSION.to_le_bytes());
+        t.absorb(b"ledger", &self.ledger_id);
+        t.absorb(b"params", &params.digest());
+        t.absorb_u64(b"epoch", self.key_epoch);
+        t.absorb_u64(b"round", self.round_id);
+        t.absorb(b"slot-start", &self.slot_start_unix_s.to_le_bytes());
+        t.absorb(b"slot-seconds", &self.slot_seconds.to_le_bytes());
+        t.absorb(b"account", account);
+        t.absorb(b"balance-snapshot", &[0]);
+        t.absorb(b"debit-sequence", &[0]);
     }
 
     /// The context in bytes, for the salt's PRF and the note's associated data.

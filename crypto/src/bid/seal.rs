@@ -1,5 +1,6 @@
 //! Sealing: from quantities to a signed bid.
 
+use crate::absorb::Absorb;
 use crate::bid::commit::{BidVector, commit};
 use crate::bid::inner_product;
 use crate::bid::note::seal_note;
@@ -107,18 +108,18 @@ fn salt_message(
 
 /// Absorbs salt and vector and draws ρ, which must come after R and every C_k. Prover and verifier share this.
 pub(crate) fn absorb_vector(
-    t: &mut Transcript,
+    t: &mut impl Absorb,
     params: &BidParams,
     salt: &[u8; 32],
     r: &PointBytes,
     c: &[PointBytes],
 ) -> Scalar {
-    t.append_message(b"salt", salt);
-    t.append_message(b"R", r);
-    t.append_message(b"C", c.as_flattened());
-    let rho = t.challenge_scalar(b"rho");
-    t.append_u64(b"bits", u64::from(params.bits()));
-    t.append_u64(b"steps", params.steps() as u64);
+    t.absorb(b"salt", salt);
+    t.absorb(b"R", r);
+    t.absorb(b"C", c.as_flattened());
+    let rho = t.draw_scalar(b"rho");
+    t.absorb_u64(b"bits", u64::from(params.bits()));
+    t.absorb_u64(b"steps", params.steps() as u64);
     rho
 }
 
@@ -206,21 +207,21 @@ pub(crate) fn prove_link(
 
 /// t̂, μ and the announcements of E1 to E3, before the challenge e.
 pub(crate) fn absorb_link_announcements(
-    t: &mut Transcript,
+    t: &mut impl Absorb,
     t_hat: &Scalar,
     mu: &Scalar,
     announcements: &[PointBytes; 3],
 ) {
-    t.append_message(b"t_hat", t_hat.as_bytes());
-    t.append_message(b"mu", mu.as_bytes());
-    t.append_message(b"N1", &announcements[0]);
-    t.append_message(b"N2", &announcements[1]);
-    t.append_message(b"N3", &announcements[2]);
+    t.absorb(b"t_hat", t_hat.as_bytes());
+    t.absorb(b"mu", mu.as_bytes());
+    t.absorb(b"N1", &announcements[0]);
+    t.absorb(b"N2", &announcements[1]);
+    t.absorb(b"N3", &announcements[2]);
 }
 
 /// The responses, before the challenge w of the inner-product argument.
-pub(crate) fn absorb_link_responses(t: &mut Transcript, responses: &[Scalar; 3]) {
-    t.append_message(b"s_r", responses[0].as_bytes());
-    t.append_message(b"s_tau", responses[1].as_bytes());
-    t.append_message(b"s_x", responses[2].as_bytes());
+pub(crate) fn absorb_link_responses(t: &mut impl Absorb, responses: &[Scalar; 3]) {
+    t.absorb(b"s_r", responses[0].as_bytes());
+    t.absorb(b"s_tau", responses[1].as_bytes());
+    t.absorb(b"s_x", responses[2].as_bytes());
 }

@@ -1,12 +1,13 @@
 //! Tests of the sealed bid that need its inner parts.
 //!
 //! [`forger`] is a prover that deviates on purpose, [`cheats`] shows which equation refuses which deviation,
-//! [`weights`] what only the batch's weights refuse, [`transcript`] that no challenge comes too early, [`simulator`]
+//! [`weights`] what only the batch's weights refuse, [`merging`] that lanes and portable code merge the same scalars, [`transcript`] that no challenge comes too early, [`simulator`]
 //! that accepting transcripts need no witness when the challenges are known first, and that two answers give the
 //! witness away. What the public interface can show is in `crypto/tests/`.
 
 mod cheats;
 mod forger;
+mod merging;
 mod simulator;
 mod transcript;
 mod weights;

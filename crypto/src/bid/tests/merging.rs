@@ -1,0 +1,41 @@
+//! Eight lanes give the scalars that the portable code gives.
+
+use crate::bid::merge::{Inverses, SharedSums, StaticScalars};
+use crate::bid::replay::Replay;
+use crate::bid::tests::world;
+use crate::fast::{Arithmetic, arithmetic, lanes};
+use curve25519_dalek::scalar::Scalar;
+
+fn same(a: &StaticScalars, b: &StaticScalars) -> bool {
+    a.keys == b.keys && a.g == b.g && a.h == b.h
+}
+
+#[test]
+fn lanes_and_portable_code_merge_the_same_scalars() {
+    let Some(lanes) = lanes() else {
+        assert_eq!(arithmetic(), Arithmetic::Portable);
+        eprintln!("this process has no lanes: nothing compared");
+        return;
+    };
+    for (bits, steps) in [(8, 8), (16, 8), (32, 16), (8, 64)] {
+        let mut w = world(bits, steps);
+        let (total, width) = (bits as usize * steps, steps);
+        let mut both = [SharedSums::portable(total, width), SharedSums::in_lanes(lanes, total, width)];
+        for bid in (0..3).map(|_| w.bid()).collect::<Vec<_>>() {
+            let replay = Replay::of(&w.params, &w.round, &bid).expect("an honest bid");
+            let u = replay.u.iter().map(Scalar::invert).collect();
+            let inverses = Inverses { y: replay.y.invert(), u };
+            let weights = [w.scalar(), w.scalar(), w.scalar()];
+            let handed = both.each_mut().map(|sums| {
+                let mut handed = Vec::new();
+                sums.add_generators(&w.params, &replay, weights[0], &inverses);
+                sums.add_vector(&replay, [weights[1], weights[2]], &mut handed);
+                handed
+            });
+            assert_eq!(handed[0], handed[1], "{bits} bits, {steps} steps");
+            assert_eq!(handed[0].len(), steps);
+        }
+        let [portable, wide] = both.map(|sums| sums.reduce());
+        assert!(same(&portable, &wide), "{bits} bits, {steps} steps");
+    }
+}
