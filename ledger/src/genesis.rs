@@ -7,6 +7,7 @@
 use crate::hash::{Hash, hash};
 use crate::key_roles::{self, SharedKey};
 use crate::params::{MAX_MEMBERS, MarketParams, ParamsError, read_flag};
+use crate::room::check_founders;
 use crate::roster::{Roster, RosterError, ValidatorEntry};
 use thiserror::Error;
 use veilgrid_crypto::envelope::EnvelopePublicKey;
@@ -185,6 +186,7 @@ impl GenesisDraft {
             roster.check()?;
         }
         let group = Group::of(u16::try_from(validators).unwrap_or(u16::MAX));
+        check_founders(group, u32::try_from(self.params.steps()).unwrap_or(u32::MAX))?;
         let expected = group.threshold;
         let found = self.params.threshold;
         if found != expected {

@@ -26,6 +26,7 @@ pub mod key_roles;
 pub mod params;
 pub mod pruned;
 pub mod refusal;
+pub mod room;
 pub mod roster;
 pub mod state;
 pub mod timing;

@@ -59,6 +59,23 @@ pub enum RosterError {
     /// "One change after another."
     #[error("another change of the validators is under way")]
     UnderWay,
+    /// "The messages of every key session fit into a block, and what a validator keeps of it into its file."
+    #[error(
+        "{validators} validators with {keys} keys: {what} would have {bytes} bytes, {bound} are allowed; fewer validators, \
+         or in a new network fewer ticks"
+    )]
+    Room {
+        /// How many validators are asked for.
+        validators: u16,
+        /// Keys of the market, one a step.
+        keys: u32,
+        /// What is too large.
+        what: &'static str,
+        /// Its size.
+        bytes: usize,
+        /// The bound.
+        bound: usize,
+    },
     /// "A change is signed by t validators, in rising order."
     #[error("{valid} valid signatures of different validators in rising order, {needed} are needed")]
     Signatures {

@@ -17,6 +17,7 @@ use veilgrid_ledger::state::State;
 use veilgrid_ledger::timing::TimingError;
 use veilgrid_ledger::transaction::{DecodeContext, Transaction};
 use veilgrid_ledger::verdicts::VerifyAll;
+use veilgrid_market::Grid;
 use world::{World, draft, params, timing};
 
 #[test]
@@ -130,7 +131,10 @@ fn a_changed_pruned_block_is_found() {
 
 /// The refusal of a genesis of n validators that was changed.
 fn refusal(n: usize, change: impl FnOnce(&mut GenesisDraft)) -> Option<GenesisError> {
-    let world = World::new(4);
+    refusal_of(World::new(4), n, change)
+}
+
+fn refusal_of(world: World, n: usize, change: impl FnOnce(&mut GenesisDraft)) -> Option<GenesisError> {
     let entries: Vec<_> = world.validators[..n].iter().map(|v| v.entry).collect();
     let threshold = Roster { validators: entries.clone() }.group().threshold;
     let mut draft = draft(params(timing(), threshold), &entries, &world.wallets);
@@ -185,6 +189,14 @@ fn a_genesis_of_a_network_has_its_rules() {
     assert_eq!(refusal(5, |d| d.params.threshold = 3), majority);
     let untimed = refusal(4, |d| d.params.timing.as_mut().expect("timing").epoch_blocks = 1);
     assert!(matches!(untimed, Some(GenesisError::Params(ParamsError::Timing(_)))));
+    // More keys than so many validators could ever deal to each other.
+    let wide = |d: &mut GenesisDraft| d.params.grid = Grid::new(10_000, 2, 4_096).expect("the largest grid");
+    assert_eq!(refusal(7, wide), None);
+    let many = refusal_of(World::of_market(4, params(timing(), 3), 16), 16, wide);
+    assert!(
+        matches!(many, Some(GenesisError::Roster(RosterError::Room { validators: 16, keys: 8_192, .. }))),
+        "{many:?}"
+    );
     // Phases of f + 4 blocks: those of seven validators do not fit into an epoch that four could have.
     let short = |d: &mut GenesisDraft| {
         let timing = d.params.timing.as_mut().expect("timing");

@@ -8,12 +8,14 @@ use std::collections::BTreeSet;
 use veilgrid_crypto::keygen::{Event, Refusal as SessionRefusal, Task, Verdict};
 use veilgrid_ledger::genesis::GenesisDraft;
 use veilgrid_ledger::key_roles::KeyRole::{Account, AggregatorEnvelopes, Envelopes, Receipts, Signing};
+use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::refusal::Refusal;
 use veilgrid_ledger::roster::{RosterError, ValidatorEntry};
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::state::expected::Expected;
 use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_ledger::transaction::Transaction;
+use veilgrid_market::Grid;
 use world::{EPOCH_BLOCKS, PHASE_BLOCKS, World};
 
 fn consensus(world: &World, who: &[usize]) -> Option<Vec<[u8; 32]>> {
@@ -262,6 +264,34 @@ fn a_change_needs_signatures_of_enough_validators_for_this_very_change() {
     // Agreed on and not in force yet is under way too.
     world.steps_until("an agreement", |world| world.state.pending_keys().is_some());
     assert_eq!(refusal(&world, another), RosterError::UnderWay);
+}
+
+/// Threat: a change that t validators sign in good faith, after which no dealer could ever store or send what it deals.
+#[test]
+fn a_change_whose_key_sessions_fit_nowhere_is_refused() {
+    let grid = Grid::new(10_000, 2, 4_096).expect("the largest grid");
+    let params = MarketParams { grid, ..world::params(world::timing(), 3) };
+    let mut world = World::of_market(4, params, 28);
+    let all: Vec<usize> = (0..28).collect();
+    let refusal = |world: &mut World, who: &[usize]| {
+        let change = world.sound_change(who);
+        match world.try_next(change) {
+            Err(Refusal::Roster(error @ RosterError::Room { .. })) => Some(error),
+            Err(other) => panic!("{other}"),
+            Ok(_) => None,
+        }
+    };
+    let error = refusal(&mut world, &all[4..]).expect("24 newcomers do not fit");
+    assert!(
+        matches!(error, RosterError::Room { validators: 24, keys: 8_192, what: "a dealer's package", .. }),
+        "{error}"
+    );
+    assert!(error.to_string().contains("fewer validators"), "{error}");
+    let error = refusal(&mut world, &all[..12]).expect("twelve do not fit");
+    assert!(matches!(error, RosterError::Room { what: "a delivery of shares", .. }), "{error}");
+    assert_eq!(refusal(&mut world, &all[..11]), None);
+    // A refused change is not under way: the ledger goes on as it was.
+    assert_eq!(world.state.pending_roster(), None);
 }
 
 #[test]

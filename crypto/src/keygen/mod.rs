@@ -37,6 +37,7 @@ mod public;
 mod renewal;
 mod session;
 mod shares;
+mod size;
 
 pub use context::{Group, SessionContext, Task};
 pub use deal::{DealtShares, deal};
@@ -52,6 +53,7 @@ pub use session::{
     Refusal, Schedule, Session,
 };
 pub use shares::{KeyShares, receive};
+pub use size::SessionSize;
 
 use crate::labels;
 use crate::wire::{Reader, WireError};

@@ -17,6 +17,7 @@ use super::round::Stage;
 use crate::hash::Hash;
 use crate::params::write_option;
 use crate::refusal::Refusal;
+use crate::room::check_change;
 use crate::roster::{Roster, RosterChange, RosterError};
 use crate::timing::RoundTiming;
 use std::sync::Arc;
@@ -358,15 +359,26 @@ impl State {
         Ok(Effect::KeyEventAccepted { session, excluded })
     }
 
-    pub(super) fn take_roster_change(&mut self, change: &RosterChange) -> Result<Effect, Refusal> {
+    /// Whether the ledger takes a change of its validators now: the change itself, and the key sessions that follow.
+    ///
+    /// # Errors
+    /// The rule that is broken; [`Refusal::NotANetwork`] on the ledger of one process.
+    pub fn check_change(&self, change: &RosterChange) -> Result<(), Refusal> {
         let (Some(roster), Some(since_epoch)) = (self.roster(), self.roster_since()) else {
             return Err(Refusal::NotANetwork);
         };
+        let checked = change.check(&self.community.ledger_id(), roster, since_epoch);
+        let keys = u32::try_from(self.community.params().steps()).unwrap_or(u32::MAX);
+        let checked = checked.and_then(|()| self.community.check_keys_of(&change.roster));
+        let checked = checked.and_then(|()| check_change(roster.group(), change.roster.group(), keys));
+        checked.map_err(Refusal::Roster)
+    }
+
+    pub(super) fn take_roster_change(&mut self, change: &RosterChange) -> Result<Effect, Refusal> {
         if self.network().is_some_and(|network| network.change.is_some() || network.next_roster().is_some()) {
             return Err(Refusal::Roster(RosterError::UnderWay));
         }
-        change.check(&self.community.ledger_id(), roster, since_epoch).map_err(Refusal::Roster)?;
-        self.community.check_keys_of(&change.roster).map_err(Refusal::Roster)?;
+        self.check_change(change)?;
         let validators = change.roster.group().validators;
         if let Some(network) = &mut self.network {
             Arc::make_mut(network).change = Some(Arc::new(change.roster.clone()));

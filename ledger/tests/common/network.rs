@@ -129,8 +129,13 @@ impl World {
     }
 
     pub fn with(n: u16, timing: RoundTiming) -> Self {
+        Self::of_market(n, params(timing, n - (n - 1) / 3), 7)
+    }
+
+    /// With so many people, of whom the first n are validators.
+    pub fn of_market(n: u16, params: MarketParams, people: usize) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(7);
-        let validators: Vec<_> = (0..7)
+        let validators: Vec<_> = (0..people)
             .map(|_| {
                 let key = SigningKey::generate(&mut rng);
                 Validator { entry: entry(&key), key, shares: None, next: None, running: None }
@@ -140,7 +145,7 @@ impl World {
             (0..BOOK.len()).map(|_| Wallet::from_seed(&WalletSeed::generate(&mut rng))).collect();
         wallets.sort_by_key(account);
         let entries: Vec<_> = validators[..n.into()].iter().map(|v| v.entry).collect();
-        let draft = draft(params(timing, n - (n - 1) / 3), &entries, &wallets);
+        let draft = draft(params, &entries, &wallets);
         let block = genesis_block(Genesis::new(draft, Vec::new()).expect("sound"), START_MS);
         let state = State::from_genesis_block(&block).expect("genesis");
         let replica = state.clone();

@@ -3,9 +3,8 @@
 
 use thiserror::Error;
 use veilgrid_crypto::wire::{Reader, WireError};
+pub use veilgrid_ledger::room::MAX_NETWORK_BLOCK_BYTES;
 
-/// Most bytes of a network's block: validators vote for none that is larger.
-pub const MAX_NETWORK_BLOCK_BYTES: usize = 3 << 20;
 /// Most bytes of a certificate: 128 validators' signatures are far below.
 pub const MAX_CERTIFICATE_BYTES: usize = 64 << 10;
 

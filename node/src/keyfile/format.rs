@@ -4,11 +4,12 @@ use super::KeyFileError;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use veilgrid_crypto::wire::{Reader, WireError, Writer};
+use veilgrid_ledger::room::MAX_SECRETS_BYTES;
 
 /// The format that this program reads and writes.
 pub(super) const VERSION: u16 = 1;
-/// Most bytes of a key file.
-pub const MAX_FILE_BYTES: usize = 16 << 20;
+/// Most bytes of a key file: a validator's secrets in the largest network that a ledger takes, and what encloses them.
+pub const MAX_FILE_BYTES: usize = MAX_SECRETS_BYTES + (1 << 20);
 pub(super) const MAGIC: &[u8; 6] = b"VGKEYS";
 pub(super) const SALT_BYTES: usize = 16;
 pub(super) const NONCE_BYTES: usize = 12;

@@ -14,6 +14,7 @@ use std::io::Read as _;
 use std::path::Path;
 use veilgrid_crypto::keygen::MAX_VALIDATORS;
 use veilgrid_crypto::schnorr::SignatureBytes;
+use veilgrid_ledger::room::check_change;
 use veilgrid_ledger::roster::{Endorsement, Roster, RosterChange, RosterError, ValidatorEntry};
 
 /// Most bytes of the file: both sets of 128 and all their signatures are a fifth of it.
@@ -108,6 +109,7 @@ impl Proposal {
         if roster == set.roster() {
             return Err(ProposalError::Roster(RosterError::Unchanged));
         }
+        check_room(set, &roster)?;
         Ok(Self {
             ledger_id: set.ledger_id,
             since_epoch: set.since_epoch,
@@ -188,7 +190,8 @@ impl Proposal {
         if set.pending.is_some() {
             return Err(ProposalError::UnderWay);
         }
-        self.check_new()
+        self.check_new()?;
+        check_room(set, &roster_of(&self.new))
     }
 
     fn check_new(&self) -> Result<(), ProposalError> {
@@ -303,6 +306,12 @@ impl Proposal {
     pub fn comes(&self) -> Vec<NumberedValidator> {
         without(&self.new, &self.current)
     }
+}
+
+/// Whether the key sessions of a change fit, so that nobody signs one that the ledger refuses.
+fn check_room(set: &ValidatorSet, roster: &Roster) -> Result<(), ProposalError> {
+    let room = check_change(set.roster().group(), roster.group(), set.keys);
+    room.map_err(ProposalError::Roster)
 }
 
 /// Those of the first list whose keys are not in the second.

@@ -85,6 +85,10 @@ pub struct ValidatorSet {
     pub since_epoch: u64,
     /// How many of them have to sign a change.
     pub threshold: u16,
+    /// Keys of the market, one a step: with the validators they say how large key sessions are. Zero from a node that does
+    /// not tell yet.
+    #[serde(default)]
+    pub keys: u32,
     /// The validators in force.
     pub validators: Vec<NumberedValidator>,
     /// A change that is under way.
@@ -104,6 +108,7 @@ impl ValidatorSet {
             epoch_blocks: timing.epoch_blocks,
             since_epoch,
             threshold: roster.group().threshold,
+            keys: u32::try_from(state.community().params().steps()).unwrap_or(u32::MAX),
             validators: NumberedValidator::of(roster),
             pending: pending(state, roster),
             session: state.session().and_then(in_progress),

@@ -39,6 +39,7 @@ impl World {
             epoch_blocks: 100,
             since_epoch: SINCE,
             threshold: roster.group().threshold,
+            keys: 32,
             validators: NumberedValidator::of(&roster),
             pending: None,
             session: None,
@@ -102,6 +103,15 @@ fn what_no_ledger_takes_is_not_proposed() {
     let error = propose(&w, &[4, 4], &[]);
     assert!(matches!(error, ProposalError::Roster(RosterError::Key { validator: 6, .. })), "{error}");
     assert!(matches!(propose(&w, &[], &[]), ProposalError::Roster(RosterError::Unchanged)));
+    let sound = w.proposal();
+    let many: Vec<_> = (0..24).map(|_| entry(&ValidatorKeys::generate(&mut w.rng))).collect();
+    let proposed = Proposal::new(&w.set, &many, &[]).expect("room for 28 in a small market");
+    w.set.keys = 8_192;
+    sound.check_against(&w.set).expect("room for five");
+    for error in [Proposal::new(&w.set, &many, &[]).map(drop), proposed.check_against(&w.set)] {
+        let error = error.expect_err("no room");
+        assert!(matches!(error, ProposalError::Roster(RosterError::Room { validators: 28, .. })), "{error}");
+    }
     w.set.pending = Some(PendingSet { from_epoch: None, validators: Vec::new() });
     assert!(matches!(propose(&w, &[4], &[4]), ProposalError::UnderWay));
 }

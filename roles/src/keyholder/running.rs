@@ -39,6 +39,17 @@ pub(super) struct Means<'a, R> {
     pub(super) notices: &'a mut Vec<Notice>,
 }
 
+impl<R> Means<'_, R> {
+    /// The shares in force of validator `me`, if they are those that belong to the keys in force.
+    fn true_shares(&self, me: u16) -> Option<&KeyShares> {
+        self.shares.filter(|shares| are_true(shares, me, self.keys))
+    }
+}
+
+fn are_true(shares: &KeyShares, me: u16, keys: Option<&ThresholdKeys>) -> bool {
+    shares.index() == me && keys.is_some_and(|keys| keys.matches(shares))
+}
+
 /// What a dealer made, all at once.
 struct Dealing {
     package: Vec<u8>,
@@ -121,8 +132,9 @@ impl Running {
 
     fn announce<R: CryptoRngCore>(&mut self, me: u16, session: &Session, means: &mut Means<'_, R>) -> bool {
         let ctx = session.context();
-        // A receiver of a refresh counts as a holder afterwards. Without old shares there is nothing to refresh.
-        let useless = ctx.task == Task::Refresh && means.shares.is_none();
+        // A receiver of a refresh counts as a holder afterwards. Without old shares, or with such as are not the ledger's,
+        // there is nothing to refresh: the sum would open nothing, and nobody else could see it.
+        let useless = ctx.task == Task::Refresh && means.true_shares(me).is_none();
         if self.announcement.is_some() || useless {
             return false;
         }
@@ -184,6 +196,10 @@ impl Running {
             return false;
         }
         let Some(opened) = self.read_opened(session) else { return false };
+        // "A verdict answers for shares that open." What was dealt in a refresh is only one half of them.
+        if session.context().task == Task::Refresh && means.true_shares(me).is_none() {
+            return false;
+        }
         let verdict = session.verdict(&opened, means.signing_key, means.rng);
         self.verdict = Some(Event::Verdict(verdict).to_bytes());
         true
@@ -337,10 +353,7 @@ fn make_dealing<R: CryptoRngCore>(
         }
         Task::Reshare => {
             // Shares that are not the ledger's would be found by all receivers and blamed on this dealer.
-            let matches = |shares: &&KeyShares| {
-                shares.index() == me && means.keys.is_some_and(|keys| keys.matches(shares))
-            };
-            let shares = means.shares.filter(matches);
+            let shares = means.shares.filter(|shares| are_true(shares, me, means.keys));
             let shares = shares.ok_or(KeyGenError::HeldShares { validator: me })?;
             let (package, dealt) = deal_resharing(ctx, key, shares, rng)?;
             (Package::Renewal(package), dealt)

@@ -45,6 +45,7 @@ use veilgrid_crypto::dlog::SmallLog;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::refusal::BlockError;
+use veilgrid_ledger::room::MAX_NETWORK_BLOCK_BYTES;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::BlockEffects;
 
@@ -74,7 +75,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_block_bytes: 3 << 20,
+            max_block_bytes: MAX_NETWORK_BLOCK_BYTES,
             idle_interval_ms: 1_000,
             busy_interval_ms: 100,
             pool_bytes: 64 << 20,

@@ -119,3 +119,39 @@ fn shares_that_are_not_the_ledgers_are_not_dealt() {
         .collect();
     assert_eq!(excluded, [1]);
 }
+
+/// A validator whose shares are not the ledger's, for whatever reason, does not count as a holder after a refresh: only
+/// then does the ledger see that it has none, and hands it new ones.
+#[test]
+fn shares_that_are_not_the_ledgers_are_not_answered_for() {
+    let mut world = World::new(5, 0, 37);
+    world.until_sharing(1);
+    let mut bytes = world.holders[0].to_bytes().expose().clone();
+    bytes[BEFORE_SHARES + 6] ^= 1;
+    world.holders[0] = KeyHolder::restore(world.keys[0].clone(), &bytes).expect("it decodes");
+    assert_eq!(world.holding(0), Holding::Missing { session: 1 });
+    world.until_sharing(2);
+    assert_eq!(world.state.session().expect("a session").context().task, Task::Refresh);
+    assert_eq!(world.agreed(), (vec![], vec![1]));
+    world.round();
+    world.until_sharing(3);
+    assert_eq!(world.state.session().expect("a session").context().task, Task::Reshare);
+    assert_eq!(world.who_holds(), [0, 1, 2, 3, 4]);
+}
+
+/// The newcomers of a change never answer: its session fails, and the keys that are there go on opening.
+#[test]
+fn a_change_that_fails_leaves_the_old_keys_working() {
+    let mut world = World::new(4, 3, 38);
+    world.until_sharing(1);
+    world.down.extend([4, 5, 6]);
+    world.change_to(&[0, 4, 5, 6]);
+    let aborted = |w: &World| {
+        w.state.session().and_then(|session| session.outcome()).is_some_and(|outcome| outcome.is_err())
+    };
+    world.until(150, "an abort", aborted);
+    world.step();
+    assert_eq!((world.state.pending_roster(), world.state.sharing()), (None, Some(1)));
+    assert_eq!(world.who_holds(), [0, 1, 2, 3]);
+    world.round();
+}

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use veilgrid_crypto::keygen::{Event, Party, Refusal, Session};
 use veilgrid_crypto::wire::WireError;
 use veilgrid_ledger::hash::Hash;
+use veilgrid_ledger::refusal;
 use veilgrid_ledger::roster::RosterChange;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::transaction::Transaction;
@@ -116,9 +117,11 @@ impl EventPool {
         if self.changes() >= MAX_CHANGES {
             return Err(OfferRefusal::PoolFull { bytes: self.bytes, bound: self.bound_bytes });
         }
-        let (roster, since_epoch) = state.roster().zip(state.roster_since()).ok_or(OfferRefusal::NoRoster)?;
-        change.check(&state.community().ledger_id(), roster, since_epoch)?;
-        state.community().check_keys_of(&change.roster)?;
+        let since_epoch = state.roster_since().ok_or(OfferRefusal::NoRoster)?;
+        state.check_change(change).map_err(|refusal| match refusal {
+            refusal::Refusal::Roster(error) => OfferRefusal::Change(error),
+            _ => OfferRefusal::NoRoster,
+        })?;
         self.insert(digest, transaction, Of::Roster(since_epoch))
     }
 
