@@ -47,6 +47,12 @@ pub trait Application: Send + 'static {
     /// Why it gets no vote.
     fn check(&mut self, block: &Block, now_unix_ms: u64) -> Result<(), String>;
 
+    /// A proposal of the validator with this consensus key, which is checked next, is of this block time, while the own
+    /// clock says something else (both Unix milliseconds). For whoever watches the clocks.
+    fn proposed(&mut self, proposer: &[u8; 32], block_unix_ms: u64, now_unix_ms: u64) {
+        let _ = (proposer, block_unix_ms, now_unix_ms);
+    }
+
     /// Applies the next final block; durable when it returns. A block that was applied before is no error: the engine
     /// delivers at least once.
     ///
@@ -65,4 +71,19 @@ pub trait Application: Send + 'static {
 
     /// The validators' consensus keys in an epoch of the engine; none when they are not known yet.
     fn consensus_keys(&self, epoch: u64) -> Option<Vec<[u8; 32]>>;
+}
+
+/// Who is told of this validator's own votes for the finality of blocks, so that it recognises them in certificates.
+pub trait VoteWitness: std::fmt::Debug + Send + Sync {
+    /// The consensus of an epoch begins. Returns when it is noted.
+    ///
+    /// # Errors
+    /// Fatal: the engine stops.
+    fn begins(&self, epoch: u64) -> Result<(), String>;
+
+    /// A vote was given in a view of an epoch, now or, after a restart, before.
+    ///
+    /// # Errors
+    /// Fatal: the engine stops.
+    fn voted(&self, epoch: u64, view: u64) -> Result<(), String>;
 }

@@ -149,13 +149,18 @@ impl Automaton {
     async fn vote<E: Runtime>(
         &self,
         runtime: &E,
+        proposer: [u8; 32],
         mut ancestry: impl Ancestry<EngineBlock>,
     ) -> Result<bool, Unready> {
         let block = ancestry.next().await.ok_or(Unready::Abstain)?;
         self.prepare(runtime, ancestry).await?;
         let number = block.inner().number();
         let now_unix_ms = runtime.current().epoch_millis();
-        let check = move |a: &mut dyn Application| a.check(block.inner().block(), now_unix_ms);
+        let check = move |a: &mut dyn Application| {
+            let block = block.inner().block();
+            a.proposed(&proposer, block.header.time_unix_ms, now_unix_ms);
+            a.check(block, now_unix_ms)
+        };
         let verdict = self.shared.call(runtime, check).await?;
         if let Err(why) = &verdict {
             tracing::warn!(height = number, why, "no vote for a proposal");
@@ -183,10 +188,10 @@ impl<E: Runtime> commonware_consensus::Application<E> for Automaton {
 
     async fn verify(
         &mut self,
-        (runtime, _): (E, Self::Context),
+        (runtime, context): (E, Self::Context),
         ancestry: impl Ancestry<EngineBlock>,
     ) -> bool {
-        match self.vote(&runtime, ancestry).await {
+        match self.vote(&runtime, keys::key_bytes(&context.leader), ancestry).await {
             Ok(verdict) => verdict,
             Err(Unready::Refused) => false,
             // To abstain is not to answer; the consensus drops this future when the view is over.

@@ -3,10 +3,11 @@
 //! Followers and auditors verify them without an engine: with the ledger's id, the validators of the epoch and the
 //! block's hash.
 
-use crate::keys::{Digest, Finalization, ValidatorSetFault, digest, verifier};
+use crate::keys::{Digest, Finalization, ValidatorSetFault, digest, public_key, validator_set, verifier};
 use commonware_codec::{Copying, Decode as _, Encode as _};
-use commonware_consensus::{Epochable as _, simplex::types::Proposal};
+use commonware_consensus::{Epochable as _, Viewable as _, simplex::types::Proposal};
 use commonware_parallel::Sequential;
+use commonware_utils::Participant;
 use veilgrid_ledger::hash::Hash;
 
 /// Bytes of a certificate beyond one signature and one bit for each validator; generous, for the bound only.
@@ -96,6 +97,16 @@ pub fn verify(
     Ok(())
 }
 
+/// Epoch and view in which the validator with this consensus key signed a certificate; none when it did not, or the bytes
+/// are no certificate of these validators. Nothing is verified: see [`verify`].
+pub fn own_vote(validators: &[[u8; 32]], key: &[u8; 32], bytes: &[u8]) -> Option<(u64, u64)> {
+    let certificate = decode(bytes, validators.len()).ok()?;
+    let place = validator_set(validators).ok()?.position(&public_key(key)?)?;
+    let mut signers = certificate.certificate.signers.iter();
+    let signed = signers.any(|signer| signer == Participant::from_usize(place));
+    signed.then(|| (certificate.epoch().get(), certificate.view().get()))
+}
+
 /// Signers that make a certificate: more than two thirds.
 pub fn quorum(validators: usize) -> usize {
     validators - validators.saturating_sub(1) / 3
@@ -174,6 +185,21 @@ mod tests {
             reversed.reverse();
             assert_eq!(verify(&LEDGER, EPOCH, &reversed, &BLOCK, &bytes), Ok(()));
         }
+    }
+
+    #[test]
+    fn whoever_signed_a_certificate_finds_its_own_vote() {
+        let bytes = encode(&votes(&LEDGER, &BLOCK, EPOCH, &[1, 2, 4]));
+        let mut reversed = keys();
+        reversed.reverse();
+        for validators in [keys(), reversed] {
+            for (seed, signed) in [(1, true), (2, true), (3, false), (4, true), (5, false)] {
+                let expected = signed.then_some((EPOCH, 5));
+                assert_eq!(own_vote(&validators, &key(seed), &bytes), expected, "{seed}");
+            }
+        }
+        assert_eq!(own_vote(&keys(), &key(1), &bytes[1..]), None);
+        assert_eq!(own_vote(&seeds_keys(&[5, 6, 7, 8, 9]), &key(1), &bytes), None);
     }
 
     #[test]

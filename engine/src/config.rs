@@ -1,8 +1,10 @@
 //! What an engine is started with.
 
+use crate::application::VoteWitness;
 use crate::keys::MAX_VALIDATORS;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use veilgrid_crypto::secret::Secret;
 use veilgrid_ledger::block::MAX_BLOCK_BYTES;
 use veilgrid_ledger::transaction::DecodeContext;
@@ -73,6 +75,8 @@ pub struct EngineConfig {
     pub timing: Timing,
     /// Where to start if the store is empty; none: block 0.
     pub start: Option<StartingPoint>,
+    /// Hears of this validator's own votes.
+    pub witness: Option<Arc<dyn VoteWitness>>,
 }
 
 /// Why an engine does not start.

@@ -3,7 +3,7 @@
 //! A node that is no validator of an epoch runs the same consensus without a vote: it follows by the certificates.
 //! A node that is an epoch behind hears its peers speak of a later one and asks them for the end of its own.
 
-use crate::application::Application;
+use crate::application::{Application, VoteWitness};
 use crate::automaton::Automaton;
 use crate::block::EngineBlock;
 use crate::config::Timing;
@@ -14,6 +14,7 @@ use crate::runtime::Runtime;
 use crate::schemes::Schemes;
 use crate::shared::{Faults, Shared};
 use crate::store::{REPLAY_BYTES, WRITE_BYTES};
+use crate::witness::Witnessing;
 use commonware_consensus::marshal::standard::Inline;
 use commonware_consensus::simplex::{self, Floor, elector::RoundRobin};
 use commonware_consensus::types::{Epoch, Epocher as _, FixedEpocher, Height, ViewDelta};
@@ -88,6 +89,8 @@ where
     pub blocker: B,
     pub peers: PeerSets<P>,
     pub timing: Timing,
+    /// Hears of own votes.
+    pub witness: Option<Arc<dyn VoteWitness>>,
     pub prefix: String,
     pub cache: CacheRef,
     /// The epoch that runs.
@@ -161,6 +164,9 @@ where
         let scheme = self.schemes.get(epoch).ok_or("the engine is stopping")?;
         self.current.store(epoch, Ordering::Relaxed);
         tracing::info!(epoch, votes = keys::signs(&scheme), "consensus of an epoch starts");
+        if let Some(witness) = &self.witness {
+            witness.begins(epoch)?;
+        }
         let votes = self.channels.votes.register(epoch).await.map_err(closed)?;
         let certificates = self.channels.certificates.register(epoch).await.map_err(closed)?;
         let requests = self.channels.requests.register(epoch).await.map_err(closed)?;
@@ -175,18 +181,24 @@ where
         }))
     }
 
-    fn config(&self, start: Start, scheme: Scheme) -> Settings<B, Wrapped<E>> {
+    fn config(&self, start: Start, scheme: Scheme) -> Settings<B, Wrapped<E>, Witnessing<Wrapped<E>>> {
         let runtime = self.runtime.child("automaton").with_attribute("epoch", start.epoch);
         let wrapped =
             Inline::new(runtime, self.automaton.clone(), self.marshal.clone(), self.epocher.clone());
         let (timing, ms) = (self.timing, Duration::from_millis);
+        let reporter = Witnessing {
+            inner: wrapped.clone(),
+            witness: self.witness.clone(),
+            me: keys::place(&scheme),
+            faults: self.faults.clone(),
+        };
         simplex::Config {
             scheme,
             elector: RoundRobin::<Sha256>::default(),
             blocker: self.blocker.clone(),
             automaton: wrapped.clone(),
-            relay: wrapped.clone(),
-            reporter: wrapped,
+            relay: wrapped,
+            reporter,
             track_historical_votes: false,
             strategy: Sequential,
             partition: partition(&self.prefix, start.epoch),
@@ -218,7 +230,7 @@ where
     }
 }
 
-type Settings<B, W> = simplex::Config<Scheme, RoundRobin<Sha256>, B, Digest, W, W, W, Sequential>;
+type Settings<B, W, R> = simplex::Config<Scheme, RoundRobin<Sha256>, B, Digest, W, W, R, Sequential>;
 
 type Wrapped<E> = Inline<E, Scheme, Automaton, EngineBlock, FixedEpocher>;
 

@@ -149,6 +149,7 @@ fn run(
             prefix: "validator".to_owned(),
             cache_pages: NZUsize!(CACHE_PAGES),
             start: config.start,
+            witness: config.witness,
         };
         let outcome = node::run(context.child("validator"), node, channels, application, control).await;
         if context.stop(0, Some(STOP_WITHIN)).await.is_err() {

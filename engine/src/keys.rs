@@ -5,8 +5,8 @@ use commonware_consensus::simplex::scheme::ed25519;
 use commonware_cryptography::ed25519::{PrivateKey, PublicKey};
 use commonware_cryptography::sha256;
 use commonware_cryptography::{Signer as _, certificate};
-use commonware_utils::TryCollect as _;
 use commonware_utils::ordered::Set;
+use commonware_utils::{Participant, TryCollect as _};
 use rand_core::CryptoRngCore;
 use veilgrid_crypto::secret::Secret;
 use veilgrid_ledger::hash::Hash;
@@ -111,8 +111,13 @@ pub(crate) fn scheme(
 
 /// Whether this scheme signs.
 pub(crate) fn signs(scheme: &Scheme) -> bool {
+    place(scheme).is_some()
+}
+
+/// The place of the scheme's own key in the set, if it signs.
+pub(crate) fn place(scheme: &Scheme) -> Option<Participant> {
     use certificate::Scheme as _;
-    scheme.me().is_some_and(|membership| membership.signer().is_some())
+    scheme.me().and_then(|membership| membership.signer())
 }
 
 #[cfg(test)]

@@ -22,8 +22,9 @@ mod shared;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod store;
+mod witness;
 
-pub use application::{Application, MAX_GOSSIP_BYTES, Proposal};
+pub use application::{Application, MAX_GOSSIP_BYTES, Proposal, VoteWitness};
 pub use config::{EngineConfig, EngineError, StartingPoint, Timing};
 pub use handle::{EngineHandle, start};
 pub use keys::{MAX_VALIDATORS, ValidatorSetFault, consensus_public_key, generate_consensus_secret};

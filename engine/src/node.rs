@@ -1,6 +1,6 @@
 //! One validator: the parts of the engine put together, on any runtime and any network.
 
-use crate::application::Application;
+use crate::application::{Application, VoteWitness};
 use crate::automaton::Automaton;
 use crate::block::{BlockCodec, EngineBlock};
 use crate::config::{StartingPoint, Timing};
@@ -36,6 +36,7 @@ pub(crate) struct NodeConfig {
     /// Pages of 4 KiB that are kept in memory.
     pub cache_pages: NonZeroUsize,
     pub start: Option<StartingPoint>,
+    pub witness: Option<Arc<dyn VoteWitness>>,
 }
 
 /// How the owner of a node talks to it.
@@ -195,6 +196,7 @@ impl<E: Runtime> Foundation<E> {
             blocker,
             peers,
             timing: self.config.timing,
+            witness: self.config.witness,
             prefix: self.config.prefix,
             cache: self.cache,
             current,

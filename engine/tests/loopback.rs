@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Behaviour, Counter, Disk, decode_context};
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -10,11 +11,26 @@ use std::thread::sleep;
 use std::time::Duration;
 use veilgrid_crypto::secret::Secret;
 use veilgrid_engine::{
-    EngineConfig, EngineError, EngineHandle, MAX_GOSSIP_BYTES, StartingPoint, Timing, certificate,
-    consensus_public_key, start,
+    EngineConfig, EngineError, EngineHandle, MAX_GOSSIP_BYTES, StartingPoint, Timing, VoteWitness,
+    certificate, consensus_public_key, start,
 };
 
 const LEDGER: [u8; 32] = [3; 32];
+
+/// Remembers own votes over restarts; the beginning of an epoch as a vote in view 0.
+#[derive(Debug, Default)]
+struct Witness(Mutex<BTreeSet<(u64, u64)>>);
+
+impl VoteWitness for Witness {
+    fn begins(&self, epoch: u64) -> Result<(), String> {
+        self.voted(epoch, 0)
+    }
+
+    fn voted(&self, epoch: u64, view: u64) -> Result<(), String> {
+        self.0.lock().expect("a witness").insert((epoch, view));
+        Ok(())
+    }
+}
 
 struct Validator {
     disk: Arc<Mutex<Disk>>,
@@ -47,6 +63,7 @@ fn config(index: usize, addresses: &[SocketAddr], directory: &Path, epoch_blocks
         decode: decode_context(),
         timing: Timing::default(),
         start: None,
+        witness: None,
     }
 }
 
@@ -89,7 +106,12 @@ fn stop(validator: &mut Validator) {
 fn four_validators_agree_and_a_restarted_one_catches_up() {
     let directory = tempfile::tempdir().expect("a directory");
     let (addresses, epoch_blocks) = (free_addresses(4), 10);
-    let begin = |index, disk| launch(config(index, &addresses, directory.path(), epoch_blocks), 50, disk);
+    let witnesses: Vec<Arc<Witness>> = (0..4).map(|_| Arc::default()).collect();
+    let begin = |index: usize, disk| {
+        let mut settings = config(index, &addresses, directory.path(), epoch_blocks);
+        settings.witness = Some(witnesses[index].clone());
+        launch(settings, 50, disk)
+    };
     let mut validators: Vec<_> = (0..4).map(|index| begin(index, Arc::default())).collect();
 
     let too_long = vec![1; MAX_GOSSIP_BYTES + 1];
@@ -130,6 +152,22 @@ fn four_validators_agree_and_a_restarted_one_catches_up() {
             assert_eq!(verdict, Ok(()), "block {height}");
         }
     }
+    every_vote_in_a_certificate_was_witnessed(&disks, &witnesses);
+}
+
+/// Also those of the validators that were away: nobody who catches up is taken for somebody else.
+fn every_vote_in_a_certificate_was_witnessed(disks: &[Disk], witnesses: &[Arc<Witness>]) {
+    let mut votes = 0;
+    for (witness, key) in witnesses.iter().zip(keys(4)) {
+        let known = witness.0.lock().expect("a witness");
+        for bytes in disks.iter().flat_map(|disk| disk.certificates.values()) {
+            let Some((epoch, view)) = certificate::own_vote(&keys(4), &key, bytes) else { continue };
+            assert!(known.contains(&(epoch, view)), "epoch {epoch}, view {view}");
+            assert!(known.contains(&(epoch, 0)), "the epoch began");
+            votes += 1;
+        }
+    }
+    assert!(votes > 4 * 3 * 10, "{votes} votes");
 }
 
 #[test]

@@ -11,16 +11,19 @@
 //! - [`validator`]: key generation, block checks, opening shares.
 //! - [`proposer`]: the transactions that can follow.
 //! - [`replica`]: a validator of a network between consensus engine and ledger: proposals, votes, pool, gossip.
+//! - [`own_votes`], [`clocks`]: whether votes under its key are its own, and whose clock is wrong.
 //! - [`local`]: all of it in one thread, for one round from a file, for tests and for benches.
 #![forbid(unsafe_code)]
 
 pub mod behaviour;
+pub mod clocks;
 pub mod community;
 pub mod core;
 pub mod intake;
 pub mod keyholder;
 pub mod local;
 pub mod member;
+pub mod own_votes;
 pub mod proposer;
 pub mod replica;
 pub mod validator;

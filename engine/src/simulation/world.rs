@@ -214,6 +214,7 @@ fn config(settings: &Simulation, index: usize, store: usize) -> NodeConfig {
         prefix: format!("node-{index}-{store}"),
         cache_pages: NZUsize!(64),
         start: None,
+        witness: None,
     }
 }
 

@@ -105,6 +105,15 @@ impl Metrics {
             let help = "Last height with a certificate of its own.";
             line("veilgrid_certified_height", help, "gauge", height);
         }
+        if let Some(age_s) = status.last_vote_age_s {
+            line("veilgrid_last_vote_age_seconds", "Since this validator last voted.", "gauge", age_s);
+        }
+        if status.role == "validator" {
+            let help = "Certificates with a vote of this validator that its process has not given.";
+            line("veilgrid_unknown_votes", help, "gauge", status.unknown_votes);
+            let help = "How far this machine's clock is off, in milliseconds; 0 when it is near enough.";
+            line("veilgrid_clock_off_ms", help, "gauge", status.clock_off_ms.map_or(0, i64::unsigned_abs));
+        }
         line(
             "veilgrid_healthy",
             "1 when the node does its work.",

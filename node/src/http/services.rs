@@ -59,6 +59,12 @@ pub struct StatusReport {
     pub mode: Option<&'static str>,
     /// Last height with a certificate of its own.
     pub certified_height: Option<u64>,
+    /// Seconds since a validator last voted; absent before its first vote, and for others.
+    pub last_vote_age_s: Option<u64>,
+    /// Votes in certificates under a validator's key that its process has not given.
+    pub unknown_votes: u64,
+    /// A validator's clock against the others', when it is off by more than is allowed: ahead, or behind (negative), ms.
+    pub clock_off_ms: Option<i64>,
     /// Why the node does not do its work; absent when it does.
     pub trouble: Option<String>,
     /// Why the node takes neither bids nor transactions now, although it has an intake; nothing of it is shown.

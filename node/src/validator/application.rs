@@ -1,6 +1,7 @@
 //! The validator's core as the engine calls it, with a wake-up for the rest of the process.
 
 use super::journal::FileJournal;
+use super::watch::Watch;
 use rand_core::OsRng;
 use tokio::sync::watch;
 use veilgrid_engine::{Application, Proposal};
@@ -17,14 +18,15 @@ pub(super) struct NodeApplication {
     pub(super) core: Core,
     /// Tells of every final height; the rest of the process reads what happened from the core then.
     height: watch::Sender<u64>,
+    pub(super) watch: Watch,
     /// The last height that has a certificate of its own, since the start.
     certified_height: Option<u64>,
 }
 
 impl NodeApplication {
-    pub(super) fn new(core: Core) -> Self {
+    pub(super) fn new(core: Core, watch: Watch) -> Self {
         let height = watch::Sender::new(core.height());
-        Self { core, height, certified_height: None }
+        Self { core, height, watch, certified_height: None }
     }
 
     pub(super) fn certified_height(&self) -> Option<u64> {
@@ -72,9 +74,15 @@ impl Application for NodeApplication {
         checked
     }
 
+    fn proposed(&mut self, proposer: &[u8; 32], block_unix_ms: u64, now_unix_ms: u64) {
+        self.watch.proposed(*proposer, block_unix_ms, now_unix_ms);
+    }
+
     fn finalise(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<(), String> {
         self.core.finalise(block, certificate)?;
-        if certificate.is_some() {
+        self.watch.finalised();
+        if let Some(certificate) = certificate {
+            self.watch.certified(self.core.state(), &block.header, certificate);
             self.note_certificate(block.header.height);
         }
         self.height.send_replace(self.core.height());

@@ -43,6 +43,7 @@ mod status;
 mod submit;
 mod validating;
 mod votes;
+mod watch;
 
 pub use ledger::{LedgerError, state_of};
 pub use run::run;

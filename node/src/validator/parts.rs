@@ -5,6 +5,7 @@ use super::journal::SharedStore;
 use super::keeper::{Forget, KeeperActor};
 use super::retention::{Due, Retention};
 use super::status::{StatusBoard, report_of};
+use super::watch::Watch;
 use crate::error::NodeError;
 use crate::http::HttpServer;
 use crate::ledger_view::LedgerView;
@@ -35,6 +36,7 @@ pub(super) struct Parts {
     pub(super) signing_key: [u8; 32],
     /// Blocks came over HTTP since the engine last ran.
     pub(super) fetched: bool,
+    pub(super) watch: Watch,
 }
 
 /// Where the validator is after a look at its application.
@@ -61,6 +63,9 @@ impl Parts {
 
     /// Tells intake, keeper, view and status of the final blocks since the last call.
     pub(super) async fn pass_on(&mut self) -> Result<News, NodeError> {
+        if let Some(why) = self.watch.stop() {
+            return Err(NodeError::stopped("the validator", why));
+        }
         // The engine holds the mutex while it executes; waiting for it must not hold up requests.
         let (application, key) = (Arc::clone(&self.application), self.signing_key);
         let looked = spawn_blocking(move || {

@@ -10,6 +10,7 @@ use super::retention::Retention;
 use super::status::StatusBoard;
 use super::submit::SubmitActor;
 use super::validating::Ended;
+use super::watch::Watch;
 use crate::client::{Client, ClientOptions};
 use crate::config::ValidatorConfig;
 use crate::error::NodeError;
@@ -103,8 +104,10 @@ impl Validator {
 
     /// Everything but the engine.
     fn assemble(&self, vault: KeyVault, state: State, ended: RoundEnds) -> Result<Parts, NodeError> {
+        let skew_ms = state.timing().map_or(0, |timing| timing.max_clock_skew_ms);
+        let watch = Watch::open(&self.config.data_dir, self.consensus_key, skew_ms)?;
         let core = self.core(vault, state.clone())?;
-        let application = Arc::new(Mutex::new(NodeApplication::new(core)));
+        let application = Arc::new(Mutex::new(NodeApplication::new(core, watch.clone())));
         build_log(&application, &state)?;
         let view = LedgerView::resumed(state.clone(), ended, self.store.clone());
         let journal = self.config.data_dir.join("intake");
@@ -135,6 +138,7 @@ impl Validator {
             retention: Retention::new(self.config.retention.prune_after_rounds),
             signing_key: self.keys.signing.verifying_key().to_bytes(),
             fetched: false,
+            watch,
         })
     }
 

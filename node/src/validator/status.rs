@@ -144,6 +144,7 @@ impl StatusBoard {
 pub(super) fn report_of(application: &NodeApplication, signing_key: &[u8; 32]) -> StatusReport {
     let core = &application.core;
     let summary = core.summary();
+    let watched = application.watch.look(core.state());
     StatusReport {
         role: "validator",
         index: core.state().roster().and_then(|roster| roster.index_of(signing_key)),
@@ -155,7 +156,10 @@ pub(super) fn report_of(application: &NodeApplication, signing_key: &[u8; 32]) -
         pool_bids: summary.bids as u64,
         pool_transactions: (summary.shares + summary.key_events + summary.roster_changes) as u64,
         certified_height: application.certified_height(),
-        trouble: core.stopped().map(str::to_owned),
+        trouble: core.stopped().map(str::to_owned).or(watched.trouble),
+        last_vote_age_s: watched.last_vote_age_s,
+        unknown_votes: watched.unknown_votes,
+        clock_off_ms: watched.clock_off_ms,
         ..StatusReport::default()
     }
 }

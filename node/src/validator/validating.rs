@@ -154,6 +154,7 @@ impl Validator {
             decode,
             timing: Timing::default(),
             start,
+            witness: Some(std::sync::Arc::new(parts.watch.clone())),
         };
         veilgrid_engine::start(config, std::sync::Arc::clone(&parts.application))
             .map_err(|error| NodeError::start("the engine", error))

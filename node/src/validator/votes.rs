@@ -34,6 +34,11 @@ pub(super) fn clear_if_over(engine: &Path, epoch: u64, fetched: bool) -> io::Res
     std::fs::remove_dir_all(&old)
 }
 
+/// Whether an engine's store has votes that must not be contradicted.
+pub(super) fn has_votes(engine: &Path) -> io::Result<bool> {
+    Ok(last_epoch_with_votes(engine)?.is_some())
+}
+
 fn last_epoch_with_votes(engine: &Path) -> io::Result<Option<u64>> {
     let entries = match std::fs::read_dir(engine) {
         Ok(entries) => entries,
