@@ -67,6 +67,64 @@ fn a_damaged_store_is_rebuilt_or_refused_and_the_others_go_on() {
     network.finish();
 }
 
+/// Threat: a validator is started with a backup of all that it had, engine and mark of own votes included. It finds its later
+/// votes in the others' certificates and stops, says what to do, and does not go on before that is done.
+#[test]
+fn a_validator_that_was_set_back_stops_and_goes_on_without_its_engines_store() {
+    let mut network = Network::found("set-back", Plan::default());
+    network.start_validators();
+    network.wait_for_keys(60);
+    // Votes of the first seconds are forgiven: an engine with a new store has forgotten earlier ones.
+    std::thread::sleep(Duration::from_secs(15));
+    network.stop("validator-4");
+    let (data, backup) =
+        (network.home("validator-4").join("data"), network.home("validator-4").join("backup"));
+    copy(&data, &backup);
+    // The mark is ahead of the votes; here it is as if the backup were older by as much.
+    let mark = backup.join("own-votes");
+    let mut bytes = std::fs::read(&mark).expect("a mark");
+    bytes[1..17].fill(0);
+    std::fs::write(&mark, bytes).expect("written");
+    network.start("validator-4");
+    catch_up(&mut network, "validator-4");
+    let height = network.height("validator-4").expect("it runs");
+    network.wait_for("10 blocks", 60, |network| network.height("validator-4").filter(|h| *h >= height + 10));
+
+    network.kill("validator-4");
+    std::fs::remove_dir_all(&data).expect("removed");
+    std::fs::rename(&backup, &data).expect("restored");
+    for says in ["that this process has not given", "stopped before because of votes that are not its own"] {
+        network.forget_log("validator-4");
+        network.start("validator-4");
+        assert!(!network.ended("validator-4", 90).success());
+        let log = network.log("validator-4");
+        let message = log.lines().find(|line| line.starts_with("veilgrid:")).unwrap_or_default();
+        assert!(message.contains(says) && message.contains("move engine/ out of data_dir"), "{log}");
+    }
+    std::fs::rename(data.join("engine"), data.join("engine.old")).expect("moved, as the message says");
+    network.start("validator-4");
+    catch_up(&mut network, "validator-4");
+    std::thread::sleep(Duration::from_secs(15));
+    network.all_alive();
+    let status = network.status("validator-4").expect("it serves");
+    assert!(status["trouble"].is_null() && status["unknown_votes"] == 0, "{status}");
+    assert!(status["last_vote_age_s"].as_u64().is_some_and(|age_s| age_s < 15), "it votes: {status}");
+    network.finish();
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_dir() {
+            copy(&from, &to);
+        } else {
+            std::fs::copy(&from, &to).expect("copied");
+        }
+    }
+}
+
 /// Waits until a validator has what the others had when this began.
 fn catch_up(network: &mut Network, name: &str) {
     let height = network.height("validator-1").expect("it runs");
