@@ -39,7 +39,9 @@ pub fn import_community(reader: impl Read) -> Result<Community, ImportError> {
 }
 
 fn import_bounded(reader: impl Read, max_rows: u64, max_bytes: u64) -> Result<Community, ImportError> {
-    let mut table = csv::Reader::from_reader(reader.take(max_bytes.saturating_add(1)));
+    let mut table = csv::ReaderBuilder::new()
+        .trim(csv::Trim::Headers)
+        .from_reader(reader.take(max_bytes.saturating_add(1)));
     let rows = read_rows(&mut table, max_rows);
     // A file cut off at the bound can end in any other error: the bound is the reason to report.
     if table.get_ref().limit() == 0 {

@@ -19,9 +19,11 @@ pub enum TimestampError {
 /// Seconds since 1970-01-01T00:00:00Z of an RFC 3339 instant of years 0000 to 9999.
 pub fn parse_rfc3339(text: &str) -> Result<i64, TimestampError> {
     let bytes = text.as_bytes();
-    let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
-    let shaped = |&(at, byte): &(usize, u8)| bytes.get(at).is_some_and(|b| b.eq_ignore_ascii_case(&byte));
-    if !separators.iter().all(shaped) {
+    let separators = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
+    // RFC 3339, section 5.6, allows a blank between date and time; pandas writes it so.
+    let parted = matches!(bytes.get(10), Some(b'T' | b't' | b' '));
+    let shaped = |&(at, byte): &(usize, u8)| bytes.get(at) == Some(&byte);
+    if !parted || !separators.iter().all(shaped) {
         return Err(TimestampError::Shape);
     }
     let field = |from, to| digits(bytes, from, to).ok_or(TimestampError::Shape);
@@ -111,6 +113,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_blank_may_stand_for_the_t() {
+        let with_t = parse_rfc3339("2026-06-21T10:00:00+00:00");
+        assert!(with_t.is_ok());
+        assert_eq!(parse_rfc3339("2026-06-21 10:00:00+00:00"), with_t);
+        assert_eq!(parse_rfc3339("2026-06-21_10:00:00+00:00"), Err(TimestampError::Shape));
+    }
+
+    #[test]
     fn known_instants() {
         assert_eq!(parse_rfc3339("1970-01-01T00:00:00Z"), Ok(0));
         assert_eq!(parse_rfc3339("2016-06-22T00:00:00+02:00"), Ok(1_466_546_400));
@@ -156,7 +166,6 @@ mod tests {
         for text in [
             "",
             "2016-06-22",
-            "2016-06-22 00:00:00Z",
             "2016-06-22T00:00:00",
             "2016-06-22T00:00:00+0200",
             "2016-06-22T00:00:00Z ",

@@ -244,3 +244,11 @@ fn quoted_input_is_short_and_printable() {
     let error = refused(&[&format!("{T0},a,{},0,0,0", "z\u{1b}".repeat(500))]).to_string();
     assert!(error.len() < 400 && !error.contains('\u{1b}'), "{error}");
 }
+
+#[test]
+fn blanks_around_the_names_of_columns_are_no_part_of_them() {
+    let file = "slot_start, participant_id, role, load_kwh, generation_kwh, ev_kwh\n\
+                2026-06-21T10:00:00Z,home 0,consumer,0.100,0,0\n";
+    let read = import_community(file.as_bytes()).expect("read");
+    assert_eq!(read.participants[0].id, "home 0");
+}
