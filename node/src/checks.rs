@@ -67,7 +67,7 @@ pub enum CheckError {
 /// [`CheckError::NotWritable`], [`CheckError::Space`].
 pub fn check_data_dir(dir: &Path, checks: &ChecksConfig) -> Result<(), CheckError> {
     let refused = |reason| CheckError::NotWritable { path: dir.to_owned(), reason };
-    std::fs::create_dir_all(dir).map_err(refused)?;
+    crate::files::make_private_directory(dir).map_err(refused)?;
     let probe = dir.join(PROBE);
     std::fs::write(&probe, b"may be deleted").map_err(refused)?;
     std::fs::remove_file(&probe).map_err(refused)?;

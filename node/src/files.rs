@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use veilgrid_store::durable::{create_directories, sync_name};
 
 /// Read and written by the owner, by nobody else.
 const PRIVATE_FILE: u32 = 0o600;
@@ -43,12 +44,12 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(&temporary, path)
 }
 
-/// Makes a directory with all above it, readable for its owner only.
+/// Makes a directory with all above it, readable for its owner only. Their names are durable when it returns.
 ///
 /// # Errors
 /// The file system's.
 pub fn make_private_directory(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    create_directories(path, fs::DirBuilder::new().mode(0o700))
 }
 
 /// Whether nobody but its owner may enter a directory or list it.
@@ -76,8 +77,7 @@ pub fn open_private(path: &Path, options: &mut OpenOptions) -> io::Result<File> 
 /// # Errors
 /// The file system's.
 pub fn sync_directory(path: &Path) -> io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory)?.sync_all()
+    sync_name(path)
 }
 
 fn write_temporary(path: &Path, bytes: &[u8]) -> io::Result<std::path::PathBuf> {

@@ -3,6 +3,7 @@
 //! On damaged files it can panic, in any call and when it is dropped. Every call goes through [`guarded`], which turns
 //! a panic into [`StoreError::Damaged`]; nothing of it reaches the process or its standard error.
 
+use crate::durable::{sync_name, sync_tree};
 use crate::error::StoreError;
 use std::cell::Cell;
 use std::fs::{File, TryLockError};
@@ -34,7 +35,11 @@ impl Database {
             // Whoever writes flushes; nothing is left to a timer.
             .flush_every_ms(None);
         let db = guarded(path, || config.open().map_err(|error| StoreError::database(path, error)))?;
-        Ok(Self { path: path.to_path_buf(), db: Some(db) })
+        let database = Self { path: path.to_path_buf(), db: Some(db) };
+        // The database makes its settings, its log and its folders without waiting for the disk: after a power failure a
+        // new one could be without them, and would be taken for damaged.
+        sync_tree(path).and_then(|()| sync_name(path)).map_err(|source| StoreError::io(path, source))?;
+        Ok(database)
     }
 
     /// A value.

@@ -1,7 +1,8 @@
 //! Ledger files on disk: written whole or not at all.
 
+use crate::durable::sync_directory;
 use crate::error::StoreError;
-use crate::record::{Form, sync_directory};
+use crate::record::Form;
 use crate::store::Store;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};

@@ -11,6 +11,7 @@
 
 mod certificates;
 mod database;
+pub mod durable;
 mod error;
 mod export;
 mod intake;

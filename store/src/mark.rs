@@ -10,6 +10,7 @@
 //! `number u64 ‖ height u64 ‖ block hash ‖ certificates u64 ‖ SHA-256 of all`; slots that don't hold are ignored, and
 //! the higher number counts.
 
+use crate::durable::sync_directory;
 use crate::error::StoreError;
 use crate::store::Tip;
 use sha2::{Digest, Sha256};
@@ -51,6 +52,8 @@ impl Mark {
         let io = |source| StoreError::io(&path, source);
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
+        // Its name too: a mark that a power failure takes away would let a shorter chain pass for whole.
+        file.sync_all().and_then(|()| sync_directory(directory)).map_err(io)?;
         let mut last: Option<(u64, Acknowledged)> = None;
         for slot in 0..2 {
             let found = read_slot(&mut file, slot).map_err(io)?;

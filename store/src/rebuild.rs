@@ -12,9 +12,10 @@
 
 use crate::certificates;
 use crate::database::Database;
+use crate::durable::sync_name;
 use crate::error::StoreError;
 use crate::prune::read_checkpoint;
-use crate::record::{Bodies, Chain, Form, Stored, sync_directory};
+use crate::record::{Bodies, Chain, Form, Stored};
 use crate::store::{Store, block_key};
 use std::ffi::OsString;
 use std::fs;
@@ -67,17 +68,20 @@ pub(crate) fn finish_interrupted(path: &Path) -> Result<(), StoreError> {
     if path.exists() || !new.exists() {
         return Ok(());
     }
-    fs::rename(&new, path).and_then(|()| sync_parent(path)).map_err(|source| StoreError::io(path, source))
+    fs::rename(&new, path).and_then(|()| sync_name(path)).map_err(|source| StoreError::io(path, source))
 }
 
 /// Moves the damaged store aside and the new one to its place.
 fn put_in_place(path: &Path, new: &Path) -> Result<PathBuf, StoreError> {
     let free = (1..u32::MAX).map(|n| beside(path, &format!("damaged-{n}"))).find(|path| !path.exists());
     let Some(moved_to) = free else { return Err(StoreError::Exists { path: path.to_path_buf() }) };
-    let renamed = fs::rename(path, &moved_to)
-        .and_then(|()| sync_parent(path))
+    // The new store's name first: without it, after a power failure, nothing would be where the damaged one was, and the
+    // next start would begin an empty store without a word.
+    let renamed = sync_name(new)
+        .and_then(|()| fs::rename(path, &moved_to))
+        .and_then(|()| sync_name(path))
         .and_then(|()| fs::rename(new, path))
-        .and_then(|()| sync_parent(path));
+        .and_then(|()| sync_name(path));
     renamed.map_err(|source| StoreError::io(path, source))?;
     Ok(moved_to)
 }
@@ -203,8 +207,4 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path.file_name().unwrap_or_default());
     name.push(format!(".{suffix}"));
     path.with_file_name(name)
-}
-
-fn sync_parent(path: &Path) -> io::Result<()> {
-    sync_directory(path.parent().unwrap_or(Path::new(".")))
 }

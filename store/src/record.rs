@@ -11,6 +11,7 @@
 //! A file is on disk before its record is written, and goes after its record has. A file without a record is what a
 //! crash left.
 
+use crate::durable::{create_directories, sync_directory};
 use crate::error::StoreError;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -80,8 +81,7 @@ impl Bodies {
 
     /// Makes the directory.
     pub(crate) fn create(&self) -> Result<(), StoreError> {
-        fs::create_dir_all(&self.directory)
-            .and_then(|()| sync_directory(self.directory.parent().unwrap_or(Path::new("."))))
+        create_directories(&self.directory, &fs::DirBuilder::new())
             .map_err(|source| StoreError::io(&self.directory, source))
     }
 
@@ -198,11 +198,6 @@ fn is_file_name(name: &str) -> bool {
     height.len() == 16
         && height.bytes().all(|byte| byte.is_ascii_hexdigit())
         && matches!(extension, "full" | "pruned")
-}
-
-pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
-    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
-    File::open(directory)?.sync_all()
 }
 
 /// Checks a chain of stored blocks, one after another. The hash of the header names all of it, its body hash what is

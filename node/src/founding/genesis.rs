@@ -179,7 +179,8 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FoundingErr
 fn write_with(options: &std::fs::OpenOptions, path: &Path, bytes: &[u8]) -> Result<(), FoundingError> {
     let written = options.open(path).and_then(|mut file| {
         file.write_all(bytes)?;
-        file.sync_all()
+        file.sync_all()?;
+        crate::files::sync_directory(path)
     });
     written.map_err(|reason| FoundingError::Unwritable { path: path.to_owned(), reason })
 }

@@ -304,6 +304,7 @@ impl Site<'_> {
         rng: &mut impl CryptoRngCore,
     ) -> Result<PathBuf, FoundingError> {
         std::fs::create_dir(home)
+            .and_then(|()| crate::files::sync_directory(home))
             .map_err(|reason| FoundingError::Unwritable { path: home.to_owned(), reason })?;
         // The passphrase is 256 random bits here: nothing is gained by making each guess expensive.
         create(&home.join("keys"), keys, self.passphrase, Cost::LEAST, rng)?;

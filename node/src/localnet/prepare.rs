@@ -153,7 +153,7 @@ pub fn prepare(
     rng: &mut impl CryptoRngCore,
 ) -> Result<Network, LocalnetError> {
     let dir = std::path::absolute(dir).map_err(|reason| file_error(dir, reason))?;
-    std::fs::create_dir_all(&dir).map_err(|reason| file_error(&dir, reason))?;
+    make_directories(&dir)?;
     let found = read_description(&dir)?;
     if found.is_none() && !is_empty(&dir)? {
         return Err(LocalnetError::Foreign { dir });
@@ -166,10 +166,15 @@ pub fn prepare(
         }
         None => (found_new(&dir, options, now_unix_ms, rng)?, false),
     };
-    std::fs::create_dir_all(dir.join("logs")).map_err(|reason| file_error(&dir, reason))?;
+    make_directories(&dir.join("logs"))?;
     let Description { validators, participants, interval_s, base_port, .. } = description;
     let ports = Ports { base: base_port, validators };
     Ok(Network { dir, validators, participants, interval_s, ports, continued, _lock: lock })
+}
+
+fn make_directories(path: &Path) -> Result<(), LocalnetError> {
+    let made = veilgrid_store::durable::create_directories(path, &std::fs::DirBuilder::new());
+    made.map_err(|reason| file_error(path, reason))
 }
 
 /// Founds a network for accounts whose owners are no processes of it, in an empty (or new) folder.
@@ -181,14 +186,14 @@ pub(crate) fn prepare_for_accounts(
     rng: &mut impl CryptoRngCore,
 ) -> Result<Network, LocalnetError> {
     let dir = std::path::absolute(dir).map_err(|reason| file_error(dir, reason))?;
-    std::fs::create_dir_all(&dir).map_err(|reason| file_error(&dir, reason))?;
+    make_directories(&dir)?;
     if !is_empty(&dir)? {
         return Err(LocalnetError::Foreign { dir });
     }
     let lock = lock(&dir)?;
     let passphrase = new_passphrase(&dir, rng)?;
     found_for_accounts(plan, accounts, &dir, &passphrase, now_unix_ms, rng)?;
-    std::fs::create_dir_all(dir.join("logs")).map_err(|reason| file_error(&dir, reason))?;
+    make_directories(&dir.join("logs"))?;
     let interval_s = plan.founding.timing.interval_ms / 1000;
     let (validators, ports) = (plan.validators, plan.ports());
     Ok(Network { dir, validators, participants: 0, interval_s, ports, continued: false, _lock: lock })

@@ -10,7 +10,7 @@ mod segment;
 
 pub use error::IntakeError;
 
-use crate::record::sync_directory;
+use crate::durable::{create_directories, sync_directory};
 use segment::{Place, Segment, Verified};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -103,8 +103,10 @@ impl IntakeJournal {
         on_damage: &mut dyn FnMut(IntakeError) -> Result<(), IntakeError>,
     ) -> Result<Self, IntakeError> {
         let io = |source| IntakeError::io(directory, source);
-        fs::create_dir_all(directory).map_err(io)?;
+        create_directories(directory, &fs::DirBuilder::new()).map_err(io)?;
         let lock = lock(directory)?;
+        // A run that was killed may have named a file and not made the name durable.
+        sync_directory(directory).map_err(io)?;
         let forgotten = read_forgotten(&directory.join(FORGOTTEN_FILE))?;
         let mut journal = Self {
             directory: directory.to_path_buf(),

@@ -14,7 +14,7 @@
 //! and what does not hold before it is damage.
 
 use super::{IntakeEntry, IntakeError};
-use crate::record::sync_directory;
+use crate::durable::sync_name;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -96,7 +96,7 @@ impl Segment {
             segment.mark(&mut file)?;
             file.sync_all()?;
             fs::rename(&new, path)?;
-            sync_directory(path.parent().unwrap_or(Path::new(".")))
+            sync_name(path)
         };
         write().map_err(|source| IntakeError::io(path, source))?;
         Ok(segment)
@@ -140,9 +140,12 @@ impl Segment {
         let (end, digest) = (frames.offset, frames.digest);
         match stop {
             Some(why) if end < acknowledged => return Err(damaged(end, why)),
-            Some(_) => file.set_len(end).and_then(|()| file.sync_all()).map_err(io)?,
+            Some(_) => file.set_len(end).map_err(io)?,
             None => {}
         }
+        // Also where nothing is cut: a run that was killed may have written what the disk does not have yet, and what is
+        // found here counts as promised from now on.
+        file.sync_all().map_err(io)?;
         let mut segment = Self { path: path.to_path_buf(), round_id, end, digest, marks };
         segment.mark(&mut file).map_err(io)?;
         Ok(Verified { segment, last_sequence, cut_bytes: length.saturating_sub(end) })
