@@ -364,6 +364,7 @@ pub fn init_logs(cli: &Cli) -> Result<(), Failure> {
 pub fn start_logs(args: &LogArgs, default: &str) -> Result<(), Failure> {
     use tracing_subscriber::{EnvFilter, fmt};
     let (origin, text) = args.log.as_deref().map_or(("log", default), |text| ("--log", text));
+    check_levels(text).map_err(|why| Failure::Input(format!("{origin} {text}: {why}")))?;
     let filter = EnvFilter::try_new(text)
         .map_err(|error| Failure::Input(format!("{origin} {text}: {error}; try warn or debug")))?;
     let colours = std::io::stderr().is_terminal();
@@ -372,6 +373,28 @@ pub fn start_logs(args: &LogArgs, default: &str) -> Result<(), Failure> {
         logs.json().init()
     } else {
         logs.init()
+    }
+    Ok(())
+}
+
+/// The filter's own parser takes a word that is no level for the name of a part of the program, and then no line of any other
+/// part is written, ERROR included. So a word that stands alone has to be a level.
+fn check_levels(text: &str) -> Result<(), String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let is_level = |word: &str| LEVELS.contains(&word.to_ascii_lowercase().as_str());
+    for directive in text.split(',').map(str::trim).filter(|directive| !directive.is_empty()) {
+        // Spans and fields are in brackets; they are the parser's own business.
+        let level = match directive.rsplit_once('=') {
+            Some((part, level)) if !level.contains([']', '}']) && !part.is_empty() => level,
+            None if !directive.contains('[') => directive,
+            _ => continue,
+        };
+        if !is_level(level.trim()) {
+            let levels = LEVELS.join(", ");
+            return Err(format!(
+                "there is no level {level:?}; levels are {levels}, for one part of the program veilgrid_node=debug"
+            ));
+        }
     }
     Ok(())
 }
@@ -396,5 +419,32 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Found(args) => commands::found::found(&args),
         Command::Genesis(args) => commands::found::genesis(&args),
         Command::Validators(args) => commands::validators::run(&args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_levels;
+
+    #[test]
+    fn a_word_that_is_no_level_is_refused() {
+        for good in [
+            "warn",
+            "INFO",
+            "info,veilgrid_engine=debug",
+            "off",
+            "",
+            "veilgrid_node=trace, error",
+            "warn,[round{id=3}]=debug",
+        ] {
+            assert_eq!(check_levels(good), Ok(()), "{good}");
+        }
+        for (bad, word) in [
+            ("warning", "warning"),
+            ("info,veilgrid_node=verbose", "verbose"),
+            ("veilgrid_node", "veilgrid_node"),
+        ] {
+            assert!(check_levels(bad).expect_err(bad).contains(word), "{bad}");
+        }
     }
 }

@@ -7,5 +7,6 @@
 pub mod cli;
 pub mod commands;
 pub mod failure;
+pub mod input;
 pub mod output;
 pub mod receipts;

@@ -6,7 +6,10 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = veilgrid::cli::Cli::parse();
-    match veilgrid::cli::init_logs(&cli).and_then(|()| veilgrid::cli::run(cli)) {
+    match veilgrid::cli::init_logs(&cli)
+        .and_then(|()| veilgrid::cli::run(cli))
+        .and_then(|()| veilgrid::output::written())
+    {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("veilgrid: {failure}");

@@ -5,6 +5,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use std::io::Write;
+use std::sync::OnceLock;
 use veilgrid_ledger::state::round::OpenedSum;
 use veilgrid_market::units::{format_ct_per_kwh, format_kwh};
 use veilgrid_market::{Outcome, Rationed};
@@ -30,10 +31,36 @@ pub fn progress(length: u64, what: &'static str, json: bool) -> ProgressBar {
     bar
 }
 
-/// Writes a line to standard output. A reader that has gone away (`| head`) ends the output, not the program's sense.
+/// Why results could not be written, once that has happened.
+static UNWRITTEN: OnceLock<String> = OnceLock::new();
+
+/// Writes a line to standard output. A reader that has gone away (`| head`) ends the output, not the program's sense; any
+/// other failure is the command's ([`written`]).
 pub fn line(text: impl std::fmt::Display) {
-    // Nothing is left to tell anybody when standard output is closed.
-    let _ = writeln!(std::io::stdout(), "{text}");
+    let mut out = std::io::stdout();
+    if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush())
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        let _ = UNWRITTEN.set(error.to_string());
+    }
+}
+
+/// Whether all results have come out.
+///
+/// # Errors
+/// The first failure of standard output that was not a reader who has gone away.
+pub fn written() -> Result<(), Failure> {
+    match UNWRITTEN.get() {
+        None => Ok(()),
+        Some(error) => Err(Failure::Input(format!(
+            "the result could not be written to standard output: {error}; what the command did besides printing is done"
+        ))),
+    }
+}
+
+/// Text from a file as a terminal may show it: control characters are written out.
+pub fn harmless(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 /// Prints a value as JSON.
@@ -113,6 +140,12 @@ mod tests {
         assert_eq!(utc(951_782_400), "2000-02-29 00:00Z");
         assert_eq!(utc(1_466_590_500), "2016-06-22 10:15Z");
         assert_eq!(utc(-1), "1969-12-31 23:59Z");
+    }
+
+    #[test]
+    fn control_characters_are_written_out() {
+        assert_eq!(harmless("a\u{1b}[31mb\r\n"), "a\\u{1b}[31mb\\r\\n");
+        assert_eq!(harmless("Süd 3"), "Süd 3");
     }
 
     #[test]

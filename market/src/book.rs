@@ -268,13 +268,22 @@ fn up_to(value: i128, largest: u64) -> Option<u64> {
     u64::try_from(value).ok().filter(|value| *value <= largest)
 }
 
-/// A value from the file as it goes into a message: short enough for a terminal.
+/// A value from the file as it goes into a message: short enough for a terminal, and without anything that moves its
+/// cursor or changes its colours.
 fn shown(text: &str) -> String {
     const MOST: usize = 60;
-    if text.chars().count() <= MOST {
-        return text.to_owned();
+    let mut shown = String::new();
+    for (count, character) in text.chars().enumerate() {
+        match character {
+            _ if count == MOST => {
+                shown.push('…');
+                break;
+            }
+            control if control.is_control() => shown.extend(control.escape_default()),
+            other => shown.push(other),
+        }
     }
-    text.chars().take(MOST).chain("…".chars()).collect()
+    shown
 }
 
 fn from_csv(lines: &mut Lines<'_>, error: csv::Error) -> BookError {

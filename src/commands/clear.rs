@@ -2,11 +2,10 @@
 
 use crate::cli::{ClearArgs, OffGridArg, RuleArg};
 use crate::failure::Failure;
-use crate::output;
+use crate::{input, output};
 use rand_core::OsRng;
 use rayon::prelude::*;
 use serde::Serialize;
-use std::fs::File;
 use veilgrid_crypto::bid::{SealedBid, seal_bid};
 use veilgrid_crypto::tally::settlement_point_holds;
 use veilgrid_crypto::wallet::{Wallet, WalletSeed};
@@ -15,7 +14,8 @@ use veilgrid_ledger::state::effects::SettledRound;
 use veilgrid_market::units::{format_ct_per_kwh, format_kwh_q16};
 use veilgrid_market::{
     BookOrder, Grid, OffGrid, Order, Outcome, Purpose, Rationed, Rule, Side, SumKind, SumRequest,
-    check_bounds, clear_plain, fill_q16, fill_weights, parse_book, place_book, step_quantities, step_totals,
+    check_bounds, clear_plain, fill_q16, fill_weights, parse_book, place_book, step_of, step_quantities,
+    step_totals,
 };
 use veilgrid_roles::local::{Founding, LocalCommunity, RoundEnd, threshold_for};
 use veilgrid_store::{Existing, write_ledger};
@@ -58,21 +58,22 @@ pub fn run(args: &ClearArgs) -> Result<(), Failure> {
 
 fn read_round(args: &ClearArgs) -> Result<Round, Failure> {
     let grid = Grid::new(args.price_min, args.tick, args.ticks).map_err(Failure::input)?;
-    let file = File::open(&args.book).map_err(|error| Failure::file(&args.book, error))?;
+    let file = input::open(&args.book)?;
     let book = parse_book(file).map_err(|error| Failure::file(&args.book, error))?;
     let off_grid = match args.off_grid {
         OffGridArg::Refuse => OffGrid::Refuse,
         OffGridArg::Drop => OffGrid::Drop,
     };
-    check_bounds(&grid, u32::from(args.bits), book.len().max(LEAST_MEMBERS) as u64)
-        .map_err(Failure::input)?;
+    // The bounds are those of openings; whoever reads every order opens none.
+    if !args.plain {
+        check_bounds(&grid, u32::from(args.bits), book.len().max(LEAST_MEMBERS) as u64)
+            .map_err(Failure::input)?;
+    }
     let placed = place_book(&grid, book, off_grid).map_err(|error| Failure::file(&args.book, error))?;
-    for row in &placed.kept {
+    for row in placed.kept.iter().filter(|_| !args.plain) {
         step_quantities(&grid, &[row.order], u32::from(args.bits)).map_err(|error| {
-            Failure::file(
-                &args.book,
-                format!("line {}, order {}: {error}; or raise --bits", row.line, row.id),
-            )
+            let (id, way_out) = (output::harmless(&row.id), way_out(&grid, args.bits, placed.kept.len()));
+            Failure::file(&args.book, format!("line {}, order {id}: {error}; {way_out}", row.line))
         })?;
     }
     let rule = match args.rule {
@@ -80,6 +81,35 @@ fn read_round(args: &ClearArgs) -> Result<Round, Failure> {
         RuleArg::TradeReduction => Rule::TradeReduction,
     };
     Ok(Round { grid, rule, bits: args.bits, kept: placed.kept, dropped: placed.dropped })
+}
+
+/// What helps whose order is larger than a step holds: more bits where that many orders may have them, else fewer prices
+/// with them, else clearing in plaintext.
+fn way_out(grid: &Grid, bits: u8, orders: usize) -> String {
+    let members = orders.max(LEAST_MEMBERS) as u64;
+    for wider in [16, 32].into_iter().filter(|wider| *wider > u32::from(bits)) {
+        if check_bounds(grid, wider, members).is_ok() {
+            return format!("or take --bits {wider}");
+        }
+        let halves = std::iter::successors(Some(grid.ticks() / 2), |ticks| (*ticks > 2).then_some(ticks / 2));
+        for ticks in halves {
+            let tick = grid.tick_mct_per_kwh() * u64::from(grid.ticks() / ticks);
+            let coarser = Grid::new(grid.price_min_mct_per_kwh(), tick, ticks);
+            if coarser.is_ok_and(|coarser| check_bounds(&coarser, wider, members).is_ok()) {
+                return format!("or take --bits {wider} with a coarser grid: --ticks {ticks} --tick {tick}");
+            }
+        }
+    }
+    "or split the order into several, or clear the book with --plain".to_owned()
+}
+
+/// The orders whose limits lie between prices of the grid, with the price at which each counts.
+fn moved(round: &Round) -> Vec<(&BookOrder, u64)> {
+    let at = |row: &BookOrder| {
+        step_of(&round.grid, &row.order).ok().map(|step| round.grid.price_mct_per_kwh(step as u32 / 2))
+    };
+    let moved = round.kept.iter().filter_map(|row| Some((row, at(row)?)));
+    moved.filter(|(row, price)| row.order.limit_mct_per_kwh != *price).collect()
 }
 
 fn plain(round: &Round) -> Result<Cleared, Failure> {
@@ -212,7 +242,17 @@ struct ResultJson<'a> {
     fraction_q16: Option<u32>,
     rest_q16: u64,
     fills: Vec<FillJson<'a>>,
+    /// Orders whose limits were moved to the grid.
+    moved: Vec<MovedJson<'a>>,
     opened: Vec<OpenedJson>,
+}
+
+#[derive(Serialize)]
+struct MovedJson<'a> {
+    id: &'a str,
+    side: &'static str,
+    limit_mct_per_kwh: u64,
+    grid_price_mct_per_kwh: u64,
 }
 
 /// Stands in the results of trade reduction only.
@@ -231,6 +271,7 @@ struct FillJson<'a> {
 
 #[derive(Serialize)]
 struct OpenedJson {
+    purpose: Purpose,
     sum: SumKind,
     tick: i32,
     value_wh: i64,
@@ -257,7 +298,12 @@ fn result_json<'a>(round: &'a Round, cleared: &Cleared) -> ResultJson<'a> {
         side: side_name(row.order.side),
         filled_q16: u64::try_from(fill_q16(&round.grid, &cleared.outcome, &row.order)).unwrap_or(u64::MAX),
     };
-    let path = cleared.opened.iter().filter(|(request, _)| request.purpose == Purpose::Path);
+    let moved = moved(round).into_iter().map(|(row, grid_price_mct_per_kwh)| MovedJson {
+        id: &row.id,
+        side: side_name(row.order.side),
+        limit_mct_per_kwh: row.order.limit_mct_per_kwh,
+        grid_price_mct_per_kwh,
+    });
     ResultJson {
         traded: cleared.outcome.traded(),
         price_mct_per_kwh: one_price.map(|trade| trade.buy_price_mct_per_kwh),
@@ -269,8 +315,12 @@ fn result_json<'a>(round: &'a Round, cleared: &Cleared) -> ResultJson<'a> {
         fraction_q16: trade.map(|trade| trade.fraction_q16),
         rest_q16: trade.map_or(0, |trade| trade.rest_q16),
         fills: rows.into_iter().map(fill).collect(),
-        opened: path
+        moved: moved.collect(),
+        opened: cleared
+            .opened
+            .iter()
             .map(|(request, value_wh)| OpenedJson {
+                purpose: request.purpose,
                 sum: request.kind,
                 tick: request.tick,
                 value_wh: *value_wh,
@@ -285,7 +335,7 @@ fn print(round: &Round, cleared: &Cleared, plain: bool) -> Result<(), Failure> {
     for row in &round.kept {
         let filled = i128::try_from(fill_q16(&round.grid, outcome, &row.order)).map_err(Failure::input)?;
         fills.add_row([
-            row.id.clone(),
+            output::harmless(&row.id),
             side_name(row.order.side).to_owned(),
             format_ct_per_kwh(row.order.limit_mct_per_kwh),
             format_kwh_q16(i128::from(row.order.energy_wh) << 16, 3),
@@ -313,6 +363,16 @@ fn print(round: &Round, cleared: &Cleared, plain: bool) -> Result<(), Failure> {
         .map(|(request, value)| format!("{:?}{}={value}", request.kind, request.tick))
         .collect();
     summary.add_row(["opened, Wh".to_owned(), opened.join(" ")]);
+    let moved: Vec<String> = moved(round)
+        .into_iter()
+        .map(|(row, price)| {
+            let (limit, price) = (format_ct_per_kwh(row.order.limit_mct_per_kwh), format_ct_per_kwh(price));
+            format!("{}: {} {limit} counts as {price}", output::harmless(&row.id), side_name(row.order.side))
+        })
+        .collect();
+    if !moved.is_empty() {
+        summary.add_row(["limits moved to the grid, ct/kWh".to_owned(), moved.join("\n")]);
+    }
     if !round.dropped.is_empty() {
         summary.add_row(["left out (off the grid)".to_owned(), round.dropped.len().to_string()]);
     }

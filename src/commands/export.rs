@@ -3,6 +3,8 @@
 use crate::cli::ExportArgs;
 use crate::failure::Failure;
 use crate::output;
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::path::Path;
 use veilgrid_ledger::state::State;
 use veilgrid_node::validator::state_of;
@@ -34,8 +36,49 @@ pub fn run(args: &ExportArgs) -> Result<(), Failure> {
 /// # Errors
 /// As [`run`].
 pub fn export_store(dir: &Path, ledger: &Path) -> Result<State, Failure> {
-    let store = Store::open(dir).map_err(Failure::input)?;
+    let copied = copy_of_read_only(dir)?;
+    let opened = copied.as_ref().map_or(dir, |copy| copy.path());
+    let store = Store::open(opened).map_err(Failure::input)?;
     let state = state_of(&store, dir).map_err(Failure::input)?;
     store.export(ledger, &state, Existing::Keep).map_err(Failure::input)?;
     Ok(state)
+}
+
+/// The database writes on opening, so a store that may not be written, on a read-only medium for example, is read from a copy
+/// that goes when the command ends.
+fn copy_of_read_only(dir: &Path) -> Result<Option<tempfile::TempDir>, Failure> {
+    match OpenOptions::new().append(true).open(dir.join(STORE_FILE)) {
+        Err(error) if matches!(error.kind(), ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied) => {
+        }
+        // What else is wrong the store says itself.
+        _ => return Ok(None),
+    }
+    let failed = |error: std::io::Error| {
+        let temporary = std::env::temp_dir();
+        Failure::file(
+            dir,
+            format!(
+                "may not be written, so it has to be copied, and the copy in {} failed: {error}; TMPDIR names another folder",
+                temporary.display()
+            ),
+        )
+    };
+    let copy = tempfile::tempdir().map_err(failed)?;
+    copy_files(dir, copy.path()).map_err(failed)?;
+    Ok(Some(copy))
+}
+
+fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            std::fs::create_dir(&target)?;
+            copy_files(&entry.path(), &target)?;
+        } else {
+            // The content alone: a copy of its permissions could not be written either.
+            std::io::copy(&mut File::open(entry.path())?, &mut File::create(&target)?)?;
+        }
+    }
+    Ok(())
 }

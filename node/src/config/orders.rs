@@ -10,7 +10,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 use veilgrid_market::units::{format_ct_per_kwh, format_kwh};
-use veilgrid_market::{Grid, Order, Side, parse_price, parse_quantity, step_of, step_quantities};
+use veilgrid_market::{
+    Grid, MappingError, Order, Side, parse_price, parse_quantity, step_of, step_quantities,
+};
 
 /// Most bytes of a file of orders.
 pub const MAX_ORDERS_BYTES: u64 = 4 << 20;
@@ -116,25 +118,27 @@ impl SlotOrders {
         }
         let mut orders = Self::default();
         let mut row = csv::StringRecord::new();
-        let mut count = 0;
+        let (mut count, mut lines) = (0, Vec::new());
         while rows.read_record(&mut row).map_err(|error| from_csv(path, bytes, &error))? {
             count += 1;
             if count > MAX_ROWS {
                 return Err(OrdersError::TooLarge { path: path.to_owned() });
             }
             let fields = std::array::from_fn(|column| row.get(column).unwrap_or(""));
+            let line = line_of(bytes, row.position());
             let (slot, order) = parse_row(fields, market).map_err(|(column, reason)| OrdersError::Value {
                 path: path.to_owned(),
-                line: line_of(bytes, row.position()),
+                line,
                 column,
                 reason,
             })?;
+            lines.push((slot, order, line));
             match slot {
                 None => orders.every_slot.push(order),
                 Some(minute) => orders.by_minute.entry(minute).or_default().push(order),
             }
         }
-        orders.check_steps(path, market)?;
+        orders.check_steps(path, market, &lines)?;
         Ok(orders)
     }
 
@@ -149,16 +153,36 @@ impl SlotOrders {
     }
 
     /// All orders of a slot go into one bid, whose steps have bounds.
-    fn check_steps(&self, path: &Path, market: OrdersMarket<'_>) -> Result<(), OrdersError> {
-        let every = std::iter::once((EVERY_SLOT.to_owned(), &self.every_slot));
-        let own = self.by_minute.iter().map(|(minute, orders)| (format_minute(*minute), orders));
+    fn check_steps(&self, path: &Path, market: OrdersMarket<'_>, lines: &[Row]) -> Result<(), OrdersError> {
+        let every = std::iter::once((None, &self.every_slot));
+        let own = self.by_minute.iter().map(|(minute, orders)| (Some(*minute), orders));
         for (slot, orders) in every.chain(own) {
             step_quantities(market.grid, orders, u32::from(market.bits)).map_err(|error| {
-                OrdersError::Slot { path: path.to_owned(), slot, reason: error.to_string() }
+                let reason = match &error {
+                    MappingError::StepTooLarge { side, price_mct_per_kwh, .. } => {
+                        let shared = sharing(market.grid, lines, slot, *side, *price_mct_per_kwh);
+                        format!("lines {shared} count at one price of the market's grid: {error}")
+                    }
+                    _ => error.to_string(),
+                };
+                let slot = slot.map_or_else(|| EVERY_SLOT.to_owned(), format_minute);
+                OrdersError::Slot { path: path.to_owned(), slot, reason }
             })?;
         }
         Ok(())
     }
+}
+
+/// A row of the file: its slot, its order and its line.
+type Row = (Option<u32>, Order, u64);
+
+/// The lines of a slot whose orders count at one price.
+fn sharing(grid: &Grid, rows: &[Row], slot: Option<u32>, side: Side, price_mct_per_kwh: u64) -> String {
+    let at = Order { side, limit_mct_per_kwh: price_mct_per_kwh, energy_wh: 0 };
+    let step = step_of(grid, &at);
+    let shares = |(of, order, _): &&Row| *of == slot && order.side == side && step_of(grid, order) == step;
+    let lines: Vec<String> = rows.iter().filter(shares).map(|(_, _, line)| line.to_string()).collect();
+    lines.join(", ")
 }
 
 /// Writes orders as a file that [`SlotOrders`] reads: by minute of the day, in this order.
@@ -214,8 +238,10 @@ fn parse_minute(text: &str) -> Result<u32, String> {
     Ok(number(hours, 24)? * 60 + number(minutes, 60)?)
 }
 
+/// A value from the file as it goes into a message: short, and without control characters.
 fn shown(text: &str) -> String {
-    text.chars().take(40).collect()
+    let safe = |c: char| if c.is_control() { c.escape_default().collect() } else { vec![c] };
+    text.chars().take(40).flat_map(safe).collect()
 }
 
 fn from_csv(path: &Path, bytes: &[u8], error: &csv::Error) -> OrdersError {
@@ -291,7 +317,8 @@ mod tests {
             ("*,buy,20,-1\n", "line 2, column 4 (quantity_kwh)"),
             ("*,buy,20\n", "line 2, column 3"),
             ("*,buy,20,1,1\n", "line 2, column 4"),
-            ("*,buy,20,60\n*,buy,20,10\n", "slot *"),
+            ("*,buy,20,60\n*,sell,20,1\n*,buy,20.1,10\n", "slot *: lines 2, 4 count at one price"),
+            ("*,buy,\u{1b}[31m,1\n", "\\u{1b}[31m"),
             ("07:00,buy,20,60\n07:00,buy,20,10\n", "slot 07:00"),
         ] {
             let text = fault(rows);

@@ -2,7 +2,7 @@
 
 use crate::cli::DemoArgs;
 use crate::failure::Failure;
-use std::fs::File;
+use crate::input;
 use std::path::Path;
 use veilgrid_actors::day::DayConfig;
 use veilgrid_ledger::params::MarketParams;
@@ -67,10 +67,7 @@ pub fn plan(args: &DemoArgs, out: &Path) -> Result<Plan, Failure> {
 fn read(args: &DemoArgs) -> Result<Community, Failure> {
     match &args.data {
         None => import_community(BUILT_IN.as_bytes()).map_err(Failure::input),
-        Some(path) => {
-            let file = File::open(path).map_err(|error| Failure::file(path, error))?;
-            import_community(file).map_err(|error| Failure::file(path, error))
-        }
+        Some(path) => import_community(input::open(path)?).map_err(|error| Failure::file(path, error)),
     }
 }
 
