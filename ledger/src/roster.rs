@@ -76,6 +76,16 @@ pub enum RosterError {
         /// The bound.
         bound: usize,
     },
+    /// "Every epoch has a block of an honest proposer."
+    #[error(
+        "{faults} of so many validators may be faulty, and an epoch of {epoch_blocks} blocks may be all theirs: name fewer"
+    )]
+    Epoch {
+        /// f of the new validators.
+        faults: u16,
+        /// Blocks of an epoch.
+        epoch_blocks: u64,
+    },
     /// "A change is signed by t validators, in rising order."
     #[error("{valid} valid signatures of different validators in rising order, {needed} are needed")]
     Signatures {

@@ -1,12 +1,13 @@
 //! When the rounds of a network open, close and end: by block time and by numbers of blocks, the same for everybody.
 //!
 //! ```text
-//! open          close            CloseRound         deadline
-//!  |--- bidding --|--- grace blocks ---|--- opening ----|  void
+//! open      last promise   close            CloseRound         deadline
+//!  |--- bidding ---|---------|--- grace blocks ---|--- opening ----|  void
 //! ```
 //!
-//! Intake ends at the close. What it acknowledged before enters the ledger in the grace blocks: at least f + 1, so that
-//! one of their proposers is honest. A round that is not cleared at its deadline is void.
+//! Nothing is promised from two skews before the close on, because a leader whose clock is fast begins the grace early.
+//! What was promised before enters the ledger in the grace blocks: so many that one of their proposers is honest
+//! ([`RoundTiming::grace_among`]). A round that is not cleared at its deadline is void.
 
 use thiserror::Error;
 use veilgrid_crypto::keygen::Group;
@@ -34,8 +35,8 @@ pub struct RoundTiming {
     pub interval_ms: u64,
     /// How long a round takes bids, in milliseconds; at most the interval.
     pub bidding_ms: u64,
-    /// Blocks from the first one at or after the close to the block that closes the round; f + 1 when that is more,
-    /// so that one of their proposers is honest.
+    /// Blocks from the first one at or after the close to the block that closes the round; f + 1 when that is more, and
+    /// f more when an epoch ends among them ([`RoundTiming::grace_among`]).
     pub grace_blocks: u32,
     /// A round that is not cleared so long after its close is void, in milliseconds.
     pub opening_deadline_ms: u64,
@@ -66,7 +67,9 @@ pub enum TimingError {
         bidding_ms: u64,
     },
     /// "Grace has at least one block and a bound."
-    #[error("{grace_blocks} grace blocks: choose 1 to {MAX_BLOCKS}; it is f + 1 when that is more")]
+    #[error(
+        "{grace_blocks} grace blocks: choose 1 to {MAX_BLOCKS}; it is f + 1 when that is more, and f more over an epoch's end"
+    )]
     Grace {
         /// Stated number.
         grace_blocks: u32,
@@ -182,6 +185,15 @@ impl RoundTiming {
         self.open_ms(round_id)?.checked_add(self.bidding_ms)
     }
 
+    /// When nodes cease to promise bids a place in a round, Unix milliseconds of their own clocks: two skews before its
+    /// close. Voters take a block that is ahead of their clocks by the skew, and their clocks may be ahead of the
+    /// promising node's by as much; so no block of the grace was voted for yet when a promise is signed.
+    pub fn last_promise_ms(&self, round_id: u64) -> Option<u64> {
+        let early_ms = self.max_clock_skew_ms.saturating_mul(2);
+        // Bidding is longer than that (`Skippable`), so this is after the opening.
+        Some(self.close_ms(round_id)?.saturating_sub(early_ms))
+    }
+
     /// When a round that is not cleared is void, Unix milliseconds.
     pub fn deadline_ms(&self, round_id: u64) -> Option<u64> {
         self.close_ms(round_id)?.checked_add(self.opening_deadline_ms)
@@ -212,6 +224,38 @@ impl RoundTiming {
     pub fn phase_blocks(&self, groups: [Group; 2]) -> u32 {
         let faults = groups.iter().map(Group::faults).max().unwrap_or(0);
         self.keygen_phase_blocks.max(u32::from(faults).saturating_add(PHASE_BLOCKS))
+    }
+
+    /// Blocks of a round's grace when they are all of one epoch, led by `first`, or when an epoch ends among them and
+    /// `second` lead the rest.
+    ///
+    /// Leaders take turns, (epoch + view) mod n, and the views restart with each epoch. So f faulty ones lead f views in a
+    /// row, and where an epoch ends up to f of the old and f of the new validators follow each other: f + 1 blocks of one
+    /// epoch, or f + f + 1 over its end, have an honest proposer. A third epoch can't matter, since a whole epoch is
+    /// longer than f ([`RoundTiming::has_an_honest_block`]).
+    ///
+    /// The f blocks more come on top of what the market asks for. So whatever its number is, over an epoch's end the grace
+    /// has as many honest proposers as within one.
+    pub fn grace_among(&self, first: Group, second: Option<Group>) -> u64 {
+        let within = u64::from(self.grace_blocks).max(u64::from(first.faults()).saturating_add(1));
+        within.saturating_add(second.map_or(0, |second| second.faults().into()))
+    }
+
+    /// Blocks of honest proposers that the grace of a round holds for sure, wherever in an epoch of `first` it begins, when
+    /// `second` lead the epoch after it.
+    pub fn honest_grace_among(&self, first: Group, second: Group) -> u64 {
+        let over_the_end = self.grace_among(first, Some(second));
+        let split = |of_first: u64| {
+            honest_blocks(of_first, first)
+                .saturating_add(honest_blocks(over_the_end.saturating_sub(of_first), second))
+        };
+        let within = honest_blocks(self.grace_among(first, None), first);
+        (1..over_the_end).map(split).min().unwrap_or(within).min(within)
+    }
+
+    /// Whether every epoch of these validators has a block of an honest proposer.
+    pub fn has_an_honest_block(&self, group: Group) -> bool {
+        self.epoch_blocks > group.faults().into()
     }
 
     /// The epoch of a height.
@@ -246,6 +290,15 @@ impl RoundTiming {
             max_clock_skew_ms: r.u64("clock skew")?,
         })
     }
+}
+
+/// Blocks of honest proposers among so many in a row of one epoch, at least.
+fn honest_blocks(blocks: u64, group: Group) -> u64 {
+    let (validators, faults) = (u64::from(group.validators).max(1), u64::from(group.faults()));
+    let whole_turns = blocks.checked_div(validators).unwrap_or(0);
+    let rest = blocks.checked_rem(validators).unwrap_or(0);
+    let lost = whole_turns.saturating_mul(faults).saturating_add(rest.min(faults));
+    blocks.saturating_sub(lost)
 }
 
 #[cfg(test)]
@@ -299,6 +352,59 @@ pub(crate) mod tests {
         let t = RoundTiming { keygen_phase_blocks: 6, ..timing() };
         let blocks = |dealers, receivers| t.phase_blocks([Group::of(dealers), Group::of(receivers)]);
         assert_eq!([blocks(4, 4), blocks(7, 4), blocks(7, 10), blocks(128, 4)], [6, 6, 7, 46]);
+    }
+
+    #[test]
+    fn the_last_promise_is_two_skews_before_the_close() {
+        assert_eq!(timing().last_promise_ms(3), Some(1_080_000 - 4_000));
+        assert_eq!((timing().last_promise_ms(0), timing().last_promise_ms(u64::MAX)), (None, None));
+        // Whatever times pass the check leave some time to bid.
+        let least = RoundTiming { bidding_ms: 4_001, ..timing() };
+        assert_eq!(least.check(900), Ok(()));
+        assert!(least.last_promise_ms(3) > least.open_ms(3));
+    }
+
+    /// All places of an epoch at which grace can begin, and all validators that can be faulty there.
+    #[test]
+    fn of_the_blocks_of_a_grace_one_at_least_is_honest_wherever_an_epoch_ends() {
+        for (old, new, grace_blocks) in
+            [(4, 4, 1), (4, 7, 1), (7, 4, 1), (7, 7, 1), (7, 7, 6), (4, 4, 3), (10, 7, 2)]
+        {
+            let t = RoundTiming { grace_blocks, epoch_blocks: 28, ..timing() };
+            let (old, new) = (Group::of(old), Group::of(new));
+            let (within, over) = (t.grace_among(old, None), t.grace_among(old, Some(new)));
+            let mut least = u64::MAX;
+            // `of_old` blocks of the grace are of the old epoch, whose views may be any: views are skipped.
+            for of_old in 0..=over {
+                let total = if of_old >= within { within } else { over };
+                for view in 0..u64::from(old.validators) {
+                    let old_leaders =
+                        (0..of_old.min(total)).map(|at| (view + at) % u64::from(old.validators));
+                    let new_leaders =
+                        (0..total.saturating_sub(of_old)).map(|at| at % u64::from(new.validators));
+                    least = least.min(honest(old_leaders, old) + honest(new_leaders, new));
+                }
+            }
+            assert!(least >= 1, "{old:?} {new:?} {grace_blocks}");
+            assert!(least >= t.honest_grace_among(old, new), "{old:?} {new:?} {grace_blocks}: {least}");
+        }
+        let t = |grace_blocks| RoundTiming { grace_blocks, ..timing() };
+        let (four, seven) = (Group::of(4), Group::of(7));
+        assert_eq!((t(1).grace_among(four, None), t(1).grace_among(four, Some(four))), (2, 3));
+        assert_eq!((t(3).grace_among(four, None), t(3).grace_among(four, Some(seven))), (3, 5));
+        // What an epoch's end takes it gives back.
+        for grace_blocks in 1..40 {
+            let (t, within) = (t(grace_blocks), t(grace_blocks).grace_among(seven, None));
+            assert_eq!(t.honest_grace_among(seven, seven), honest_blocks(within, seven), "{grace_blocks}");
+        }
+    }
+
+    /// Blocks of honest leaders when the f that lead most often are faulty.
+    fn honest(leaders: impl Iterator<Item = u64>, group: Group) -> u64 {
+        let mut led = vec![0u64; group.validators.into()];
+        leaders.for_each(|leader| led[usize::try_from(leader).expect("small")] += 1);
+        led.sort_unstable();
+        led[..led.len() - usize::from(group.faults())].iter().sum()
     }
 
     #[test]

@@ -118,6 +118,62 @@ fn grace_has_an_honest_proposer_whatever_the_market_says() {
     }
 }
 
+/// Views restart with an epoch, so that faulty validators may lead its last blocks and the next one's first: f of the old
+/// and f of the new ones.
+#[test]
+fn over_an_epochs_end_grace_has_f_blocks_more() {
+    for (n, grace_blocks, within, over) in [(4, 1, 2, 3), (4, 3, 3, 4), (7, 1, 3, 5)] {
+        for of_old in 1..=over {
+            let times = RoundTiming { grace_blocks, epoch_blocks: 60, ..timing() };
+            let mut world = World::with(n, times);
+            world.until_sharing(1);
+            world.due_at(world.ms(RoundTiming::open_ms, 1));
+            while world.state.height() + of_old < 59 {
+                world.step();
+            }
+            assert!(world.state.height() + of_old == 59, "{}", world.state.height());
+            let blocks = grace_of(&mut world);
+            let expected = if of_old >= within { within } else { over };
+            assert_eq!(blocks, expected, "{n} validators, {grace_blocks} blocks, {of_old} before the end");
+        }
+    }
+}
+
+/// Blocks of round 1's grace that can hold bids.
+fn grace_of(world: &mut World) -> u64 {
+    let close = world.ms(RoundTiming::close_ms, 1);
+    assert!(world.state.round(1).is_some_and(|round| round.grace_from().is_none()));
+    let mut blocks = 0;
+    while world.state.round(1).is_some_and(|round| round.takes_bids()) {
+        let closes = world.try_at(close, Transaction::CloseRound { round_id: 1 }).is_ok();
+        assert_eq!(closes, !world.state.due(close).is_empty());
+        world.due_at(close);
+        blocks += 1;
+    }
+    blocks - 1
+}
+
+/// What the round promises follows the validators that are to come, too.
+#[test]
+fn over_a_change_of_validators_grace_has_the_f_of_both() {
+    let times = RoundTiming { grace_blocks: 1, interval_ms: 100_000, bidding_ms: 90_000, ..timing() };
+    let mut world = World::with(4, times);
+    world.until_sharing(1);
+    let change = world.sound_change(&[0, 1, 2, 3, 4, 5, 6]);
+    world.push(vec![change]);
+    world.steps_until("an agreement", |world| world.state.pending_keys().is_some());
+    world.due_at(world.ms(RoundTiming::open_ms, 1));
+    // The last block of four validators is the first one of the grace, the others are of seven: 1 + 2 + 1.
+    let end = world.timing().epoch_blocks;
+    while (world.state.height() + 2) % end != 0 {
+        world.step();
+    }
+    let count = |world: &World| world.state.roster().map(|roster| roster.validators.len());
+    assert_eq!(count(&world), Some(4));
+    assert_eq!(grace_of(&mut world), 4);
+    assert_eq!(count(&world), Some(7));
+}
+
 fn overdue() -> Transaction {
     Transaction::Void { round_id: 1, reason: VoidReason::OpeningDeadline }
 }

@@ -4,13 +4,16 @@ mod common;
 #[path = "common/network.rs"]
 mod world;
 
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
 use std::collections::BTreeSet;
 use veilgrid_crypto::keygen::{Event, Refusal as SessionRefusal, Task, Verdict};
+use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_ledger::genesis::GenesisDraft;
 use veilgrid_ledger::key_roles::KeyRole::{Account, AggregatorEnvelopes, Envelopes, Receipts, Signing};
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::refusal::Refusal;
-use veilgrid_ledger::roster::{RosterError, ValidatorEntry};
+use veilgrid_ledger::roster::{Roster, RosterChange, RosterError, ValidatorEntry};
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::state::expected::Expected;
 use veilgrid_ledger::timing::RoundTiming;
@@ -292,6 +295,31 @@ fn a_change_whose_key_sessions_fit_nowhere_is_refused() {
     assert_eq!(refusal(&mut world, &all[..11]), None);
     // A refused change is not under way: the ledger goes on as it was.
     assert_eq!(world.state.pending_roster(), None);
+}
+
+/// An epoch that faulty validators can lead from its first block to its last leaves no grace an honest proposer.
+#[test]
+fn validators_of_whom_the_faulty_may_fill_an_epoch_are_refused() {
+    let times = RoundTiming { epoch_blocks: 28, keygen_phase_blocks: 5, ..world::timing() };
+    let mut world = World::with(4, times);
+    world.until_sharing(1);
+    let strangers: Vec<_> = (0..85).map(|_| world::entry(&SigningKey::generate(&mut world.rng))).collect();
+    for (n, refused) in [(84usize, false), (85, true)] {
+        let roster = Roster { validators: strangers[..n].to_vec() };
+        let (ledger_id, current) =
+            (world.state.community().ledger_id(), world.state.roster().expect("four").clone());
+        let since = world.state.roster_since().expect("a network");
+        let sign = |validator: u16, rng: &mut _| {
+            let key = &world.validators[usize::from(validator) - 1].key;
+            RosterChange::endorse(&ledger_id, &current, since, &roster, validator, key, rng)
+        };
+        let mut rng = ChaCha20Rng::seed_from_u64(9);
+        let endorsements = (1..=3).map(|validator| sign(validator, &mut rng)).collect();
+        let change = RosterChange { roster, endorsements };
+        let answer = world.try_next(Transaction::ChangeValidators(Box::new(change)));
+        let epoch = RosterError::Epoch { faults: 28, epoch_blocks: 28 };
+        assert_eq!(answer.err(), refused.then_some(Refusal::Roster(epoch)), "{n} validators");
+    }
 }
 
 #[test]

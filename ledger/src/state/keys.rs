@@ -371,7 +371,18 @@ impl State {
         let keys = u32::try_from(self.community.params().steps()).unwrap_or(u32::MAX);
         let checked = checked.and_then(|()| self.community.check_keys_of(&change.roster));
         let checked = checked.and_then(|()| check_change(roster.group(), change.roster.group(), keys));
+        let checked = checked.and_then(|()| self.check_epochs_of(change.roster.group()));
         checked.map_err(Refusal::Roster)
+    }
+
+    /// "Every epoch has a block of an honest proposer", which grace counts on.
+    fn check_epochs_of(&self, group: Group) -> Result<(), RosterError> {
+        match self.timing() {
+            Some(timing) if !timing.has_an_honest_block(group) => {
+                Err(RosterError::Epoch { faults: group.faults(), epoch_blocks: timing.epoch_blocks })
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn take_roster_change(&mut self, change: &RosterChange) -> Result<Effect, Refusal> {

@@ -13,6 +13,7 @@ use crate::roster::Roster;
 use crate::timing::RoundTiming;
 use crate::transaction::{Transaction, VoidReason};
 use std::sync::Arc;
+use veilgrid_crypto::keygen::Group;
 use veilgrid_crypto::labels;
 
 impl State {
@@ -212,17 +213,38 @@ impl State {
     /// Grace is over when enough blocks have followed the first one at or after the close. `height` is this block's or
     /// the next one's.
     fn closes(&self, timing: &RoundTiming, round: &Round, height: u64, time_unix_ms: u64) -> bool {
-        let grace = u64::from(timing.grace_blocks).max(self.least_grace(timing, height));
-        let graced = round.grace_from.is_some_and(|from| height >= from.saturating_add(grace));
+        let graced = round.grace_from.is_some_and(|from| {
+            let last = height.saturating_sub(1).max(from);
+            height >= from.saturating_add(self.grace(timing, from, last))
+        });
         graced && timing.close_ms(round.round_id).is_some_and(|close_ms| time_unix_ms >= close_ms)
     }
 
-    /// Among f + 1 proposers in a row one is honest, and leaves out no bid that it has. The validators may have become
-    /// more than those for whom the market's grace was chosen.
-    fn least_grace(&self, timing: &RoundTiming, height: u64) -> u64 {
-        let others = self.network().and_then(Network::next_roster);
-        let next = others.filter(|_| height > self.height && timing.begins_epoch(height));
-        next.or_else(|| self.roster()).map_or(1, |roster| u64::from(roster.group().faults()) + 1)
+    /// Blocks of the grace that began with the block `from` when its last one is `last`. The validators may have become
+    /// more than those for whom the market's grace was chosen, and may change among its blocks.
+    fn grace(&self, timing: &RoundTiming, from: u64, last: u64) -> u64 {
+        let (first_epoch, last_epoch) = (timing.epoch_of(from), timing.epoch_of(last));
+        let second = self.group_of(last_epoch).filter(|_| last_epoch > first_epoch);
+        let first = self.group_of(first_epoch).unwrap_or(Group::of(1));
+        timing.grace_among(first, second)
+    }
+
+    /// The validators of an epoch that has begun.
+    fn group_of(&self, epoch: u64) -> Option<Group> {
+        let before = self.network()?.rosters.iter().rev().find(|(from, _)| *from <= epoch);
+        before.map(|(_, roster)| roster.group())
+    }
+
+    /// Blocks of honest proposers that the grace of a round holds for sure, as far as the validators are known that may
+    /// propose them; none on a ledger that one process extends.
+    pub fn honest_grace_blocks(&self) -> Option<u64> {
+        let (timing, first) = (self.timing()?, self.roster()?.group());
+        let to_come = self.network()?.next_roster().map(Roster::group);
+        // Whether the round's grace begins before the change, among its blocks or after it is not known.
+        let seconds = [Some(first), to_come].into_iter().flatten();
+        let least =
+            |first: Group| seconds.clone().map(move |second| timing.honest_grace_among(first, second)).min();
+        [Some(first), to_come].into_iter().flatten().filter_map(least).min()
     }
 }
 

@@ -204,5 +204,5 @@ fn short_rounds_allow_less_skew() {
         timing.fit_skew();
         (of_interval, timing.max_clock_skew_ms)
     };
-    assert_eq!([30_000, 3_000, 1].map(skew_ms), [(2_000, 500), (749, 500), (1, 1)]);
+    assert_eq!([30_000, 3_000, 1].map(skew_ms), [(2_000, 500), (375, 375), (1, 1)]);
 }

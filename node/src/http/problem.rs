@@ -183,7 +183,9 @@ fn kind_of_intake(error: &IntakeError) -> Kind {
         | IntakeError::RoundMismatch { .. } => Kind::BadEnvelope,
         IntakeError::KeysNotReady => Kind::KeysNotReady,
         IntakeError::NotYetOpen { .. } => Kind::TooEarly,
-        IntakeError::NotOpen { .. } | IntakeError::Fault(BidFault::Round { .. }) => Kind::RoundOver,
+        IntakeError::NotOpen { .. }
+        | IntakeError::TooLate { .. }
+        | IntakeError::Fault(BidFault::Round { .. }) => Kind::RoundOver,
         IntakeError::NotAMember { .. } => Kind::NotAMember,
         IntakeError::Conflict { .. } => Kind::Conflict,
         IntakeError::TooManyWaiting { .. } => Kind::TooManyWaiting,

@@ -41,6 +41,9 @@ struct RoundBody {
     bids: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     open_unix_ms: Option<u64>,
+    /// From here on no bid gets a receipt any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_promise_unix_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     close_unix_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,6 +88,7 @@ fn body_of(state: &State, round_id: u64) -> RoundBody {
         slot: round.map(|round| round.slot()),
         bids: round.map(|round| round.tally().count()),
         open_unix_ms: timing.and_then(|timing| timing.open_ms(round_id)),
+        last_promise_unix_ms: timing.and_then(|timing| timing.last_promise_ms(round_id)),
         close_unix_ms: timing.and_then(|timing| timing.close_ms(round_id)),
         deadline_unix_ms: timing.and_then(|timing| timing.deadline_ms(round_id)),
         missing_shares: None,

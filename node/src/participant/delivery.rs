@@ -52,8 +52,8 @@ pub struct Terms {
     pub needed: u16,
     /// The validator that is asked first, from 1; members spread over them.
     pub first_validator: u16,
-    /// Nothing is sent from here on.
-    pub close_unix_ms: u64,
+    /// Nothing is sent from here on: no node promises anything any more.
+    pub last_promise_unix_ms: u64,
     /// Who has not answered for so long counts as silent.
     pub silence_ms: u64,
     /// First pause before the same node is asked again; doubles.
@@ -169,7 +169,7 @@ impl Delivery {
     /// Who is to be sent the bid now. The caller sends it and reports the answer, whenever it comes.
     pub fn due(&mut self, now_ms: u64) -> Vec<Target> {
         let mut due = Vec::new();
-        if self.on_ledger || now_ms >= self.terms.close_unix_ms {
+        if self.on_ledger || now_ms >= self.terms.last_promise_unix_ms {
             return due;
         }
         if self.aggregator.can_be_asked(now_ms) && !self.has_enough_validators() {
@@ -202,7 +202,7 @@ impl Delivery {
     fn reason_for_validators(&self, now_ms: u64) -> Option<Fallback> {
         match self.aggregator.route {
             Route::Receipted { at_ms } => {
-                let left_ms = self.terms.close_unix_ms.saturating_sub(at_ms);
+                let left_ms = self.terms.last_promise_unix_ms.saturating_sub(at_ms);
                 (now_ms >= at_ms.saturating_add(left_ms / 2)).then_some(Fallback::NotOnLedger)
             }
             // Members see a round open before the aggregator as often as after it.

@@ -10,7 +10,7 @@ fn delivery() -> Delivery {
         validators: 4,
         needed: 2,
         first_validator: 3,
-        close_unix_ms: CLOSE,
+        last_promise_unix_ms: CLOSE,
         silence_ms: 2000,
         pause_ms: 500,
         longest_pause_ms: 4000,

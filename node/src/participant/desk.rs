@@ -167,7 +167,7 @@ impl Desk {
         let takes_bids = |round_id| matches!(self.state.expected(round_id), Ok(Expected::Bids { .. }));
         let wanted = |round: &veilgrid_ledger::state::round::Round| {
             let (round_id, slot) = (round.round_id(), round.slot());
-            let bidding_ms = (timing.open_ms(round_id)?, timing.close_ms(round_id)?);
+            let bidding_ms = (timing.open_ms(round_id)?, timing.last_promise_ms(round_id)?);
             let waits = now_unix_ms < bidding_ms.1
                 && takes_bids(round_id)
                 && !self.active.contains_key(&round_id)
@@ -181,13 +181,15 @@ impl Desk {
     pub fn begin(&mut self, bid: SealedBid, now_unix_ms: u64) {
         let round_id = bid.round_id;
         let timing = self.state.community().params().timing;
-        let Some(close_unix_ms) = timing.and_then(|timing| timing.close_ms(round_id)) else { return };
+        let Some(last_promise_unix_ms) = timing.and_then(|timing| timing.last_promise_ms(round_id)) else {
+            return;
+        };
         let (validators, threshold) = group(&self.state);
         let mut delivery = Delivery::new(Terms {
             validators,
             needed: one_honest(validators, threshold),
             first_validator: first_validator(&self.account, round_id, validators),
-            close_unix_ms,
+            last_promise_unix_ms,
             silence_ms: SILENCE_MS,
             pause_ms: PAUSES_MS.0,
             longest_pause_ms: PAUSES_MS.1,

@@ -218,7 +218,7 @@ impl<P: Post> Session<P> {
     }
 
     fn seal(&mut self, wanted: Wanted, now_unix_ms: u64) {
-        let Wanted { round_id, slot, bidding_ms: (open_ms, close_ms) } = wanted;
+        let Wanted { round_id, slot, bidding_ms: (open_ms, last_promise_ms) } = wanted;
         let before = self.sealing.get(&round_id).copied();
         match before {
             Some(Sealing::UnderWay) => return,
@@ -229,7 +229,7 @@ impl<P: Post> Session<P> {
         self.sealing.insert(round_id, Sealing::UnderWay);
         // Orders that can't be used may be put right for half of the bidding; then zeros are bid, because absence
         // would be seen by everybody.
-        let half_ms = open_ms.saturating_add(close_ms.saturating_sub(open_ms) / 2);
+        let half_ms = open_ms.saturating_add(last_promise_ms.saturating_sub(open_ms) / 2);
         let gave_up = now_unix_ms >= half_ms && matches!(before, Some(Sealing::After { .. }));
         if gave_up {
             tracing::error!(round_id, "the orders can't be used: a bid without orders is made");

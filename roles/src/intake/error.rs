@@ -49,6 +49,17 @@ pub enum IntakeError {
         /// The round.
         round_id: u64,
     },
+    /// The round's bidding ends so soon that a promise might not be kept.
+    #[error(
+        "round {round_id} takes no bids any more: promises end {early_ms} ms before its close, twice the allowed skew of \
+         clocks; bid in the next round, and before that time"
+    )]
+    TooLate {
+        /// The round.
+        round_id: u64,
+        /// From the last promise to the close, milliseconds.
+        early_ms: u64,
+    },
     /// Nobody of this community has the account.
     #[error("the account {} is not a member's", hex8(.account))]
     NotAMember {

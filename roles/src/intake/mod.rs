@@ -233,8 +233,8 @@ impl Intake {
         if let Some(receipt) = self.receipts.get(&(round_id, account)) {
             return Ok(receipt.clone());
         }
-        // The round may have closed while the proof was verified. A promise is signed before the close or never: only
-        // then all of the grace is left to keep it.
+        // It may have become too late while the proof was verified. A promise is signed in time or never: only then all
+        // of the grace is left to keep it.
         self.check_open(round_id, now_unix_ms)?;
         // Where the ledger has this R under another account it will refuse the bid: a receipt would make a broken
         // promise out of two members that share an R.
@@ -293,19 +293,8 @@ impl Intake {
         self.queue.retain_rounds(goes_on);
     }
 
-    /// "Intake stops at the close": by the ledger's time, which begins the grace, and by the node's clock, whichever
-    /// comes first.
     fn check_open(&self, round_id: u64, now_unix_ms: u64) -> Result<(), IntakeError> {
-        match self.state.expected(round_id) {
-            Ok(Expected::Bids { .. }) => {}
-            Ok(Expected::NotOpened) => return Err(IntakeError::NotYetOpen { round_id }),
-            _ => return Err(IntakeError::NotOpen { round_id }),
-        }
-        let timing = self.state.community().params().timing.as_ref();
-        if self.state.round(round_id).is_some_and(|round| round.grace_from().is_some()) {
-            return Err(IntakeError::NotOpen { round_id });
-        }
-        if is_over(timing, round_id, now_unix_ms) { Err(IntakeError::NotOpen { round_id }) } else { Ok(()) }
+        check_open(&self.state, round_id, now_unix_ms)
     }
 
     /// "One bid an account and round", by the receipts of this node and by the ledger: a bid may be there without a
@@ -328,9 +317,34 @@ impl Intake {
     }
 }
 
-/// Whether a round's bidding has ended by the clock. Rounds that are driven by hand end by the ledger alone.
+/// "Nothing is promised once a block of the grace may have been voted for": by the ledger's time, which begins the grace,
+/// and by the node's clock ([`RoundTiming::last_promise_ms`]), whichever comes first. `now_unix_ms` is that clock, Unix
+/// milliseconds.
+///
+/// # Errors
+/// [`IntakeError::NotYetOpen`], [`IntakeError::NotOpen`], [`IntakeError::TooLate`].
+pub fn check_open(state: &State, round_id: u64, now_unix_ms: u64) -> Result<(), IntakeError> {
+    match state.expected(round_id) {
+        Ok(Expected::Bids { .. }) => {}
+        Ok(Expected::NotOpened) => return Err(IntakeError::NotYetOpen { round_id }),
+        _ => return Err(IntakeError::NotOpen { round_id }),
+    }
+    let timing = state.community().params().timing.as_ref();
+    if state.round(round_id).is_some_and(|round| round.grace_from().is_some()) {
+        return Err(IntakeError::NotOpen { round_id });
+    }
+    let early_ms = timing.map_or(0, |timing| timing.max_clock_skew_ms.saturating_mul(2));
+    if is_over(timing, round_id, now_unix_ms) {
+        Err(IntakeError::TooLate { round_id, early_ms })
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether it is too late for a promise by the clock. Rounds that are driven by hand end by the ledger alone.
 fn is_over(timing: Option<&RoundTiming>, round_id: u64, now_unix_ms: u64) -> bool {
-    timing.is_some_and(|timing| timing.close_ms(round_id).is_none_or(|close_ms| now_unix_ms >= close_ms))
+    let last_ms = |timing: &RoundTiming| timing.last_promise_ms(round_id);
+    timing.is_some_and(|timing| last_ms(timing).is_none_or(|last_ms| now_unix_ms >= last_ms))
 }
 
 /// Whether nothing of a round can matter any more. A round that is yet to open is not finished.
@@ -343,7 +357,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn intake_stops_at_the_close_and_never_opens_for_a_round_without_one() {
+    fn intake_stops_two_skews_before_the_close_and_never_opens_for_a_round_without_one() {
         let timing = RoundTiming {
             first_open_unix_ms: 1_000,
             interval_ms: 300,
@@ -357,7 +371,7 @@ mod tests {
             max_clock_skew_ms: 50,
         };
         let over = |round_id, now_unix_ms| is_over(Some(&timing), round_id, now_unix_ms);
-        assert_eq!([over(2, 1_499), over(2, 1_500), over(2, u64::MAX)], [false, true, true]);
+        assert_eq!([over(2, 1_399), over(2, 1_400), over(2, u64::MAX)], [false, true, true]);
         assert!(over(0, 0) && over(u64::MAX, 0));
         assert!(!is_over(None, 2, u64::MAX));
     }

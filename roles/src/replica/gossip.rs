@@ -6,12 +6,15 @@
 //! version u8 ‖ 2 ‖ sharing u64 ‖ transaction               a share, and the key session that it was made with
 //! ```
 //!
-//! A validator sends what it has seen first from outside, to all others at once. What came by gossip is never sent
-//! on, so that one message causes one message a validator and not an echo. What is not on the ledger some blocks later
-//! is sent again: that repairs loss, and serves validators that were away.
+//! A validator sends what has come to it from outside, to all others at once, and once however often it is offered. It
+//! does so too when the same came by gossip before: that may have been told to it alone, and what it acknowledges it has
+//! to bring in by itself. What only came by gossip is never sent on, so that a message causes no echo: a bid is sent by
+//! as many validators as members have handed it to. What is not on the ledger some blocks later is sent again: that
+//! repairs loss, and serves validators that were away.
 
 use super::pool::{OpeningId, Owner};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use veilgrid_crypto::bid::{BidShape, SealedBid};
 use veilgrid_crypto::opening::OpeningShare;
 use veilgrid_crypto::wire::{Reader, WireError, Writer};
@@ -164,8 +167,10 @@ impl Outbox {
         self.items.len()
     }
 
+    /// Takes up what is pooled and not the outbox's business yet. What is there already is not sent again for it.
     pub(super) fn add(&mut self, item: Item) {
-        if self.items.insert(item, None).is_none() {
+        if let Entry::Vacant(entry) = self.items.entry(item) {
+            entry.insert(None);
             self.waiting = true;
         }
     }

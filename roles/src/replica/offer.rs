@@ -21,17 +21,26 @@ const ROUNDS_AHEAD: u64 = 2;
 
 impl Replica {
     /// Offers bids of one round that came from outside: from a member, or from the aggregator. One answer a bid, in
-    /// order. Their proofs are verified together unless that was done before; new ones are gossiped. No more are taken
-    /// than the round's grace has room for: whoever takes a bid promises it a place.
+    /// order. Their proofs are verified together unless that was done before. All that are taken are gossiped, also those
+    /// that have come by gossip before: whoever takes a bid promises it a place, and others may not know it. No more are
+    /// taken than the round's grace has room for.
     pub fn offer_bids(&mut self, round_id: u64, bids: Vec<SealedBid>) -> Vec<Result<Offered, OfferRefusal>> {
         let digests: Vec<Hash> = bids.iter().map(SealedBid::digest).collect();
         let answers = self.take_bids(round_id, bids, self.backlog_bytes());
         for (digest, answer) in digests.into_iter().zip(&answers) {
-            if *answer == Ok(Offered::New) {
-                self.outbox.add(Item::Bid { round_id, digest });
+            if answer.is_ok() {
+                self.bring_in(Item::Bid { round_id, digest });
             }
         }
         answers
+    }
+
+    /// Sends on what was taken from outside and waits for its place on the ledger: what is known may be known to this
+    /// validator alone.
+    fn bring_in(&mut self, item: Item) {
+        if self.pool.has(&item) {
+            self.outbox.add(item);
+        }
     }
 
     /// Offers this validator's own share, made on the final state ([`Transaction::OpeningShare`]).
@@ -47,9 +56,7 @@ impl Replica {
         // Who offers its own share has its number.
         let key = key_of(&self.state, share.validator).unwrap_or_default();
         let offered = self.pool.shares.offer(&self.state, opening, &key, *share)?;
-        if offered == Offered::New {
-            self.outbox.add(Item::Share { opening, owner: (share.validator, key) });
-        }
+        self.bring_in(Item::Share { opening, owner: (share.validator, key) });
         Ok(offered)
     }
 
@@ -77,9 +84,7 @@ impl Replica {
 
     fn offer_from_outside(&mut self, transaction: &Transaction) -> Result<Offered, OfferRefusal> {
         let (digest, offered) = self.take_transaction(transaction)?;
-        if offered == Offered::New {
-            self.outbox.add(Item::Transaction(digest));
-        }
+        self.bring_in(Item::Transaction(digest));
         Ok(offered)
     }
 

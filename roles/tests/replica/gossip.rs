@@ -1,7 +1,8 @@
 //! Gossip: who sends what, how often, and what is a fault.
 
-use crate::network::{BOOK, Network, consensus_key};
-use veilgrid_roles::replica::{GossipFault, MAX_GOSSIP_BYTES, OfferRefusal, Offered, Replica};
+use crate::network::{BOOK, Network, consensus_key, timing};
+use veilgrid_ledger::transaction::{DecodeContext, Transaction};
+use veilgrid_roles::replica::{GossipFault, Limits, MAX_GOSSIP_BYTES, OfferRefusal, Offered, Replica};
 
 fn count(messages: &[Vec<u8>]) -> usize {
     messages.len()
@@ -14,20 +15,93 @@ fn hand(replica: &mut Replica, messages: &[Vec<u8>]) {
 }
 
 #[test]
-fn only_what_came_from_outside_is_sent_and_once() {
+fn what_was_taken_from_outside_is_sent_once_and_what_came_by_gossip_is_not() {
     let mut network = Network::open();
     let book = network.book(1);
     let [a, b, ..] = &mut network.replicas[..] else { panic!("four") };
     a.offer_bids(1, book.clone());
     let messages = a.take_gossip();
     assert_eq!((count(&messages), count(&a.take_gossip())), (1, 0));
+    // However often it is offered.
+    assert!(a.offer_bids(1, book).iter().all(|answer| *answer == Ok(Offered::Known)));
     hand(b, &messages);
-    assert_eq!(b.summary().bids, 4);
-    // What is known by gossip is not sent on, also when it comes from outside afterwards.
-    assert!(b.offer_bids(1, book).iter().all(|answer| *answer == Ok(Offered::Known)));
-    assert_eq!(count(&b.take_gossip()), 0);
     hand(b, &messages);
-    assert_eq!(b.summary().bids, 4);
+    assert_eq!((b.summary().bids, b.summary().own_waiting), (4, 0));
+    assert_eq!((count(&a.take_gossip()), count(&b.take_gossip())), (0, 0));
+}
+
+/// A faulty validator tells a bid to one honest validator alone. The member that hands it to that one then has two
+/// acknowledgements, and one of the two validators has to bring it in.
+#[test]
+fn what_was_whispered_is_sent_on_when_a_member_hands_it_over() {
+    let mut network = Network::open();
+    let book = network.book(1);
+    let [liar, told, others @ ..] = &mut network.replicas[..] else { panic!("four") };
+    liar.offer_bids(1, book.clone());
+    let whisper = liar.take_gossip();
+    hand(told, &whisper);
+    assert!(told.offer_bids(1, book.clone()).iter().all(|answer| *answer == Ok(Offered::Known)));
+    let messages = told.take_gossip();
+    assert_eq!(count(&messages), 1, "all four bids");
+    for other in others {
+        hand(other, &messages);
+        assert_eq!(other.summary().bids, 4);
+    }
+    // Offered again it makes no echo.
+    let [_, told, ..] = &mut network.replicas[..] else { panic!("four") };
+    assert!(told.offer_bids(1, book.clone()).iter().all(|answer| *answer == Ok(Offered::Known)));
+    assert_eq!((count(&told.take_gossip()), told.summary().own_waiting), (0, 4));
+    // What is on the ledger is nobody's to send.
+    network.next_block();
+    let told = &mut network.replicas[1];
+    assert!(told.offer_bids(1, book).iter().all(|answer| *answer == Ok(Offered::Known)));
+    assert_eq!((count(&told.take_gossip()), told.summary().own_waiting), (0, 0));
+}
+
+/// A validator that was started again hears of a bid by gossip before it has offered what its journal promises.
+#[test]
+fn a_promise_of_before_a_restart_is_sent_on_though_gossip_was_faster() {
+    let mut network = Network::open();
+    let promised = network.book(1);
+    let state = network.state().clone();
+    network.replicas[0].offer_bids(1, promised.clone());
+    let gossip = network.replicas[0].take_gossip();
+    let mut restarted = Replica::new(state, Limits::default());
+    hand(&mut restarted, &gossip);
+    assert!(restarted.offer_bids(1, promised).iter().all(Result::is_ok));
+    assert_eq!(count(&restarted.take_gossip()), 1);
+}
+
+/// The same of key events: whoever hands one to a validator counts on that one.
+#[test]
+fn a_whispered_key_event_is_sent_on_when_it_is_handed_over() {
+    let mut network = Network::founded(Limits::default(), timing());
+    network.silent = vec![1, 2, 3];
+    let mut said = Vec::new();
+    while said.is_empty() {
+        network.hold_keys();
+        said = network.replicas[0].take_gossip();
+        if said.is_empty() {
+            let Some(block) = network.proposal() else { continue };
+            network.commit(block);
+        }
+    }
+    let context = DecodeContext::of(&network.state().community().genesis().draft);
+    let told = &mut network.replicas[1];
+    hand(told, &said);
+    let events: Vec<Transaction> = said
+        .iter()
+        .filter(|message| message[1] == 1)
+        .map(|message| Transaction::from_bytes(&message[2..], &context).expect("an event"))
+        .collect();
+    assert!(!events.is_empty());
+    assert_eq!(count(&told.take_gossip()), 0);
+    for event in &events {
+        assert_eq!(told.offer_key_event(event), Ok(Offered::Known));
+        assert_eq!(told.offer_key_event(event), Ok(Offered::Known));
+    }
+    assert_eq!(told.take_gossip(), said);
+    assert_eq!(count(&told.take_gossip()), 0);
 }
 
 #[test]

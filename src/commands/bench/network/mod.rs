@@ -31,6 +31,8 @@ use veilgrid_roles::intake::MAX_FAILED_PROOFS;
 /// What the keys of a network may take, at most and usually.
 const KEYS_LIMIT: Duration = Duration::from_secs(300);
 const KEYS_USUAL_MS: u64 = 30_000;
+/// From the last promise to the close: twice the allowed skew of clocks.
+const UNPROMISED_MS: u64 = 4_000;
 /// How long the idle network is watched.
 const IDLE: Duration = Duration::from_secs(10);
 /// Bids that are sealed to find out how long that takes here.
@@ -171,6 +173,8 @@ fn plan(args: &NetworkArgs, sealing_ms: u64, now_unix_ms: u64) -> LoadPlan {
     let (bids, flood) = (args.bids as u64, args.flood_size() as u64);
     let bidding_ms =
         args.bidding_s.map_or(8_000 + 20 * bids + 6 * flood, |s| s.saturating_mul(1000)).max(1000);
+    // The last part of the bidding takes no bids: promises end two skews of clocks before the close.
+    let bidding_ms = bidding_ms + UNPROMISED_MS;
     let opening_ms = 12_000 + 10 * bids;
     LoadPlan {
         validators: args.validators,

@@ -24,8 +24,8 @@ const AT_ONCE: usize = 32;
 const MEMBERS_PER_ADDRESS: usize = 500;
 /// Requests of the flood under way at once, from all of its addresses.
 const FLOOD_AT_ONCE: usize = 128;
-/// Nothing is sent so shortly before the close.
-const BEFORE_CLOSE_MS: u64 = 300;
+/// Nothing is sent so shortly before the last promise.
+const BEFORE_END_MS: u64 = 300;
 /// How long the aggregator may be behind the follower.
 const ASK_EVERY: Duration = Duration::from_millis(50);
 /// Rounds that may be missed because sealing took longer than thought.
@@ -93,6 +93,7 @@ impl Session {
         let round_id = sealed.round_id;
         let timing = self.timing()?;
         let close_ms = timing.close_ms(round_id).unwrap_or(u64::MAX);
+        let last_promise_ms = timing.last_promise_ms(round_id).unwrap_or(u64::MAX);
         self.progress.say(format!("round {round_id}: waiting for its opening"));
         let until_open = timing.open_ms(round_id).unwrap_or(0).saturating_sub(wall_clock_unix_ms());
         self.wait_for("the round's opening", Duration::from_millis(until_open + 30_000), |seen| {
@@ -101,8 +102,8 @@ impl Session {
         })?;
         while !self.network.aggregator_takes_bids(round_id).map_err(Failure::input)? {
             self.check()?;
-            if wall_clock_unix_ms() >= close_ms {
-                let why = format!("the aggregator has not seen round {round_id} before its close");
+            if wall_clock_unix_ms() >= last_promise_ms {
+                let why = format!("the aggregator has not seen round {round_id} in time");
                 return Err(Failure::Input(why));
             }
             std::thread::sleep(ASK_EVERY);
@@ -119,7 +120,7 @@ impl Session {
             0 => format!("round {round_id}: sending {} bids", sealed.bids.len()),
             _ => format!("round {round_id}: sending {} bids among {flood} invalid ones", sealed.bids.len()),
         });
-        self.load(&mut measured, &sealed, invalid, close_ms.saturating_sub(BEFORE_CLOSE_MS))?;
+        self.load(&mut measured, &sealed, invalid, last_promise_ms.saturating_sub(BEFORE_END_MS))?;
         self.progress.say(format!("round {round_id}: waiting for its settlement"));
         self.follow(&mut measured, &sealed, close_ms)?;
         measured.memory_after = self.memory();
