@@ -67,7 +67,7 @@ fn a_skeleton_knows_which_rounds_were_passed_over() {
             assert_eq!(refused(found.as_ref()), refused(Some(known)), "block {}: {known:?}", whole.height);
         }
     }
-    assert_eq!(skeleton.lost_rounds(), &[3].into());
+    assert!(skeleton.lost_rounds().is_empty(), "its bids are all there");
     let (state, _) = skeleton.complete().ok().expect("at its height");
     assert_eq!(state.root(), world.state.root());
 }
@@ -225,6 +225,62 @@ fn every_height_without_bids_in_the_way_can_be_a_checkpoint() {
         let checkpoint = state.checkpoint().expect("a network");
         let report = story.audit(with_checkpoint(records, checkpoint)).expect("passes");
         assert_eq!(report.state_root, story.states[story.tip()].root(), "from height {height}");
+    }
+}
+
+/// Whoever hands on a ledger can add a true checkpoint of any height: what is there is recomputed all the same.
+#[test]
+fn a_checkpoint_switches_no_check_off() {
+    let story = &*STORY;
+    for height in 1..story.tip() {
+        let checkpoint = story.states[height].checkpoint().expect("a network");
+        let report = story.audit(with_checkpoint(story.records(|_| true), checkpoint.clone()));
+        let report = report.expect("true and superfluous");
+        assert_eq!((report.rounds_settled, report.bids), (3, 16), "checkpoint of {height}");
+        assert!(report.pruned.rounds_by_digest.is_empty());
+        let mut wrong = checkpoint;
+        wrong.refused += 1;
+        let violation = story.audit(with_checkpoint(story.records(|_| true), wrong)).expect_err("false");
+        assert!(matches!(violation.rule, ViolationRule::CheckpointPlace { .. }), "{violation}");
+    }
+    // Round 1 alone is pruned, the checkpoint is far behind: rounds 2 and 5 are recomputed.
+    let state = &story.states[story.pause];
+    let first_end = story.states.iter().position(|state| state.finished().settled == 1).expect("settled");
+    let records = story.pruned(first_end, |block| state.may_prune(block));
+    let receipts = [2, 5].map(|round| story.receipts(round)).concat();
+    let request = AuditRequest { receipts, ..story.request() };
+    let report = run(with_checkpoint(records, state.checkpoint().expect("a network")), request);
+    let report = report.expect("passes");
+    assert_eq!(report.pruned.rounds_by_digest, [(1, 1)]);
+    assert_eq!((report.rounds_settled, report.bids), (2, 12));
+    assert!(!report.receipts.is_empty());
+    assert!(report.receipts.iter().all(|finding| finding.verdict == ReceiptVerdict::Included));
+}
+
+/// Pruned to every height by its own checkpoint, copied at every later moment: everybody was honest, and the audit says so.
+#[test]
+fn every_pruning_and_every_copy_of_it_audits_with_all_receipts() {
+    let story = &*STORY;
+    let receipts: Vec<_> = [1, 2, 5, 6].iter().flat_map(|round| story.receipts(*round)).collect();
+    assert_eq!(receipts.len(), 16);
+    let ends = |height: usize| story.states[height].finished() != story.states[height - 1].finished();
+    for height in (1..story.tip()).filter(|height| *height % 16 == 0 || ends(*height)) {
+        let checkpoint = story.states[height].checkpoint().expect("a network");
+        let records = story.pruned(height, |block| checkpoint.may_prune(block));
+        for blocks in (height + 2..=story.blocks.len()).step_by(8) {
+            let copy = with_checkpoint(records[..blocks].to_vec(), checkpoint.clone());
+            let request = AuditRequest { receipts: receipts.clone(), ..story.request() };
+            let report = run(copy, request).expect("everybody was honest");
+            for finding in &report.receipts {
+                use ReceiptVerdict::{Included, IncludedByDigest, RoundOpen, RoundUnknown};
+                let fits = match finding.verdict {
+                    Included | IncludedByDigest => true,
+                    RoundOpen | RoundUnknown => blocks < story.blocks.len(),
+                    _ => false,
+                };
+                assert!(fits, "pruned to {height}, {blocks} blocks: {finding:?}");
+            }
+        }
     }
 }
 

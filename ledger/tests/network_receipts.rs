@@ -141,14 +141,16 @@ fn promises_are_counted_in_pruned_rounds_too() {
         verdicts_in(with_checkpoint(records, checkpoint), receipts)
     };
     assert_eq!(checkpointed(left_out(5, &[4, 5])), [TooFewReceipts; 2]);
-    assert_eq!(checkpointed(left_out(5, &[4, 5, 6])), [Missing; 3]);
+    // The round may hold another bid of the account, which validators are not to blame for; the digests do not tell.
+    let not_checkable = [ReceiptVerdict::NotCheckable; 3];
+    assert_eq!(checkpointed(left_out(5, &[4, 5, 6])), not_checkable);
     assert_eq!(checkpointed(left_out(1, &[4, 5, 6])), [Worthless; 3]);
     let bid = bid_of(5);
     let kept = receipt(&keys()[4], 5, bid.account, bid.digest());
     assert_eq!(checkpointed(vec![kept]), [ReceiptVerdict::IncludedByDigest]);
     // Without a checkpoint, and with everything pruned.
     let all = STORY.pruned(STORY.pause, |_| true);
-    assert_eq!(verdicts_in(all, left_out(5, &[4, 5, 6])), [Missing; 3]);
+    assert_eq!(verdicts_in(all, left_out(5, &[4, 5, 6])), not_checkable);
 }
 
 /// A ledger that ends with rounds that no block opened: they never come, also the last one of them.

@@ -93,10 +93,12 @@ fn replay_file(
     })
 }
 
-/// A failing disk says nothing about the ledger; everything else that can't be read is a damaged ledger.
+/// A failing disk or a file that is none says nothing about a ledger; everything else that can't be read is a damaged ledger.
 fn read_failure(path: &Path, error: ReadError) -> Failure {
     match error {
         ReadError::Io { .. } => Failure::file(path, error),
+        // Nor does a file of another kind, or one of a newer program.
+        ReadError::NotALedger | ReadError::Version { .. } => Failure::file(path, error),
         damaged => Failure::Audit(format!("{}: {damaged}", path.display())),
     }
 }
@@ -173,6 +175,7 @@ pub fn print_checked(report: &AuditReport) {
         let (few, second) = (receipts(ReceiptVerdict::TooFewReceipts), receipts(ReceiptVerdict::SecondBid));
         row("receipts of too few validators to prove that a bid was left out", few);
         row("receipts of validators for a second bid, which prove nothing", second);
+        row("receipts that only the pruned bids could judge", receipts(ReceiptVerdict::NotCheckable));
     }
     output::line(checked);
     for unfinished in &report.rounds_unfinished {

@@ -46,6 +46,20 @@ impl Store {
         }
         read(&self.database, &self.path, height)
     }
+
+    /// Whether a block above this height has its certificate stored: it makes the state of this height final too.
+    ///
+    /// # Errors
+    /// As [`Store::certificate`].
+    pub fn is_certified_after(&self, height: u64) -> Result<bool, StoreError> {
+        let tip = self.tip().map_or(0, |tip| tip.height);
+        for later in (height.saturating_add(1)..=tip).rev() {
+            if self.certificate(later)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 }
 
 /// Adds a certificate to a batch.

@@ -52,14 +52,20 @@ impl Store {
         write_whole(path, existing, |file| self.write_ledger(file, state_root, path))
     }
 
+    /// The checkpoint, when a certificate confirms it. One of a block that this store does not have (any more), or
+    /// that no later block makes final, leads nowhere: a copy without it audits, only its state roots are not compared.
+    fn confirmed_checkpoint(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(bytes) = self.checkpoint()? else { return Ok(None) };
+        let Ok(found) = Checkpoint::from_bytes(&bytes) else { return Ok(None) };
+        Ok(self.is_certified_after(found.height)?.then_some(bytes))
+    }
+
     /// Writes the ledger to any output; `path` is for messages.
     fn write_ledger<W: Write>(&self, output: W, state_root: Hash, path: &Path) -> Result<W, StoreError> {
         let failed = |error| StoreError::write(path, error);
         let mut writer = LedgerWriter::new(BufWriter::with_capacity(BUFFER_BYTES, output)).map_err(failed)?;
         let count = self.tip().map_or(0, |tip| tip.height.saturating_add(1));
-        // One of a block that this store does not have (any more) leads nowhere.
-        let leads = |bytes: &Vec<u8>| Checkpoint::from_bytes(bytes).is_ok_and(|found| found.height < count);
-        let checkpoint = self.checkpoint()?.filter(leads);
+        let checkpoint = self.confirmed_checkpoint()?;
         for height in 0..count {
             let missing = || self.damaged(height, "it is missing".into());
             let (form, bytes) = self.resolve(height)?.ok_or_else(missing)?;

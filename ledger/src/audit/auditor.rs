@@ -12,9 +12,10 @@ use crate::state::State;
 use crate::state::checkpoint::{Checkpoint, Skeleton, SkeletonFault, Step};
 use crate::state::effects::Effect;
 use crate::state::round::OpenedSum;
-use crate::transaction::TransactionKind;
+use crate::transaction::{Transaction, TransactionKind};
 use crate::verdicts::VerifyAll;
 use std::collections::{BTreeMap, BTreeSet};
+use veilgrid_crypto::bid::SealedBid;
 use veilgrid_market::Grid;
 
 /// An audit in progress.
@@ -28,6 +29,8 @@ pub struct Auditor {
     replay: Replay,
     /// Rounds of pruned blocks that were not recomputed.
     lost: BTreeSet<u64>,
+    /// A checkpoint of a block that follows. Blocks are replayed in full until one is pruned.
+    pending: Option<Checkpoint>,
     /// Height of the last checkpoint: the block after it has to be final, because it confirms the state.
     checkpoint: Option<u64>,
 }
@@ -53,6 +56,7 @@ impl Auditor {
             opened: BTreeMap::new(),
             replay: Replay::Nothing,
             lost: BTreeSet::new(),
+            pending: None,
             checkpoint: None,
         }
     }
@@ -100,6 +104,13 @@ impl Auditor {
                 let step = skeleton
                     .full(block, &mut VerifyAll)
                     .map_err(|fault| Violation::of_height(block.header.height, fault.into()))?;
+                // Of a round that is not recomputed the bids that are left count by their digests too.
+                for (transaction, effect) in block.transactions.iter().zip(&step.effects) {
+                    if let (Transaction::Bids { round_id, bids }, None) = (transaction, effect) {
+                        let digests: Vec<_> = bids.iter().map(SealedBid::digest).collect();
+                        self.receipts.observe_digests(*round_id, &digests);
+                    }
+                }
                 let kinds: Vec<_> = block.transactions.iter().map(|tx| (tx.kind(), tx.round_id())).collect();
                 self.stepped(*skeleton, &kinds, &step, certificate)
             }
@@ -125,6 +136,14 @@ impl Auditor {
         let kinds: Vec<_> = block.transactions.iter().map(|tx| (tx.kind(), tx.round_id())).collect();
         self.effects(&state, &kinds, &effects.outset, effects.effects.iter().map(Some))?;
         self.covered(&state, certificate)?;
+        if let Some(pending) = self.pending.take_if(|pending| pending.height == height) {
+            // Nothing below it is pruned, so that it is known what it has to be.
+            if state.checkpoint().is_none_or(|found| found != pending) {
+                let what = "is not the state that the whole blocks before it lead to";
+                return Err(Violation::of_height(height, ViolationRule::CheckpointPlace { height, what }));
+            }
+            self.report.pruned.checkpoints += 1;
+        }
         self.replay = Replay::Whole(Box::new(state));
         Ok(())
     }
@@ -136,8 +155,11 @@ impl Auditor {
             Replay::Nothing => return Err(Violation::of_ledger(ViolationRule::Empty)),
             Replay::Skeleton(skeleton) => skeleton,
             Replay::Whole(state) => {
-                self.report.pruned.roots_unknown_from = Some(height);
-                Box::new(Skeleton::new(*state, None).map_err(fault)?)
+                let pending = self.pending.take();
+                if pending.is_none() {
+                    self.report.pruned.roots_unknown_from = Some(height);
+                }
+                Box::new(Skeleton::new(*state, pending).map_err(fault)?)
             }
         };
         let step = skeleton.pruned(block, &mut VerifyAll).map_err(fault)?;
@@ -173,6 +195,7 @@ impl Auditor {
             Ok((state, lost)) => {
                 self.checkpoint = Some(state.height());
                 self.report.pruned.checkpoints += 1;
+                self.receipts.observe_finished(&lost);
                 self.lost.extend(lost);
                 Replay::Whole(Box::new(state))
             }
@@ -184,13 +207,16 @@ impl Auditor {
     fn take_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), Violation> {
         let height = checkpoint.height;
         let misplaced = |what| Violation::of_ledger(ViolationRule::CheckpointPlace { height, what });
-        match core::mem::replace(&mut self.replay, Replay::Nothing) {
+        match &self.replay {
             Replay::Nothing => Err(misplaced("stands before the genesis block")),
             Replay::Skeleton(_) => Err(misplaced("stands among pruned blocks, it has to stand before them")),
-            Replay::Whole(state) => {
-                let skeleton = Skeleton::new(*state, Some(checkpoint.clone()));
-                let skeleton = skeleton.map_err(|fault| Violation::of_ledger(fault.into()))?;
-                self.replay = Replay::Skeleton(Box::new(skeleton));
+            Replay::Whole(_) if self.pending.is_some() => Err(misplaced("follows another one")),
+            Replay::Whole(state) if height <= state.height() => {
+                let fault = SkeletonFault::Height { found: height, height: state.height() };
+                Err(Violation::of_ledger(fault.into()))
+            }
+            Replay::Whole(_) => {
+                self.pending = Some(checkpoint.clone());
                 Ok(())
             }
         }
@@ -287,6 +313,10 @@ impl Auditor {
         self.report.certificates = self.coverage.finish().map_err(Violation::of_ledger)?;
         if let Some(height) = self.checkpoint.filter(|height| !self.coverage.covers(height + 1)) {
             let what = "is confirmed by no final block: its state root stands in the next block's header";
+            return Err(Violation::of_ledger(ViolationRule::CheckpointPlace { height, what }));
+        }
+        if let Some(Checkpoint { height, .. }) = self.pending {
+            let what = "is of a block that the ledger does not reach";
             return Err(Violation::of_ledger(ViolationRule::CheckpointPlace { height, what }));
         }
         let replay = core::mem::replace(&mut self.replay, Replay::Nothing);

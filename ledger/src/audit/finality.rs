@@ -14,6 +14,7 @@ enum Observed {
     Effect(Effect),
     Digests(u64, Vec<Hash>),
     Lost(BTreeSet<u64>),
+    Finished(BTreeSet<u64>),
 }
 
 /// Holds back what blocks show about receipts until a certificate covers them.
@@ -67,6 +68,15 @@ impl FinalReceipts {
         }
     }
 
+    /// A checkpoint says that these rounds, which were not recomputed, are finished; see
+    /// [`ReceiptCheck::observe_finished`]. It is confirmed by the next block.
+    pub(super) fn observe_finished(&mut self, rounds: &BTreeSet<u64>) {
+        self.lost = 0;
+        if self.asked {
+            self.waiting.push(Observed::Finished(rounds.clone()));
+        }
+    }
+
     /// Everything up to this state is final.
     pub(super) fn settle(&mut self, state: &State) {
         if !self.asked {
@@ -78,6 +88,7 @@ impl FinalReceipts {
                 Observed::Effect(effect) => self.check.observe(&effect),
                 Observed::Digests(round_id, digests) => self.check.observe_digests(round_id, &digests),
                 Observed::Lost(rounds) => self.check.observe_lost(&rounds),
+                Observed::Finished(rounds) => self.check.observe_finished(&rounds),
             }
         }
         self.state = Some(state.clone());

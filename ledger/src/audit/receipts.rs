@@ -21,6 +21,9 @@ pub enum ReceiptVerdict {
     Included,
     /// The digest of the bid is in a pruned block of its round. Whether the rules accepted it can't be recomputed.
     IncludedByDigest,
+    /// The round is pruned and the bid's digest is not among those that are left. Whether it was left out, or the round
+    /// holds another bid of the account, only the bids would tell: ask for a copy that has them.
+    NotCheckable,
     /// The round takes bids still: the bid may come.
     RoundOpen,
     /// The ledger does not have the round yet.
@@ -75,6 +78,8 @@ pub(super) struct ReceiptCheck {
     rounds: BTreeSet<u64>,
     opened: BTreeSet<u64>,
     closed: BTreeSet<u64>,
+    /// Rounds that were not recomputed, because bids of theirs are pruned.
+    lost: BTreeSet<u64>,
     /// Bid digests of the receipts, by round; set when the digest was in a pruned block.
     pruned: BTreeMap<(u64, Hash), bool>,
     /// The first and the last set of validators that were in force while a round of the receipts took bids, as
@@ -98,8 +103,8 @@ impl ReceiptCheck {
         let bids = receipts.iter().map(|receipt| ((receipt.round_id, receipt.account), None)).collect();
         let rounds = receipts.iter().map(|receipt| receipt.round_id).collect();
         let pruned = receipts.iter().map(|receipt| ((receipt.round_id, receipt.bid_digest), false)).collect();
-        let (opened, closed, in_force) = Default::default();
-        Self { receipts, bids, rounds, opened, closed, pruned, in_force }
+        let (opened, closed, lost, in_force) = Default::default();
+        Self { receipts, bids, rounds, opened, closed, lost, pruned, in_force }
     }
 
     /// A round was opened or closed, in a block of which more need not be known, by the validators that are in force.
@@ -138,8 +143,14 @@ impl ReceiptCheck {
         }
     }
 
-    /// Rounds that were not recomputed are finished: their receipts can't be kept any more.
+    /// Rounds that were not recomputed: of their bids the digests alone are known.
     pub(super) fn observe_lost(&mut self, rounds: &BTreeSet<u64>) {
+        self.lost.extend(self.rounds.intersection(rounds));
+    }
+
+    /// The same when a checkpoint says that they are finished: their receipts can't be kept any more.
+    pub(super) fn observe_finished(&mut self, rounds: &BTreeSet<u64>) {
+        self.observe_lost(rounds);
         self.closed.extend(self.rounds.intersection(rounds));
     }
 
@@ -178,6 +189,14 @@ impl ReceiptCheck {
             Some(_) if matches!(signer, Signer::Validator(_)) => ReceiptVerdict::SecondBid,
             Some(_) => ReceiptVerdict::OtherBid,
             None if by_digest => ReceiptVerdict::IncludedByDigest,
+            // The aggregator's promise is broken by another bid as well; of validators that proves nothing.
+            None if self.lost.contains(&receipt.round_id) => match missing() {
+                few @ ReceiptVerdict::TooFewReceipts => few,
+                broken if matches!(signer, Signer::Aggregator) && self.closed.contains(&receipt.round_id) => {
+                    broken
+                }
+                _ => ReceiptVerdict::NotCheckable,
+            },
             None if self.closed.contains(&receipt.round_id) => missing(),
             None if self.opened.contains(&receipt.round_id) => ReceiptVerdict::RoundOpen,
             // Round ids rise strictly: a round that was passed over never comes.

@@ -68,6 +68,16 @@ pub enum SkeletonFault {
 }
 
 impl Checkpoint {
+    /// Whether a block can lose its bids when a replay is to get past it with this checkpoint: it is not above it, and
+    /// none of its bids, accepted or refused, is for a round that is active there.
+    pub fn may_prune(&self, block: &Block) -> bool {
+        let needed = |transaction: &Transaction| match transaction {
+            Transaction::Bids { round_id, .. } => self.active.contains(round_id),
+            _ => false,
+        };
+        block.header.height <= self.height && !block.transactions.iter().any(needed)
+    }
+
     /// Canonical encoding.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut w = Writer::new();
@@ -154,8 +164,8 @@ impl State {
     }
 }
 
-/// The replay of blocks of which some are pruned: keys, validators, and the rounds whose bids are there; up to a
-/// checkpoint only the rounds that are active at it.
+/// The replay of blocks of which some are pruned: keys, validators, and every round whose bids are there. A checkpoint
+/// excuses nobody from recomputing what can be recomputed: it only names the rounds that have to be there at its height.
 ///
 /// Its state has no root that any header knows, so it is not handed out as one.
 pub struct Skeleton {
@@ -185,22 +195,16 @@ impl Skeleton {
     ///
     /// # Errors
     /// [`SkeletonFault::NotANetwork`], [`SkeletonFault::Height`].
-    pub fn new(mut state: State, checkpoint: Option<Checkpoint>) -> Result<Self, SkeletonFault> {
+    pub fn new(state: State, checkpoint: Option<Checkpoint>) -> Result<Self, SkeletonFault> {
         state.network.as_ref().ok_or(SkeletonFault::NotANetwork)?;
-        let mut lost = BTreeSet::new();
-        if let Some(Checkpoint { height: found, active, .. }) = &checkpoint {
-            let (found, height) = (*found, state.height);
-            if found <= height {
-                return Err(SkeletonFault::Height { found, height });
-            }
-            lost.extend(state.rounds.keys().filter(|round_id| !active.contains(round_id)));
-            state.rounds.retain(|round_id, _| active.contains(round_id));
+        let height = state.height;
+        if let Some(found) = checkpoint.as_ref().map(|found| found.height).filter(|found| *found <= height) {
+            return Err(SkeletonFault::Height { found, height });
         }
-        Ok(Self { state, checkpoint, lost })
+        Ok(Self { state, checkpoint, lost: BTreeSet::new() })
     }
 
-    /// The rounds that were not recomputed so far, because bids of theirs are missing or they are finished at the
-    /// checkpoint.
+    /// The rounds that were not recomputed so far, because bids of theirs are missing.
     pub fn lost_rounds(&self) -> &BTreeSet<u64> {
         &self.lost
     }
@@ -269,7 +273,7 @@ impl Skeleton {
             // Bids for a round that takes none were refused. Anybody can write such a transaction, at any time.
             Content::Missing { round_id } => {
                 let missing = self.state.round(round_id).is_some_and(|round| round.takes_bids());
-                if missing && self.checkpoint.is_some() {
+                if missing && self.needs(round_id) {
                     return Err(SkeletonFault::BidsMissing { round: round_id });
                 }
                 if missing {
@@ -280,11 +284,11 @@ impl Skeleton {
             }
         };
         if let Some(round_id) = transaction.round_id() {
-            let finished = |checkpoint: &Checkpoint| !checkpoint.active.contains(&round_id);
-            if self.checkpoint.as_ref().is_some_and(finished) {
-                if !matches!(transaction, Transaction::OpenRound { .. }) {
-                    return Ok(None);
-                }
+            let opens = matches!(transaction, Transaction::OpenRound { .. });
+            let full = self.checkpoint.is_some() && self.state.rounds.len() >= MAX_ACTIVE_ROUNDS;
+            if opens && full && self.needs(round_id) {
+                self.make_room();
+            } else if opens && full {
                 return Ok(match self.state.skip_to(round_id, transaction) {
                     Ok(()) => {
                         self.lost.insert(round_id);
@@ -301,6 +305,22 @@ impl Skeleton {
         Ok(Some(effect.unwrap_or_else(|refusal| Effect::Refused(Box::new(refusal)))))
     }
 
+    /// Whether the checkpoint says that a round is active at it.
+    fn needs(&self, round_id: u64) -> bool {
+        self.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.active.contains(&round_id))
+    }
+
+    /// Which openings were refused while rounds were lost can't be told. A round that stands here by such an opening
+    /// never ends, and must not keep out one that the checkpoint needs.
+    fn make_room(&mut self) {
+        let ids = self.state.rounds.keys().copied();
+        let others: Vec<u64> = ids.filter(|round_id| !self.needs(*round_id)).collect();
+        for round_id in others {
+            self.state.rounds.remove(&round_id);
+            self.lost.insert(round_id);
+        }
+    }
+
     /// The state after the checkpoint's block, and the rounds that were not recomputed; the skeleton comes back while
     /// that is ahead. Whoever relies on the state compares its root with the prior state root of a final block:
     /// [`State::apply_block`] refuses others.
@@ -308,11 +328,13 @@ impl Skeleton {
     /// # Errors
     /// The skeleton itself.
     pub fn complete(self) -> Result<(State, BTreeSet<u64>), Box<Self>> {
-        let Self { mut state, checkpoint, lost } = self;
+        let Self { mut state, checkpoint, mut lost } = self;
         let checkpoint = match checkpoint {
             Some(checkpoint) if checkpoint.height == state.height => checkpoint,
             ahead => return Err(Box::new(Self { state, checkpoint: ahead, lost })),
         };
+        lost.extend(state.rounds.keys().filter(|round_id| !checkpoint.active.contains(round_id)));
+        state.rounds.retain(|round_id, _| checkpoint.active.contains(round_id));
         state.last_round_id = checkpoint.last_round_id;
         state.cleared_until_unix_s = checkpoint.cleared_until_unix_s;
         state.finished = checkpoint.finished;

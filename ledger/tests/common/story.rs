@@ -5,6 +5,7 @@ use super::world::{EPOCH_BLOCKS, World, receipt_key};
 use sha2::{Digest, Sha256};
 use std::convert::Infallible;
 use std::sync::{Arc, LazyLock};
+use veilgrid_crypto::receipt::Receipt;
 use veilgrid_ledger::audit::{
     AuditError, AuditReport, AuditRequest, CertificateCheck, Record, Violation, audit,
 };
@@ -128,6 +129,21 @@ impl Story {
         let state = &self.states[self.pause];
         let checkpoint = state.checkpoint().expect("a network");
         (self.pruned(self.pause, |block| state.may_prune(block)), checkpoint)
+    }
+
+    /// The aggregator's receipts for all bids of a round, the first validator's key is its key here.
+    pub fn receipts(&self, round: u64) -> Vec<Receipt> {
+        let mut rng = <rand_chacha::ChaCha20Rng as rand_core::SeedableRng>::seed_from_u64(round);
+        let id = self.states[0].community().ledger_id();
+        let bids = self.blocks.iter().flat_map(|block| &block.transactions).filter_map(|transaction| {
+            match transaction {
+                Transaction::Bids { round_id, bids } if *round_id == round => Some(bids),
+                _ => None,
+            }
+        });
+        let bids = bids.flatten();
+        bids.map(|bid| Receipt::issue(&self.receipt_key, id, round, bid.account, bid.digest(), 1, &mut rng))
+            .collect()
     }
 
     pub fn audit(&self, records: Vec<Record>) -> Result<AuditReport, Violation> {

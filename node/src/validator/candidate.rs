@@ -158,7 +158,7 @@ impl Validator {
             }
             before = Some(mode);
             if let Some(due) = due {
-                parts.prune(due, state.clone(), None).await?;
+                parts.prune(due, None).await?;
             }
             let age_ms = wall_clock_unix_ms().saturating_sub(state.time_unix_ms());
             // An old epoch may have had this validator too.

@@ -17,6 +17,7 @@ use veilgrid_actors::aggregator::{Advance, AggregatorActor};
 use veilgrid_engine::{Application as _, EngineHandle};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::state::State;
+use veilgrid_ledger::state::checkpoint::Checkpoint;
 use veilgrid_ledger::transaction::Transaction;
 use veilgrid_store::StoreError;
 
@@ -96,16 +97,14 @@ impl Parts {
     }
 
     /// Prunes the store, and the engine's if one runs.
-    pub(super) async fn prune(
-        &self,
-        due: Due,
-        state: State,
-        engine: Option<&EngineHandle>,
-    ) -> Result<(), NodeError> {
-        let (store, height) = (self.store.clone(), due.up_to_height);
-        let pruned = spawn_blocking(move || in_steps(&store, &due, &state)).await;
+    pub(super) async fn prune(&self, due: Due, engine: Option<&EngineHandle>) -> Result<(), NodeError> {
+        let (store, height) = (self.store.clone(), due.checkpoint.height);
+        let pruned = spawn_blocking(move || in_steps(&store, &due.checkpoint)).await;
         let pruned = pruned.map_err(|error| NodeError::stopped("pruning", error))?;
-        let (blocks, freed_bytes) = pruned.map_err(|error| NodeError::stopped("pruning", error))?;
+        let Some((blocks, freed_bytes)) = pruned.map_err(|error| NodeError::stopped("pruning", error))?
+        else {
+            return Ok(());
+        };
         if let Some(engine) = engine {
             engine.prune(height);
         }
@@ -114,18 +113,24 @@ impl Parts {
     }
 }
 
-/// Prunes some blocks at a time: the store is free in between, for final blocks and for readers.
-fn in_steps(store: &SharedStore, due: &Due, state: &State) -> Result<(u64, u64), StoreError> {
+/// Prunes some blocks at a time: the store is free in between, for final blocks and for readers. Nothing goes before a
+/// certificate of a later block is stored: without one an export would have a checkpoint that nothing confirms.
+fn in_steps(store: &SharedStore, checkpoint: &Checkpoint) -> Result<Option<(u64, u64)>, StoreError> {
+    let up_to_height = checkpoint.height;
+    if !store.lock().is_certified_after(up_to_height)? {
+        return Ok(None);
+    }
+    let encoded = checkpoint.to_bytes();
     let (mut blocks, mut freed_bytes) = (0u64, 0u64);
     let mut from = store.lock().pruned_up_to().unwrap_or(0);
-    while from < due.up_to_height {
-        let to = from.saturating_add(BLOCKS_PRUNED_AT_ONCE).min(due.up_to_height);
-        let pruned = store.lock().prune_bodies(to, &due.checkpoint, |block| state.may_prune(block))?;
+    while from < up_to_height {
+        let to = from.saturating_add(BLOCKS_PRUNED_AT_ONCE).min(up_to_height);
+        let pruned = store.lock().prune_bodies(to, &encoded, |block| checkpoint.may_prune(block))?;
         blocks = blocks.saturating_add(pruned.blocks);
         freed_bytes = freed_bytes.saturating_add(pruned.freed_bytes);
         from = to;
     }
-    Ok((blocks, freed_bytes))
+    Ok(Some((blocks, freed_bytes)))
 }
 
 pub(super) fn lock(application: &Mutex<NodeApplication>) -> MutexGuard<'_, NodeApplication> {

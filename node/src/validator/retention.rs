@@ -2,22 +2,22 @@
 
 use std::collections::VecDeque;
 use veilgrid_ledger::state::State;
+use veilgrid_ledger::state::checkpoint::Checkpoint;
 use veilgrid_ledger::state::effects::{BlockEffects, Effect};
 
 /// Finds out when something is to be pruned.
 pub(super) struct Retention {
     /// Rounds whose bids stay after they have ended; none: all of them.
     window: Option<usize>,
-    /// Heights at which the last rounds ended, oldest first.
-    ends: VecDeque<u64>,
+    /// For each of the last rounds that ended, oldest first, the checkpoint of that time. Bids go up to its height, no
+    /// further: a checkpoint of a later one would ask a replay to get past rounds that the window keeps.
+    ends: VecDeque<Checkpoint>,
 }
 
 /// What is to be pruned now.
 pub(super) struct Due {
-    /// Blocks up to this height, where the state allows it.
-    pub(super) up_to_height: u64,
-    /// The encoded checkpoint with which a replay gets past them.
-    pub(super) checkpoint: Vec<u8>,
+    /// Of the blocks up to its height those that it allows; with it a replay gets past them.
+    pub(super) checkpoint: Checkpoint,
 }
 
 impl Retention {
@@ -28,24 +28,23 @@ impl Retention {
 
     /// Notes the rounds that a block has ended. `state` is the final state now, which may be later than the block.
     pub(super) fn follow(&mut self, effects: &BlockEffects, state: &State) -> Option<Due> {
-        self.note(effects);
-        let up_to_height = self.overdue()?;
-        let checkpoint = state.checkpoint()?.to_bytes();
-        Some(Due { up_to_height, checkpoint })
+        self.note(effects, || state.checkpoint());
+        self.overdue(state.height()).map(|checkpoint| Due { checkpoint })
     }
 
-    fn note(&mut self, effects: &BlockEffects) {
+    fn note(&mut self, effects: &BlockEffects, now: impl Fn() -> Option<Checkpoint>) {
         let is_end = |effect: &&Effect| matches!(effect, Effect::Settled(_) | Effect::Voided { .. });
         if self.window.is_some() {
-            self.ends.extend(effects.effects.iter().filter(is_end).map(|_| effects.height));
+            self.ends.extend(effects.effects.iter().filter(is_end).filter_map(|_| now()));
         }
     }
 
-    /// The height at which the youngest round outside of the window ended.
-    fn overdue(&mut self) -> Option<u64> {
+    /// The checkpoint of the youngest round outside of the window. One of the last block waits for the next, which
+    /// confirms it.
+    fn overdue(&mut self, height: u64) -> Option<Checkpoint> {
         let window = self.window?;
         let mut overdue = None;
-        while self.ends.len() > window {
+        while self.ends.len() > window && self.ends.front().is_some_and(|end| end.height < height) {
             overdue = self.ends.pop_front();
         }
         overdue
@@ -55,7 +54,20 @@ impl Retention {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use veilgrid_ledger::state::FinishedRounds;
     use veilgrid_ledger::transaction::VoidReason;
+
+    fn at(height: u64) -> Checkpoint {
+        Checkpoint {
+            height,
+            last_round_id: None,
+            cleared_until_unix_s: None,
+            finished: FinishedRounds::default(),
+            refused: 0,
+            refused_digest: [0; 32],
+            active: Vec::new(),
+        }
+    }
 
     fn ended(height: u64) -> BlockEffects {
         let reason = VoidReason::TooFewBids;
@@ -68,13 +80,23 @@ mod tests {
         let mut retention = Retention::new(Some(2));
         let heights: Vec<_> = [5, 9, 12, 20]
             .map(|height| {
-                retention.note(&ended(height));
-                retention.overdue()
+                retention.note(&ended(height), || Some(at(height)));
+                retention.overdue(height).map(|checkpoint| checkpoint.height)
             })
             .into();
         assert_eq!(heights, [None, None, Some(5), Some(9)]);
         let mut forever = Retention::new(None);
-        forever.note(&ended(1));
-        assert_eq!(forever.overdue(), None);
+        forever.note(&ended(1), || Some(at(1)));
+        assert_eq!(forever.overdue(2), None);
+    }
+
+    /// A validator that catches up sees many rounds end at once; and a window of none.
+    #[test]
+    fn a_checkpoint_waits_for_the_block_that_confirms_it() {
+        let mut retention = Retention::new(Some(0));
+        [5, 9].iter().for_each(|height| retention.note(&ended(*height), || Some(at(9))));
+        assert_eq!(retention.overdue(9), None);
+        assert_eq!(retention.overdue(10), Some(at(9)));
+        assert_eq!(retention.overdue(11), None);
     }
 }

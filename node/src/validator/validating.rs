@@ -96,7 +96,7 @@ impl Validator {
                 return Ok(Ended::Retired);
             }
             if let Some(due) = due {
-                parts.prune(due, state.clone(), Some(engine)).await?;
+                parts.prune(due, Some(engine)).await?;
             }
             if parts.board.silence().is_some() && asked.elapsed() >= ASK_AGAIN {
                 asked = Stopwatch::start();
