@@ -6,6 +6,9 @@ use veilgrid_ledger::hash::Hash;
 /// Most bytes of one gossip message.
 pub const MAX_GOSSIP_BYTES: usize = 512 << 10;
 
+/// Work on a gossip message that needs no lock. When it has run, [`Application::settle`] is called.
+pub type GossipWork = Box<dyn FnOnce() + Send>;
+
 /// The answer to a request for a block.
 #[derive(Debug)]
 pub enum Proposal {
@@ -63,8 +66,18 @@ pub trait Application: Send + 'static {
     /// Takes a certificate that came after its block.
     fn certified(&mut self, height: u64, certificate: &[u8]);
 
-    /// Takes a gossip message of the validator with this consensus key.
-    fn receive(&mut self, from: &[u8; 32], message: &[u8]);
+    /// Tells the gossip messages that are handled before all others. It must cost nothing: it is asked of every message
+    /// of every peer, outside of the mutex.
+    fn is_urgent(&self) -> fn(&[u8]) -> bool {
+        |_| false
+    }
+
+    /// Takes a gossip message of the validator with this consensus key. What takes long is given back, to be done outside
+    /// of the mutex; its outcome stays with the application until [`Application::settle`].
+    fn receive(&mut self, from: &[u8; 32], message: &[u8]) -> Option<GossipWork>;
+
+    /// Takes over what the work on gossip messages has found since the last call.
+    fn settle(&mut self) {}
 
     /// The gossip messages that all validators are to get, each of [`MAX_GOSSIP_BYTES`] at most.
     fn take_gossip(&mut self) -> Vec<Vec<u8>>;

@@ -1,6 +1,7 @@
 //! Messages among validators outside of the consensus: best effort, bounded in size and rate.
 
 use crate::application::{Application, MAX_GOSSIP_BYTES};
+use crate::inbox::{Inbox, Lane};
 use crate::keys::key_bytes;
 use crate::runtime::Runtime;
 use crate::shared::Shared;
@@ -23,10 +24,10 @@ pub(crate) fn quota() -> Quota {
     Quota::per_second(NZU32!(256))
 }
 
-/// Hands messages of peers to the application.
-pub(crate) async fn receive<E, R>(runtime: E, shared: Shared, mut receiver: R)
+/// Puts messages of peers into the inbox. It waits for nobody, so that the network's own queue, which all peers share
+/// and which drops what it has no room for, stays empty.
+pub(crate) async fn receive<R>(inbox: Inbox, is_urgent: fn(&[u8]) -> bool, mut receiver: R)
 where
-    E: Runtime,
     R: Receiver<PublicKey = PublicKey>,
 {
     while let Ok((peer, message)) = receiver.recv().await {
@@ -34,9 +35,24 @@ where
             tracing::warn!(%peer, bytes = message.len(), "a peer's message is above the bound");
             continue;
         }
-        let from = key_bytes(&peer);
-        let take = move |a: &mut dyn Application| a.receive(&from, message.as_ref());
-        if shared.call(&runtime, take).await.is_err() {
+        let message = message.as_ref();
+        let lane = if is_urgent(message) { Lane::Urgent } else { Lane::Heavy };
+        if !inbox.push(lane, key_bytes(&peer), message.to_vec()) {
+            tracing::debug!(%peer, "a peer's messages are not handled as fast as they come; one is dropped");
+        }
+    }
+    inbox.close();
+}
+
+/// Hands the messages of a lane to the application, one at a time. What the application leaves to be done is done
+/// outside of its mutex.
+pub(crate) async fn handle<E: Runtime>(runtime: E, shared: Shared, inbox: Inbox, lane: Lane) {
+    while let Some((from, message)) = inbox.next(lane).await {
+        let take = move |a: &mut dyn Application| a.receive(&from, &message);
+        let Ok(work) = shared.call(&runtime, take).await else { return };
+        let Some(work) = work else { continue };
+        let done = runtime.child("proofs").shared(true).spawn(move |_| async move { work() });
+        if done.await.is_err() || shared.call(&runtime, |a| a.settle()).await.is_err() {
             return;
         }
     }

@@ -12,6 +12,7 @@ mod delivery;
 mod epochs;
 mod gossip;
 mod handle;
+mod inbox;
 mod keys;
 mod network;
 mod node;
@@ -24,7 +25,7 @@ pub mod simulation;
 mod store;
 mod witness;
 
-pub use application::{Application, MAX_GOSSIP_BYTES, Proposal, VoteWitness};
+pub use application::{Application, GossipWork, MAX_GOSSIP_BYTES, Proposal, VoteWitness};
 pub use config::{EngineConfig, EngineError, StartingPoint, Timing};
 pub use handle::{EngineHandle, start};
 pub use keys::{MAX_VALIDATORS, ValidatorSetFault, consensus_public_key, generate_consensus_secret};

@@ -6,6 +6,7 @@ use crate::block::{BlockCodec, EngineBlock};
 use crate::config::{StartingPoint, Timing};
 use crate::delivery::{Delivered, Delivery, Inbox, Marshal};
 use crate::epochs::{EpochChannels, Epochs, PeerSets, Start, catch_up, epoch_of};
+use crate::inbox::{Inbox as GossipInbox, Lane};
 use crate::network::{Channels, Peers};
 use crate::order::BlockChannels;
 use crate::runtime::{Runtime, guard};
@@ -138,21 +139,27 @@ impl<E: Runtime> Foundation<E> {
             uncertified: BTreeSet::new(),
         };
         self.runtime.child("delivery").spawn(move |_| delivery.run(updates));
-        self.gossip(channels.gossip);
+        let is_urgent = self.ask(|a| a.is_urgent()).await?;
+        self.gossip(channels.gossip, is_urgent);
         let consensus = [channels.votes, channels.certificates, channels.requests];
         let peers = PeerSets::new(channels.peers);
         self.consensus(marshal.clone(), consensus, (channels.blocker, peers), start, deliveries);
         Ok(marshal)
     }
 
-    fn gossip<S, R>(&self, (sender, receiver): (S, R))
+    fn gossip<S, R>(&self, (sender, receiver): (S, R), is_urgent: fn(&[u8]) -> bool)
     where
         S: Sender<PublicKey = PublicKey>,
         R: Receiver<PublicKey = PublicKey>,
     {
-        let shared = self.shared.clone();
+        let letters = GossipInbox::default();
+        for (name, lane) in [("gossip_urgent", Lane::Urgent), ("gossip_heavy", Lane::Heavy)] {
+            let (shared, letters) = (self.shared.clone(), letters.clone());
+            let lane = move |runtime| crate::gossip::handle(runtime, shared, letters, lane);
+            self.runtime.child(name).spawn(lane);
+        }
         let inward = self.runtime.child("gossip_in");
-        inward.spawn(move |runtime| crate::gossip::receive(runtime, shared, receiver));
+        inward.spawn(move |_| crate::gossip::receive(letters, is_urgent, receiver));
         let shared = self.shared.clone();
         let outward = self.runtime.child("gossip_out");
         outward.spawn(move |runtime| crate::gossip::send(runtime, shared, sender));

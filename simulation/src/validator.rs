@@ -5,11 +5,11 @@ use crate::wire::{self, Message};
 use crate::world::{Core, Shared, lock};
 use std::sync::{Arc, Mutex};
 use veilgrid_engine::simulation::consensus_key;
-use veilgrid_engine::{Application, Proposal};
+use veilgrid_engine::{Application, GossipWork, Proposal};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::transaction::{DecodeContext, Transaction};
-use veilgrid_roles::replica;
+use veilgrid_roles::replica::{self, CheckedGossip, GossipClass, GossipJob};
 
 /// One life of a validator.
 pub(crate) struct Validator {
@@ -19,6 +19,8 @@ pub(crate) struct Validator {
     world: Shared,
     liar: Option<Liar>,
     decode: DecodeContext,
+    /// Gossip that was checked, with its sender.
+    checked: Arc<Mutex<Vec<([u8; 32], CheckedGossip)>>>,
 }
 
 impl Validator {
@@ -28,7 +30,7 @@ impl Validator {
         let how = locked.plan.misbehaviour_of(index).cloned();
         let liar = how.map(|how| Liar::new(&locked.market, locked.plan.seed, index, how));
         let decode = locked.market.decode;
-        Self { index, life, core, world: world.clone(), liar, decode }
+        Self { index, life, core, world: world.clone(), liar, decode, checked: Arc::default() }
     }
 
     /// Takes note of what an honest validator has seen.
@@ -116,17 +118,32 @@ impl Application for Validator {
         lock(&self.core).certified(height, certificate);
     }
 
-    fn receive(&mut self, from: &[u8; 32], message: &[u8]) {
+    fn is_urgent(&self) -> fn(&[u8]) -> bool {
+        |message| GossipClass::of(message) == GossipClass::Urgent
+    }
+
+    fn receive(&mut self, from: &[u8; 32], message: &[u8]) -> Option<GossipWork> {
         {
             let world = self.world.lock();
             let audience = world.whispered.get(message);
             let is_liar = world.plan.liar().is_some_and(|liar| consensus_key(liar) == *from);
             if is_liar && audience.is_some_and(|audience| !audience.contains(&self.index)) {
-                return;
+                return None;
             }
         }
         let mut core = lock(&self.core);
-        core.receive(from, message);
+        let job = core.begin(from, message);
+        self.note(&mut core);
+        let (from, checked) = (*from, Arc::clone(&self.checked));
+        let work =
+            move |job: GossipJob| -> GossipWork { Box::new(move || lock(&checked).push((from, job.run()))) };
+        job.map(work)
+    }
+
+    fn settle(&mut self) {
+        let checked = std::mem::take(&mut *lock(&self.checked));
+        let mut core = lock(&self.core);
+        checked.into_iter().for_each(|(from, checked)| core.conclude(&from, checked));
         self.note(&mut core);
     }
 

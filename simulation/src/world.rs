@@ -103,7 +103,7 @@ impl Shared {
     }
 }
 
-pub(crate) fn lock(core: &Mutex<Core>) -> MutexGuard<'_, Core> {
+pub(crate) fn lock<T>(core: &Mutex<T>) -> MutexGuard<'_, T> {
     core.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -42,5 +42,5 @@ pub use note::{NoteError, open_note};
 pub use params::{BidParams, ParamsError, RoundContext};
 pub use seal::{SealError, seal_bid};
 pub use sealed::{BidShape, SealedBid};
-pub use signature::check_signature;
+pub use signature::{check_signature, check_signatures};
 pub use verify::{BidFault, VerifiedBid, verify_all_bids, verify_bids};

@@ -15,6 +15,7 @@ use crate::bid::sealed::SealedBid;
 use crate::bid::verify::BidFault;
 use crate::group::decode_point;
 use curve25519_dalek::ristretto::RistrettoPoint;
+use rayon::prelude::*;
 
 /// Checks that the key of `bid.account` has signed every byte of the bid for this round. The work is the same for
 /// every bid of a market, true or false.
@@ -37,4 +38,21 @@ pub fn check_signature(params: &BidParams, round: &RoundContext, bid: &SealedBid
         &statement.response,
     );
     if expected == announcement { Ok(()) } else { Err(BidFault::Signature) }
+}
+
+/// [`check_signature`] of many bids of a round, on all cores of the current rayon pool.
+///
+/// # Errors
+/// The place of the first bid that is refused, and why.
+pub fn check_signatures(
+    params: &BidParams,
+    round: &RoundContext,
+    bids: &[SealedBid],
+) -> Result<(), (usize, BidFault)> {
+    let faults = bids.par_iter().enumerate();
+    let first = faults.find_map_first(|(at, bid)| {
+        let fault = check_signature(params, round, bid).err()?;
+        Some((at, fault))
+    });
+    first.map_or(Ok(()), Err)
 }

@@ -1,7 +1,7 @@
 //! An application around another that writes down what is applied.
 
 use super::Applied;
-use crate::application::{Application, Proposal};
+use crate::application::{Application, GossipWork, Proposal};
 use std::sync::{Arc, Mutex, PoisonError};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::hash::Hash;
@@ -61,8 +61,16 @@ impl Application for Recorder {
         self.application.certified(height, certificate);
     }
 
-    fn receive(&mut self, from: &[u8; 32], message: &[u8]) {
-        self.application.receive(from, message);
+    fn is_urgent(&self) -> fn(&[u8]) -> bool {
+        self.application.is_urgent()
+    }
+
+    fn receive(&mut self, from: &[u8; 32], message: &[u8]) -> Option<GossipWork> {
+        self.application.receive(from, message)
+    }
+
+    fn settle(&mut self) {
+        self.application.settle();
     }
 
     fn take_gossip(&mut self) -> Vec<Vec<u8>> {

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use veilgrid_crypto::bid::BidShape;
-use veilgrid_engine::{Application, Proposal};
+use veilgrid_engine::{Application, GossipWork, Proposal};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::transaction::{DecodeContext, Transaction};
@@ -141,8 +141,9 @@ impl Application for Counter {
         self.disk.lock().expect("disk").certificates.insert(height, certificate.to_vec());
     }
 
-    fn receive(&mut self, from: &[u8; 32], message: &[u8]) {
+    fn receive(&mut self, from: &[u8; 32], message: &[u8]) -> Option<GossipWork> {
         self.received.insert((*from, message.to_vec()));
+        None
     }
 
     fn take_gossip(&mut self) -> Vec<Vec<u8>> {

@@ -1,14 +1,16 @@
 //! The validator's core as the engine calls it, with a wake-up for the rest of the process.
 
 use super::journal::FileJournal;
+use super::parts::lock;
 use super::watch::Watch;
 use rand_core::OsRng;
+use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
-use veilgrid_engine::{Application, Proposal};
+use veilgrid_engine::{Application, GossipWork, Proposal};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_roles::core::ValidatorCore;
-use veilgrid_roles::replica;
+use veilgrid_roles::replica::{self, CheckedGossip, GossipClass};
 
 /// The core of a validator with its files.
 pub(super) type Core = ValidatorCore<FileJournal, OsRng>;
@@ -21,12 +23,14 @@ pub(super) struct NodeApplication {
     pub(super) watch: Watch,
     /// The last height that has a certificate of its own, since the start.
     certified_height: Option<u64>,
+    /// Gossip that was checked outside of the engine's mutex, with its sender.
+    checked: Arc<Mutex<Vec<([u8; 32], CheckedGossip)>>>,
 }
 
 impl NodeApplication {
     pub(super) fn new(core: Core, watch: Watch) -> Self {
         let height = watch::Sender::new(core.height());
-        Self { core, height, watch, certified_height: None }
+        Self { core, height, watch, certified_height: None, checked: Arc::default() }
     }
 
     pub(super) fn certified_height(&self) -> Option<u64> {
@@ -94,8 +98,22 @@ impl Application for NodeApplication {
         self.note_certificate(height);
     }
 
-    fn receive(&mut self, from: &[u8; 32], message: &[u8]) {
-        self.core.receive(from, message);
+    fn is_urgent(&self) -> fn(&[u8]) -> bool {
+        |message| GossipClass::of(message) == GossipClass::Urgent
+    }
+
+    fn receive(&mut self, from: &[u8; 32], message: &[u8]) -> Option<GossipWork> {
+        let job = self.core.begin(from, message)?;
+        let (from, checked) = (*from, Arc::clone(&self.checked));
+        Some(Box::new(move || {
+            let outcome = job.run();
+            lock(&checked).push((from, outcome));
+        }))
+    }
+
+    fn settle(&mut self) {
+        let checked = std::mem::take(&mut *lock(&self.checked));
+        checked.into_iter().for_each(|(from, checked)| self.core.conclude(&from, checked));
     }
 
     fn take_gossip(&mut self) -> Vec<Vec<u8>> {

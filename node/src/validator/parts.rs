@@ -133,7 +133,7 @@ fn in_steps(store: &SharedStore, checkpoint: &Checkpoint) -> Result<Option<(u64,
     Ok(Some((blocks, freed_bytes)))
 }
 
-pub(super) fn lock(application: &Mutex<NodeApplication>) -> MutexGuard<'_, NodeApplication> {
+pub(super) fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     // After a panic inside the core the engine stops; what is read here is still whole.
-    application.lock().unwrap_or_else(PoisonError::into_inner)
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -13,14 +13,18 @@
 
 mod journal;
 mod memory;
+mod mute;
 
 pub use journal::{Journal, JournalError};
 pub use memory::{Failure, MemoryJournal};
+pub use mute::MUTED_MS;
 
 use crate::keyholder::{Actions, Holding, KeyHolder, Notice};
 use crate::replica::{
-    GossipFault, Limits, OfferRefusal, Offered, Proposal, Replica, SharedVerdicts, Summary,
+    CheckedGossip, GossipClass, GossipFault, GossipJob, Limits, OfferRefusal, Offered, Proposal, Replica,
+    SharedVerdicts, Summary,
 };
+use mute::Muted;
 use rand_core::CryptoRngCore;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -87,6 +91,7 @@ pub struct ValidatorCore<J, R> {
     applied: VecDeque<Applied>,
     notices: VecDeque<Notice>,
     faults: VecDeque<([u8; 32], GossipFault)>,
+    muted: Muted,
     stopped: Option<String>,
 }
 
@@ -115,6 +120,7 @@ impl<J: Journal, R: CryptoRngCore> ValidatorCore<J, R> {
             applied: VecDeque::new(),
             notices: VecDeque::new(),
             faults: VecDeque::new(),
+            muted: Muted::default(),
             stopped: None,
         };
         core.act()?;
@@ -249,18 +255,46 @@ impl<J: Journal, R: CryptoRngCore> ValidatorCore<J, R> {
         }
     }
 
-    /// Takes a gossip message of the validator with this consensus key.
-    pub fn receive(&mut self, from: &[u8; 32], message: &[u8]) {
+    /// Takes a gossip message of the validator with this consensus key, or says what has to be checked outside of
+    /// whatever lock the core is behind; [`Self::conclude`] takes that. Who is muted gets no proofs verified.
+    pub fn begin(&mut self, from: &[u8; 32], message: &[u8]) -> Option<GossipJob> {
+        let is_heavy = GossipClass::of(message) == GossipClass::Heavy;
+        if self.stopped.is_some() || is_heavy && self.muted.has(from, self.state().time_unix_ms()) {
+            return None;
+        }
+        let begun = self.replica.begin(from, message);
+        begun.unwrap_or_else(|fault| {
+            self.blame(from, fault);
+            None
+        })
+    }
+
+    /// Takes the bids of a job of this validator's message that was run.
+    pub fn conclude(&mut self, from: &[u8; 32], checked: CheckedGossip) {
         if self.stopped.is_some() {
             return;
         }
-        if let Err(fault) = self.replica.receive(from, message) {
-            tracing::warn!(peer = hex_prefix(from), %fault, "a validator has sent something false");
-            if self.faults.len() >= MAX_REPORTED {
-                self.faults.pop_front();
-            }
-            self.faults.push_back((*from, fault));
+        if let Err(fault) = self.replica.conclude(checked) {
+            self.blame(from, fault);
         }
+    }
+
+    /// [`Self::begin`], what is to be checked, and [`Self::conclude`], one after another on this thread.
+    pub fn receive(&mut self, from: &[u8; 32], message: &[u8]) {
+        if let Some(job) = self.begin(from, message) {
+            self.conclude(from, job.run());
+        }
+    }
+
+    fn blame(&mut self, from: &[u8; 32], fault: GossipFault) {
+        tracing::warn!(peer = hex_prefix(from), %fault, "a validator has sent something false");
+        if fault.mutes() {
+            self.muted.mute(from, self.replica.state().time_unix_ms());
+        }
+        if self.faults.len() >= MAX_REPORTED {
+            self.faults.pop_front();
+        }
+        self.faults.push_back((*from, fault));
     }
 
     /// The gossip messages for all other validators.

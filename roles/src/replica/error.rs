@@ -136,10 +136,10 @@ pub enum OfferRefusal {
         /// The bidder.
         account: Account,
     },
-    /// The pool is full.
+    /// The pool is full; for a bid, its round's part of it.
     #[error("the pool is full ({bytes} of {bound} bytes): try again later")]
     PoolFull {
-        /// Bytes that are in it.
+        /// Bytes that are in it: of bids those of the same round.
         bytes: usize,
         /// The bound.
         bound: usize,
@@ -271,6 +271,22 @@ pub enum GossipFault {
         /// Who sent it.
         sender: u16,
     },
+    /// "An account has a few bids in a round, and a message holds each once." The pool of whoever is honest holds no more.
+    #[error("the message holds too many bids of account {account} in round {round_id}, or one of them twice")]
+    Crowded {
+        /// The round.
+        round_id: u64,
+        /// The bidder.
+        account: Account,
+    },
+    /// "Whoever sends bids has verified them." Which ones are false is not searched for.
+    #[error("not all proofs of the message's {bids} bids of round {round_id} hold")]
+    FalseProofs {
+        /// The round.
+        round_id: u64,
+        /// How many bids were verified together.
+        bids: usize,
+    },
     /// Something in the message is false.
     #[error("{count} entries of the message are false, the first one: {first}")]
     False {
@@ -279,6 +295,14 @@ pub enum GossipFault {
         /// The first one's fault.
         first: OfferRefusal,
     },
+}
+
+impl GossipFault {
+    /// Whether its sender is not listened to for a while. Who has which number is seen from different heights, so what
+    /// depends on that is not enough.
+    pub fn mutes(&self) -> bool {
+        !matches!(self, Self::Stranger | Self::NotTheOwner { .. })
+    }
 }
 
 pub(super) fn hex8(bytes: &[u8; 32]) -> String {

@@ -20,7 +20,7 @@ use veilgrid_crypto::opening::OpeningShare;
 use veilgrid_crypto::wire::{Reader, WireError, Writer};
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::state::State;
-use veilgrid_ledger::transaction::{DecodeContext, Transaction};
+use veilgrid_ledger::transaction::{DecodeContext, Transaction, TransactionKind};
 
 /// Most bytes of one gossip message.
 pub const MAX_GOSSIP_BYTES: usize = 512 << 10;
@@ -35,8 +35,28 @@ const VERSION: u8 = 1;
 const BIDS: u8 = 0;
 const TRANSACTION: u8 = 1;
 const SHARE: u8 = 2;
+const KEY_EVENT: u8 = TransactionKind::KeyEvent as u8;
 /// Version, kind, round id, number of bids.
 const BIDS_HEAD_BYTES: usize = 1 + 1 + 8 + 4;
+
+/// How much a message may cost whoever gets it, told from its first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum GossipClass {
+    /// Shares and key events: one signature or one small proof each, and rounds and keys wait for them.
+    Urgent,
+    /// Everything else: many proofs in a message, or nobody knows what.
+    Heavy,
+}
+
+impl GossipClass {
+    /// The class of a message.
+    pub fn of(message: &[u8]) -> Self {
+        match message {
+            [VERSION, SHARE, ..] | [VERSION, TRANSACTION, KEY_EVENT, ..] => Self::Urgent,
+            _ => Self::Heavy,
+        }
+    }
+}
 
 /// A decoded message.
 #[derive(Debug, PartialEq, Eq)]

@@ -23,6 +23,7 @@ mod gossip;
 mod offer;
 mod pool;
 mod propose;
+mod receive;
 mod speculation;
 #[cfg(test)]
 mod tests;
@@ -30,8 +31,9 @@ mod verdicts;
 mod vote;
 
 pub use error::{GossipFault, OfferRefusal, Offered, VoteRefusal};
-pub use gossip::MAX_GOSSIP_BYTES;
+pub use gossip::{GossipClass, MAX_GOSSIP_BYTES};
 pub use propose::Proposal;
+pub use receive::{CheckedGossip, GossipJob, GossipWork};
 pub use verdicts::{BidJob, SharedVerdicts};
 
 use crate::proposer::Steps;
@@ -68,7 +70,8 @@ pub struct Limits {
     pub idle_interval_ms: u64,
     /// The same while blocks themselves are waited for: grace and key sessions count them.
     pub busy_interval_ms: u64,
-    /// Most bytes of bids in the pool, and as many of key events.
+    /// Most bytes of bids in the pool for each round that takes bids, a quarter of it for each that soon will, and as
+    /// many as for a round of key events. Two rounds take bids at a time, one of them in grace, and two are to come.
     pub pool_bytes: usize,
 }
 
@@ -104,6 +107,8 @@ pub struct Summary {
     pub own_waiting: usize,
     /// Bids whose verdicts are remembered.
     pub verdicts: usize,
+    /// What the bids in other validators' gossip have cost.
+    pub gossip: GossipWork,
     /// The last refusals, the latest one last.
     pub last_refusals: Vec<String>,
 }
@@ -117,6 +122,7 @@ pub struct Replica {
     pool: Pool,
     outbox: Outbox,
     verdicts: SharedVerdicts,
+    gossip_work: GossipWork,
     steps: Steps,
     /// The parent that a proposal was asked for last, and the time of the first such call.
     asked: Option<(Hash, u64)>,
@@ -133,6 +139,7 @@ impl Replica {
             pool: Pool::new(limits.pool_bytes),
             outbox: Outbox::default(),
             verdicts: SharedVerdicts::new(REMEMBERED_BIDS),
+            gossip_work: GossipWork::default(),
             steps: Steps::default(),
             asked: None,
             refusals: VecDeque::new(),
@@ -220,6 +227,7 @@ impl Replica {
             roster_changes: self.pool.events.changes(),
             own_waiting: self.outbox.len(),
             verdicts: self.verdicts.len(),
+            gossip: self.gossip_work,
             last_refusals: self.refusals.iter().cloned().collect(),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::Replica;
 use super::error::{GossipFault, OfferRefusal, Offered};
-use super::gossip::{self, Item, MAX_GOSSIP_BYTES, Message};
+use super::gossip::{self, Item};
 use super::pool::{OpeningId, key_in, key_of};
 use super::verdicts::BidJob;
 use std::collections::BTreeMap;
@@ -18,6 +18,9 @@ use veilgrid_ledger::verdicts::BidVerdicts;
 /// Rounds after the last one on the final ledger whose bids are taken already: another validator may be some blocks
 /// ahead.
 const ROUNDS_AHEAD: u64 = 2;
+
+/// The pool holds this part of an open round's bytes for each of them.
+const PART_OF_COMING_ROUNDS: usize = 4;
 
 impl Replica {
     /// Offers bids of one round that came from outside: from a member, or from the aggregator. One answer a bid, in
@@ -98,45 +101,6 @@ impl Replica {
         (!bids.is_empty()).then_some(BidJob { state, context, bids, verdicts })
     }
 
-    /// The same for the bids in a gossip message.
-    pub fn gossip_job(&self, message: &[u8]) -> Option<BidJob> {
-        if message.len() > MAX_GOSSIP_BYTES {
-            return None;
-        }
-        match gossip::decode(message, &self.state.community().decode_context()) {
-            Ok(Message::Bids { round_id, bids }) => self.bid_job(round_id, bids),
-            _ => None,
-        }
-    }
-
-    /// Takes a gossip message of the peer with this consensus key.
-    ///
-    /// # Errors
-    /// What is the peer's fault. What is late, early, repeated or finds no room is dropped in silence: it comes again.
-    pub fn receive(&mut self, from: &[u8; 32], message: &[u8]) -> Result<(), GossipFault> {
-        if message.len() > MAX_GOSSIP_BYTES {
-            return Err(GossipFault::TooLong { bytes: message.len() });
-        }
-        let refusals = match gossip::decode(message, &self.state.community().decode_context())? {
-            Message::Bids { round_id, bids } => {
-                // Others have promised these a place already.
-                self.take_bids(round_id, bids, usize::MAX).into_iter().filter_map(Result::err).collect()
-            }
-            Message::Transaction(transaction) => {
-                self.take_transaction(&transaction).err().into_iter().collect()
-            }
-            Message::Share { sharing, round_id, opening_index, share } => {
-                let opening = OpeningId { sharing, round_id, opening_index };
-                self.take_share_of(from, opening, share)?.into_iter().collect::<Vec<_>>()
-            }
-        };
-        let faults: Vec<OfferRefusal> = refusals.into_iter().filter(OfferRefusal::is_fault).collect();
-        match faults.first() {
-            Some(first) => Err(GossipFault::False { count: faults.len(), first: first.clone() }),
-            None => Ok(()),
-        }
-    }
-
     /// Messages for all validators: what is new from outside, and what is not on the ledger for too long.
     pub fn take_gossip(&mut self) -> Vec<Vec<u8>> {
         let mut bids: BTreeMap<u64, Vec<&SealedBid>> = BTreeMap::new();
@@ -165,7 +129,7 @@ impl Replica {
     /// A share is only taken from its owner, so that nobody is named for what others sent. Whose number is whose is
     /// known for the sharing in force. A share of a later one is kept when the sender has its number today or among the
     /// validators to come; whether it has it then is asked again when the share is needed.
-    fn take_share_of(
+    pub(super) fn take_share_of(
         &mut self,
         from: &[u8; 32],
         opening: OpeningId,
@@ -188,7 +152,10 @@ impl Replica {
         }
     }
 
-    fn take_transaction(&mut self, transaction: &Transaction) -> Result<(Hash, Offered), OfferRefusal> {
+    pub(super) fn take_transaction(
+        &mut self,
+        transaction: &Transaction,
+    ) -> Result<(Hash, Offered), OfferRefusal> {
         match transaction {
             Transaction::KeyEvent { session, event } => {
                 self.pool.events.offer_event(&self.state, *session, event)
@@ -231,7 +198,7 @@ impl Replica {
     }
 
     /// Puts a verified bid in. Room and R are looked for again: bids of the same batch have taken some.
-    fn pool_bid(&mut self, bid: SealedBid) -> Result<Offered, OfferRefusal> {
+    pub(super) fn pool_bid(&mut self, bid: SealedBid) -> Result<Offered, OfferRefusal> {
         let (round_id, digest, bytes) = (bid.round_id, bid.digest(), bid.to_bytes().len());
         if self.pool.bids.get(round_id, &digest).is_some() {
             return Ok(Offered::Known);
@@ -239,13 +206,14 @@ impl Replica {
         if self.pool.bids.owner_of(round_id, &bid.r).is_some_and(|owner| owner != bid.account) {
             return Err(OfferRefusal::HandleRepeated { round_id, account: Account(bid.account) });
         }
-        self.pool.bids.room(round_id, &bid.account, bytes)?;
+        let bound = self.bound_of(round_id);
+        self.pool.bids.room(round_id, &bid.account, bytes, bound)?;
         self.pool.bids.insert(digest, bid, bytes);
         Ok(Offered::New)
     }
 
     /// The context that bids of a round are bound to, while the round takes bids or soon will.
-    fn context_of(&self, round_id: u64) -> Result<RoundContext, OfferRefusal> {
+    pub(super) fn context_of(&self, round_id: u64) -> Result<RoundContext, OfferRefusal> {
         let not_open = OfferRefusal::NotOpen { round_id };
         let community = self.state.community();
         if community.bid_params().is_none() {
@@ -266,7 +234,7 @@ impl Replica {
     }
 
     /// Every rule but the proof's and the backlog's. [`Offered::New`] says that the proof is to be verified.
-    fn check_cheaply(&self, round_id: u64, bid: &SealedBid) -> Result<Offered, OfferRefusal> {
+    pub(super) fn check_cheaply(&self, round_id: u64, bid: &SealedBid) -> Result<Offered, OfferRefusal> {
         let account = Account(bid.account);
         if bid.round_id != round_id {
             let fault = BidFault::Round { bid: bid.round_id, round: round_id };
@@ -288,7 +256,16 @@ impl Replica {
         if owner.or_else(|| self.pool.bids.owner_of(round_id, &bid.r)).is_some_and(|o| o != bid.account) {
             return Err(OfferRefusal::HandleRepeated { round_id, account });
         }
-        self.pool.bids.room(round_id, &bid.account, bid.to_bytes().len())?;
+        self.pool.bids.room(round_id, &bid.account, bid.to_bytes().len(), self.bound_of(round_id))?;
         Ok(Offered::New)
+    }
+
+    /// The most bytes of a round's bids. One that is not open yet has a part of what an open one has, and neither takes
+    /// anything from another's.
+    fn bound_of(&self, round_id: u64) -> usize {
+        match self.state.expected(round_id) {
+            Ok(Expected::NotOpened) => self.limits.pool_bytes / PART_OF_COMING_ROUNDS,
+            _ => self.limits.pool_bytes,
+        }
     }
 }

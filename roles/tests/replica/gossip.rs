@@ -161,12 +161,35 @@ fn faults_are_the_senders_and_lateness_is_none() {
     let mut trailing = message(&bids, 1);
     trailing.push(0);
     assert!(matches!(replica.receive(&from, &trailing), Err(GossipFault::Malformed(_))));
+    // A bid twice, or more bids of an account than anybody honest holds.
+    let twice = message(&[bids[0].clone(), bids[0].clone()], 1);
+    assert!(matches!(replica.receive(&from, &twice), Err(GossipFault::Crowded { round_id: 1, .. })));
+    let copies: Vec<_> = (1..4)
+        .map(|bit| {
+            let mut bid = bids[0].clone();
+            bid.proof[0] ^= bit;
+            bid
+        })
+        .collect();
+    let fault = replica.receive(&from, &message(&copies, 1));
+    assert!(matches!(fault, Err(GossipFault::Crowded { round_id: 1, .. })), "{fault:?}");
+    assert_eq!(replica.gossip_work().signatures, 0, "nothing was computed for all that");
+    let true_ones = bids.clone();
     bids[0].proof[0] ^= 1;
     bids[3].signature[0] ^= 1;
     let fault = replica.receive(&from, &message(&bids, 1));
-    let Err(GossipFault::False { count: 2, first }) = fault else { panic!("{fault:?}") };
+    let Err(GossipFault::False { count: 1, first }) = fault else { panic!("{fault:?}") };
     assert!(matches!(first, OfferRefusal::BidInvalid { account, .. } if account.0 == bids[0].account));
-    assert_eq!(replica.summary().bids, 2, "the true ones are kept");
+    assert_eq!(replica.summary().bids, 0, "whoever is honest sends no such message");
+    assert_eq!(
+        (replica.gossip_work().signatures, replica.gossip_work().proofs),
+        (4, 0),
+        "signatures come first"
+    );
+    assert_eq!(replica.receive(&from, &message(&true_ones[1..3], 1)), Ok(()));
+    assert_eq!((replica.summary().bids, replica.gossip_work().proofs), (2, 2));
+    assert_eq!(replica.receive(&from, &message(&true_ones[1..3], 1)), Ok(()));
+    assert_eq!(replica.gossip_work().signatures, 6, "what is known is not looked at again");
     // A round that is not near: no fault, and nothing is kept.
     assert_eq!(replica.receive(&from, &message(&bids, 7)), Ok(()));
     assert_eq!(replica.summary().bids, 2);
@@ -190,10 +213,12 @@ fn proofs_can_be_verified_before_they_are_offered() {
     assert!(a.bid_job(9, bids).is_none());
 
     let messages = a.take_gossip();
-    assert_eq!(b.gossip_job(&messages[0]).expect("bids").run(), [Ok(()), Ok(()), Ok(())]);
+    let from = consensus_key(0);
+    let job = b.begin(&from, &messages[0]).expect("honest").expect("bids");
+    assert_eq!(job.bids().len(), 3);
+    let checked = job.run();
     assert_eq!((b.summary().verdicts, b.summary().bids), (3, 0));
-    hand(b, &messages);
+    assert_eq!(b.conclude(checked), Ok(()));
     assert_eq!(b.summary().bids, 3);
-    assert!(b.gossip_job(&messages[0]).is_none(), "all are known");
-    assert!(b.gossip_job(&[1]).is_none());
+    assert!(b.begin(&from, &messages[0]).expect("honest").is_none(), "all are known");
 }

@@ -239,3 +239,24 @@ fn key_events_are_signed_and_a_party_has_a_few() {
     assert!(network.state().height() >= 40, "{}", network.state().height());
     assert_eq!(network.replicas[0].summary().key_events, 0);
 }
+
+/// Whoever fills the rounds to come keeps nobody out of the one that is open, nor the other way round.
+#[test]
+fn bids_of_coming_rounds_leave_an_open_round_its_room() {
+    let mut network = Network::open();
+    let now = network.book(1);
+    let bound = 4 * bytes(&now[0]);
+    let limits = Limits { pool_bytes: bound, ..Limits::default() };
+    let state = network.state().clone();
+    let early: Vec<(u64, Vec<SealedBid>)> = [2, 3].map(|round_id| (round_id, network.book(round_id))).into();
+    let replica = &mut network.replicas[0];
+    *replica = veilgrid_roles::replica::Replica::new(state, limits);
+    for (round_id, bids) in early {
+        let answers = replica.offer_bids(round_id, bids);
+        assert_eq!(answers[0], Ok(Offered::New), "a quarter of an open round's room");
+        let full = OfferRefusal::PoolFull { bytes: bound / 4, bound: bound / 4 };
+        assert!(answers[1..].iter().all(|answer| *answer == Err(full.clone())), "{answers:?}");
+    }
+    let answers = replica.offer_bids(1, now);
+    assert!(answers.iter().all(|answer| *answer == Ok(Offered::New)), "{answers:?}");
+}

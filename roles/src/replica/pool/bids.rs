@@ -11,7 +11,7 @@ use veilgrid_ledger::state::expected::Expected;
 
 /// Most different bids of one account in a round. Only the first one on the ledger counts, and all are the account's
 /// own doing, as they carry its signature.
-const MAX_PER_ACCOUNT: usize = 2;
+pub(in crate::replica) const MAX_PER_ACCOUNT: usize = 2;
 
 #[derive(Default)]
 struct RoundBids {
@@ -28,12 +28,11 @@ pub(in crate::replica) struct BidPool {
     rounds: BTreeMap<u64, RoundBids>,
     arrived: u64,
     bytes: usize,
-    bound_bytes: usize,
 }
 
 impl BidPool {
-    pub(super) fn new(bound_bytes: usize) -> Self {
-        Self { rounds: BTreeMap::new(), arrived: 0, bytes: 0, bound_bytes }
+    pub(super) fn new() -> Self {
+        Self { rounds: BTreeMap::new(), arrived: 0, bytes: 0 }
     }
 
     /// Number of bids.
@@ -67,19 +66,22 @@ impl BidPool {
         self.rounds.get(&round_id)?.handles.get(r).map(|(owner, _)| *owner)
     }
 
-    /// Whether there is room for a bid of `bytes` by this account.
+    /// Whether there is room for a bid of `bytes` by this account in a round that may have `bound` bytes. What waits of
+    /// other rounds does not count: whoever fills them keeps nobody out of this one.
     pub(in crate::replica) fn room(
         &self,
         round_id: u64,
         account: &PointBytes,
         bytes: usize,
+        bound: usize,
     ) -> Result<(), OfferRefusal> {
         let of_account = self.rounds.get(&round_id).and_then(|round| round.per_account.get(account));
         if of_account.is_some_and(|count| *count >= MAX_PER_ACCOUNT) {
             return Err(OfferRefusal::AccountFull { round_id, account: Account(*account) });
         }
-        if self.bytes.saturating_add(bytes) > self.bound_bytes {
-            return Err(OfferRefusal::PoolFull { bytes: self.bytes, bound: self.bound_bytes });
+        let waiting = self.bytes_of_round(round_id);
+        if waiting.saturating_add(bytes) > bound {
+            return Err(OfferRefusal::PoolFull { bytes: waiting, bound });
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ mod bids;
 mod events;
 mod shares;
 
-pub(super) use bids::BidPool;
+pub(super) use bids::{BidPool, MAX_PER_ACCOUNT};
 pub(super) use events::{EventPool, may_come_later};
 pub(super) use shares::{OpeningId, Owner, SharePool, key_in, key_of};
 
@@ -25,9 +25,9 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// An empty pool that holds bids of at most `bytes`, and as many bytes of key events.
+    /// An empty pool that holds key events of at most `bytes`. Whoever puts bids in says how many a round may have.
     pub(super) fn new(bytes: usize) -> Self {
-        Self { bids: BidPool::new(bytes), shares: SharePool::default(), events: EventPool::new(bytes) }
+        Self { bids: BidPool::new(), shares: SharePool::default(), events: EventPool::new(bytes) }
     }
 
     /// Whether the entry is still here.

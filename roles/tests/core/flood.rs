@@ -1,0 +1,40 @@
+//! A validator that floods the others with false gossip.
+
+use crate::net::{Net, entry};
+use veilgrid_roles::core::MUTED_MS;
+
+/// Where a bid's proof or signature is, counted from the end of the message.
+const FROM_END: usize = 40;
+
+/// The false copies cost their receiver one message of signatures and no proof, and the round clears.
+#[test]
+fn a_flood_of_false_bids_costs_one_message_a_while() {
+    let mut net = Net::new(4, 0, 11);
+    net.until_sharing(1);
+    let settled = net.state().finished().settled;
+    let round_id = net.bid();
+    let message = net.cores[1].take_gossip().into_iter().max_by_key(Vec::len).expect("the bids");
+    let flooder = entry(&net.keys[3]).consensus_key;
+    let honest = entry(&net.keys[1]).consensus_key;
+    for copy in 0..1_000u32 {
+        let mut copied = message.clone();
+        let at = copied.len() - FROM_END - copy as usize % 8;
+        copied[at] ^= 1 << (copy / 8 % 8);
+        net.cores[0].receive(&flooder, &copied);
+        net.cores[0].receive(&flooder, &[9, 9]);
+    }
+    let work = net.cores[0].summary().gossip;
+    assert_eq!((work.signatures, work.proofs, work.false_messages), (4, 0, 1), "{work:?}");
+    assert_eq!(net.cores[0].take_faults().len(), 1);
+    assert_eq!(net.cores[0].summary().bids, 0);
+    // Nobody else is muted, and the flooder's shares and key events go on.
+    net.cores[0].receive(&honest, &message);
+    assert_eq!(net.cores[0].summary().bids, 4);
+    net.until(180, "the round ends", |net| net.state().round(round_id).is_none());
+    assert_eq!(net.state().finished().settled, settled + 1);
+    // After a while it is listened to again.
+    let until_ms = net.state().time_unix_ms() + MUTED_MS;
+    net.until(5_000, "the time is over", |net| net.state().time_unix_ms() > until_ms);
+    net.cores[0].receive(&flooder, &[9, 9]);
+    assert_eq!(net.cores[0].take_faults().len(), 1);
+}
