@@ -273,6 +273,37 @@ fn a_relayed_batch_is_the_aggregators_and_each_bid_is_checked_like_any_other() {
     });
 }
 
+/// Threat: four addresses with slow bodies hold all places for large ones.
+#[test]
+fn strangers_with_slow_bodies_do_not_keep_the_aggregators_batches_out() {
+    run(async || {
+        let w = World::new(options());
+        let ledger_id = w.state.community().ledger_id();
+        let batch = |member| {
+            let bids = vec![w.bid(member, 5)];
+            RelayedBids::sign(&w.receipt_key, ledger_id, 1, bids, &mut OsRng).to_bytes()
+        };
+        assert_eq!(w.post("/v1/relay", batch(0)).await.status(), 200);
+        let mut held = Vec::new();
+        for last in 2..=5u8 {
+            for _ in 0..8 {
+                let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+                socket.bind(SocketAddr::from(([127, 0, 0, last], 0))).expect("bound");
+                let stream = socket.connect(w.address()).await.expect("connected");
+                let mut stream = stream.into_std().expect("a stream");
+                let head = b"POST /v1/transactions HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n";
+                stream.write_all(head).expect("written");
+                held.push(stream);
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let transaction = Transaction::KeyEvent { session: 3, event: vec![1] }.to_bytes();
+        assert_eq!(refusal(w.post("/v1/transactions", transaction).await, 503).await, "overloaded");
+        assert_eq!(w.post("/v1/relay", batch(1)).await.status(), 200);
+        drop(held);
+    });
+}
+
 #[test]
 fn only_transactions_of_validators_and_keys_come_over_http() {
     run(async || {

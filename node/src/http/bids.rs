@@ -1,6 +1,6 @@
 //! `POST /v1/bids`, `POST /v1/relay`, `POST /v1/transactions`.
 
-use super::body::octets;
+use super::body::{octets, peer_of};
 use super::problem::{Kind, Problem, kind_of};
 use super::server::Shared;
 use super::services::{SubmitError, SubmitTransaction};
@@ -112,15 +112,12 @@ pub(super) async fn relay(
     let state = shared.services.ledger.state();
     let community = state.community();
     let shape = shape_of(community.params());
-    let (bytes, _place) = octets(
-        &request,
-        payload,
-        RelayedBids::max_bytes(shape),
-        shared.options.body_timeout,
-        &shared.large_uploads,
-    )
-    .await?;
+    let peer = peer_of(request.peer_addr());
+    let places = shared.relay_places.of(peer, &shared.large_uploads);
+    let bound = RelayedBids::max_bytes(shape);
+    let (bytes, _place) = octets(&request, payload, bound, shared.options.body_timeout, places).await?;
     let bids = RelayedBids::open(&bytes, shape, &community.ledger_id(), community.receipt_key())?;
+    shared.relay_places.prove(peer);
     let digests: Vec<[u8; 32]> = bids.iter().map(|bid| bid.digest()).collect();
     let answer = timeout(shared.options.answer_timeout, relay.send(SubmitBids(bids))).await;
     let answers = answer.map_err(|_| late())?.map_err(|_| gone())?;

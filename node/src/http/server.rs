@@ -2,7 +2,7 @@
 
 use super::body::peer_of;
 use super::connections::{Allowance, Connection, Connections};
-use super::limit::{Limiter, Rate, Uploads};
+use super::limit::{Limiter, Rate, RelayPlaces, Uploads};
 use super::metrics::Metrics;
 use super::problem::{Kind, Problem};
 use super::services::Services;
@@ -26,6 +26,8 @@ use veilgrid_actors::stopwatch::Stopwatch;
 const UPLOADS: (usize, usize) = (512, 64);
 /// Large bodies (relayed batches, transactions) at once: some MiB each.
 const LARGE_UPLOADS: (usize, usize) = (32, 8);
+/// Batches at once of the address that the aggregator's last batch came from, beside the places above.
+const RELAY_UPLOADS: usize = 8;
 /// Longest wait of a handler for something that is no answer of what stands behind: a long poll.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Connections that the system may hold back before they are accepted.
@@ -120,6 +122,7 @@ pub(super) struct Shared {
     pub(super) metrics: Arc<Metrics>,
     pub(super) uploads: Arc<Uploads>,
     pub(super) large_uploads: Arc<Uploads>,
+    pub(super) relay_places: RelayPlaces,
     limiter: Option<Limiter>,
 }
 
@@ -143,6 +146,7 @@ impl HttpServer {
             metrics: Arc::clone(&metrics),
             uploads: Uploads::new(UPLOADS.0, UPLOADS.1),
             large_uploads: Uploads::new(LARGE_UPLOADS.0, LARGE_UPLOADS.1),
+            relay_places: RelayPlaces::new(RELAY_UPLOADS),
             services,
             options: options.clone(),
         });
