@@ -127,7 +127,9 @@ const FACTS: [&str; 26] = [
 impl Verdict {
     fn failed(verdict: &'static str, rule: String, height: Option<u64>) -> Self {
         let (transaction, round, facts) = (None, None, Value::Null);
-        Self { verdict, exit: 1, rule: Some(rule), height, transaction, round, facts }
+        // A file that is none, or of a format that the program does not know, was not audited at all.
+        let exit = if matches!(rule.as_str(), "NotALedger" | "Version") { 2 } else { 1 };
+        Self { verdict, exit, rule: Some(rule), height, transaction, round, facts }
     }
 
     pub fn to_json(&self) -> Value {
