@@ -157,10 +157,13 @@ fn after_a_restart_the_same_bytes_are_sent_whatever_the_orders_say_now() {
     member.desk.archive().keep_receipt(Target::Aggregator, &promise).expect("kept");
     member.desk.begin(first, now_ms);
     assert_eq!(member.due(now_ms), []);
+    let last_promise_ms = world.ms(RoundTiming::last_promise_ms, 1);
+    let half_ms = now_ms + (last_promise_ms - now_ms) / 2;
+    assert_eq!(member.due(half_ms - 1), []);
     assert_eq!(
-        member.due(now_ms + 300).len(),
+        member.due(half_ms).len(),
         2,
-        "half of the bidding is over and the bid is not on the ledger"
+        "half of the time for promises is over and the bid is not on the ledger"
     );
     assert_eq!(member.desk.active().next().expect("one").1.delivery.fallback(), Some(Fallback::NotOnLedger));
 }

@@ -11,6 +11,9 @@ use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::transaction::{DecodeContext, Transaction};
 use veilgrid_roles::replica::{self, CheckedGossip, GossipClass, GossipJob};
 
+/// Messages that were checked without the lock, each with its sender's consensus key.
+type CheckedBySender = Vec<([u8; 32], CheckedGossip)>;
+
 /// One life of a validator.
 pub(crate) struct Validator {
     index: usize,
@@ -20,7 +23,7 @@ pub(crate) struct Validator {
     liar: Option<Liar>,
     decode: DecodeContext,
     /// Gossip that was checked, with its sender.
-    checked: Arc<Mutex<Vec<([u8; 32], CheckedGossip)>>>,
+    checked: Arc<Mutex<CheckedBySender>>,
 }
 
 impl Validator {

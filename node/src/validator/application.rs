@@ -15,6 +15,9 @@ use veilgrid_roles::replica::{self, CheckedGossip, GossipClass};
 /// The core of a validator with its files.
 pub(super) type Core = ValidatorCore<FileJournal, OsRng>;
 
+/// Messages that were checked without the lock, each with its sender's consensus key.
+type CheckedBySender = Vec<([u8; 32], CheckedGossip)>;
+
 /// What stands behind the engine.
 pub(super) struct NodeApplication {
     pub(super) core: Core,
@@ -24,7 +27,7 @@ pub(super) struct NodeApplication {
     /// The last height that has a certificate of its own, since the start.
     certified_height: Option<u64>,
     /// Gossip that was checked outside of the engine's mutex, with its sender.
-    checked: Arc<Mutex<Vec<([u8; 32], CheckedGossip)>>>,
+    checked: Arc<Mutex<CheckedBySender>>,
 }
 
 impl NodeApplication {
