@@ -165,7 +165,7 @@ fn over_a_change_of_validators_grace_has_the_f_of_both() {
     world.due_at(world.ms(RoundTiming::open_ms, 1));
     // The last block of four validators is the first one of the grace, the others are of seven: 1 + 2 + 1.
     let end = world.timing().epoch_blocks;
-    while (world.state.height() + 2) % end != 0 {
+    while !(world.state.height() + 2).is_multiple_of(end) {
         world.step();
     }
     let count = |world: &World| world.state.roster().map(|roster| roster.validators.len());
