@@ -33,7 +33,7 @@ fn unusable_books_are_refused_with_line_and_column() {
     refused(&row("a,buy,10,0.0001"), &[], &["line 3", "0.0001", "Wh"]);
     // More bits do not fit so many prices: what helps is said, and they are not.
     refused(&row("a,buy,10,65.536"), &[], &["line 3", "65535", "--plain"]);
-    refused(&row("a,buy,1,0.256"), &["--bits", "8"], &["line 3", "--bits 16"]);
+    refused(&format!("{HEAD}a,buy,1,0.256\n"), &["--bits", "8"], &["line 2", "--bits 16"]);
     refused(&row("a,buy,10,99999999999999999999"), &[], &["line 3"]);
     refused(&row("a,hold,10,1"), &[], &["line 3", "hold"]);
     refused(&row("ok,buy,10,1"), &[], &["line 3", "ok"]);
