@@ -270,6 +270,10 @@ fn the_command_judges_the_conformance_kit_as_its_index_says() {
             "{name}: {}",
             stderr(&output)
         );
+        if code(&output) == 2 {
+            assert!(output.stdout.is_empty(), "{name}: what is no ledger has no report");
+            continue;
+        }
         let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
         assert_eq!(report["ok"], field("verdict") == Some("passes"), "{name}");
         for (fact, value) in ledger["facts"].as_object().into_iter().flatten() {
