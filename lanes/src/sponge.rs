@@ -1,4 +1,4 @@
-//! Eight sponges over Keccak-f[1600] side by side, one a 64-bit lane: what eight transcripts absorb and draw when all of
+//! Eight sponges over `Keccak-f[1600]` side by side, one a 64-bit lane: what eight transcripts absorb and draw when all of
 //! them have the same lengths in the same order.
 //!
 //! Source: FIPS 202, section 3.2. Public data.

@@ -134,7 +134,7 @@ impl Lanes {
         unsafe { sums.add_two_progressions(progressions, added, out) }
     }
 
-    /// Runs eight Keccak-f[1600] sponges from the zero state: adds block i of each to its state, permutes, and where `squeezes`
+    /// Runs eight `Keccak-f[1600]` sponges from the zero state: adds block i of each to its state, permutes, and where `squeezes`
     /// has (i, n) hands out the first n bytes of each state and sets them to zero there. What a sponge handed out stands one
     /// after another.
     ///
