@@ -71,7 +71,7 @@ pub fn check_data_dir(dir: &Path, checks: &ChecksConfig) -> Result<(), CheckErro
     let probe = dir.join(PROBE);
     std::fs::write(&probe, b"may be deleted").map_err(refused)?;
     std::fs::remove_file(&probe).map_err(refused)?;
-    let free_mib = fs4::available_space(dir).map_err(refused)? >> 20;
+    let free_mib = crate::disk_space::free_space(dir).map_err(refused)? >> 20;
     check_space(dir, free_mib, checks.min_free_mib)
 }
 

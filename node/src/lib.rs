@@ -4,6 +4,7 @@ pub mod aggregator;
 pub mod checks;
 pub mod client;
 pub mod config;
+pub mod disk_space;
 pub mod error;
 mod files;
 pub mod follower;
