@@ -24,7 +24,7 @@ fn chaos() {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
     let seed = number("VEILGRID_CHAOS_SEED", now.as_secs());
     let validators = u16::try_from(number("VEILGRID_CHAOS_VALIDATORS", 4)).expect("a number of validators");
-    let interval_s = number("VEILGRID_CHAOS_INTERVAL_S", 10);
+    let interval_s = number("VEILGRID_CHAOS_INTERVAL_S", 24);
     println!(
         "{kills} kills of {validators} validators and the aggregator, rounds every {interval_s} s, seed {seed}"
     );

@@ -14,7 +14,7 @@ impl Network {
     /// height. Returns the height up to which blocks were compared.
     pub fn agree(&mut self) -> u64 {
         let running = self.running_validators();
-        let height = self.wait_for("an answer of every validator", 20, |network| {
+        let height = self.wait_for("an answer of every validator", 60, |network| {
             let heights: Option<Vec<u64>> =
                 running.iter().map(|index| network.height(&validator(*index))).collect();
             heights?.into_iter().min()

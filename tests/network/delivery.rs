@@ -9,7 +9,7 @@ const PLAN: Plan = Plan {
     validators: 4,
     participants: 3,
     lead_s: 10,
-    interval_s: 14,
+    interval_s: 24,
     deadline_s: 30,
     grace_blocks: 3,
     epoch_blocks: 120,
@@ -46,7 +46,7 @@ fn bids_arrive_when_the_aggregator_never_answers() {
 fn clear_through_validators(network: &mut Network) {
     network.start_validators();
     network.start_participants();
-    network.wait_for_keys(60);
+    network.wait_for_keys(120);
     let round_id = network.wait_for_bidding(0);
     network.wait_for_clearing(round_id);
     network.agree();

@@ -26,7 +26,7 @@ fn a_full_disk_stops_a_validator_with_a_message_and_nothing_else() {
     // The engine that it uses ends by a panic, which is caught: the log up to here is no news at the end.
     network.forget_log("validator-4");
     network.start("validator-4");
-    network.wait_for_keys(60);
+    network.wait_for_keys(120);
     let first = network.wait_for_bidding(0);
     network.wait_for_clearing(first);
     network.agree();

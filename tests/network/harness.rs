@@ -14,6 +14,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_veilgrid");
 pub const LOOK: Duration = Duration::from_millis(50);
 /// How long a process may take to stop in order.
 const STOP: Duration = Duration::from_secs(20);
+/// What a bid needs at most to be promised, on a machine that has more to do.
+const BIDDING: Duration = Duration::from_secs(4);
 /// Lines of each log that a failing test prints.
 const TAIL: usize = 25;
 /// What a test chooses of a network.
@@ -36,7 +38,9 @@ impl Default for Plan {
             validators: 4,
             participants: 3,
             lead_s: 10,
-            interval_s: 10,
+            // Half of it takes bids; promises end two skews of clocks (4 s) before that. What is left bears two silent
+            // leaders, one after the other, on a machine that has more to do.
+            interval_s: 24,
             deadline_s: 30,
             grace_blocks: 3,
             epoch_blocks: 120,
@@ -277,14 +281,19 @@ impl Network {
         });
     }
 
-    /// Waits until a round after this one takes bids; its number.
+    /// Waits until a round after this one takes bids and gives promises for a while ([`BIDDING`]); its number. (One
+    /// that a silent leader opened late may be over before everybody has a promise.)
     pub fn wait_for_bidding(&mut self, after: u64) -> u64 {
         let seconds = self.plan.lead_s + 2 * self.plan.interval_s + 60;
         self.wait_for("a round that takes bids", seconds, |network| {
             network.running_validators().into_iter().find_map(|index| {
                 let name = validator(index);
                 let last = network.status(&name)?["last_round_id"].as_u64().filter(|last| *last > after)?;
-                (network.round(&name, last)?["stage"] == "bidding").then_some(last)
+                let round = network.round(&name, last)?;
+                let enough_ms = now_unix_ms() + u64::try_from(BIDDING.as_millis()).expect("seconds");
+                let open =
+                    round["stage"] == "bidding" && round["last_promise_unix_ms"].as_u64()? >= enough_ms;
+                open.then_some(last)
             })
         })
     }

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! `VEILGRID_CHAOS_KILLS` (100), `VEILGRID_CHAOS_SEED` (of the time), `VEILGRID_CHAOS_VALIDATORS` (4) and
-//! `VEILGRID_CHAOS_INTERVAL_S` (10) change the first one, `VEILGRID_QUORUMS` (`4,7,16`) the second one.
+//! `VEILGRID_CHAOS_INTERVAL_S` (24) change the first one, `VEILGRID_QUORUMS` (`4,7,16`) the second one.
 #![allow(clippy::disallowed_types, reason = "tests of processes wait by the clock")]
 #![cfg(unix)]
 

@@ -113,7 +113,7 @@ impl Network {
 #[test]
 fn validators_are_replaced_and_added_while_rounds_go_on() {
     let plan =
-        Plan { lead_s: 15, interval_s: 14, epoch_blocks: EPOCH_BLOCKS, newcomers: 2, ..Plan::default() };
+        Plan { lead_s: 15, interval_s: 24, epoch_blocks: EPOCH_BLOCKS, newcomers: 2, ..Plan::default() };
     let mut network = Network::found("membership", plan);
     // Everything runs from the start; 5 and 6 are nobody yet.
     network.start_validators();
@@ -127,10 +127,10 @@ fn validators_are_replaced_and_added_while_rounds_go_on() {
             (follows && status["index"].is_null() && status["mode"] == "candidate").then_some(())
         });
     }
-    network.wait_for_keys(60);
+    network.wait_for_keys(120);
 
     propose_and_submit(&network);
-    network.wait_for("the change on the ledger", 20, |network| {
+    network.wait_for("the change on the ledger", 60, |network| {
         (!network.set(2)["pending"].is_null()).then_some(())
     });
     // Five bear one failure, and this one is away from before the session to after the change: from here on the dealing,
@@ -142,7 +142,7 @@ fn validators_are_replaced_and_added_while_rounds_go_on() {
     });
     assert_eq!(changed["pending"], Value::Null, "{changed}");
     assert!(changed["since_epoch"].as_u64() >= Some(1), "{changed}");
-    network.wait_for("newcomers with shares, and nobody in 4's place", 40, |network| {
+    network.wait_for("newcomers with shares, and nobody in 4's place", 90, |network| {
         let newcomer = |index: u16, number: u16| {
             let status = network.status(&validator(index))?;
             let works = status["holds_shares"] == true && status["trouble"].is_null();
@@ -158,7 +158,7 @@ fn validators_are_replaced_and_added_while_rounds_go_on() {
     network.wait_for_clearing(round_id);
 
     network.start("validator-1");
-    network.wait_for("validator-1 back at its place", 40, |network| {
+    network.wait_for("validator-1 back at its place", 90, |network| {
         (network.status("validator-1")?["mode"] == "validating").then_some(())
     });
     network.agree();
@@ -188,18 +188,18 @@ fn a_validator_that_is_cut_off_while_it_is_replaced_finds_out() {
     let plan = Plan { epoch_blocks: EPOCH_BLOCKS, newcomers: 1, ..Plan::default() };
     let mut network = Network::found("cut-off", plan);
     network.start_validators();
-    network.wait_for_keys(60);
+    network.wait_for_keys(120);
     let (url, file, public) = (network.url(1), network.path("change.json"), network.path("validator-5.json"));
     run(&["validators", "propose", "--url", &url, "--add", &public, "--remove", "4", "--out", &file]);
     for index in [2, 3, 4] {
         succeed(&network.endorse(&file, index));
     }
     run(&["validators", "submit", &file, "--url", &url]);
-    network.wait_for("the change on the ledger", 20, |network| {
+    network.wait_for("the change on the ledger", 60, |network| {
         (!network.set(1)["pending"].is_null()).then_some(())
     });
     network.signal("validator-4", "STOP");
-    let since = network.wait_for("an epoch with the new validators behind it", 180, |network| {
+    let since = network.wait_for("an epoch with the new validators behind it", 300, |network| {
         let set = network.set(1);
         let (epoch, since) = (set["epoch"].as_u64()?, set["since_epoch"].as_u64()?);
         (since > 0 && epoch > since).then_some(since)
@@ -209,7 +209,7 @@ fn a_validator_that_is_cut_off_while_it_is_replaced_finds_out() {
         let name = validator(index);
         network.stop(&name);
         network.start(&name);
-        network.wait_for("a validator that validates again", 40, |network| {
+        network.wait_for("a validator that validates again", 90, |network| {
             let status = network.status(&name)?;
             (status["mode"] == "validating" && status["certified_height"].is_u64()).then_some(())
         });

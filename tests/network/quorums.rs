@@ -16,7 +16,7 @@ fn clear_with_a_quorum(validators: u16) {
     let size = u64::from(validators);
     // Leaders that are away cost a second each.
     let plan =
-        Plan { validators, lead_s: 5 + size, interval_s: 16 + size, deadline_s: 60, ..Plan::default() };
+        Plan { validators, lead_s: 5 + size, interval_s: 24 + size, deadline_s: 60, ..Plan::default() };
     let mut network = Network::found(&format!("quorum-{validators}"), plan);
     let silent = validator(validators);
     let began = Instant::now();

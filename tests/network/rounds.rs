@@ -24,14 +24,14 @@ fn founding_alone_starts_nothing() {
 #[test]
 fn rounds_clear_everybody_agrees_and_every_export_audits() {
     let mut network = Network::start_all("rounds", Plan::default());
-    network.wait_for_keys(60);
+    network.wait_for_keys(120);
     let first = network.wait_for_bidding(0);
     network.wait_for_clearing(first);
     let second = network.wait_for_bidding(first);
     network.wait_for_clearing(second);
     let height = network.agree();
     // The aggregator follows the same ledger.
-    network.wait_for("the aggregator's height", 20, |network| {
+    network.wait_for("the aggregator's height", 60, |network| {
         network.height("aggregator").filter(|followed| *followed >= height)
     });
     for index in network.validators() {
@@ -40,9 +40,9 @@ fn rounds_clear_everybody_agrees_and_every_export_audits() {
     for index in network.validators() {
         let report = network.audit(index);
         assert!(report["height"].as_u64().expect("a height") >= height);
-        assert_eq!(report["rounds_settled"], 2, "{report}");
+        assert!(report["rounds_settled"].as_u64() >= Some(2), "{report}");
         // The aggregator's, of each bid.
-        assert_eq!(network.promises_kept(&report, second), 6, "{report}");
+        assert!(network.promises_kept(&report, second) >= 6, "{report}");
     }
     network.finish();
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 #[test]
 fn a_validator_without_its_data_catches_up() {
     let mut network = Network::start_all("lost-data", Plan::default());
-    network.wait_for_keys(60);
+    network.wait_for_keys(120);
     let first = network.wait_for_bidding(0);
     network.wait_for_clearing(first);
     network.kill("validator-4");
@@ -21,7 +21,7 @@ fn a_validator_without_its_data_catches_up() {
     network.agree();
     network.stop("validator-4");
     let report = network.audit(4);
-    assert_eq!(report["rounds_settled"], 2, "{report}");
+    assert!(report["rounds_settled"].as_u64() >= Some(2), "{report}");
     network.promises_kept(&report, next);
     network.finish();
 }
@@ -34,7 +34,7 @@ type Damage = fn(&Path);
 #[test]
 fn a_damaged_store_is_rebuilt_or_refused_and_the_others_go_on() {
     let mut network = Network::start_all("damage", Plan::default());
-    network.wait_for_keys(60);
+    network.wait_for_keys(120);
     let first = network.wait_for_bidding(0);
     network.wait_for_clearing(first);
     let faults: [(&str, FileOf, Damage); 5] = [
@@ -73,7 +73,7 @@ fn a_damaged_store_is_rebuilt_or_refused_and_the_others_go_on() {
 fn a_validator_that_was_set_back_stops_and_goes_on_without_its_engines_store() {
     let mut network = Network::found("set-back", Plan::default());
     network.start_validators();
-    network.wait_for_keys(60);
+    network.wait_for_keys(120);
     // Votes of the first seconds are forgiven: an engine with a new store has forgotten earlier ones.
     std::thread::sleep(Duration::from_secs(15));
     network.stop("validator-4");
