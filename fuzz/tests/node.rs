@@ -11,7 +11,7 @@ use veilgrid_fuzz::network::network;
 use veilgrid_fuzz::property::{CASES, Decoder, bounded};
 use veilgrid_market::Grid;
 use veilgrid_node::client::{CertifiedBlock, Problem, read_frames, write_frame};
-use veilgrid_node::config::orders::{OrdersMarket, SlotOrders, format_orders};
+use veilgrid_node::config::orders::{OrdersFile, OrdersMarket, format_orders};
 use veilgrid_node::config::{
     AggregatorConfig, Flags, NodeConfig, ParticipantConfig, ValidatorConfig, load_from,
 };
@@ -62,8 +62,10 @@ const ORDERS: &str = "slot,side,price_ct_per_kwh,quantity_kwh\n*,buy,20,0.5\n# m
 fn orders() {
     let samples = [ORDERS.as_bytes().to_vec()];
     let grid = Grid::new(8_000, 1_000, 16).expect("a grid");
+    // Slots of a minute: what is written out below is a slot for each.
+    let market = OrdersMarket { grid: &grid, bits: 16, slot_seconds: 60 };
     let parse =
-        |bytes: &[u8]| SlotOrders::parse(Path::new("o.csv"), bytes, OrdersMarket { grid: &grid, bits: 16 });
+        |bytes: &[u8]| OrdersFile::parse(Path::new("o.csv"), bytes, Some(market))?.whole(Path::new("o.csv"));
     assert!(parse(&samples[0]).is_ok());
     let minutes = || (0..24 * 60u32).map(|minute| (minute, i64::from(minute) * 60));
     check!().with_iterations(CASES / 5).with_type::<Case>().for_each(|case| {

@@ -9,6 +9,7 @@ pub mod export;
 pub mod found;
 pub mod keys;
 pub mod localnet;
+pub mod orders;
 pub mod participant;
 pub mod process;
 pub mod show;

@@ -1,7 +1,7 @@
 //! A founded network is one that the ledger, the configurations and the key files accept.
 
 use super::*;
-use crate::config::orders::{OrdersMarket, SlotOrders};
+use crate::config::orders::{OrdersFile, OrdersMarket};
 use crate::config::{AggregatorConfig, Hex32, ParticipantConfig, ValidatorConfig, load_from};
 use crate::follower::genesis_from;
 use crate::keyfile::{AggregatorKeys, ParticipantKeys, ValidatorKeys, open};
@@ -72,7 +72,7 @@ fn a_founded_network_is_accepted_by_ledger_configuration_and_key_files() {
     assert_eq!(genesis.draft.aggregator_receipt_key, keys.receipt.verifying_key().to_bytes());
 
     let params = community.params();
-    let market = OrdersMarket { grid: &params.grid, bits: params.bits };
+    let market = OrdersMarket { grid: &params.grid, bits: params.bits, slot_seconds: params.slot_seconds };
     for path in &founded.participants {
         let config: ParticipantConfig = load_from(path, [], &vec![]).expect("loads");
         let (_, keys) = open::<ParticipantKeys>(&config.key_file, &passphrase).expect("opens");
@@ -80,7 +80,8 @@ fn a_founded_network_is_accepted_by_ledger_configuration_and_key_files() {
             panic!("a participant's part")
         };
         assert!(community.is_member(&account_key.0));
-        SlotOrders::read(&config.orders, market).expect("orders on the grid");
+        let orders = OrdersFile::read(&config.orders, market).expect("orders");
+        assert!(orders.faults.is_empty() && orders.moved.is_empty(), "{:?}", orders.faults);
     }
 }
 

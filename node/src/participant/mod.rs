@@ -2,6 +2,7 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | `orders` | the file with the member's orders, and what is wrong with it |
 //! | `sealing` | orders to a sealed bid that is on disk |
 //! | `delivery` | who is sent the bid when, in virtual time |
 //! | `desk` | the ledger as this member sees it: rounds, promises, results |
@@ -10,7 +11,7 @@
 //! | `run` | the process |
 //!
 //! # Privacy
-//! Quantities, fills and keys are in no log and in no message; `results.csv` alone holds them, for its owner. Every
+//! Prices, quantities, fills and keys are in no log and in no message; `results.csv` alone holds them, for its owner. Every
 //! member bids in every round, with zeros when it has no orders, so that absence says nothing.
 //!
 //! # Restart
@@ -20,6 +21,7 @@
 mod archive;
 mod delivery;
 mod desk;
+mod orders;
 mod post;
 mod results;
 mod run;
@@ -29,6 +31,7 @@ mod status;
 pub use archive::{Archive, ArchiveError, Evidence};
 pub use delivery::{Answer, Delivery, Fallback, Target, Terms};
 pub use desk::{Active, Counts, Desk, DeskError, Wanted};
+pub use orders::{MemberOrders, NotedFault, OrdersNote};
 pub use post::{HttpPost, Post};
 pub use results::{Results, RoundResult};
 pub use run::run;

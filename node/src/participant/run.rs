@@ -3,6 +3,7 @@
 use super::archive::Archive;
 use super::delivery::{Answer, Target};
 use super::desk::{Desk, Wanted};
+use super::orders::MemberOrders;
 use super::post::{HttpPost, Post, PostError, envelope};
 use super::results::Results;
 use super::sealing::{OrderSource, SealFailure, SealTask};
@@ -10,7 +11,6 @@ use super::status::{Status, StatusFile};
 use crate::checks::wall_clock_unix_ms;
 use crate::client::{Client, ClientOptions};
 use crate::config::ParticipantConfig;
-use crate::config::orders::{OrdersError, OrdersMarket, SlotOrders};
 use crate::error::NodeError;
 use crate::follower::{Accepted, EngineCertificates, Follower, FollowerOptions, Keeper};
 use crate::founding::read_genesis;
@@ -19,7 +19,6 @@ use crate::passphrase;
 use crate::shutdown::Shutdown;
 use crate::start;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -30,9 +29,7 @@ use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_crypto::wallet::Wallet;
 use veilgrid_ledger::state::State;
-use veilgrid_ledger::state::round::Slot;
 use veilgrid_ledger::verdicts::VerifyAll;
-use veilgrid_market::{Grid, Order};
 
 /// How often the clocks of deliveries are turned.
 const TICK: Duration = Duration::from_millis(100);
@@ -72,11 +69,11 @@ async fn participate(
     let data = &config.data_dir;
     let archive = Archive::open(data).map_err(|error| refuse(&error))?;
     let results = Results::open(&data.join("results.csv")).map_err(|error| refuse(&error))?;
-    let orders: Arc<dyn OrderSource> = Arc::new(OrdersFile {
-        path: config.orders.clone(),
-        grid: state.community().params().grid,
-        bits: state.community().params().bits,
-    });
+    let orders = Arc::new(MemberOrders::new(config.orders.clone(), state.community().params().clone()));
+    // What is wrong with them is said at the start, not when a round opens; they may still be put right until then.
+    if let Err(error) = orders.read() {
+        tracing::error!(error, "the orders can't be read yet");
+    }
     let options = ClientOptions { intake: INTAKE, ..ClientOptions::default() };
     let options = options.trusting(config.ca_file.as_deref());
     let client = |url: &String| Client::new(url, &options).map_err(|error| refuse(&error));
@@ -117,30 +114,6 @@ async fn participate(
     let followed =
         followed.map_err(|_| NodeError::stopped("the follower", "it ended in a panic: please report it"))?;
     followed.map_err(|error| NodeError::stopped("the follower", error))
-}
-
-/// The orders as they stand in the file when a round opens.
-struct OrdersFile {
-    path: PathBuf,
-    grid: Grid,
-    bits: u8,
-}
-
-impl OrderSource for OrdersFile {
-    fn orders(&self, slot: Slot) -> Result<Vec<Order>, String> {
-        let market = OrdersMarket { grid: &self.grid, bits: self.bits };
-        let read = SlotOrders::read(&self.path, market).map_err(|error| match error {
-            // Their messages quote values of the file, which are nobody's business.
-            OrdersError::Value { path, line, column, .. } => {
-                format!("{}: line {line}, column {column} makes no sense", path.display())
-            }
-            OrdersError::Slot { path, slot, .. } => {
-                format!("{}: the orders of slot {slot} do not fit into a bid", path.display())
-            }
-            error => error.to_string(),
-        });
-        Ok(read?.for_slot(slot.start_unix_s).to_vec())
-    }
 }
 
 /// What comes back from elsewhere.
@@ -192,7 +165,7 @@ impl<P: Post> Session<P> {
                 Some(event) = self.inbox.recv() => self.take(event).map_err(failed)?,
                 _ = ticks.tick() => self.turn(),
             }
-            self.status.show(Status::of(&self.desk));
+            self.status.show(Status::of(&self.desk, self.orders.note()));
         }
     }
 

@@ -1,6 +1,7 @@
 //! From orders to a sealed bid on disk.
 
 use super::archive::{Archive, ArchiveError};
+use super::orders::OrdersNote;
 use rand_core::OsRng;
 use std::sync::Arc;
 use thiserror::Error;
@@ -17,6 +18,11 @@ pub trait OrderSource: Send + Sync + 'static {
     /// # Errors
     /// Why they can't be read, in words. Nothing of the orders may be in it: it is logged.
     fn orders(&self, slot: Slot) -> Result<Vec<Order>, String>;
+
+    /// What was found when they were last asked for.
+    fn note(&self) -> Option<OrdersNote> {
+        None
+    }
 }
 
 /// Why there is no sealed bid.

@@ -1,6 +1,7 @@
 //! A small file for whoever watches the process: heights and counts, nothing of what is traded.
 
 use super::desk::{Counts, Desk};
+use super::orders::OrdersNote;
 use crate::files::replace;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -19,11 +20,13 @@ pub struct Status {
     /// Counts since the process began.
     #[serde(flatten)]
     pub counts: Counts,
+    /// The orders as they were last read; none before the first time.
+    pub orders: Option<OrdersNote>,
 }
 
 impl Status {
-    /// The status of a desk.
-    pub fn of(desk: &Desk) -> Self {
+    /// The status of a desk, with what is known of its orders.
+    pub fn of(desk: &Desk, orders: Option<OrdersNote>) -> Self {
         let state = desk.state();
         Self {
             height: state.height(),
@@ -31,6 +34,7 @@ impl Status {
             last_round: state.last_round_id(),
             bids_under_way: desk.active().map(|(round_id, _)| round_id).collect(),
             counts: desk.counts(),
+            orders,
         }
     }
 }
