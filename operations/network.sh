@@ -91,7 +91,9 @@ start_network() {
 }
 
 # Rounds in which a member has seen its fill.
-settled_rounds() { [ -f "$net/member-$1/data/results.csv" ] && tail -n +2 "$net/member-$1/data/results.csv" | wc -l || echo 0; }
+settled_rounds() {
+  if [ -f "$net/member-$1/data/results.csv" ]; then grep -c ',settled,' "$net/member-$1/data/results.csv" || true; else echo 0; fi
+}
 settled_more_than() { [ "$(settled_rounds "$1")" -gt "$2" ]; }
 wait_for_a_round() { # MEMBER WHAT
   wait_for 90 "$2" settled_more_than "$1" "$(settled_rounds "$1")"

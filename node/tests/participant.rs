@@ -24,7 +24,8 @@ use veilgrid_ledger::verdicts::VerifyAll;
 use veilgrid_market::{Order, Side};
 use veilgrid_node::follower::Chain;
 use veilgrid_node::participant::{
-    Answer, Archive, Desk, Fallback, OrderSource, Results, SealFailure, SealTask, Target,
+    Answer, Archive, Desk, Fallback, MemberOrders, OrderSource, Results, SealFailure, SealTask, Status,
+    Target,
 };
 use world::World;
 
@@ -169,6 +170,47 @@ fn after_a_restart_the_same_bytes_are_sent_whatever_the_orders_say_now() {
 }
 
 #[test]
+fn what_is_wrong_with_the_orders_is_in_the_status() {
+    let directory = tempfile::tempdir().expect("directory");
+    let (_world, member) = open_round(directory.path());
+    let params = member.desk.state().community().params().clone();
+    let path = directory.path().join("orders.csv");
+    let head = "slot,side,price_ct_per_kwh,quantity_kwh\n";
+    // Prices go from 10 to 13 ct/kWh.
+    let rows = "*,sell,10,0.040\n*,buy,2.125,0.333\n8:45,buy,11,0.2\n*,sell,11.5,0.001\n";
+    std::fs::write(&path, format!("{head}{rows}")).expect("written");
+    let orders = MemberOrders::new(path.clone(), params);
+    assert!(Status::of(&member.desk, orders.note()).orders.is_none(), "they were not read yet");
+    let slot = Slot { start_unix_s: 1_800_000_000, seconds: 900 };
+    let bid = orders.orders(slot).expect("the sound rows");
+    assert_eq!(
+        bid.iter().map(|order| order.energy_wh).collect::<Vec<_>>(),
+        [40, 1],
+        "one bad row silences no other"
+    );
+    let status = serde_json::to_value(Status::of(&member.desk, orders.note())).expect("JSON");
+    let noted = &status["orders"];
+    assert_eq!((&noted["unreadable"], &noted["sound_rows"]), (&serde_json::Value::Null, &2.into()));
+    let lines: Vec<&serde_json::Value> =
+        noted["faults"].as_array().expect("faults").iter().map(|fault| &fault["lines"][0]).collect();
+    assert_eq!((lines, &noted["moved_lines"]), (vec![&3.into(), &4.into()], &serde_json::json!([5])));
+    assert!(
+        noted["faults"][0]["reason"].as_str().expect("text").contains("10.00 to 13.00 ct/kWh"),
+        "{noted}"
+    );
+    assert!(!noted.to_string().contains("2.125") && !noted.to_string().contains("333"), "{noted}");
+    // A file that is no table is said too, and nothing of it; mended, all is well.
+    std::fs::write(&path, "*,sell,10,0.040\n").expect("written");
+    assert!(orders.orders(slot).is_err());
+    let unreadable = orders.note().and_then(|note| note.unreadable).expect("said");
+    assert!(unreadable.contains("first line") && !unreadable.contains("0.040"), "{unreadable}");
+    std::fs::write(&path, format!("{head}*,sell,10,0.040\n")).expect("written");
+    orders.orders(slot).expect("mended");
+    let note = orders.note().expect("read");
+    assert!(note.unreadable.is_none() && note.faults.is_empty() && note.moved_lines.is_empty());
+}
+
+#[test]
 fn a_bid_that_can_t_be_kept_is_not_sent() {
     let directory = tempfile::tempdir().expect("directory");
     let (world, member) = open_round(directory.path());
@@ -235,7 +277,46 @@ fn damaged_files_of_rounds_that_are_over_stop_nobody() {
     let mut again = Member::at(&world, directory.path());
     again.follow(&world);
     assert_eq!(again.desk.state().height(), world.state.height());
-    assert_eq!(results().lines().count(), 1, "nothing is claimed about it");
+    assert!(results().lines().nth(1).expect("a line").contains("bid unreadable"), "nothing else is claimed");
+    // Restored, it is known again.
+    std::fs::write(file("bids/round-1.bid"), bid.to_bytes()).expect("written");
+    Member::at(&world, directory.path()).follow(&world);
+    assert_eq!(results().lines().count(), 2);
+    assert!(results().lines().nth(1).expect("a line").contains("bid missing"));
+}
+
+#[test]
+fn every_round_has_a_line_also_without_a_bid_of_this_member() {
+    let directory = tempfile::tempdir().expect("directory");
+    let (mut world, member) = open_round(directory.path());
+    drop(member);
+    // Round 1 is settled without this member, round 2 has too few bids, and none opens round 3.
+    close(&mut world, None);
+    let Effect::Settled(_) = world.finish(1) else { panic!("settled") };
+    let open_ms = world.ms(RoundTiming::open_ms, 2);
+    world.due_at(open_ms);
+    let close_ms = world.ms(RoundTiming::close_ms, 2);
+    world.due_at(close_ms);
+    while world.state.round(2).is_some() {
+        world.due_at(world.state.time_unix_ms());
+    }
+    let after_ms = world.ms(RoundTiming::close_ms, 3);
+    world.due_at(after_ms);
+    let mut member = Member::at(&world, directory.path());
+    member.follow(&world);
+    let results = || std::fs::read_to_string(directory.path().join("results.csv")).expect("results");
+    let text = results();
+    let lines: Vec<(&str, &str)> = text
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let fields: Vec<&str> = line.split(',').collect();
+            (fields[0], fields[3])
+        })
+        .collect();
+    assert_eq!(lines, [("1", "no bid"), ("2", "void"), ("3", "not opened")]);
+    Member::at(&world, directory.path()).follow(&world);
+    assert_eq!(results(), text, "a replay writes nothing twice");
 }
 
 #[test]

@@ -150,6 +150,11 @@ impl Archive {
         })
     }
 
+    /// Whether a file is where the bid of a round belongs, readable or not.
+    pub fn has_bid(&self, round_id: u64) -> bool {
+        self.bid_path(round_id).exists()
+    }
+
     /// The receipts of a round, of the aggregator and of validators 1 to `validators`. One that can't be read is named
     /// in the log and counts as none: whoever has signed it signs it again for the same bid.
     pub fn receipts(&self, round_id: u64, validators: u16) -> BTreeMap<Target, Receipt> {

@@ -147,6 +147,7 @@ impl Desk {
                     self.counts.passed_over = self.counts.passed_over.saturating_add(passed.count());
                     let (first, last) = (passed.first_round_id, passed.last_round_id);
                     tracing::info!(first, last, "rounds are void: {}", passed.reason);
+                    self.passed_over(first, last)?;
                 }
                 Effect::RoundOpened { round_id, slot } => {
                     self.slots.insert(*round_id, *slot);
@@ -310,55 +311,73 @@ impl Desk {
         Ok(())
     }
 
+    /// Writes down how a settled round ended for this member.
     fn settle(&mut self, settled: &SettledRound, block: &Accepted) -> Result<(), DeskError> {
         let round_id = settled.round_id;
+        let result = self.result_of(settled, block);
+        self.results.write(round_id, settled.slot, result)?;
+        self.finished(round_id);
+        Ok(())
+    }
+
+    fn result_of(&mut self, settled: &SettledRound, block: &Accepted) -> RoundResult {
+        let round_id = settled.round_id;
         let community = block.state.community();
-        let bid = self.archive.past_bid(round_id, community.bid_shape());
-        let round = community.round_context(round_id, settled.slot);
-        let own = bid
-            .zip(community.bid_params())
-            .map(|(bid, params)| OwnBid::open(&self.wallet, params, &round, &bid));
-        let result = match own {
-            None => None,
-            Some(Err(error)) => {
-                tracing::error!(round_id, %error, "the stored bid is not this wallet's");
-                None
-            }
-            Some(Ok(own)) => match own.fill(&self.wallet, self.key_epoch, community, settled) {
-                Ok(fill) => {
-                    self.counts.settled = self.counts.settled.saturating_add(1);
-                    tracing::info!(round_id, "settled: the settlement point holds this member's fill");
-                    Some(RoundResult::Settled(fill))
-                }
-                Err(fault @ (FillFault::Missing | FillFault::OtherBid | FillFault::NoKeys)) => {
-                    tracing::warn!(round_id, %fault, "no result for this member");
-                    Some(RoundResult::Missing)
-                }
-                Err(fault @ FillFault::WrongPoint) => {
-                    self.counts.wrong_settlements = self.counts.wrong_settlements.saturating_add(1);
-                    tracing::error!(round_id, %fault, "WRONG SETTLEMENT: keep the ledger and run the audit");
-                    Some(RoundResult::Wrong)
-                }
-            },
+        let Some(bid) = self.archive.past_bid(round_id, community.bid_shape()) else {
+            let own = settled.bids.iter().any(|bid| bid.account == self.account);
+            // A file that is there and can't be read, or one that is gone.
+            let unreadable = own || self.archive.has_bid(round_id);
+            return if unreadable { RoundResult::Unreadable } else { RoundResult::NoBid };
         };
-        if let Some(result) = result {
-            self.results.write(round_id, settled.slot, result)?;
+        let round = community.round_context(round_id, settled.slot);
+        let Some(params) = community.bid_params() else { return RoundResult::Unreadable };
+        let own = match OwnBid::open(&self.wallet, params, &round, &bid) {
+            Ok(own) => own,
+            Err(error) => {
+                tracing::error!(round_id, %error, "the stored bid is not this wallet's");
+                return RoundResult::Unreadable;
+            }
+        };
+        match own.fill(&self.wallet, self.key_epoch, community, settled) {
+            Ok(fill) => {
+                self.counts.settled = self.counts.settled.saturating_add(1);
+                tracing::info!(round_id, "settled: the settlement point holds this member's fill");
+                RoundResult::Settled(fill)
+            }
+            Err(fault @ (FillFault::Missing | FillFault::OtherBid | FillFault::NoKeys)) => {
+                tracing::warn!(round_id, %fault, "no result for this member");
+                RoundResult::Missing
+            }
+            Err(fault @ FillFault::WrongPoint) => {
+                self.counts.wrong_settlements = self.counts.wrong_settlements.saturating_add(1);
+                tracing::error!(round_id, %fault, "WRONG SETTLEMENT: keep the ledger and run the audit");
+                RoundResult::Wrong
+            }
+        }
+    }
+
+    fn voided(&mut self, round_id: u64, why: &str) -> Result<(), DeskError> {
+        let shape = self.state.community().bid_shape();
+        if self.archive.past_bid(round_id, shape).is_some() {
+            tracing::info!(round_id, why, "the round is void: nothing is traded");
+            self.counts.voided = self.counts.voided.saturating_add(1);
+        }
+        if let Some(slot) = self.slots.get(&round_id) {
+            self.results.write(round_id, *slot, RoundResult::Void)?;
         }
         self.finished(round_id);
         Ok(())
     }
 
-    fn voided(&mut self, round_id: u64, why: &str) -> Result<(), DeskError> {
-        let shape = self.state.community().bid_shape();
-        if self.archive.past_bid(round_id, shape).is_some()
-            && let Some(slot) = self.slots.get(&round_id)
-        {
-            tracing::info!(round_id, why, "the round is void: nothing is traded");
-            self.counts.voided = self.counts.voided.saturating_add(1);
-            self.results.write(round_id, *slot, RoundResult::Void)?;
-        }
-        self.finished(round_id);
-        Ok(())
+    /// Rounds in which nobody could bid have their lines too.
+    fn passed_over(&mut self, first: u64, last: u64) -> Result<(), DeskError> {
+        let params = self.state.community().params();
+        let (timing, seconds) = (params.timing, params.slot_seconds);
+        let slot_of = |round_id| {
+            let start_unix_s = timing?.slot_start_unix_s(round_id, seconds)?;
+            Some(Slot { start_unix_s, seconds })
+        };
+        Ok(self.results.write_not_opened(first..=last, slot_of)?)
     }
 
     fn finished(&mut self, round_id: u64) {

@@ -103,7 +103,7 @@ impl Bidder for Seller {
 
     fn plan(&mut self, _: usize, _: SlotEnergy) -> Result<Plan, BehaviourError> {
         let order = Order { side: Side::Sell, limit_mct_per_kwh: 10_000, energy_wh: 40 };
-        Ok(Plan { orders: vec![order], outside_buy_wh: 0, outside_sell_wh: 0 })
+        Ok(Plan { orders: vec![order], ..Plan::default() })
     }
 
     fn settle(&mut self, _: usize, bought_wh_q16: u128, sold_wh_q16: u128) -> Result<(), BehaviourError> {
