@@ -27,21 +27,40 @@ fn key(dir: &Path, kind: &str, name: &str) -> PathBuf {
     public
 }
 
+/// A plan for an hour from now on; its slots are those of a day later.
 fn plan(dir: &Path) -> PathBuf {
-    let path = dir.join("plan.toml");
-    let plan = "[market]\nprice_min_mct_per_kwh = 8000\ntick_mct_per_kwh = 1000\nticks = 16\nmin_bidders = 2\n\
-        max_members = 10\n[timing]\nfirst_open_unix_ms = 1800000000000\ninterval_ms = 900000\nbidding_ms = 600000\n\
-        first_slot_start_unix_s = 1800000000\nopening_deadline_ms = 900000\nepoch_blocks = 1000\n";
+    plan_with(dir, "plan.toml", 3600, 86_400)
+}
+
+/// A plan whose round 1 opens so many seconds from now, and trades a slot that begins so much later.
+fn plan_with(dir: &Path, name: &str, opens_in_s: i64, slot_after_s: i64) -> PathBuf {
+    let path = dir.join(name);
+    let quarter = (unix_s() + opens_in_s) / 900 * 900;
+    let plan = format!(
+        "[market]\nprice_min_mct_per_kwh = 8000\ntick_mct_per_kwh = 1000\nticks = 16\nmin_bidders = 2\n\
+         max_members = 10\n[timing]\nfirst_open_unix_ms = {quarter}000\ninterval_ms = 900000\nbidding_ms = 600000\n\
+         first_slot_start_unix_s = {}\nopening_deadline_ms = 900000\nepoch_blocks = 1000\n",
+        quarter + slot_after_s
+    );
     std::fs::write(&path, plan).expect("written");
     path
 }
 
+/// This machine's time.
+#[allow(clippy::disallowed_types, reason = "the plan of a test; nothing hashed depends on it")]
+fn unix_s() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    i64::try_from(since.as_secs()).expect("not that late")
+}
+
 #[test]
 fn every_command_of_a_network_has_help_with_an_example() {
-    let commands: [&[&str]; 10] = [
+    let commands: [&[&str]; 12] = [
         &["validator"],
         &["aggregator"],
         &["participant"],
+        &["orders"],
+        &["orders", "check"],
         &["localnet"],
         &["keys"],
         &["keys", "new"],
@@ -75,6 +94,10 @@ fn a_network_is_founded_from_public_parts() {
     let summary: serde_json::Value = serde_json::from_slice(&founded.stdout).expect("JSON");
     let hash = summary["genesis_hash"].as_str().expect("hash").to_owned();
     assert_eq!((&summary["threshold"], &summary["members"]), (&3.into(), &2.into()));
+    assert_eq!((&summary["rule"], &summary["slot_seconds"]), (&"uniform".into(), &900.into()), "{summary}");
+    let date = |name: &str| summary["dates"][name].as_str().expect("a date").to_owned();
+    assert!(date("first_open") < date("first_close") && date("first_slot_start") < date("first_slot_end"));
+    assert!(date("first_open").ends_with(":00Z") && summary["notes"] == serde_json::json!([]), "{summary}");
 
     let shown = veilgrid(["genesis", "show", text(&genesis), "--hash", &hash]);
     assert_eq!(code(&shown), 0, "{}", stderr(&shown));
@@ -85,6 +108,20 @@ fn a_network_is_founded_from_public_parts() {
     let again = veilgrid(&args);
     assert_eq!(code(&again), 2, "nothing is overwritten");
     assert!(stderr(&again).contains("genesis.bin"));
+    // Times that make no sense are refused with their dates, and nothing is written.
+    for (name, opens_in_s, slot_after_s, words) in [
+        ("past.toml", -3 * 365 * 86_400, 86_400, "would be void"),
+        ("over.toml", 3600, -86_400, "over when the round opens"),
+    ] {
+        let plan = plan_with(dir.path(), name, opens_in_s, slot_after_s);
+        let other = dir.path().join("other.bin");
+        let mut senseless = args.clone();
+        (senseless[2], senseless[4]) = (text(&plan), text(&other));
+        let refused = veilgrid(&senseless);
+        let message = stderr(&refused);
+        assert!(code(&refused) == 2 && message.contains(words) && message.contains("T"), "{message}");
+        assert!(message.contains(name) && !other.exists(), "{message}");
+    }
     args.pop();
     args[4] = "elsewhere.bin";
     let few = veilgrid(&args);

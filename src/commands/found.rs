@@ -1,21 +1,22 @@
 //! `veilgrid found` and `veilgrid genesis show`: block 0 of a network.
 
 use crate::failure::Failure;
-use crate::output;
+use crate::{input, output};
 use clap::{Args, Subcommand};
 use rand_core::OsRng;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use veilgrid_ledger::genesis::GenesisDraft;
-use veilgrid_market::units::format_ct_per_kwh;
+use veilgrid_market::Rule;
+use veilgrid_market::units::{format_ct_per_kwh, format_ratio};
 use veilgrid_node::checks::wall_clock_unix_ms;
 use veilgrid_node::config::Hex32;
-use veilgrid_node::founding::{FoundingPlan, GenesisFile, PublicPart, assemble};
+use veilgrid_node::founding::{Dates, FoundingPlan, GenesisFile, PublicPart, assemble, check_times};
 
 /// Arguments of `found`.
 #[derive(Debug, Args)]
 pub struct FoundArgs {
-    /// Market and times, TOML
+    /// Market and times, TOML; `-` for standard input
     #[arg(long, value_name = "FILE")]
     pub plan: PathBuf,
     /// Public parts as `veilgrid keys` printed them; validators are numbered in this order
@@ -41,9 +42,11 @@ pub struct GenesisArgs {
 #[derive(Debug, Subcommand)]
 pub enum GenesisCommand {
     /// Check a genesis file with all rules and print it for people
-    #[command(after_help = "Example:\n  veilgrid genesis show genesis.bin")]
+    #[command(
+        after_help = "Example:\n  veilgrid genesis show my-net/genesis.bin --hash $(cat my-net/genesis.hash)"
+    )]
     Show {
-        /// The genesis file
+        /// The genesis file, `-` for standard input
         file: PathBuf,
         /// Hash that it has to have, 64 hex digits
         #[arg(long, value_name = "HASH")]
@@ -68,6 +71,12 @@ struct Summary {
     first_open_unix_ms: u64,
     interval_ms: u64,
     bidding_ms: u64,
+    rule: Rule,
+    slot_seconds: u32,
+    /// The times of round 1.
+    dates: Dates,
+    /// What works and may not be meant.
+    notes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -82,7 +91,7 @@ struct ValidatorSummary {
 /// # Errors
 /// Files that can't be read or written, public parts that make no network, a plan that breaks a rule.
 pub fn found(args: &FoundArgs) -> Result<(), Failure> {
-    let plan = FoundingPlan::read(&args.plan).map_err(Failure::input)?;
+    let plan = FoundingPlan::read_from(&args.plan, input::open(&args.plan)?).map_err(Failure::input)?;
     let parts: Vec<PublicPart> = args
         .public
         .iter()
@@ -90,8 +99,9 @@ pub fn found(args: &FoundArgs) -> Result<(), Failure> {
         .collect::<Result<_, _>>()
         .map_err(Failure::input)?;
     let genesis = assemble(&plan, &parts, wall_clock_unix_ms(), &mut OsRng).map_err(Failure::input)?;
+    let summary = summary(&args.plan, &genesis)?;
     genesis.write(&args.out).map_err(Failure::input)?;
-    print(&genesis, args.json)?;
+    print(&genesis, &summary, args.json)?;
     if !args.json {
         output::line(format!(
             "written to {}; give it to everybody, with the hash by another way",
@@ -112,35 +122,30 @@ pub fn genesis(args: &GenesisArgs) -> Result<(), Failure> {
 }
 
 fn show(file: &Path, trusted: Option<Hex32>, json: bool) -> Result<(), Failure> {
-    let genesis = GenesisFile::read(file, trusted.map(|hash| hash.0)).map_err(Failure::input)?;
-    print(&genesis, json)
+    let genesis = GenesisFile::read_from(file, input::open(file)?, trusted.map(|hash| hash.0));
+    let genesis = genesis.map_err(Failure::input)?;
+    print(&genesis, &summary(file, &genesis)?, json)
 }
 
-fn print(genesis: &GenesisFile, json: bool) -> Result<(), Failure> {
+fn draft_of(genesis: &GenesisFile) -> Result<&GenesisDraft, Failure> {
     let draft = genesis.genesis().map(|genesis| &genesis.draft);
-    let draft = draft.ok_or_else(|| Failure::Input("the block holds no genesis".to_owned()))?;
-    let summary = summary(genesis, draft);
+    draft.ok_or_else(|| Failure::Input("the block holds no genesis".to_owned()))
+}
+
+fn print(genesis: &GenesisFile, summary: &Summary, json: bool) -> Result<(), Failure> {
     if json {
-        return output::json(&summary);
+        return output::json(summary);
     }
-    let timing = draft.params.timing;
+    let draft = draft_of(genesis)?;
     output::line(format!("genesis hash   {}", summary.genesis_hash));
     output::line(format!("ledger id      {}", summary.ledger_id));
-    output::line(format!("time           {}", utc_ms(summary.time_unix_ms)));
+    output::line(format!("founded        {}", summary.dates.founded));
     output::line(format!("prices         {}", summary.grid));
     output::line(format!(
         "members        {} (at least {} bids a round, at most {} members)",
         summary.members, draft.params.min_bidders, draft.params.max_members
     ));
-    if let Some(timing) = timing {
-        output::line(format!(
-            "rounds         from {} every {} s, bids for {} s, void {} s after the close",
-            utc_ms(timing.first_open_unix_ms),
-            timing.interval_ms / 1000,
-            timing.bidding_ms / 1000,
-            timing.opening_deadline_ms / 1000
-        ));
-    }
+    print_calendar(summary, draft);
     output::line(format!("validators     {}, {} open a sum", summary.validators.len(), summary.threshold));
     let mut table = output::table(&["validator", "signing key", "consensus key"]);
     for validator in &summary.validators {
@@ -152,12 +157,53 @@ fn print(genesis: &GenesisFile, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn summary(genesis: &GenesisFile, draft: &GenesisDraft) -> Summary {
+/// When which round takes bids and what it trades: whoever joins agrees to it for the ledger's life.
+fn print_calendar(summary: &Summary, draft: &GenesisDraft) {
+    let Dates { first_open, first_close, first_deadline, first_slot_start, first_slot_end, .. } =
+        &summary.dates;
+    output::line(format!("rule           {}", rule_text(summary.rule)));
+    output::line(format!("round 1        opens {first_open}, takes bids until {first_close}"));
+    output::line(format!("               is cleared until {first_deadline}, or void"));
+    output::line(format!(
+        "first slot     {first_slot_start} to {first_slot_end}, {} s; each round trades the next one",
+        summary.slot_seconds
+    ));
+    if let Some(timing) = draft.params.timing {
+        output::line(format!(
+            "rounds         every {} s, bids for {} s, void {} s after the close",
+            seconds(timing.interval_ms),
+            seconds(timing.bidding_ms),
+            seconds(timing.opening_deadline_ms)
+        ));
+    }
+    output::line("               all times in UTC (Z, +00:00): a market has no other zone");
+    summary.notes.iter().for_each(|note| output::line(format!("note           {note}")));
+}
+
+fn rule_text(rule: Rule) -> &'static str {
+    match rule {
+        Rule::Uniform => "uniform: one price for all, the long side rationed pro rata",
+        Rule::TradeReduction => {
+            "trade reduction: the marginal prices' orders set the prices and do not trade"
+        }
+    }
+}
+
+fn seconds(ms: u64) -> String {
+    format_ratio(i128::from(ms), 1000, if ms % 1000 == 0 { 0 } else { 3 })
+}
+
+/// What is printed of a genesis whose times make sense.
+fn summary(origin: &Path, genesis: &GenesisFile) -> Result<Summary, Failure> {
+    let draft = draft_of(genesis)?;
+    let founded_unix_ms = genesis.block.header.time_unix_ms;
+    let (dates, notes) =
+        check_times(&draft.params, founded_unix_ms).map_err(|why| Failure::file(origin, why))?;
     let grid = &draft.params.grid;
     let timing = draft.params.timing;
     let network = draft.network.iter().flatten();
     let validators = draft.validators.iter().zip(network).enumerate();
-    Summary {
+    Ok(Summary {
         genesis_hash: Hex32(genesis.hash),
         ledger_id: Hex32(genesis.ledger_id),
         time_unix_ms: genesis.block.header.time_unix_ms,
@@ -181,9 +227,9 @@ fn summary(genesis: &GenesisFile, draft: &GenesisDraft) -> Summary {
         first_open_unix_ms: timing.map_or(0, |timing| timing.first_open_unix_ms),
         interval_ms: timing.map_or(0, |timing| timing.interval_ms),
         bidding_ms: timing.map_or(0, |timing| timing.bidding_ms),
-    }
-}
-
-fn utc_ms(unix_ms: u64) -> String {
-    output::utc(i64::try_from(unix_ms / 1000).unwrap_or(i64::MAX))
+        rule: draft.params.rule,
+        slot_seconds: draft.params.slot_seconds,
+        dates,
+        notes,
+    })
 }

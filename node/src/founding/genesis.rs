@@ -88,7 +88,12 @@ pub fn assemble(
 /// # Errors
 /// A file that can't be read or is no block 0 of a network, and another hash than `trusted`.
 pub fn read_genesis(path: &Path, trusted: Option<&Hash>) -> Result<Block, FoundingError> {
-    let bytes = read_bounded(path, MAX_GENESIS_BYTES)?;
+    read_genesis_from(path, open(path)?, trusted)
+}
+
+/// The same from elsewhere; `path` is for messages.
+fn read_genesis_from(path: &Path, source: impl Read, trusted: Option<&Hash>) -> Result<Block, FoundingError> {
+    let bytes = read_all(path, source, MAX_GENESIS_BYTES)?;
     let block = Block::from_bytes(&bytes, &DecodeContext::Genesis)
         .map_err(|reason| FoundingError::Decode { path: path.to_owned(), reason })?;
     let hash = block.hash();
@@ -115,7 +120,8 @@ fn network_genesis<'a>(path: &Path, block: &'a Block) -> Result<&'a Genesis, Fou
     Ok(genesis)
 }
 
-fn genesis_of(block: &Block) -> Option<&Genesis> {
+/// The genesis in a block 0.
+pub fn genesis_of(block: &Block) -> Option<&Genesis> {
     match &block.transactions[..] {
         [Transaction::Genesis(genesis)] => Some(genesis),
         _ => None,
@@ -128,7 +134,15 @@ impl GenesisFile {
     /// # Errors
     /// As [`read_genesis`], and whatever breaks a rule of the genesis.
     pub fn read(path: &Path, trusted: Option<Hash>) -> Result<Self, FoundingError> {
-        let block = read_genesis(path, trusted.as_ref())?;
+        Self::read_from(path, open(path)?, trusted)
+    }
+
+    /// The same from elsewhere; `path` is for messages.
+    ///
+    /// # Errors
+    /// As [`GenesisFile::read`].
+    pub fn read_from(path: &Path, source: impl Read, trusted: Option<Hash>) -> Result<Self, FoundingError> {
+        let block = read_genesis_from(path, source, trusted.as_ref())?;
         let ledger_id = Community::verify(network_genesis(path, &block)?.clone())?.ledger_id();
         Ok(Self { hash: block.hash(), ledger_id, block })
     }
@@ -147,13 +161,22 @@ impl GenesisFile {
     }
 }
 
+fn open(path: &Path) -> Result<std::fs::File, FoundingError> {
+    std::fs::File::open(path).map_err(|reason| FoundingError::Unreadable { path: path.to_owned(), reason })
+}
+
 /// Reads a file of at most `bound` bytes.
 pub(super) fn read_bounded(path: &Path, bound: u64) -> Result<Vec<u8>, FoundingError> {
-    let unreadable = |reason| FoundingError::Unreadable { path: path.to_owned(), reason };
+    read_all(path, open(path)?, bound)
+}
+
+/// Reads a source of at most `bound` bytes; `path` is for messages.
+pub(super) fn read_all(path: &Path, source: impl Read, bound: u64) -> Result<Vec<u8>, FoundingError> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(bound + 1).read_to_end(&mut bytes))
-        .map_err(unreadable)?;
+    source
+        .take(bound + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|reason| FoundingError::Unreadable { path: path.to_owned(), reason })?;
     if bytes.len() as u64 > bound {
         return Err(FoundingError::TooLarge { path: path.to_owned(), bound });
     }

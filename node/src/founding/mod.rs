@@ -4,6 +4,7 @@
 //! assembles the genesis learns no secret, and everybody compares the hash of block 0. A network on one machine
 //! ([`network`]) is founded in one step, for trials.
 
+pub mod calendar;
 pub mod genesis;
 pub mod network;
 pub mod orders;
@@ -22,7 +23,8 @@ use veilgrid_market::GridError;
 use veilgrid_roles::behaviour::{BehaviourError, TermsError};
 use veilgrid_roles::community::{ImportError, SelectError};
 
-pub use genesis::{GenesisFile, assemble, read_genesis};
+pub use calendar::{Dates, check_times, date_of};
+pub use genesis::{GenesisFile, assemble, genesis_of, read_genesis};
 pub use network::{FoundedNetwork, NetworkPlan, found_for_accounts, found_network};
 pub use plan::{FoundingPlan, MarketPlan, TimingPlan};
 pub use public::PublicPart;

@@ -18,7 +18,7 @@ use crate::config::{
 use crate::keyfile::{AggregatorKeys, Contents, Cost, ParticipantKeys, ValidatorKeys, create};
 use crate::passphrase::Passphrase;
 use rand_core::CryptoRngCore;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use veilgrid_crypto::keygen::MAX_VALIDATORS;
 use veilgrid_ledger::roster::MIN_VALIDATORS;
@@ -91,6 +91,15 @@ impl Ports {
         self.at(self.validators.saturating_add(index))
     }
 
+    /// The first address at which something listens already, or which can't be had for another reason.
+    pub fn first_taken(&self) -> Option<(SocketAddr, std::io::Error)> {
+        let last = self.validators.saturating_mul(2);
+        (0..=last).map(|offset| self.at(offset)).find_map(|address| {
+            // It is closed again at once; what takes it between now and then is told by the process that wants it.
+            TcpListener::bind(address).err().map(|reason| (address, reason))
+        })
+    }
+
     fn at(&self, offset: u16) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.base.saturating_add(offset)).into()
     }
@@ -159,7 +168,8 @@ impl NetworkPlan {
         Ports { base: self.base_port, validators: self.validators }
     }
 
-    fn check(&self) -> Result<(), FoundingError> {
+    /// Whether the numbers of processes and their ports are possible.
+    pub(crate) fn check(&self) -> Result<(), FoundingError> {
         self.check_operators()?;
         if !(2..=MAX_PARTICIPANTS).contains(&self.members) {
             let reason =

@@ -2,6 +2,7 @@
 
 use super::FoundingError;
 use serde::{Deserialize, Serialize};
+use std::io::Read;
 use std::path::Path;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::timing::RoundTiming;
@@ -125,47 +126,28 @@ fn two_seconds() -> u64 {
     2_000
 }
 
-/// 2020-01-01, seconds since 1970 UTC: no network was founded before.
-const LEAST_TIME_UNIX_S: u64 = 1_577_836_800;
-/// 2200-01-01: a later time has the wrong unit.
-const MOST_TIME_UNIX_S: u64 = 7_258_118_400;
-
-impl TimingPlan {
-    /// Times that are in another unit than their names say lie decades away.
-    fn check_units(&self) -> Result<(), String> {
-        let sound = LEAST_TIME_UNIX_S..MOST_TIME_UNIX_S;
-        let first_open_unix_s = self.first_open_unix_ms / 1000;
-        if !sound.contains(&first_open_unix_s) {
-            return Err(format!(
-                "timing.first_open_unix_ms = {} is not between 2020 and 2200: it is in milliseconds since 1970 UTC, `date \
-                 +%s000` prints now",
-                self.first_open_unix_ms
-            ));
-        }
-        if !u64::try_from(self.first_slot_start_unix_s)
-            .is_ok_and(|start_unix_s| sound.contains(&start_unix_s))
-        {
-            return Err(format!(
-                "timing.first_slot_start_unix_s = {} is not between 2020 and 2200: it is in seconds since 1970 UTC, `date \
-                 +%s` prints now",
-                self.first_slot_start_unix_s
-            ));
-        }
-        Ok(())
-    }
-}
-
 impl FoundingPlan {
     /// Reads a plan.
     ///
     /// # Errors
     /// [`FoundingError::Plan`] with the place, and what can't be read.
     pub fn read(path: &Path) -> Result<Self, FoundingError> {
-        let bytes = super::genesis::read_bounded(path, MAX_PLAN_BYTES)?;
+        let file = std::fs::File::open(path)
+            .map_err(|reason| FoundingError::Unreadable { path: path.to_owned(), reason })?;
+        Self::read_from(path, file)
+    }
+
+    /// Reads a plan from elsewhere; `path` is for messages.
+    ///
+    /// # Errors
+    /// As [`FoundingPlan::read`].
+    pub fn read_from(path: &Path, source: impl Read) -> Result<Self, FoundingError> {
+        let bytes = super::genesis::read_all(path, source, MAX_PLAN_BYTES)?;
         let fault = |reason: String| FoundingError::Plan { path: path.to_owned(), reason };
         let text = String::from_utf8(bytes).map_err(|_| fault("not UTF-8 text".to_owned()))?;
         let plan: Self = toml::from_str(&text).map_err(|error| fault(error.to_string()))?;
-        plan.timing.check_units().map_err(fault)?;
+        let TimingPlan { first_open_unix_ms, first_slot_start_unix_s, .. } = plan.timing;
+        super::calendar::check_units(first_open_unix_ms, first_slot_start_unix_s).map_err(fault)?;
         Ok(plan)
     }
 
