@@ -93,6 +93,7 @@ pub fn run(args: &LocalnetArgs) -> Result<(), Failure> {
         deadline_s: args.deadline_s,
         epoch_blocks: args.epoch_blocks,
         prune_after_rounds: args.prune_after_rounds,
+        starts_next: !args.found_only,
     };
     let shutdown = Shutdown::new();
     shutdown.on_signals().map_err(Failure::input)?;

@@ -18,6 +18,7 @@ mod watch;
 use crate::client::ClientError;
 use crate::founding::FoundingError;
 use crate::passphrase::PassphraseError;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -50,6 +51,12 @@ pub enum LocalnetError {
     /// "One localnet runs a network at a time."
     #[error("{}: another `veilgrid localnet` runs this network; stop it first", dir.display())]
     InUse { dir: PathBuf },
+    /// "Every process has a port of its own."
+    #[error(
+        "{address} can't be had: {reason}; the network needs the ports {base} to {last}: stop what listens there, or found it \
+         with another --base-port"
+    )]
+    Port { address: SocketAddr, reason: std::io::Error, base: u16, last: u32 },
     /// A file or folder.
     #[error("{}: {reason}; check the folder, its permissions and the space on the disk", path.display())]
     File { path: PathBuf, reason: std::io::Error },

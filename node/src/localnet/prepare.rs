@@ -45,6 +45,8 @@ pub struct Options {
     pub epoch_blocks: Option<u64>,
     /// Finished rounds after which validators drop a round's bids; default: never.
     pub prune_after_rounds: Option<u64>,
+    /// The processes are started next, so their ports have to be free: that is looked at before anything is made.
+    pub starts_next: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,12 +155,21 @@ pub fn prepare(
     rng: &mut impl CryptoRngCore,
 ) -> Result<Network, LocalnetError> {
     let dir = std::path::absolute(dir).map_err(|reason| file_error(dir, reason))?;
-    make_directories(&dir)?;
     let found = read_description(&dir)?;
-    if found.is_none() && !is_empty(&dir)? {
-        return Err(LocalnetError::Foreign { dir });
+    if found.is_none() {
+        if dir.exists() && !is_empty(&dir)? {
+            return Err(LocalnetError::Foreign { dir });
+        }
+        let description = Description::of(options);
+        description.plan(now_unix_ms).check()?;
+        check_ports(options, &description)?;
     }
+    make_directories(&dir)?;
+    // Whoever runs this network has its ports, so that is asked first.
     let lock = lock(&dir)?;
+    if let Some(description) = &found {
+        check_ports(options, description)?;
+    }
     let (description, continued) = match found {
         Some(description) => {
             same(&dir, options, &description)?;
@@ -170,6 +181,18 @@ pub fn prepare(
     let Description { validators, participants, interval_s, base_port, .. } = description;
     let ports = Ports { base: base_port, validators };
     Ok(Network { dir, validators, participants, interval_s, ports, continued, _lock: lock })
+}
+
+fn check_ports(options: &Options, description: &Description) -> Result<(), LocalnetError> {
+    let Description { base_port: base, validators, .. } = *description;
+    let ports = Ports { base, validators };
+    match ports.first_taken().filter(|_| options.starts_next) {
+        None => Ok(()),
+        Some((address, reason)) => {
+            let last = u32::from(base) + 2 * u32::from(validators);
+            Err(LocalnetError::Port { address, reason, base, last })
+        }
+    }
 }
 
 fn make_directories(path: &Path) -> Result<(), LocalnetError> {
@@ -354,5 +377,30 @@ mod tests {
         std::fs::write(dir.path().join("thesis.tex"), b"").expect("written");
         assert!(matches!(prepare_in(dir.path(), &options()), Err(LocalnetError::Foreign { .. })));
         assert_eq!(std::fs::read_dir(dir.path()).expect("dir").count(), 1);
+    }
+    #[test]
+    fn a_taken_port_is_named_before_anything_is_made() {
+        let dir = tempfile::tempdir().expect("dir");
+        let home = dir.path().join("net");
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = taken.local_addr().expect("an address").port();
+        let starts = Options { base_port: Some(port), starts_next: true, ..options() };
+        let refused = prepare_in(&home, &starts).expect_err("refused").to_string();
+        assert!(
+            refused.contains(&format!("127.0.0.1:{port}")) && refused.contains("--base-port"),
+            "{refused}"
+        );
+        assert!(!home.exists(), "nothing is made");
+        // Whoever only writes the files starts them another time, or elsewhere.
+        drop(prepare_in(&home, &Options { starts_next: false, ..starts.clone() }).expect("founded"));
+        let refused = prepare_in(&home, &Options { starts_next: true, ..Options::default() });
+        assert!(matches!(refused, Err(LocalnetError::Port { .. })), "an earlier network's too");
+        drop(taken);
+        // Others may have taken the ports after it meanwhile.
+        match prepare_in(&home, &starts) {
+            Ok(network) => assert!(network.continued),
+            Err(LocalnetError::Port { address, .. }) => assert_ne!(address.port(), port),
+            Err(other) => panic!("{other}"),
+        }
     }
 }
