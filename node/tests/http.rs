@@ -12,6 +12,7 @@ use http_support::{World, options, params, refusal, run};
 use rand_core::OsRng;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 use veilgrid_actors::stopwatch::Stopwatch;
 use veilgrid_crypto::envelope::EnvelopeKey;
@@ -20,7 +21,7 @@ use veilgrid_crypto::relay::RelayedBids;
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_ledger::transaction::Transaction;
 use veilgrid_node::client::read_frames;
-use veilgrid_node::http::{HttpOptions, HttpServer, Kind, Rate};
+use veilgrid_node::http::{HttpOptions, HttpServer, Kind, Rate, Services, StatusReport};
 use veilgrid_roles::intake::envelope_bytes;
 use veilgrid_roles::member::envelope_for;
 
@@ -383,6 +384,39 @@ fn status_rounds_health_and_metrics() {
             assert!(text.lines().any(|found| found == line), "{line} in {text}");
         }
         assert!(text.contains("veilgrid_receipt_p99_ms "));
+    });
+}
+
+#[test]
+fn a_validator_in_trouble_says_so_in_status_health_and_metrics() {
+    run(async || {
+        let mut w = World::new(options());
+        let trouble = "this validator has voted for none of the last 12 blocks";
+        let report = StatusReport {
+            role: "validator",
+            trouble: Some(trouble.to_owned()),
+            last_vote_age_s: Some(45),
+            votes_for_nothing: true,
+            unknown_votes: 2,
+            ..StatusReport::default()
+        };
+        let status = Arc::new(move || report.clone());
+        let services = Services { status, ..w.services_without_intake() };
+        w.server = HttpServer::start(options(), services).expect("server");
+        let health = w.get("/v1/healthz").await;
+        assert_eq!(health.status(), 503);
+        assert!(health.text().await.expect("text").contains(trouble));
+        let status = w.get("/v1/status").await.text().await.expect("text");
+        assert!(status.contains(trouble) && status.contains("\"votes_for_nothing\":true"), "{status}");
+        let text = w.get("/v1/metrics").await.text().await.expect("text");
+        for line in [
+            "veilgrid_healthy 0",
+            "veilgrid_votes_for_nothing 1",
+            "veilgrid_unknown_votes 2",
+            "veilgrid_last_vote_age_seconds 45",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in {text}");
+        }
     });
 }
 

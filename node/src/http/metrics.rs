@@ -106,9 +106,16 @@ impl Metrics {
             line("veilgrid_certified_height", help, "gauge", height);
         }
         if let Some(age_s) = status.last_vote_age_s {
-            line("veilgrid_last_vote_age_seconds", "Since this validator last voted.", "gauge", age_s);
+            line(
+                "veilgrid_last_vote_age_seconds",
+                "Since this validator last voted, or its engine began.",
+                "gauge",
+                age_s,
+            );
         }
         if status.role == "validator" {
+            let help = "1 when this validator has voted for none of the blocks of the last half minute.";
+            line("veilgrid_votes_for_nothing", help, "gauge", u64::from(status.votes_for_nothing));
             let help = "Certificates with a vote of this validator that its process has not given.";
             line("veilgrid_unknown_votes", help, "gauge", status.unknown_votes);
             let help = "How far this machine's clock is off, in milliseconds; 0 when it is near enough.";

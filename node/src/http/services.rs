@@ -59,8 +59,10 @@ pub struct StatusReport {
     pub mode: Option<&'static str>,
     /// Last height with a certificate of its own.
     pub certified_height: Option<u64>,
-    /// Seconds since a validator last voted; absent before its first vote, and for others.
+    /// Seconds since a validator last voted, or since its engine began when it has not; absent without an engine.
     pub last_vote_age_s: Option<u64>,
+    /// Whether a validator has voted for none of the blocks of the last half minute.
+    pub votes_for_nothing: bool,
     /// Votes in certificates under a validator's key that its process has not given.
     pub unknown_votes: u64,
     /// A validator's clock against the others', when it is off by more than is allowed: ahead, or behind (negative), ms.

@@ -158,6 +158,7 @@ pub(super) fn report_of(application: &NodeApplication, signing_key: &[u8; 32]) -
         certified_height: application.certified_height(),
         trouble: core.stopped().map(str::to_owned).or(watched.trouble),
         last_vote_age_s: watched.last_vote_age_s,
+        votes_for_nothing: watched.votes_for_nothing,
         unknown_votes: watched.unknown_votes,
         clock_off_ms: watched.clock_off_ms,
         ..StatusReport::default()

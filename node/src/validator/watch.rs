@@ -47,7 +47,10 @@ struct Inner {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Watched {
     pub(super) trouble: Option<String>,
+    /// Since the last vote, or since the engine began when it has given none; none without an engine.
     pub(super) last_vote_age_s: Option<u64>,
+    /// The engine runs, blocks become final, and none of its votes is in them.
+    pub(super) votes_for_nothing: bool,
     pub(super) unknown_votes: u64,
     /// The own clock against the others', when it is off: ahead of them, or behind (negative), milliseconds.
     pub(super) clock_off_ms: Option<i64>,
@@ -154,7 +157,9 @@ impl Inner {
                  run twice, or engine/ was set back"
             ));
         }
-        troubles.extend(self.voiceless(state, now_unix_ms));
+        let voiceless = self.voiceless(state, now_unix_ms);
+        let votes_for_nothing = voiceless.is_some();
+        troubles.extend(voiceless);
         let trouble = (!troubles.is_empty()).then(|| troubles.join("; "));
         if let Some(trouble) = &trouble
             && self.is_due("trouble", now_unix_ms)
@@ -162,8 +167,8 @@ impl Inner {
             tracing::error!("{trouble}");
         }
         let age = |at: u64| now_unix_ms.saturating_sub(at) / 1_000;
-        let last_vote_age_s = self.votes.last_vote_unix_ms().map(age);
-        Watched { trouble, last_vote_age_s, unknown_votes, clock_off_ms }
+        let last_vote_age_s = self.votes.last_vote_unix_ms().or(self.engine_since_unix_ms).map(age);
+        Watched { trouble, last_vote_age_s, votes_for_nothing, unknown_votes, clock_off_ms }
     }
 
     fn judge_clocks(&mut self, state: &State, now_unix_ms: u64, troubles: &mut Vec<String>) -> Option<i64> {

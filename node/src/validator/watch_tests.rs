@@ -50,6 +50,10 @@ fn whoever_stopped_for_foreign_votes_does_not_start_with_the_same_engine() {
         let signed = Signed { view: (7, view), height: view, block_unix_ms: later };
         watch.lock().votes.found(signed, 0);
     }
+    let (state, _) = network();
+    let watched = watch.lock().look(&state, later);
+    let trouble = watched.trouble.expect("said before it stops");
+    assert!(watched.unknown_votes > 0 && trouble.contains("its key may run twice"), "{trouble}");
     let why = watch.stop().expect("its key runs twice");
     assert!(why.contains("block 200") && why.contains("move engine/ out"), "{why}");
     let error = Watch::open(dir.path(), [1; 32], 2_000).expect_err("it stays stopped").to_string();
@@ -75,8 +79,12 @@ fn a_validator_that_votes_for_nothing_says_so() {
     assert_eq!(trouble(&watch, SILENT_MS - 1), None, "too early");
     let said = trouble(&watch, SILENT_MS).expect("it votes for nothing");
     assert!(said.contains("none of the last 10 blocks"), "{said}");
+    // Also as numbers, for alarms: one that has never voted counts from the start of its engine.
+    let watched = watch.lock().look(&state, begun + SILENT_MS);
+    assert_eq!((watched.votes_for_nothing, watched.last_vote_age_s), (true, Some(SILENT_MS / 1_000)));
     watch.voted(0, 11).expect("kept");
     assert_eq!(trouble(&watch, SILENT_MS + 60_000), None, "voted for the last block");
+    assert!(!watch.lock().look(&state, begun + SILENT_MS + 60_000).votes_for_nothing);
     // Somebody who is no validator now owes no votes.
     let other = Watch::open(dir.path(), [1; 32], 2_000).expect("opened");
     other.begins(0).expect("kept");
