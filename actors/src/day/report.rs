@@ -9,7 +9,7 @@ use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::state::round::OpenedSum;
 use veilgrid_ledger::transaction::VoidReason;
 use veilgrid_market::Outcome;
-use veilgrid_roles::behaviour::{EnergyAccount, RoleSummary};
+use veilgrid_roles::behaviour::{EnergyAccount, MovedLimit, RoleSummary};
 use veilgrid_roles::community::Role;
 
 /// The report of a day.
@@ -97,6 +97,10 @@ pub struct MarketRow {
     pub outside_buy_wh: u64,
     /// Surplus beyond what a step holds, fed into the grid, Wh.
     pub outside_sell_wh: u64,
+    /// Offers before each member's are added up by price.
+    pub offers: usize,
+    /// Those of them whose limits were moved to the price grid.
+    pub moved: Vec<MovedLimit>,
 }
 
 /// Wall-clock times of a round. Stages overlap: bids are verified while others are still sealed.

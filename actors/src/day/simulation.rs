@@ -25,6 +25,8 @@ pub(super) fn market_row(grid: &Grid, plans: &[Plan]) -> Result<MarketRow, DayEr
         sold_wh_q16: 0,
         outside_buy_wh: outside(|plan| plan.outside_buy_wh),
         outside_sell_wh: outside(|plan| plan.outside_sell_wh),
+        offers: plans.iter().fold(0usize, |sum, plan| sum.saturating_add(plan.offers)),
+        moved: plans.iter().flat_map(|plan| plan.moved.iter().copied()).collect(),
     })
 }
 

@@ -122,14 +122,14 @@ impl ChargingStation {
             let needed_wh = vehicle.missing_wh_q16 / WH_Q16;
             let now_wh = needed_wh.min(max_wh - own_used);
             let urgent_wh = needed_wh.saturating_sub(max_wh.saturating_mul(later)).min(now_wh);
-            let retail = self.terms.buy_limit(self.terms.price_at(1000));
+            let retail = self.terms.price_at(1000);
             let purpose = Purpose::Session(index);
-            outside_wh += offers.add(Side::Buy, retail, urgent_wh, purpose);
+            outside_wh += offers.add_near(&self.terms, Side::Buy, retail, urgent_wh, purpose);
             let stay =
                 count_slots(&self.market_slots, vehicle.session.arrival_slot, vehicle.session.departure_slot);
             let permille = 300 + 600 * (stay - later - 1) / stay;
-            let limit = self.terms.buy_limit(self.terms.price_at(permille));
-            offers.add(Side::Buy, limit, now_wh - urgent_wh, purpose);
+            let price = self.terms.price_at(permille);
+            offers.add_near(&self.terms, Side::Buy, price, now_wh - urgent_wh, purpose);
         }
         (own_wh, outside_wh)
     }
@@ -147,7 +147,8 @@ impl ChargingStation {
             let limit = self.terms.sell_limit(reserve);
             if highest_buy.is_none_or(|buy| buy < limit) {
                 let max_wh = vehicle.session.max_wh_per_slot;
-                offers.add(Side::Sell, limit, vehicle.can_lend_wh(later).min(max_wh), Purpose::Lend(index));
+                let lent_wh = vehicle.can_lend_wh(later).min(max_wh);
+                offers.add_near(&self.terms, Side::Sell, reserve, lent_wh, Purpose::Lend(index));
             }
         }
     }
@@ -227,15 +228,16 @@ impl Bidder for ChargingStation {
 
         let mut offers = Offers::new(self.terms.max_step_wh());
         let fixed_wh = energy.load_wh - own_wh;
-        let retail = self.terms.buy_limit(self.terms.price_at(1000));
-        let mut outside_buy_wh = offers.add(Side::Buy, retail, fixed_wh, Purpose::Fixed);
+        let retail = self.terms.price_at(1000);
+        let mut outside_buy_wh = offers.add_near(&self.terms, Side::Buy, retail, fixed_wh, Purpose::Fixed);
         let (surplus_wh, outside_wh) = self.charge(slot, energy.generation_wh - own_wh, &mut offers);
         outside_buy_wh += outside_wh;
-        let ask = self.terms.sell_limit(self.terms.price_at(draw_inclusive(&mut self.rng, 50, 300)));
-        let outside_sell_wh = offers.add(Side::Sell, ask, surplus_wh, Purpose::Surplus);
+        let ask = self.terms.price_at(draw_inclusive(&mut self.rng, 50, 300));
+        let outside_sell_wh = offers.add_near(&self.terms, Side::Sell, ask, surplus_wh, Purpose::Surplus);
         self.lend(slot, &mut offers);
 
-        let plan = Plan { orders: offers.orders(), outside_buy_wh, outside_sell_wh };
+        let (orders, moved) = (offers.orders(), offers.moved());
+        let plan = Plan { orders, outside_buy_wh, outside_sell_wh, offers: offers.count(), moved };
         self.turns.planned(slot, Pending { offers, fixed_wh, surplus_wh });
         Ok(plan)
     }

@@ -59,9 +59,9 @@ impl Flexible {
     pub(super) fn offer(&self, terms: &MarketTerms, offers: &mut Offers) -> u64 {
         let mut outside_wh = 0;
         for (index, batch) in self.batches.iter().enumerate() {
-            let limit = terms.buy_limit(terms.price_at(batch.permille()));
+            let price = terms.price_at(batch.permille());
             let energy_wh = batch.needed_wh_q16 / WH_Q16;
-            let excess = offers.add(Side::Buy, limit, energy_wh, Purpose::Flexible(index));
+            let excess = offers.add_near(terms, Side::Buy, price, energy_wh, Purpose::Flexible(index));
             if batch.is_due() {
                 outside_wh += excess;
             }

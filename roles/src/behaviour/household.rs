@@ -113,7 +113,8 @@ impl Household {
 
         self.totals.demand_wh_q16 += q16(energy.load_wh) + q16(energy.ev_wh);
         self.totals.generation_wh_q16 += q16(energy.generation_wh);
-        let plan = Plan { orders: offers.orders(), outside_buy_wh, outside_sell_wh };
+        let (orders, moved) = (offers.orders(), offers.moved());
+        let plan = Plan { orders, outside_buy_wh, outside_sell_wh, offers: offers.count(), moved };
         self.turns.planned(slot, Pending { offers, fixed_wh, surplus_wh });
         Ok(plan)
     }
@@ -147,7 +148,7 @@ impl Household {
     /// Bids at a limit drawn between two thousandths of the way from feed-in to retail; returns what has no room.
     fn buy(&mut self, offers: &mut Offers, energy_wh: u64, permille: [u64; 2], purpose: Purpose) -> u64 {
         let permille = draw_inclusive(&mut self.rng, permille[0], permille[1]);
-        offers.add(Side::Buy, self.terms.buy_limit(self.terms.price_at(permille)), energy_wh, purpose)
+        offers.add_near(&self.terms, Side::Buy, self.terms.price_at(permille), energy_wh, purpose)
     }
 
     /// Two tranches, most of it cheap and the rest dearer; returns what has no room.
@@ -156,8 +157,8 @@ impl Household {
         let mut outside_wh = 0;
         for (energy_wh, permille) in [(cheap_wh, [50, 300]), (surplus_wh - cheap_wh, [300, 600])] {
             let permille = draw_inclusive(&mut self.rng, permille[0], permille[1]);
-            let limit = self.terms.sell_limit(self.terms.price_at(permille));
-            outside_wh += offers.add(Side::Sell, limit, energy_wh, Purpose::Surplus);
+            let price = self.terms.price_at(permille);
+            outside_wh += offers.add_near(&self.terms, Side::Sell, price, energy_wh, Purpose::Surplus);
         }
         outside_wh
     }
@@ -165,7 +166,8 @@ impl Household {
     /// Bids low for a quarter of the store, and always below the own asking price: nobody trades with itself.
     fn fill_store(&mut self, offers: &mut Offers) {
         let permille = draw_inclusive(&mut self.rng, 20, 250);
-        let wanted = self.terms.buy_limit(self.terms.price_at(permille));
+        let price = self.terms.price_at(permille);
+        let wanted = self.terms.buy_limit(price);
         let limit = match offers.lowest_sell() {
             Some(ask) => wanted.min(ask.saturating_sub(self.terms.tick_mct_per_kwh())),
             None => wanted,
@@ -175,7 +177,10 @@ impl Household {
             return;
         }
         let room_wh = (self.store_capacity_wh * WH_Q16).saturating_sub(self.store_wh_q16) / WH_Q16;
-        offers.add(Side::Buy, limit, room_wh.min(self.store_capacity_wh / 4), Purpose::Store);
+        let energy_wh = room_wh.min(self.store_capacity_wh / 4);
+        // What lies below the own asking price was meant so.
+        let price = if limit == wanted { price } else { limit };
+        offers.add_near(&self.terms, Side::Buy, price, energy_wh, Purpose::Store);
     }
 
     fn settle(&mut self, slot: usize, bought_wh_q16: u128, sold_wh_q16: u128) -> Result<(), BehaviourError> {

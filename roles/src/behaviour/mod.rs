@@ -43,6 +43,21 @@ pub struct Plan {
     pub outside_buy_wh: u64,
     /// Surplus that is more than a step holds: fed into the grid outside of the market, at the feed-in tariff.
     pub outside_sell_wh: u64,
+    /// Offers before those at one price are added up.
+    pub offers: usize,
+    /// Those of them whose price is not what the member had in mind, because the market has no such price.
+    pub moved: Vec<MovedLimit>,
+}
+
+/// A limit that is none of the market's prices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct MovedLimit {
+    /// Buys are moved down, sells up, but for what is beyond the market's last price between the tariffs.
+    pub side: Side,
+    /// What the member had in mind, mct/kWh.
+    pub limit_mct_per_kwh: u64,
+    /// Where it counts, mct/kWh.
+    pub grid_price_mct_per_kwh: u64,
 }
 
 /// Why a model refuses a call.

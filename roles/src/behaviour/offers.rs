@@ -1,6 +1,6 @@
 //! A slot's offers with the reason of each, so that a fill finds its way back to what it was bought for.
 
-use super::{BehaviourError, WH_Q16};
+use super::{BehaviourError, MarketTerms, MovedLimit, WH_Q16};
 use veilgrid_market::{Order, Side};
 
 /// What an offer is for; indices count within the model that made it.
@@ -31,6 +31,8 @@ pub(super) struct Fill {
 struct Offer {
     order: Order,
     purpose: Purpose,
+    /// The price that the member had in mind, when it is none of the market's.
+    meant_mct_per_kwh: Option<u64>,
 }
 
 /// Offers of one slot; each step of the bid vector, a side and a limit, holds at most `max_step_wh`.
@@ -56,9 +58,45 @@ impl Offers {
         let taken: u64 = self.at_step(side, limit_mct_per_kwh).map(|offer| offer.order.energy_wh).sum();
         let fits = energy_wh.min(self.max_step_wh.saturating_sub(taken));
         if fits > 0 {
-            self.offers.push(Offer { order: Order { side, limit_mct_per_kwh, energy_wh: fits }, purpose });
+            let order = Order { side, limit_mct_per_kwh, energy_wh: fits };
+            self.offers.push(Offer { order, purpose, meant_mct_per_kwh: None });
         }
         energy_wh - fits
+    }
+
+    /// Adds an offer at the market's price for a price that the member has in mind, as [`Offers::add`].
+    pub(super) fn add_near(
+        &mut self,
+        terms: &MarketTerms,
+        side: Side,
+        price_mct_per_kwh: u64,
+        energy_wh: u64,
+        purpose: Purpose,
+    ) -> u64 {
+        let limit = match side {
+            Side::Buy => terms.buy_limit(price_mct_per_kwh),
+            Side::Sell => terms.sell_limit(price_mct_per_kwh),
+        };
+        let before = self.offers.len();
+        let excess = self.add(side, limit, energy_wh, purpose);
+        if let Some(offer) = self.offers.get_mut(before) {
+            offer.meant_mct_per_kwh = (price_mct_per_kwh != limit).then_some(price_mct_per_kwh);
+        }
+        excess
+    }
+
+    /// The offers whose prices are not those that the member had in mind.
+    pub(super) fn moved(&self) -> Vec<MovedLimit> {
+        let moved = |offer: &Offer| {
+            let Order { side, limit_mct_per_kwh: grid_price_mct_per_kwh, .. } = offer.order;
+            Some(MovedLimit { side, limit_mct_per_kwh: offer.meant_mct_per_kwh?, grid_price_mct_per_kwh })
+        };
+        self.offers.iter().filter_map(moved).collect()
+    }
+
+    /// How many offers there are.
+    pub(super) fn count(&self) -> usize {
+        self.offers.len()
     }
 
     fn at_step(&self, side: Side, limit: u64) -> impl Iterator<Item = &Offer> {
@@ -183,5 +221,27 @@ mod tests {
         assert_eq!(error, BehaviourError::OverFill { side: Side::Buy, filled_wh_q16, offered_wh_q16 });
         assert!(offers.divide(u128::MAX, 0).is_err());
         assert!(matches!(offers.divide(0, 1), Err(BehaviourError::OverFill { side: Side::Sell, .. })));
+    }
+
+    #[test]
+    fn a_price_that_the_market_does_not_have_is_told_as_moved() {
+        let grid = veilgrid_market::Grid::new(8_000, 1_000, 16).unwrap();
+        let tariffs = crate::behaviour::Tariffs::new(20_000, 8_000).unwrap();
+        let terms = MarketTerms::new(&grid, 16, tariffs).unwrap();
+        let mut offers = Offers::new(100);
+        offers.add_near(&terms, Side::Buy, 10_500, 5, Purpose::Fixed);
+        offers.add_near(&terms, Side::Buy, 11_000, 5, Purpose::Fixed);
+        offers.add_near(&terms, Side::Sell, 10_500, 5, Purpose::Surplus);
+        // Nothing is offered, so nothing is moved; and what has no room is the caller's.
+        offers.add_near(&terms, Side::Sell, 12_500, 0, Purpose::Surplus);
+        assert_eq!(offers.add_near(&terms, Side::Buy, 10_100, 99, Purpose::Store), 4);
+        let moved: Vec<(Side, u64, u64)> = offers
+            .moved()
+            .iter()
+            .map(|one| (one.side, one.limit_mct_per_kwh, one.grid_price_mct_per_kwh))
+            .collect();
+        let buy = |meant| (Side::Buy, meant, 10_000);
+        assert_eq!(moved, [buy(10_500), (Side::Sell, 10_500, 11_000), buy(10_100)]);
+        assert_eq!(offers.count(), 4);
     }
 }

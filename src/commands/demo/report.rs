@@ -9,7 +9,7 @@ use veilgrid_ledger::audit::AuditReport;
 use veilgrid_ledger::transaction::VoidReason;
 use veilgrid_market::Outcome;
 use veilgrid_market::units::{format_ct_per_kwh, format_kwh, format_ratio};
-use veilgrid_roles::behaviour::RoleSummary;
+use veilgrid_roles::behaviour::{MovedLimit, RoleSummary};
 use veilgrid_roles::community::Rounding;
 
 /// Prints the day for people.
@@ -34,6 +34,9 @@ pub fn print(plan: &Plan, day: &DayReport) {
         rounds.add_row(round_cells(row));
     }
     output::line(rounds);
+    if let Some(line) = moved_line(&day.rounds) {
+        output::line(line);
+    }
     output::line(format!(
         "What each kind of participant gained against retail {} and feed-in {} ct/kWh. The simulation knows this \
          because it plays everybody; nobody else can compute it:",
@@ -65,6 +68,25 @@ fn rounding_line(rounding: &Rounding) -> String {
         kwh(i128::from(rounding.signed_milliwatt_hours)),
         kwh(i128::from(rounding.absolute_milliwatt_hours)),
     )
+}
+
+/// How far the price grid has moved the members' limits, when it has.
+fn moved_line(rounds: &[RoundRow]) -> Option<String> {
+    let offers: usize = rounds.iter().map(|row| row.market.offers).sum();
+    let moved: usize = rounds.iter().map(|row| row.market.moved.len()).sum();
+    let most = rounds.iter().map(|row| most_moved_mct_per_kwh(&row.market.moved)).max()?;
+    (moved > 0).then(|| {
+        format!(
+            "limits moved to the grid: {moved} of {offers} are none of its prices and count at the one beside them, buys below \
+             and sells above, by {} ct/kWh at most (--json names each; more --ticks move less)",
+            format_ct_per_kwh(most)
+        )
+    })
+}
+
+fn most_moved_mct_per_kwh(moved: &[MovedLimit]) -> u64 {
+    let by = |one: &MovedLimit| one.limit_mct_per_kwh.abs_diff(one.grid_price_mct_per_kwh);
+    moved.iter().map(by).max().unwrap_or(0)
 }
 
 fn round_cells(row: &RoundRow) -> [String; 7] {
@@ -130,6 +152,9 @@ struct RoundJson<'a> {
     volume_wh: Option<u64>,
     outcome: Option<&'a Outcome>,
     opened: &'a [veilgrid_ledger::state::round::OpenedSum],
+    /// Offers of all members, from the simulation's own knowledge, and those whose limits were moved to the grid.
+    offers: usize,
+    moved: &'a [MovedLimit],
     proving_s: f64,
     verification_s: f64,
     close_to_settled_s: f64,
@@ -169,6 +194,8 @@ fn round_json(row: &RoundRow) -> RoundJson<'_> {
         volume_wh: outcome.and_then(|outcome| outcome.volume_wh),
         outcome,
         opened: &row.opened,
+        offers: row.market.offers,
+        moved: &row.market.moved,
         proving_s: row.timings.proving.as_secs_f64(),
         verification_s: row.timings.verification.as_secs_f64(),
         close_to_settled_s: row.timings.opening.as_secs_f64(),
