@@ -6,6 +6,7 @@ use crate::commands::bench::NetworkArgs;
 use crate::commands::found::{FoundArgs, GenesisArgs};
 use crate::commands::keys::KeysArgs;
 use crate::commands::localnet::LocalnetArgs;
+use crate::commands::orders::OrdersArgs;
 use crate::commands::participant::ParticipantArgs;
 use crate::commands::validator::ValidatorArgs;
 use crate::commands::validators::ValidatorsArgs;
@@ -51,7 +52,8 @@ pub enum Command {
         The book is CSV: id,side,price_ct_per_kwh,quantity_kwh with side buy or sell.")]
     Clear(ClearArgs),
     /// Recompute everything on an exported ledger with no secret and name the first violation
-    #[command(after_help = "Example:\n  veilgrid audit my-day/ledger.vgl --genesis 5f3a…\n\n\
+    #[command(after_help = "Example:\n  veilgrid audit my-day/ledger.vgl\n  \
+        veilgrid audit my-net/ledger.vgl --genesis $(cat my-net/genesis.hash)\n\n\
         Exit code 0: everything holds. 1: a violation, named with its place. 2: the file can't be read.\n\n\
         Fields of --json: ok, violation (text or null), and when the ledger could be replayed: ledger_id, genesis_hash, \
         genesis_trusted, blocks, transactions (count by kind), key_generation {packages, proofs, keys}, bids, shares, \
@@ -67,7 +69,15 @@ pub enum Command {
     Audit(AuditArgs),
     /// Print an exported ledger, or one of its rounds, for people
     #[command(
-        after_help = "Example:\n  veilgrid show my-day/ledger.vgl\n  veilgrid show my-day/ledger.vgl round 3"
+        after_help = "Example:\n  veilgrid show my-day/ledger.vgl\n  veilgrid show my-day/ledger.vgl round 3 --json\n\n\
+        What the file says is shown; whether it holds is what `veilgrid audit` says.\n\n\
+        Fields of --json: ledger_id, genesis_hash, last_block_hash, blocks, members, validators, threshold, grid {price_min_mct_per_kwh, \
+        tick_mct_per_kwh, ticks}, bits, rule, min_bidders, slot_seconds, network (null, or {certified_height, pruned_blocks, \
+        key_sessions, validator_changes, validators [{signing_key, consensus_key}], refused [{height, kind, reason}]}), rounds \
+        [{round_id, last_round_id (where rounds passed over one after another share a row), slot_start_unix_s, slot_start, \
+        slot_seconds, status, bids, outcome}].\n\
+        Of a round: round_id, slot_start_unix_s, slot_start, slot_seconds, status, outcome, opened [{request, value_wh, \
+        shares_of}], bids [{account, digest, settlement_point}]."
     )]
     Show(ShowArgs),
     /// Write a ledger file from a validator's store, when a day was killed before it wrote its own
@@ -80,22 +90,31 @@ pub enum Command {
         veilgrid bench network --bids 100 --flood 10")]
     Bench(BenchArgs),
     /// Run a validator of a network
-    #[command(after_help = "Example:\n  veilgrid validator --config validator.toml\n  \
-        VEILGRID_VALIDATOR__HTTP__LISTEN=0.0.0.0:8101 veilgrid validator --config validator.toml --print-config\n\n\
+    #[command(after_help = "Example:\n  veilgrid localnet --found-only --dir my-net\n  \
+        veilgrid validator --config my-net/validator-1/validator.toml\n  \
+        VEILGRID_VALIDATOR__LOG=debug veilgrid validator --config my-net/validator-1/validator.toml --print-config\n\n\
         Each key of the file can be set in the environment as VEILGRID_VALIDATOR__KEY (tables with another __). \
         SIGTERM or Ctrl-C stops it in order.")]
     Validator(ValidatorArgs),
     /// Run the aggregator of a network
-    #[command(after_help = "Example:\n  veilgrid aggregator --config aggregator.toml\n\n\
+    #[command(after_help = "Example:\n  veilgrid aggregator --config my-net/aggregator/aggregator.toml\n\n\
         Each key of the file can be set in the environment as VEILGRID_AGGREGATOR__KEY (tables with another __).")]
     Aggregator(AggregatorArgs),
     /// Run a participant of a network, which bids in every round
     #[command(
-        after_help = "Example:\n  veilgrid participant --config participant.toml --orders orders.csv\n\n\
+        after_help = "Example:\n  veilgrid participant --config my-net/participant-001/participant.toml\n  \
+        veilgrid participant --config my-net/participant-001/participant.toml --orders orders.csv\n\n\
         Orders are CSV: slot,side,price_ct_per_kwh,quantity_kwh. The slot is the start of delivery in UTC, HH:MM, or * \
-        for every slot without rows of its own; the file is read again for every round."
+        for every slot without rows of its own; the file is read again for every round. A row that can't be bid is named in \
+        the log and in data_dir/status.json, and the others are bid; `veilgrid orders check` tells before."
     )]
     Participant(ParticipantArgs),
+    /// Check a participant's orders without a network
+    #[command(
+        after_help = "Example:\n  veilgrid orders check my-net/participant-001/orders.csv --genesis my-net/genesis.bin\n\n\
+        Orders are CSV: slot,side,price_ct_per_kwh,quantity_kwh, as `veilgrid participant --help` says."
+    )]
+    Orders(OrdersArgs),
     /// Run a whole network on this machine, one process each, and watch it
     #[command(after_help = "Example:\n  veilgrid localnet --validators 4 --participants 5 --rounds 3\n  \
         veilgrid localnet --dir my-network --interval-s 60\n\n\
@@ -111,17 +130,21 @@ pub enum Command {
         of a plan.")]
     Found(FoundArgs),
     /// Check and print block 0 of a network
-    #[command(after_help = "Example:\n  veilgrid genesis show genesis.bin --hash 5f3a…")]
+    #[command(
+        after_help = "Example:\n  veilgrid genesis show my-net/genesis.bin --hash $(cat my-net/genesis.hash)"
+    )]
     Genesis(GenesisArgs),
     /// Show the validators of a network, and replace some of them
-    #[command(after_help = "Example:\n  veilgrid validators show --url http://127.0.0.1:8101")]
+    #[command(after_help = "Example:\n  veilgrid localnet    # in another terminal\n  \
+        veilgrid validators show --url http://127.0.0.1:18001")]
     Validators(ValidatorsArgs),
 }
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Community data as CSV (slot_start,participant_id,role,load_kwh,generation_kwh,ev_kwh); default: the built-in day
+    /// Community data as CSV (slot_start,participant_id,role,load_kwh,generation_kwh,ev_kwh), `-` for standard input; default: the
+    /// built-in day
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
     /// Participants, chosen across the roles in proportion
@@ -159,7 +182,7 @@ pub struct DemoArgs {
 /// Arguments of `clear`.
 #[derive(Debug, Args)]
 pub struct ClearArgs {
-    /// The order book
+    /// The order book, `-` for standard input
     #[arg(value_name = "BOOK.csv")]
     pub book: PathBuf,
     /// Clear in the plain: no keys, no proofs, no ledger
@@ -211,7 +234,7 @@ pub struct AuditArgs {
 /// Arguments of `show`.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// The exported ledger
+    /// The exported ledger, `-` for standard input
     pub ledger: PathBuf,
     /// The word `round`, to show one round
     #[arg(value_enum, requires = "number")]
@@ -219,6 +242,9 @@ pub struct ShowArgs {
     /// The round's number
     #[arg(value_name = "N")]
     pub number: Option<u64>,
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `export`.
@@ -242,6 +268,7 @@ pub struct BenchArgs {
 #[derive(Debug, Subcommand)]
 pub enum BenchCommand {
     /// Prove bids once and keep them in a new file for the others' --from
+    #[command(after_help = "Example:\n  veilgrid bench prepare bids.bin --bids 256 --ticks 64")]
     Prepare {
         /// The file; it must not exist
         file: PathBuf,
@@ -250,24 +277,28 @@ pub enum BenchCommand {
         size: BenchSize,
     },
     /// Verify a batch, beside the plain crate one by one and the machine's unit costs
+    #[command(after_help = "Example:\n  veilgrid bench verify --threads 1")]
     Verify {
         /// The size
         #[command(flatten)]
         size: BenchSize,
     },
     /// Seal a bid, beside the plain crate's prover; one thread
+    #[command(after_help = "Example:\n  veilgrid bench prove --ticks 64")]
     Prove {
         /// The size
         #[command(flatten)]
         size: BenchSize,
     },
     /// Add verified bids to the running sums
+    #[command(after_help = "Example:\n  veilgrid bench tally --bids 1000")]
     Tally {
         /// The size
         #[command(flatten)]
         size: BenchSize,
     },
     /// A whole round in memory, from received bytes to the cleared result
+    #[command(after_help = "Example:\n  veilgrid bench round --bids 5000")]
     Round {
         /// The size
         #[command(flatten)]
@@ -309,7 +340,7 @@ pub struct BenchSize {
     /// Use portable arithmetic even where the processor has AVX-512 IFMA
     #[arg(long)]
     pub portable: bool,
-    /// Read the distinct bids from a file of `bench prepare`
+    /// Read the distinct bids from a file of `bench prepare`, `-` for standard input
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
     /// Print the figures as JSON
@@ -414,6 +445,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Validator(args) => commands::validator::run(&args, &cli.logs),
         Command::Aggregator(args) => commands::aggregator::run(&args, &cli.logs),
         Command::Participant(args) => commands::participant::run(&args, &cli.logs),
+        Command::Orders(args) => commands::orders::run(&args),
         Command::Localnet(args) => commands::localnet::run(&args),
         Command::Keys(args) => commands::keys::run(&args),
         Command::Found(args) => commands::found::found(&args),

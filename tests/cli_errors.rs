@@ -82,8 +82,11 @@ fn usage_errors_exit_with_2() {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    for command in ["demo", "clear", "audit", "show", "export", "bench"] {
-        let output = veilgrid([command, "--help"]);
+    let benches = ["prepare", "verify", "prove", "tally", "round", "network"].map(|what| vec!["bench", what]);
+    let commands = ["demo", "clear", "audit", "show", "export", "bench"].map(|command| vec![command]);
+    for command in commands.into_iter().chain(benches) {
+        let output = veilgrid(command.iter().copied().chain(["--help"]));
+        let command = command.join(" ");
         assert_eq!(code(&output), 0);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(

@@ -5,9 +5,9 @@
 use super::world::{KnownBid, World};
 use crate::cli::BenchSize;
 use crate::failure::Failure;
-use crate::output;
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use crate::{input, output};
+use std::fs::File;
+use std::io::{BufWriter, Read as _, Write};
 use std::path::Path;
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::wire::{Reader, WireError, Writer};
@@ -56,7 +56,8 @@ pub fn prepare(path: &Path, size: &BenchSize) -> Result<(), Failure> {
 /// A file for another size, or one that is damaged.
 pub fn bids(world: &World, size: &BenchSize) -> Result<Vec<KnownBid>, Failure> {
     let Some(path) = &size.from else { return world.prove(super::distinct(size), size.json) };
-    let bytes = fs::read(path).map_err(|error| Failure::file(path, error))?;
+    let mut bytes = Vec::new();
+    input::open(path)?.read_to_end(&mut bytes).map_err(|error| Failure::file(path, error))?;
     let bids = parse(&bytes, world, size).map_err(|error| Failure::file(path, error))?;
     if bids.is_empty() {
         return Err(Failure::file(path, "holds no bids"));

@@ -1,16 +1,16 @@
-//! `veilgrid show`: a ledger for people. It prints what the file says and checks only its form; `audit` checks.
+//! `veilgrid show`: a ledger for people, or as JSON. It prints what the file says and checks only its form; `audit` checks.
 //!
 //! A network's ledger also holds transactions that were refused. Only its state machine knows which, so that one is
 //! replayed: what is shown is what has happened.
 
+mod json;
 mod print;
 
 use crate::cli::ShowArgs;
 use crate::failure::Failure;
-use crate::output;
+use crate::{input, output};
 use print::{print_ledger, print_round};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 use veilgrid_ledger::export::{Exported, LedgerReader};
@@ -31,24 +31,29 @@ use veilgrid_market::{Next, Outcome, next_step};
 /// A file that can't be read or is damaged, a round that it does not have.
 pub fn run(args: &ShowArgs) -> Result<(), Failure> {
     let ledger = read(&args.ledger)?;
-    match args.number {
-        None => {
-            print_ledger(&ledger);
-            Ok(())
+    let Some(round_id) = args.number else {
+        if args.json {
+            return output::json(&json::ledger(&ledger));
         }
-        Some(round_id) => {
-            if let Some(passed) = ledger.passed().iter().find(|passed| passed.contains(round_id)) {
-                output::line(format!("round {round_id} is void: {}", passed.reason));
-                return Ok(());
-            }
-            let known = || ledger.rounds.keys().map(u64::to_string).collect::<Vec<_>>().join(", ");
-            let round = ledger.rounds.get(&round_id).ok_or_else(|| {
-                Failure::file(&args.ledger, format!("no round {round_id}; it has the rounds {}", known()))
-            })?;
-            print_round(round_id, round);
-            Ok(())
+        print_ledger(&ledger);
+        return Ok(());
+    };
+    if let Some(passed) = ledger.passed().iter().find(|passed| passed.contains(round_id)) {
+        if args.json {
+            return output::json(&json::passed(&ledger, round_id, print::void_status(passed.reason)));
         }
+        output::line(format!("round {round_id} is void: {}", passed.reason));
+        return Ok(());
     }
+    let known = || ledger.rounds.keys().map(u64::to_string).collect::<Vec<_>>().join(", ");
+    let round = ledger.rounds.get(&round_id).ok_or_else(|| {
+        Failure::file(&args.ledger, format!("no round {round_id}; it has the rounds {}", known()))
+    })?;
+    if args.json {
+        return output::json(&json::round(round_id, round));
+    }
+    print_round(round_id, round);
+    Ok(())
 }
 
 /// What is shown of a ledger.
@@ -90,7 +95,7 @@ struct ShownRound {
 }
 
 fn read(path: &Path) -> Result<Shown, Failure> {
-    let file = File::open(path).map_err(|error| Failure::file(path, error))?;
+    let file = input::open(path)?;
     let damaged = |error| Failure::file(path, error);
     let mut reader = LedgerReader::new(BufReader::new(file)).map_err(damaged)?;
     let mut records = reader.exported();

@@ -41,7 +41,7 @@ impl ShownNetwork {
 }
 
 impl ShownRound {
-    fn status(&self) -> String {
+    pub(super) fn status(&self) -> String {
         match (self.void, self.outcome, self.settlement_points.is_empty()) {
             (Some(reason), _, _) => void_status(reason).to_owned(),
             (None, Some(_), false) => "settled".to_owned(),
@@ -52,7 +52,7 @@ impl ShownRound {
     }
 }
 
-fn void_status(reason: VoidReason) -> &'static str {
+pub(super) fn void_status(reason: VoidReason) -> &'static str {
     match reason {
         VoidReason::TooFewBids => "void: too few bids",
         VoidReason::OpeningDeadline => "void: sums not opened in time",

@@ -26,26 +26,27 @@ pub struct ValidatorsArgs {
 #[derive(Debug, Subcommand)]
 pub enum ValidatorsCommand {
     /// Print the validators in force, and those who are to follow
-    #[command(after_help = "Example:\n  veilgrid validators show --url http://127.0.0.1:8101\n\n\
+    #[command(after_help = "Example:\n  veilgrid localnet    # in another terminal\n  \
+        veilgrid validators show --url http://127.0.0.1:18001\n\n\
         Fields of --json: ledger_id, height, epoch, epoch_blocks, since_epoch, threshold, validators [{number, \
         signing_key, consensus_key, envelope_key}], pending (null, or {from_epoch, validators}; from_epoch is null while \
         the session that deals for them goes on), session (null, or {session, task, phase}).")]
     Show(ShowArgs),
     /// Write a file that proposes to replace validators
     #[command(after_help = "Example:\n  \
-        veilgrid validators propose --url http://127.0.0.1:8101 --add validator-5.json --remove 4 --out change.json\n\n\
+        veilgrid validators propose --url http://127.0.0.1:18001 --add validator-5.json --remove 4 --out change.json\n\n\
         Who stays keeps its place among those who stay; newcomers go to the end, in the order of --add. The file holds \
         no secret: give it, or copies of it, to the present validators.")]
     Propose(ProposeArgs),
     /// Sign a proposal as one of the present validators
     #[command(after_help = "Example:\n  veilgrid validators endorse change.json --config validator.toml\n  \
-        veilgrid validators endorse change.json --key-file validator.keys --url http://127.0.0.1:8101\n\n\
+        veilgrid validators endorse change.json --key-file validator.keys --url http://127.0.0.1:18001\n\n\
         The file is compared with what your own validator has in force. It says who goes and who comes; look at the \
         keys before you type the passphrase.")]
     Endorse(EndorseArgs),
     /// Hand a proposal in that enough have signed
     #[command(
-        after_help = "Example:\n  veilgrid validators submit change.json --url http://127.0.0.1:8101\n  \
+        after_help = "Example:\n  veilgrid validators submit change.json --url http://127.0.0.1:18001\n  \
         veilgrid validators submit mine.json theirs.json --url http://v1.example:8101 http://v2.example:8101\n\n\
         Signatures of several copies of one proposal are put together. A change whose session was aborted may be handed \
         in again while the present validators are in force.\n\n\
