@@ -125,7 +125,7 @@ pub enum Command {
     Keys(KeysArgs),
     /// Found a network: block 0 from a plan and everybody's public keys
     #[command(after_help = "Example:\n  veilgrid found --plan plan.toml --out genesis.bin \\\n    \
-        --public v1.json v2.json v3.json v4.json aggregator.json member-1.json member-2.json\n\n\
+        --public v1.json v2.json v3.json v4.json aggregator.json member-1.json member-2.json member-3.json\n\n\
         Nobody hands out a secret: the files hold what `veilgrid keys` printed. `veilgrid localnet` writes an example \
         of a plan.")]
     Found(FoundArgs),
