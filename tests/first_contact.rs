@@ -172,7 +172,7 @@ fn the_demo_says_which_limits_the_grid_has_moved() {
     let (offers, moved) =
         (round["offers"].as_u64().expect("a number"), round["moved"].as_array().expect("a list"));
     assert!(!moved.is_empty() && moved.len() as u64 <= offers, "{round}");
-    let grid = |price: u64| price >= 8_000 && (price - 8_000) % 8_000 == 0;
+    let grid = |price: u64| price >= 8_000 && (price - 8_000).is_multiple_of(8_000);
     for one in moved {
         let price = |name: &str| one[name].as_u64().expect("a price");
         assert!(grid(price("grid_price_mct_per_kwh")) && !grid(price("limit_mct_per_kwh")), "{one}");

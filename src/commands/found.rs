@@ -190,7 +190,7 @@ fn rule_text(rule: Rule) -> &'static str {
 }
 
 fn seconds(ms: u64) -> String {
-    format_ratio(i128::from(ms), 1000, if ms % 1000 == 0 { 0 } else { 3 })
+    format_ratio(i128::from(ms), 1000, if ms.is_multiple_of(1000) { 0 } else { 3 })
 }
 
 /// What is printed of a genesis whose times make sense.
