@@ -1,6 +1,7 @@
 //! A file of receipts: one a line, in hex. Members keep theirs; anybody can hand them to an auditor.
 
 use crate::failure::Failure;
+use crate::input;
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
@@ -18,13 +19,12 @@ pub fn write(path: &Path, receipts: &[Receipt]) -> Result<(), Failure> {
     fs::write(path, lines).map_err(|error| Failure::file(path, error))
 }
 
-/// Reads receipts; their signatures are checked by the audit.
+/// Reads receipts from a file, or from standard input for `-`; their signatures are checked by the audit.
 ///
 /// # Errors
 /// The line that is no receipt.
 pub fn read(path: &Path) -> Result<Vec<Receipt>, Failure> {
-    let file = fs::File::open(path).map_err(|error| Failure::file(path, error))?;
-    let text = bounded(file, MAX_BYTES).map_err(|error| Failure::file(path, error))?;
+    let text = bounded(input::open(path)?, MAX_BYTES).map_err(|error| Failure::file(path, error))?;
     let parse = |(position, line): (usize, &str)| {
         let wrong =
             |error: String| Failure::file(path, format!("line {}: no receipt: {error}", position + 1));

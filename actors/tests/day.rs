@@ -24,7 +24,7 @@ fn audited(blocks: Vec<Block>, report: &DayReport) -> AuditReport {
     let request = AuditRequest {
         trusted_genesis: Some(report.genesis_hash),
         receipts: report.receipts.clone(),
-        certificates: None,
+        ..AuditRequest::default()
     };
     audit(blocks.into_iter().map(Ok::<_, Infallible>), request, |_| {}).expect("no violation")
 }
@@ -114,8 +114,7 @@ fn the_exported_ledger_passes_the_audit() {
     let stored: Vec<_> = store.blocks().collect::<Result<_, _>>().expect("whole");
     let file = dir.path().join("ledger.vgl");
     store.export(&file, &replayed(&stored), Existing::Keep).expect("exported");
-    let request =
-        AuditRequest { trusted_genesis: Some(report.genesis_hash), receipts: Vec::new(), certificates: None };
+    let request = AuditRequest { trusted_genesis: Some(report.genesis_hash), ..AuditRequest::default() };
     let audit = audit_export(read_ledger(&file).expect("a file"), request, |_| {}).expect("no violation");
     assert_eq!(audit, report.audit);
 }

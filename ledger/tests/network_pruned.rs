@@ -34,6 +34,8 @@ fn without_a_checkpoint_the_rest_is_recomputed_and_its_roots_are_not() {
     assert_eq!((report.rounds_settled, report.bids, report.pruned.bid_digests), (1, 4, 12));
     assert_eq!(passed(&report), [(3, 4)]);
     assert_eq!(report.pruned.roots_unknown_from, Some(1));
+    // The header of block 1 carries the root of the genesis' state, which is known.
+    assert_eq!(report.pruned.roots_not_compared, [(2, story.tip() as u64)]);
     assert_eq!(report.state_root, [0; 32]);
     let sessions: Vec<_> = report.key_sessions.iter().map(|s| (s.session, s.agreed)).collect();
     assert_eq!(sessions[..3], [(1, true), (2, true), (3, true)]);
@@ -41,6 +43,26 @@ fn without_a_checkpoint_the_rest_is_recomputed_and_its_roots_are_not() {
     let report = story.audit(story.pruned(story.pause, |_| true)).expect("passes");
     assert_eq!(report.pruned.rounds_by_digest, [(1, 2), (5, 6)]);
     assert_eq!((report.rounds_settled, report.pruned.bid_digests), (0, 16));
+}
+
+/// A checkpoint is confirmed by the next header also when that one's block is pruned: whoever hands on a ledger may prune it.
+#[test]
+fn a_pruned_block_behind_a_checkpoint_confirms_it_or_not() {
+    let story = &*STORY;
+    // Round 6 is open and has no bids yet; the next block brings them and is pruned too.
+    let height = story.pause - 1;
+    let sound = story.states[height].checkpoint().expect("a network");
+    let records = story.pruned(story.pause, |_| true);
+    let report = story.audit(with_checkpoint(records.clone(), sound.clone())).expect("true");
+    let pruned = &report.pruned;
+    assert_eq!((pruned.checkpoints, pruned.roots_unknown_from), (1, Some(story.pause as u64)));
+    let (last, behind) = (height as u64, story.pause as u64 + 1);
+    assert_eq!(pruned.roots_not_compared, [(2, last), (behind, story.tip() as u64)]);
+    let mut wrong = sound;
+    wrong.finished.digest[0] ^= 1;
+    let violation = story.audit(with_checkpoint(records, wrong)).expect_err("false");
+    assert_eq!(violation.height, Some(story.pause as u64));
+    assert!(matches!(violation.rule, ViolationRule::CheckpointRoot { .. }), "{violation}");
 }
 
 /// What is said of rounds that were never opened does not depend on what was recomputed, refused openings included.

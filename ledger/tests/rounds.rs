@@ -205,7 +205,7 @@ fn receipts_tell_censorship_from_everything_else() {
     let mut false_receipt = receipts[1].clone();
     false_receipt.account = community.account(3);
     receipts.push(false_receipt);
-    let request = AuditRequest { trusted_genesis: None, receipts, certificates: None };
+    let request = AuditRequest { receipts, ..AuditRequest::default() };
     let report = audit_file(&chain.export(), request).expect("audit");
     let verdicts: Vec<_> = report.receipts.iter().map(|finding| finding.verdict).collect();
     use ReceiptVerdict::*;

@@ -19,8 +19,7 @@ fn refusal_of(chain: &Chain, change: impl FnOnce(&mut Vec<Vec<Transaction>>)) ->
     let forged = forge(&chain.blocks, change);
     assert_ne!(forged, chain.blocks, "something has to be changed");
     let violation = audit_blocks(&forged).expect_err("the audit must fail");
-    let request =
-        AuditRequest { trusted_genesis: Some(forged[0].hash()), receipts: vec![], certificates: None };
+    let request = AuditRequest { trusted_genesis: Some(forged[0].hash()), ..AuditRequest::default() };
     let from_file = audit_file(&export(&forged, [7; 32]), request).expect_err("the audit must fail");
     assert_eq!(from_file, violation.to_string());
     match violation.rule {
@@ -286,7 +285,7 @@ fn an_opening_off_the_path() {
 #[test]
 fn another_genesis_than_the_trusted_one() {
     let (_, chain) = finished();
-    let request = AuditRequest { trusted_genesis: Some([1; 32]), receipts: vec![], certificates: None };
+    let request = AuditRequest { trusted_genesis: Some([1; 32]), ..AuditRequest::default() };
     let error = audit_file(&chain.export(), request).expect_err("untrusted");
     assert!(error.contains("this is another ledger"), "{error}");
 }

@@ -70,21 +70,26 @@ impl Network {
 
     /// Exports the ledger of a validator that does not run and audits it with all receipts that participants hold.
     pub fn audit(&self, index: u16) -> Value {
-        let file = self.dir.join(format!("validator-{index}.vgl"));
-        let file = file.to_str().expect("UTF-8");
         let store = self.home(&validator(index)).join("data/ledger");
+        self.audit_store(&store, &validator(index), &self.receipts())
+    }
+
+    /// The same of a store, wherever it is, with these receipts.
+    pub fn audit_store(&self, store: &Path, name: &str, receipts: &[String]) -> Value {
+        let file = self.dir.join(format!("{name}.vgl"));
+        let file = file.to_str().expect("UTF-8");
         // A file of an earlier export.
         let _ = std::fs::remove_file(file);
         succeed(&program(&["export", store.to_str().expect("UTF-8"), file]));
         let genesis = std::fs::read_to_string(self.dir.join("genesis.hash")).expect("the hash");
-        let receipts = self.dir.join("receipts.txt");
-        std::fs::write(&receipts, self.receipts().concat()).expect("written");
-        let receipts = receipts.to_str().expect("UTF-8");
-        let output = program(&["audit", file, "--genesis", genesis.trim(), "--receipts", receipts, "--json"]);
+        let list = self.dir.join("receipts.txt");
+        std::fs::write(&list, receipts.concat()).expect("written");
+        let list = list.to_str().expect("UTF-8");
+        let output = program(&["audit", file, "--genesis", genesis.trim(), "--receipts", list, "--json"]);
         let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
         if !output.status.success() {
             let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-            self.fail(&format!("the ledger of validator {index} is refused: {errors} {report}"));
+            self.fail(&format!("the ledger of {name} is refused: {errors} {report}"));
         }
         assert_eq!((&report["ok"], &report["genesis_trusted"]), (&true.into(), &true.into()));
         report
@@ -94,7 +99,9 @@ impl Network {
     pub fn receipts(&self) -> Vec<String> {
         let folders =
             (1..=self.plan.participants).map(|number| self.home(&participant(number)).join("data/receipts"));
-        let files = folders.flat_map(|folder| files(&folder));
+        // Beside them may stand one that is being written.
+        let whole = |file: &std::path::PathBuf| file.extension().is_some_and(|end| end == "receipt");
+        let files = folders.flat_map(|folder| files(&folder)).filter(whole);
         files.map(|file| std::fs::read_to_string(file).expect("a receipt").trim().to_owned() + "\n").collect()
     }
 

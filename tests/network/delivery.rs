@@ -14,6 +14,7 @@ const PLAN: Plan = Plan {
     grace_blocks: 3,
     epoch_blocks: 120,
     newcomers: 0,
+    prune_after_rounds: None,
 };
 
 #[test]

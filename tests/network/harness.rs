@@ -30,6 +30,8 @@ pub struct Plan {
     pub epoch_blocks: u64,
     /// Validators after these that the genesis does not name. All know their addresses from the start.
     pub newcomers: u16,
+    /// Rounds after whose end the validators drop the bids of an earlier one; never when there is none.
+    pub prune_after_rounds: Option<u64>,
 }
 
 impl Default for Plan {
@@ -45,6 +47,7 @@ impl Default for Plan {
             grace_blocks: 3,
             epoch_blocks: 120,
             newcomers: 0,
+            prune_after_rounds: None,
         }
     }
 }
@@ -88,6 +91,9 @@ impl Network {
         command.args(["localnet", "--found-only", "--dir"]).arg(&dir);
         for (option, value) in numbers {
             command.arg(option).arg(value.to_string());
+        }
+        if let Some(rounds) = plan.prune_after_rounds {
+            command.arg("--prune-after-rounds").arg(rounds.to_string());
         }
         succeed(&command.stdin(Stdio::null()).output().expect("the program starts"));
         let network = Self { dir, plan, base_port, running: BTreeMap::new() };

@@ -5,10 +5,12 @@
 //! ```text
 //! cargo test --release --test network -- --ignored --nocapture chaos
 //! cargo test --release --test network -- --ignored --nocapture quorums
+//! cargo test --release --test network -- --ignored --nocapture pruned
 //! ```
 //!
 //! `VEILGRID_CHAOS_KILLS` (100), `VEILGRID_CHAOS_SEED` (of the time), `VEILGRID_CHAOS_VALIDATORS` (4) and
-//! `VEILGRID_CHAOS_INTERVAL_S` (24) change the first one, `VEILGRID_QUORUMS` (`4,7,16`) the second one.
+//! `VEILGRID_CHAOS_INTERVAL_S` (24) change the first one, `VEILGRID_QUORUMS` (`4,7,16`) the second one,
+//! `VEILGRID_PRUNED_ROUNDS` (30), `VEILGRID_PRUNED_PARTICIPANTS` (20) and `VEILGRID_PRUNED_INTERVAL_S` (14) the third one.
 #![allow(clippy::disallowed_types, reason = "tests of processes wait by the clock")]
 #![cfg(unix)]
 
@@ -21,6 +23,7 @@ mod http;
 mod kills;
 mod membership;
 mod ports;
+mod pruned;
 mod quorums;
 mod rounds;
 mod stores;

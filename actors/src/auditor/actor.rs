@@ -25,8 +25,7 @@ enum Audit {
 impl AuditorActor {
     /// An auditor that trusts this genesis block, after checking it.
     pub fn new(genesis: &Block) -> Self {
-        let request =
-            AuditRequest { trusted_genesis: Some(genesis.hash()), receipts: Vec::new(), certificates: None };
+        let request = AuditRequest { trusted_genesis: Some(genesis.hash()), ..AuditRequest::default() };
         let mut auditor = Box::new(Auditor::new(request));
         let audit = match auditor.block(genesis) {
             Ok(()) => Audit::Running(auditor),

@@ -13,7 +13,7 @@ enum Observed {
     Term(u64, State),
     Effect(Effect),
     Digests(u64, Vec<Hash>),
-    Lost(BTreeSet<u64>),
+    Lost(Vec<u64>),
     Finished(BTreeSet<u64>),
 }
 
@@ -23,8 +23,6 @@ pub(super) struct FinalReceipts {
     /// Of blocks that are not known to be final, in their order; nothing when no receipts are asked about.
     waiting: Vec<Observed>,
     asked: bool,
-    /// Rounds of pruned blocks that were told so far.
-    lost: usize,
     /// After the last block that is final.
     state: Option<State>,
 }
@@ -32,7 +30,7 @@ pub(super) struct FinalReceipts {
 impl FinalReceipts {
     pub(super) fn new(receipts: Vec<Receipt>) -> Self {
         let asked = !receipts.is_empty();
-        Self { check: ReceiptCheck::new(receipts), waiting: Vec::new(), asked, lost: 0, state: None }
+        Self { check: ReceiptCheck::new(receipts), waiting: Vec::new(), asked, state: None }
     }
 
     /// See [`ReceiptCheck::observe_term`].
@@ -60,18 +58,16 @@ impl FinalReceipts {
         }
     }
 
-    /// All rounds so far that were not recomputed; see [`ReceiptCheck::observe_lost`].
-    pub(super) fn observe_lost(&mut self, rounds: &BTreeSet<u64>) {
-        if self.asked && rounds.len() != self.lost {
-            self.lost = rounds.len();
-            self.waiting.push(Observed::Lost(rounds.clone()));
+    /// Rounds that are not recomputed from a block on; see [`ReceiptCheck::observe_lost`].
+    pub(super) fn observe_lost(&mut self, rounds: &[u64]) {
+        if self.asked && !rounds.is_empty() {
+            self.waiting.push(Observed::Lost(rounds.to_vec()));
         }
     }
 
     /// A checkpoint says that these rounds, which were not recomputed, are finished; see
     /// [`ReceiptCheck::observe_finished`]. It is confirmed by the next block.
     pub(super) fn observe_finished(&mut self, rounds: &BTreeSet<u64>) {
-        self.lost = 0;
         if self.asked {
             self.waiting.push(Observed::Finished(rounds.clone()));
         }

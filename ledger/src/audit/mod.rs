@@ -8,18 +8,25 @@
 //! # Security
 //! A ledger is as good as the hash of its genesis: without a trusted hash the audit shows that *some* community traded
 //! by the rules, not which one. What is only left out, a fork or a missing end, shows against another copy's hashes
-//! and against receipts, not inside of one file.
+//! ([`compare`]), a hash that is known ([`Pin`]) and receipts, not inside of one file.
 
 mod auditor;
 pub mod certificates;
+pub mod compare;
 pub mod conservation;
+mod effects;
 mod finality;
+mod listed;
+mod past_pruned;
+mod pin;
 pub mod receipts;
 pub mod report;
+mod tally;
 mod violation;
 
 pub use auditor::Auditor;
 pub use certificates::{CertificateCheck, CertificateCounts};
+pub use pin::Pin;
 pub use receipts::{ReceiptFinding, ReceiptVerdict};
 pub use report::{AuditReport, KeySessionOutcome, RefusedTransaction};
 pub use violation::{AuditError, ConservationError, Violation, ViolationRule};
@@ -38,6 +45,8 @@ use veilgrid_crypto::receipt::Receipt;
 pub struct AuditRequest {
     /// Hash of block 0 that the auditor trusts; without one the report says so.
     pub trusted_genesis: Option<Hash>,
+    /// A later block that the auditor knows: the ledger has to have it, covered by a certificate where there are some.
+    pub pin: Option<Pin>,
     /// Receipts to look up.
     pub receipts: Vec<Receipt>,
     /// What certificates of a network's blocks are checked with; without it none is, and the report says so.
@@ -89,8 +98,17 @@ pub struct Progress {
 pub fn audit<R: Into<Record>, E>(
     records: impl IntoIterator<Item = Result<R, E>>,
     request: AuditRequest,
-    mut on_progress: impl FnMut(&Progress),
+    on_progress: impl FnMut(&Progress),
 ) -> Result<AuditReport, AuditError<E>> {
+    replay(records, request, on_progress).map(|(report, _)| report)
+}
+
+/// The report with the state root after the last block, covered or not, where it is known.
+fn replay<R: Into<Record>, E>(
+    records: impl IntoIterator<Item = Result<R, E>>,
+    request: AuditRequest,
+    mut on_progress: impl FnMut(&Progress),
+) -> Result<(AuditReport, Option<Hash>), AuditError<E>> {
     let mut auditor = Auditor::new(request);
     for record in records {
         let record =
@@ -98,7 +116,7 @@ pub fn audit<R: Into<Record>, E>(
         auditor.record(&record.into()).map_err(AuditError::Violation)?;
         on_progress(&auditor.progress());
     }
-    auditor.finish().map_err(AuditError::Violation)
+    auditor.finish_with_root().map_err(AuditError::Violation)
 }
 
 /// Replays an exported ledger, its trailer included.
@@ -110,15 +128,24 @@ pub fn audit_export<R: Read>(
     request: AuditRequest,
     on_progress: impl FnMut(&Progress),
 ) -> Result<AuditReport, AuditError<ReadError>> {
-    let report = audit(reader.exported(), request, on_progress)?;
+    let (report, root) = replay(reader.exported(), request, on_progress)?;
     let Some(trailer) = reader.trailer() else {
         return Err(AuditError::Violation(Violation::of_ledger(ViolationRule::Empty)));
     };
-    let replayed = report.pruned.roots_unknown_from.is_none();
-    if replayed && trailer.state_root != report.state_root {
-        let (found, expected) = (trailer.state_root, report.state_root);
-        let rule = ViolationRule::TrailerStateRoot { found, expected };
+    // The trailer names the state after the last block, also where no certificate covers that one.
+    if let Some(expected) = root.filter(|root| trailer.state_root != *root) {
+        let rule = ViolationRule::TrailerStateRoot { found: trailer.state_root, expected };
         return Err(AuditError::Violation(Violation::of_ledger(rule)));
     }
     Ok(report)
+}
+
+/// The hashes of an exported ledger's blocks, from block 0 on, for [`compare::Relation::of`].
+pub fn block_hashes<R: Read>(reader: &mut LedgerReader<R>) -> impl Iterator<Item = Result<Hash, ReadError>> {
+    reader.exported().filter_map(|record| match record {
+        Ok(Exported::Block(block, _)) => Some(Ok(block.hash())),
+        Ok(Exported::Pruned(block, _)) => Some(Ok(block.hash())),
+        Ok(Exported::Checkpoint(_)) => None,
+        Err(error) => Some(Err(error)),
+    })
 }

@@ -144,8 +144,8 @@ impl ReceiptCheck {
     }
 
     /// Rounds that were not recomputed: of their bids the digests alone are known.
-    pub(super) fn observe_lost(&mut self, rounds: &BTreeSet<u64>) {
-        self.lost.extend(self.rounds.intersection(rounds));
+    pub(super) fn observe_lost<'a>(&mut self, rounds: impl IntoIterator<Item = &'a u64>) {
+        self.lost.extend(rounds.into_iter().filter(|round_id| self.rounds.contains(round_id)));
     }
 
     /// The same when a checkpoint says that they are finished: their receipts can't be kept any more.

@@ -1,18 +1,27 @@
 //! What an audit has checked, and how many of each.
 
 use super::certificates::CertificateCounts;
+use super::pin::Pin;
 use super::receipts::ReceiptFinding;
 use crate::community::Community;
 use crate::hash::{Hash, serialize_hex};
 use crate::state::State;
 use crate::state::effects::{Effect, PassedRounds};
-use crate::transaction::{TransactionKind, VoidReason};
+use crate::transaction::TransactionKind;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use veilgrid_crypto::keygen::Task;
-use veilgrid_market::{Purpose, SumKind};
+
+pub use super::listed::{
+    KeyGenerationCounts, KeySessionOutcome, OpenedValue, PrunedCounts, RefusedTransaction, UncoveredBlocks,
+    UnfinishedRound, ValidatorChange, VoidRound,
+};
 
 /// The report of an audit that found no violation. All hashes serialise as hex.
+///
+/// On a network's ledger everything in it is of blocks that certificates cover, if certificates were checked; of those
+/// after them only `uncovered` and `certificates.uncertified_tail` tell. A ledger of one process has no certificates:
+/// its blocks count as soon as they are there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct AuditReport {
     /// The ledger's identity.
@@ -23,6 +32,8 @@ pub struct AuditReport {
     pub genesis_hash: Hash,
     /// True when the auditor brought that hash; otherwise the report is about whichever community wrote the file.
     pub genesis_trusted: bool,
+    /// The block that the auditor has pinned, when there is one: it is this ledger's and covered.
+    pub pinned: Option<Pin>,
     /// Blocks replayed: hashes, body hashes, state roots.
     pub blocks: u64,
     /// Transactions executed, by kind.
@@ -35,6 +46,8 @@ pub struct AuditReport {
     pub validator_changes: Vec<ValidatorChange>,
     /// Certificates of a network's blocks.
     pub certificates: CertificateCounts,
+    /// Blocks after the last one that a certificate covers. Nothing else in this report is of them.
+    pub uncovered: Option<UncoveredBlocks>,
     /// What is known of pruned blocks.
     pub pruned: PrunedCounts,
     /// Transactions that broke a rule, had no effect and were recorded.
@@ -65,139 +78,24 @@ pub struct AuditReport {
     pub passed_rounds: Vec<PassedRounds>,
     /// Rounds whose opening stood still for longer than the market's bound; they went on later or were voided.
     pub suspended_rounds: BTreeSet<u64>,
-    /// Rounds that the ledger leaves unfinished, with what they wait for.
+    /// Rounds that the last covered block leaves unfinished, with what they wait for.
     pub rounds_unfinished: Vec<UnfinishedRound>,
     /// Every value that was opened. Nothing else of any bid is published.
     pub opened_values: Vec<OpenedValue>,
     /// The receipts that were looked up.
     pub receipts: Vec<ReceiptFinding>,
-    /// Height of the last block.
+    /// Height of the last covered block.
     pub height: u64,
-    /// Hash of the last block.
+    /// Its hash.
     #[serde(serialize_with = "serialize_hex")]
     pub block_hash: Hash,
-    /// State root after the last block; zero when `pruned.roots_unknown_from` is set.
+    /// State root after it; zero when `pruned.roots_unknown_from` is set.
     #[serde(serialize_with = "serialize_hex")]
     pub state_root: Hash,
 }
 
 /// Most refused transactions that a report lists; all are counted.
 pub const MAX_LISTED: usize = 100;
-
-/// A transaction that was recorded as refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct RefusedTransaction {
-    /// Its block.
-    pub height: u64,
-    /// Its position in the block, from 0.
-    pub index: usize,
-    /// What it was.
-    pub kind: TransactionKind,
-    /// The rule that it broke.
-    pub reason: String,
-}
-
-/// A round that was voided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct VoidRound {
-    /// The round.
-    pub round_id: u64,
-    /// Why it ended without a result.
-    pub reason: VoidReason,
-    /// Its bids.
-    pub bids: u64,
-}
-
-/// Other validators that came in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct ValidatorChange {
-    /// Their first epoch.
-    pub epoch: u64,
-    /// How many they are.
-    pub validators: u16,
-}
-
-/// Pruned blocks: their headers, digests, key events and certificates were checked, their bids are gone.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct PrunedCounts {
-    /// Pruned blocks.
-    pub blocks: u64,
-    /// Bids of which the digest is left.
-    pub bid_digests: u64,
-    /// Rounds that can't be recomputed from what is left, as ranges of their ids, first and last. What the ledger says
-    /// of them is what its validators certified.
-    pub rounds_by_digest: Vec<(u64, u64)>,
-    /// Checkpoints from which the replay went on, their state roots compared with certified headers.
-    pub checkpoints: u64,
-    /// The height from which on state roots could not be compared, because no checkpoint follows the pruned blocks.
-    pub roots_unknown_from: Option<u64>,
-}
-
-/// Sorted numbers as ranges.
-pub(super) fn ranges(numbers: &BTreeSet<u64>) -> Vec<(u64, u64)> {
-    let mut ranges: Vec<(u64, u64)> = Vec::new();
-    for number in numbers.iter().copied() {
-        match ranges.last_mut() {
-            Some((_, last)) if last.checked_add(1) == Some(number) => *last = number,
-            _ => ranges.push((number, number)),
-        }
-    }
-    ranges
-}
-
-/// How a key session ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct KeySessionOutcome {
-    /// Its number.
-    pub session: u64,
-    /// generate, refresh or reshare.
-    pub task: String,
-    /// Whether it ended in keys.
-    pub agreed: bool,
-    /// Why not.
-    pub reason: Option<String>,
-    /// Dealers that were false or silent.
-    pub excluded: Vec<u16>,
-    /// Receivers without shares.
-    pub lacking: Vec<u16>,
-}
-
-/// What was checked of the key generation.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct KeyGenerationCounts {
-    /// Dealers' packages, each with its signature.
-    pub packages: u64,
-    /// Proofs of knowledge, one a dealer and key.
-    pub proofs: u64,
-    /// Keys, one a step of the grid.
-    pub keys: u64,
-}
-
-/// A value that the validators opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct OpenedValue {
-    /// The round.
-    pub round_id: u64,
-    /// Number of the opening in the round, from 0.
-    pub opening_index: u32,
-    /// The curve: W, Z, S or D.
-    pub kind: SumKind,
-    /// The tick on it.
-    pub tick: i32,
-    /// Why it was opened.
-    pub purpose: Purpose,
-    /// The sum over all bids, in Wh.
-    pub value_wh: i64,
-}
-
-/// A round that is neither settled nor void.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct UnfinishedRound {
-    /// The round.
-    pub round_id: u64,
-    /// What it waits for.
-    pub waits_for: String,
-}
 
 impl AuditReport {
     pub(super) fn begin(&mut self, community: &Community, genesis_hash: Hash, trusted: bool) {
@@ -293,8 +191,8 @@ impl AuditReport {
         self.suspended_rounds.extend(suspended);
     }
 
-    /// Ends the report with the last state; its root is none of the ledger's when `roots_unknown_from` is set.
-    pub(super) fn end(&mut self, state: &State) {
+    /// What the last covered block leaves behind. Its state root comes with the next block, or at the end.
+    pub(super) fn stands_at(&mut self, state: &State) {
         let threshold = state.community().threshold();
         self.rounds_unfinished = state
             .rounds()
@@ -308,6 +206,5 @@ impl AuditReport {
         self.key_generation.keys = keys;
         self.height = state.height();
         self.block_hash = state.block_hash();
-        self.state_root = if self.pruned.roots_unknown_from.is_none() { state.root() } else { [0; 32] };
     }
 }

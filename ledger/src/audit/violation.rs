@@ -108,6 +108,35 @@ pub enum ViolationRule {
         /// The header's.
         expected: Hash,
     },
+    /// "The pinned block is this ledger's at its height."
+    #[error(
+        "the block is {}, pinned is {}: this ledger is another one from here on, or from an earlier block on",
+        hex::encode(.found), hex::encode(.pinned)
+    )]
+    PinnedBlock {
+        /// The ledger's block.
+        found: Hash,
+        /// The pinned one.
+        pinned: Hash,
+    },
+    /// "The ledger reaches the pinned block."
+    #[error("a block is pinned at height {pinned}, and the ledger ends at height {last}")]
+    PinNotReached {
+        /// Height of the pinned block.
+        pinned: u64,
+        /// Height of the last one.
+        last: u64,
+    },
+    /// "A certificate covers the pinned block."
+    #[error(
+        "the pinned block of height {pinned} is there, and no certificate covers it: in this file the last block that is          final is {covered}"
+    )]
+    PinNotCovered {
+        /// Height of the pinned block.
+        pinned: u64,
+        /// Height of the last block that a certificate covers.
+        covered: u64,
+    },
     /// "The trailer names the state after the last block."
     #[error("the trailer's state root is {}, replay gives {}", hex::encode(.found), hex::encode(.expected))]
     TrailerStateRoot {

@@ -173,6 +173,8 @@ pub struct Skeleton {
     checkpoint: Option<Checkpoint>,
     /// Rounds that were not recomputed.
     lost: BTreeSet<u64>,
+    /// Those of them that the block in hand has added.
+    lost_now: Vec<u64>,
 }
 
 /// What a skeleton can tell about a block.
@@ -182,6 +184,8 @@ pub struct Step {
     pub outset: Vec<Effect>,
     /// One entry a transaction; none for those of rounds that are not recomputed.
     pub effects: Vec<Option<Effect>>,
+    /// Rounds that are not recomputed from this block on.
+    pub lost: Vec<u64>,
 }
 
 #[derive(Clone, Copy)]
@@ -201,7 +205,7 @@ impl Skeleton {
         if let Some(found) = checkpoint.as_ref().map(|found| found.height).filter(|found| *found <= height) {
             return Err(SkeletonFault::Height { found, height });
         }
-        Ok(Self { state, checkpoint, lost: BTreeSet::new() })
+        Ok(Self { state, checkpoint, lost: BTreeSet::new(), lost_now: Vec::new() })
     }
 
     /// The rounds that were not recomputed so far, because bids of theirs are missing.
@@ -260,7 +264,14 @@ impl Skeleton {
             effects.push(self.transaction(content, verdicts)?);
         }
         self.state.block_hash = header.hash();
-        Ok(Step { outset, effects })
+        Ok(Step { outset, effects, lost: core::mem::take(&mut self.lost_now) })
+    }
+
+    /// A round is not recomputed from here on.
+    fn lose(&mut self, round_id: u64) {
+        if self.lost.insert(round_id) {
+            self.lost_now.push(round_id);
+        }
     }
 
     fn transaction(
@@ -278,7 +289,7 @@ impl Skeleton {
                 }
                 if missing {
                     self.state.rounds.remove(&round_id);
-                    self.lost.insert(round_id);
+                    self.lose(round_id);
                 }
                 return Ok(None);
             }
@@ -291,7 +302,7 @@ impl Skeleton {
             } else if opens && full {
                 return Ok(match self.state.skip_to(round_id, transaction) {
                     Ok(()) => {
-                        self.lost.insert(round_id);
+                        self.lose(round_id);
                         None
                     }
                     Err(refusal) => Some(Effect::Refused(Box::new(refusal))),
@@ -317,7 +328,7 @@ impl Skeleton {
         let others: Vec<u64> = ids.filter(|round_id| !self.needs(*round_id)).collect();
         for round_id in others {
             self.state.rounds.remove(&round_id);
-            self.lost.insert(round_id);
+            self.lose(round_id);
         }
     }
 
@@ -328,10 +339,10 @@ impl Skeleton {
     /// # Errors
     /// The skeleton itself.
     pub fn complete(self) -> Result<(State, BTreeSet<u64>), Box<Self>> {
-        let Self { mut state, checkpoint, mut lost } = self;
+        let Self { mut state, checkpoint, mut lost, lost_now } = self;
         let checkpoint = match checkpoint {
             Some(checkpoint) if checkpoint.height == state.height => checkpoint,
-            ahead => return Err(Box::new(Self { state, checkpoint: ahead, lost })),
+            ahead => return Err(Box::new(Self { state, checkpoint: ahead, lost, lost_now })),
         };
         lost.extend(state.rounds.keys().filter(|round_id| !checkpoint.active.contains(round_id)));
         state.rounds.retain(|round_id, _| checkpoint.active.contains(round_id));

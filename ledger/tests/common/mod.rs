@@ -276,8 +276,7 @@ pub fn finished() -> (Community, Chain) {
 }
 
 pub fn audit_blocks(blocks: &[Block]) -> Result<AuditReport, Violation> {
-    let request =
-        AuditRequest { trusted_genesis: Some(blocks[0].hash()), receipts: vec![], certificates: None };
+    let request = AuditRequest { trusted_genesis: Some(blocks[0].hash()), ..AuditRequest::default() };
     let blocks = blocks.iter().cloned().map(Ok::<_, std::convert::Infallible>);
     audit(blocks, request, |_| {}).map_err(|error| match error {
         AuditError::Violation(violation) => violation,

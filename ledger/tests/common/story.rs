@@ -93,8 +93,8 @@ impl Story {
     pub fn request(&self) -> AuditRequest {
         AuditRequest {
             trusted_genesis: Some(self.blocks[0].hash()),
-            receipts: vec![],
             certificates: Some(Arc::new(Check)),
+            ..AuditRequest::default()
         }
     }
 

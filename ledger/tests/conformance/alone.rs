@@ -84,6 +84,12 @@ pub fn cases() -> Vec<Case> {
             .into_iter()
             .map(|(name, about, bytes, expected)| case(name, about, bytes, expected)),
     );
+    cases.push(case(
+        "not-a-ledger",
+        "a file of another kind",
+        b"id,side,price_ct_per_kwh,quantity_kwh\n1,buy,12,3\n".to_vec(),
+        Expected::Unreadable("NotALedger"),
+    ));
     let other = case(
         "untrusted",
         "another genesis than the trusted one",

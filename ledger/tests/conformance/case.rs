@@ -4,7 +4,7 @@ use super::certificates::SpecCheck;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use veilgrid_crypto::receipt::Receipt;
-use veilgrid_ledger::audit::{AuditError, AuditReport, AuditRequest, ViolationRule, audit_export};
+use veilgrid_ledger::audit::{AuditError, AuditReport, AuditRequest, Pin, ViolationRule, audit_export};
 use veilgrid_ledger::export::{Exported, LedgerReader};
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::state::State;
@@ -21,6 +21,8 @@ pub struct Case {
     pub bytes: Vec<u8>,
     /// The hash that the auditor trusts.
     pub genesis: Hash,
+    /// Height and hash of a block that the auditor knows.
+    pub pin: Option<(u64, Hash)>,
     pub receipts: Option<Vec<Receipt>>,
     pub expected: Expected,
 }
@@ -39,7 +41,7 @@ pub enum Expected {
 impl Case {
     pub fn new(file: &str, about: &str, bytes: Vec<u8>, genesis: Hash, expected: Expected) -> Self {
         let (name, file, about) = (file.to_owned(), format!("{file}.vgl"), about.to_owned());
-        Self { name, file, about, bytes, genesis, receipts: None, expected }
+        Self { name, file, about, bytes, genesis, pin: None, receipts: None, expected }
     }
 
     /// The same about the file of another case.
@@ -51,9 +53,13 @@ impl Case {
         format!("{}.receipts.txt", self.name)
     }
 
+    pub fn judge(&self) -> Verdict {
+        judge(&self.bytes, self.genesis, self.pin, self.receipts.clone().unwrap_or_default())
+    }
+
     /// The entry of the index; an error when the audit says something else than the maker.
     pub fn entry(&self) -> Result<Value, String> {
-        let verdict = judge(&self.bytes, self.genesis, self.receipts.clone().unwrap_or_default());
+        let verdict = self.judge();
         let mut entry = verdict.to_json();
         if !verdict.is_expected(self.expected) {
             let (name, expected) = (&self.name, self.expected);
@@ -67,6 +73,8 @@ impl Case {
         entry["file"] = json!(self.file);
         entry["about"] = json!(self.about);
         entry["genesis"] = json!(hex::encode(self.genesis));
+        entry["pin"] =
+            json!(self.pin.map(|(height, block)| json!({ "height": height, "block": hex::encode(block) })));
         entry["receipts"] = json!(self.receipts.as_ref().map(|_| self.receipts_file()));
         Ok(entry)
     }
@@ -95,7 +103,7 @@ pub struct Verdict {
 }
 
 /// Fields of the report that say the same in every implementation. Fields with sentences in them are not among them.
-const FACTS: [&str; 26] = [
+const FACTS: [&str; 28] = [
     "ledger_id",
     "genesis_hash",
     "blocks",
@@ -106,6 +114,8 @@ const FACTS: [&str; 26] = [
     "key_generation",
     "validator_changes",
     "certificates",
+    "uncovered",
+    "pinned",
     "pruned",
     "refused",
     "refused_by_kind",
@@ -172,13 +182,17 @@ fn rule_name(rule: &dyn std::fmt::Debug) -> String {
 }
 
 /// Audits a file.
-pub fn judge(bytes: &[u8], genesis: Hash, receipts: Vec<Receipt>) -> Verdict {
+pub fn judge(bytes: &[u8], genesis: Hash, pin: Option<(u64, Hash)>, receipts: Vec<Receipt>) -> Verdict {
     let reader = match LedgerReader::new(bytes) {
         Ok(reader) => reader,
         Err(error) => return Verdict::failed("unreadable", rule_name(&error), None),
     };
-    let request =
-        AuditRequest { trusted_genesis: Some(genesis), receipts, certificates: Some(Arc::new(SpecCheck)) };
+    let request = AuditRequest {
+        trusted_genesis: Some(genesis),
+        pin: pin.map(|(height, block_hash)| Pin { height, block_hash }),
+        receipts,
+        certificates: Some(Arc::new(SpecCheck)),
+    };
     match audit_export(reader, request, |_| {}) {
         Err(AuditError::Read { after_blocks, source }) => {
             Verdict::failed("unreadable", rule_name(&source), Some(after_blocks))
@@ -208,15 +222,16 @@ fn facts(report: &AuditReport, bytes: &[u8]) -> Value {
         let verdicts: Vec<_> = report.receipts.iter().map(|finding| json!(finding.verdict)).collect();
         facts.insert("receipt_verdicts".to_owned(), json!(verdicts));
     }
-    if let Some((outcomes, refusals)) = replayed(bytes) {
+    if let Some((outcomes, refusals)) = replayed(bytes, report.height) {
         facts.insert("outcomes".to_owned(), json!(outcomes));
         facts.insert("refusals".to_owned(), json!(refusals));
     }
     Value::Object(facts)
 }
 
-/// Outcomes and recorded refusals, from another replay; nothing of a file with pruned blocks.
-fn replayed(bytes: &[u8]) -> Option<(Vec<Value>, Vec<Value>)> {
+/// Outcomes and recorded refusals up to the last block that counts, from another replay; nothing of a file with pruned
+/// blocks.
+fn replayed(bytes: &[u8], last: u64) -> Option<(Vec<Value>, Vec<Value>)> {
     let mut reader = LedgerReader::new(bytes).ok()?;
     let (mut state, mut outcomes, mut refusals) = (None::<State>, Vec::new(), Vec::new());
     for record in reader.exported() {
@@ -225,6 +240,9 @@ fn replayed(bytes: &[u8]) -> Option<(Vec<Value>, Vec<Value>)> {
             state = Some(State::from_genesis_block(&block).ok()?);
             continue;
         };
+        if block.header.height > last {
+            break;
+        }
         let effects = state.apply_block(&block, &mut VerifyAll).ok()?;
         for (index, (effect, transaction)) in effects.effects.iter().zip(&block.transactions).enumerate() {
             match effect {

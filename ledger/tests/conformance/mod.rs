@@ -4,14 +4,17 @@
 //! `VEILGRID_BLESS=1 cargo test --release -p veilgrid-ledger --test vectors conformance` writes it anew, the same bytes
 //! each time. Every maker states the verdict that it expects, so that a wrong one is never written down; the facts beside
 //! it are those of this audit. Files and certificates are written by hand, as chapters 9 and 13 say it, and certificates
-//! are verified by a second verifier ([`certificates`]); `tests/network_ledgers.rs` has the command judge the same files.
+//! are verified by a second verifier ([`certificates`]); `tests/network_ledgers/` has the command judge the same files.
 
 mod alone;
 mod case;
 mod certificates;
+mod certified;
 mod changes;
+mod covered;
 mod file;
 mod geneses;
+mod key_events;
 mod network;
 mod promises;
 mod pruned;
@@ -107,7 +110,11 @@ fn from_the_folder_alone(stored: &BTreeMap<String, Vec<u8>>) {
         let genesis = hex::decode(text("genesis").expect("a hash")).expect("hex");
         let genesis = genesis.try_into().expect("32 bytes");
         let receipts = text("receipts").map_or_else(Vec::new, |name| parse_receipts(&stored[&name]));
-        let judged = judge(&stored[&file], genesis, receipts).to_json();
+        let pin = entry["pin"].as_object().map(|pin| {
+            let block = hex::decode(pin["block"].as_str().expect("a hash")).expect("hex");
+            (pin["height"].as_u64().expect("a height"), block.try_into().expect("32 bytes"))
+        });
+        let judged = judge(&stored[&file], genesis, pin, receipts).to_json();
         for field in ["exit", "verdict", "violation", "facts"] {
             assert_eq!(judged[field], entry[field], "{file}: {field}");
         }
@@ -118,10 +125,7 @@ fn from_the_folder_alone(stored: &BTreeMap<String, Vec<u8>>) {
 #[test]
 fn the_conformance_kit_covers_every_kind() {
     let cases = cases();
-    let verdicts: std::collections::BTreeSet<_> = cases
-        .iter()
-        .map(|case| judge(&case.bytes, case.genesis, case.receipts.clone().unwrap_or_default()).verdict)
-        .collect();
+    let verdicts: std::collections::BTreeSet<_> = cases.iter().map(|case| case.judge().verdict).collect();
     assert_eq!(
         verdicts.into_iter().collect::<Vec<_>>(),
         ["broken promise", "passes", "unreadable", "violation"]
@@ -136,7 +140,8 @@ fn the_conformance_kit_covers_every_kind() {
         altered("alone", kind);
         altered("network", kind);
     }
-    for kind in ["key-event", "change-validators", "certificate"] {
+    altered("alone", "not-a-ledger");
+    for kind in ["key-event", "change-validators", "certificate", "uncovered", "pin"] {
         altered("network", kind);
     }
 }

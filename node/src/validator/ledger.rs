@@ -62,8 +62,8 @@ pub(super) fn read_genesis(path: &Path, trusted: Option<&Hash>) -> Result<Block,
 /// Opens the store of this genesis at `path`, or begins one, and replays it with every check. A damaged store is moved
 /// aside; the blocks that it lost come from the engine again.
 ///
-/// `note` gets what each height and each transaction did; of blocks up to a checkpoint only what does not
-/// depend on rounds that were finished there, because their bids are gone. A long replay ends with
+/// `note` gets what each height and each transaction did, with the state after the block; of blocks up to a checkpoint
+/// only what does not depend on rounds that were finished there, because their bids are gone, and without a state. A long replay ends with
 /// [`LedgerError::Stopped`] when `shutdown` is raised.
 pub(super) fn open_noting(
     path: &Path,
@@ -90,13 +90,13 @@ pub(super) fn open_noting(
 /// A stored block that breaks a rule, pruned blocks that lead nowhere, and what reading the store can give.
 pub fn state_of(store: &Store, path: &Path) -> Result<State, LedgerError> {
     match store.block(0)? {
-        Some(genesis) => replay(store, path, &genesis, &mut |_| {}, &Shutdown::new()),
+        Some(genesis) => replay(store, path, &genesis, &mut |_, _| {}, &Shutdown::new()),
         None => Err(StoreError::Empty { path: path.to_path_buf() }.into()),
     }
 }
 
-/// Gets what a height or a transaction did.
-type Note<'a> = dyn FnMut(&Effect) + 'a;
+/// Gets what a height or a transaction did, and the whole state after its block where there is one.
+type Note<'a> = dyn FnMut(&Effect, Option<&State>) + 'a;
 
 fn replay(
     store: &Store,
@@ -128,7 +128,7 @@ fn replay(
         };
         let Some(block) = block else { break };
         let effects = state.apply_block(&block, verdicts).map_err(StoreError::Rule)?;
-        effects.outset.iter().chain(&effects.effects).for_each(&mut *note);
+        effects.outset.iter().chain(&effects.effects).for_each(|effect| note(effect, Some(&state)));
         progress.at(height)?;
     }
     Ok(state)
@@ -149,7 +149,7 @@ fn past_pruned(
             Stored::Pruned(block) => skeleton.pruned(block, &mut VerifyAll),
         };
         let step = step.map_err(|fault| pruned(fault.to_string()))?;
-        step.outset.iter().chain(step.effects.iter().flatten()).for_each(&mut *note);
+        step.outset.iter().chain(step.effects.iter().flatten()).for_each(|effect| note(effect, None));
         progress.at(height)?;
     }
     let (state, _) =

@@ -31,7 +31,7 @@ fn ledger(path: &Path) -> (World, Store) {
 
 fn opened(path: &Path, world: &World) -> RoundEnds {
     let mut ends = RoundEnds::default();
-    let opened = open_noting(path, &world.blocks[0], &mut |effect| ends.note(effect), &Shutdown::new());
+    let opened = open_noting(path, &world.blocks[0], &mut |effect, _| ends.note(effect), &Shutdown::new());
     let (_, state) = opened.expect("opened");
     assert_eq!(state.root(), world.state.root());
     ends
@@ -68,7 +68,7 @@ fn a_replay_ends_when_the_process_is_to_end() {
     // How many heights and transactions have an effect before the end is asked for, and after it.
     let stopped_at = |wanted: usize| {
         let (shutdown, mut noted) = (Shutdown::new(), 0);
-        let note = &mut |_: &Effect| {
+        let note = &mut |_: &Effect, _: Option<&State>| {
             noted += 1;
             if noted == wanted {
                 shutdown.trigger();
@@ -92,4 +92,32 @@ fn a_replay_ends_when_the_process_is_to_end() {
     assert!(noted < all / 2, "{noted} of {all}: also past pruned blocks");
     // Nothing was harmed.
     assert!(opened(directory.path(), &world).of(2).is_some());
+}
+
+/// The window counts rounds of the ledger, not of the process: after a restart it is where it was.
+#[test]
+fn the_window_of_a_restarted_validator_is_where_it_was() {
+    use super::super::retention::Retention;
+    let directory = tempfile::tempdir().expect("directory");
+    let (world, store) = ledger(directory.path());
+    drop(store);
+    let due = |window: u64| {
+        let mut retention = Retention::new(Some(window));
+        let note = &mut |effect: &Effect, after: Option<&State>| retention.replayed(effect, after);
+        let opened = open_noting(directory.path(), &world.blocks[0], note, &Shutdown::new());
+        drop(opened.expect("opened"));
+        let last = world.effects.last().expect("blocks");
+        retention.follow(last, &world.state).map(|due| due.checkpoint.height)
+    };
+    let ended = |round_id: u64| {
+        let ends = |effect: &Effect| match effect {
+            Effect::Settled(round) => round.round_id == round_id,
+            Effect::Voided { round_id: voided, .. } => *voided == round_id,
+            _ => false,
+        };
+        world.effects.iter().find(|block| block.effects.iter().any(ends)).map(|block| block.height)
+    };
+    assert!(ended(1).is_some() && ended(1) < ended(2), "two rounds have ended");
+    // None was noted by this process: what is due comes from the replay alone.
+    assert_eq!((due(0), due(1), due(2)), (ended(2), ended(1), None));
 }

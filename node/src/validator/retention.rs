@@ -32,6 +32,17 @@ impl Retention {
         self.overdue(state.height()).map(|checkpoint| Due { checkpoint })
     }
 
+    /// Notes what a replay at the start tells of a stored block, with the state after it; the window goes on where it was
+    /// when the process stopped. Rounds that ended among pruned blocks are outside of it already. Of those that are outside only the youngest is
+    /// ever asked for, so that no more are kept.
+    pub(super) fn replayed(&mut self, effect: &Effect, after: Option<&State>) {
+        let is_end = matches!(effect, Effect::Settled(_) | Effect::Voided { .. });
+        let Some((window, after)) = self.window.zip(after).filter(|_| is_end) else { return };
+        self.ends.extend(after.checkpoint());
+        let keep = window.saturating_add(1);
+        self.ends.drain(..self.ends.len().saturating_sub(keep));
+    }
+
     fn note(&mut self, effects: &BlockEffects, now: impl Fn() -> Option<Checkpoint>) {
         let is_end = |effect: &&Effect| matches!(effect, Effect::Settled(_) | Effect::Voided { .. });
         if self.window.is_some() {

@@ -45,7 +45,11 @@ pub fn run(config: ValidatorConfig, shutdown: Shutdown) -> Result<(), NodeError>
     let genesis = ledger::read_genesis(&config.genesis, trusted.as_ref())
         .map_err(|error| start("the ledger", &error))?;
     let mut ended = RoundEnds::default();
-    let note = &mut |effect: &_| ended.note(effect);
+    let mut retention = Retention::new(config.retention.prune_after_rounds);
+    let note = &mut |effect: &_, after: Option<&State>| {
+        ended.note(effect);
+        retention.replayed(effect, after);
+    };
     let opened = ledger::open_noting(&config.data_dir.join("ledger"), &genesis, note, &shutdown);
     let (store, state) = match opened {
         Err(LedgerError::Stopped) => return Ok(()),
@@ -57,7 +61,14 @@ pub fn run(config: ValidatorConfig, shutdown: Shutdown) -> Result<(), NodeError>
     let others = others.collect::<Result<_, _>>().map_err(|error| start("validator_urls", &error))?;
     let (consensus_key, store) = (keys.consensus_key(), SharedStore::new(store));
     let validator = Validator { config, keys, consensus_key, genesis, store, others };
-    actix::System::new().block_on(validator.run(vault, state, ended, shutdown))
+    actix::System::new().block_on(validator.run(vault, Replayed { state, ended, retention }, shutdown))
+}
+
+/// What the stored blocks have led to.
+struct Replayed {
+    state: State,
+    ended: RoundEnds,
+    retention: Retention,
 }
 
 /// What does not change while a validator runs.
@@ -72,15 +83,10 @@ pub(super) struct Validator {
 }
 
 impl Validator {
-    async fn run(
-        self,
-        vault: KeyVault,
-        state: State,
-        ended: RoundEnds,
-        shutdown: Shutdown,
-    ) -> Result<(), NodeError> {
-        check_clock(&self.others, self.genesis.header.time_unix_ms, &state, &self.config.checks).await?;
-        let mut parts = self.assemble(vault, state, ended)?;
+    async fn run(self, vault: KeyVault, replayed: Replayed, shutdown: Shutdown) -> Result<(), NodeError> {
+        let founded_unix_ms = self.genesis.header.time_unix_ms;
+        check_clock(&self.others, founded_unix_ms, &replayed.state, &self.config.checks).await?;
+        let mut parts = self.assemble(vault, replayed)?;
         let outcome = self.live(&mut parts, &shutdown).await;
         // After an engine it is stopped already.
         parts.http.stop().await;
@@ -103,7 +109,8 @@ impl Validator {
     }
 
     /// Everything but the engine.
-    fn assemble(&self, vault: KeyVault, state: State, ended: RoundEnds) -> Result<Parts, NodeError> {
+    fn assemble(&self, vault: KeyVault, replayed: Replayed) -> Result<Parts, NodeError> {
+        let Replayed { state, ended, retention } = replayed;
         let skew_ms = state.timing().map_or(0, |timing| timing.max_clock_skew_ms);
         let watch = Watch::open(&self.config.data_dir, self.consensus_key, skew_ms)?;
         let core = self.core(vault, state.clone())?;
@@ -135,7 +142,7 @@ impl Validator {
             keeper,
             http,
             board,
-            retention: Retention::new(self.config.retention.prune_after_rounds),
+            retention,
             signing_key: self.keys.signing.verifying_key().to_bytes(),
             fetched: false,
             watch,

@@ -1,133 +1,7 @@
-//! `veilgrid audit`: everything recomputed from an exported ledger, with no secret.
+//! The report of an audit for people.
 
-use crate::cli::AuditArgs;
-use crate::failure::Failure;
-use crate::{output, receipts};
-use indicatif::ProgressBar;
-use serde::Serialize;
-use std::fs::File;
-use std::io::BufReader;
-use std::path::Path;
-use std::sync::Arc;
-use veilgrid_crypto::receipt::Receipt;
-use veilgrid_ledger::audit::{
-    AuditError, AuditReport, AuditRequest, CertificateCheck, ReceiptVerdict, audit_export,
-};
-use veilgrid_ledger::export::{LedgerReader, ReadError};
-use veilgrid_node::follower::EngineCertificates;
-
-/// Runs the command.
-///
-/// # Errors
-/// [`Failure::Audit`] with the first violation; [`Failure::Input`] when a file can't be opened.
-pub fn run(args: &AuditArgs) -> Result<(), Failure> {
-    let trusted_genesis = args.genesis.as_deref().map(parse_hash).transpose()?;
-    let receipts = args.receipts.as_deref().map(receipts::read).transpose()?.unwrap_or_default();
-    let (report, violation) = match replay_file(&args.ledger, trusted_genesis, receipts, args.json) {
-        Ok(report) => {
-            let broken = broken_promise(&report);
-            (Some(report), broken)
-        }
-        Err(Failure::Audit(violation)) => (None, Some(violation)),
-        Err(other) => return Err(other),
-    };
-    if args.json {
-        let (ok, violation) = (violation.is_none(), violation.as_deref());
-        output::json(&Verdict { ok, violation, report: report.as_ref() })?;
-    } else if let Some(report) = report.as_ref().filter(|_| violation.is_none()) {
-        print(report);
-    }
-    violation.map_or(Ok(()), |violation| Err(Failure::Audit(violation)))
-}
-
-#[derive(Serialize)]
-struct Verdict<'a> {
-    ok: bool,
-    violation: Option<&'a str>,
-    #[serde(flatten)]
-    report: Option<&'a AuditReport>,
-}
-
-fn parse_hash(text: &str) -> Result<[u8; 32], Failure> {
-    let mut hash = [0u8; 32];
-    hex::decode_to_slice(text.trim(), &mut hash)
-        .map_err(|error| Failure::Input(format!("--genesis takes 64 hex digits: {error}")))?;
-    Ok(hash)
-}
-
-/// Audits a ledger file.
-///
-/// # Errors
-/// [`Failure::Audit`] for a violation, a damaged file or a receipt that was not kept.
-pub fn audit_file(
-    path: &Path,
-    trusted_genesis: Option<[u8; 32]>,
-    receipts: Vec<Receipt>,
-    quiet: bool,
-) -> Result<AuditReport, Failure> {
-    let report = replay_file(path, trusted_genesis, receipts, quiet)?;
-    broken_promise(&report).map_or(Ok(report), |violation| Err(Failure::Audit(violation)))
-}
-
-fn replay_file(
-    path: &Path,
-    trusted_genesis: Option<[u8; 32]>,
-    receipts: Vec<Receipt>,
-    quiet: bool,
-) -> Result<AuditReport, Failure> {
-    let file = File::open(path).map_err(|error| Failure::file(path, error))?;
-    let length = file.metadata().map_err(|error| Failure::file(path, error))?.len();
-    let bar = output::progress(length, "auditing (bytes)", quiet);
-    let reader = LedgerReader::new(Counted { inner: BufReader::new(file), bar: bar.clone() })
-        .map_err(|error| read_failure(path, error))?;
-    let certificates: Option<Arc<dyn CertificateCheck>> = Some(Arc::new(EngineCertificates));
-    let request = AuditRequest { trusted_genesis, receipts, certificates };
-    let result = audit_export(reader, request, |_| {});
-    bar.finish_and_clear();
-    result.map_err(|error| match error {
-        AuditError::Read { after_blocks, source } => match read_failure(path, source) {
-            Failure::Audit(text) => Failure::Audit(format!("{text} (after {after_blocks} blocks)")),
-            other => other,
-        },
-        AuditError::Violation(violation) => Failure::Audit(format!("{}: {violation}", path.display())),
-    })
-}
-
-/// A failing disk or a file that is none says nothing about a ledger; everything else that can't be read is a damaged ledger.
-fn read_failure(path: &Path, error: ReadError) -> Failure {
-    match error {
-        ReadError::Io { .. } => Failure::file(path, error),
-        // Nor does a file of another kind, or one of a newer program.
-        ReadError::NotALedger | ReadError::Version { .. } => Failure::file(path, error),
-        damaged => Failure::Audit(format!("{}: {damaged}", path.display())),
-    }
-}
-
-/// The first receipt of a promise that was not kept: by the aggregator, or by f + 1 validators.
-fn broken_promise(report: &AuditReport) -> Option<String> {
-    let broken = report.receipts.iter().find(|finding| finding.verdict.is_broken_promise())?;
-    Some(format!(
-        "round {}: account {} has a receipt for bid {}, and the ledger does not hold that bid: it was left out \
-         after its receipt",
-        broken.round_id,
-        hex::encode(&broken.account[..8]),
-        hex::encode(&broken.bid_digest[..8]),
-    ))
-}
-
-/// Moves a progress bar along with what is read.
-struct Counted<R> {
-    inner: R,
-    bar: ProgressBar,
-}
-
-impl<R: std::io::Read> std::io::Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.bar.inc(count as u64);
-        Ok(count)
-    }
-}
+use crate::output;
+use veilgrid_ledger::audit::{AuditReport, ReceiptVerdict};
 
 /// Prints what was checked, how many of each, and every opened value.
 pub fn print(report: &AuditReport) {
@@ -186,11 +60,17 @@ pub fn print_checked(report: &AuditReport) {
     }
     print_network(report);
     print_unproven(report);
+    print_uncovered(report);
     output::line(format!("ledger     {}", hex::encode(report.ledger_id)));
     let trust = if report.genesis_trusted { "as you gave it" } else { "NOT compared: give --genesis" };
     output::line(format!("genesis    {} ({trust})", hex::encode(report.genesis_hash)));
+    let pinned =
+        if report.pinned.is_some_and(|pin| pin.height == report.height) { " (as you pinned it)" } else { "" };
     output::line(format!("height     {}", report.height));
-    output::line(format!("block      {}", hex::encode(report.block_hash)));
+    output::line(format!("block      {}{pinned}", hex::encode(report.block_hash)));
+    if let Some(pin) = report.pinned.filter(|pin| pin.height != report.height) {
+        output::line(format!("block {} is {}, as you pinned it", pin.height, hex::encode(pin.block_hash)));
+    }
     if report.pruned.roots_unknown_from.is_none() {
         output::line(format!("state root {}", hex::encode(report.state_root)));
     }
@@ -230,16 +110,27 @@ fn print_network(report: &AuditReport) {
             by_digest.join(" ")
         ));
     }
-    if let Some(height) = report.pruned.roots_unknown_from {
+    let not_compared: Vec<String> = report.pruned.roots_not_compared.iter().map(rounds).collect();
+    if !not_compared.is_empty() {
         output::line(format!(
-            "state roots from block {height} on are NOT compared: no checkpoint follows its pruned blocks"
+            "state roots in the headers of these blocks are NOT compared, they follow pruned ones: {}",
+            not_compared.join(" ")
         ));
     }
-    let counts = &report.certificates;
-    if counts.uncertified_tail > 0 {
-        let (from, blocks) = (counts.covered_height + 1, counts.uncertified_tail);
+    if let Some(height) = report.pruned.roots_unknown_from {
         output::line(format!(
-            "NOT final in this file: the last {blocks} blocks, from {from} on, wait for a certificate"
+            "state roots from block {height} on are NOT known: no checkpoint follows its pruned blocks"
+        ));
+    }
+}
+
+/// Blocks that everybody could have written who had the file.
+fn print_uncovered(report: &AuditReport) {
+    if let Some(uncovered) = &report.uncovered {
+        let (blocks, first, last) = (uncovered.blocks, uncovered.first_height, uncovered.last_height);
+        output::line(format!(
+            "NOT final in this file: {blocks} blocks, {first} to {last}, are in no certificate; nothing of them is \
+             counted or listed here"
         ));
     }
 }
