@@ -44,8 +44,8 @@ const AUDIT_HELP: &str = "\
 Example:
   veilgrid audit my-day/ledger.vgl
   veilgrid audit my-net/ledger.vgl --genesis $(cat my-net/genesis.hash)
-  gzip -c my-net/ledger.vgl | gunzip -c | veilgrid audit - --json
-  veilgrid audit my-net/ledger.vgl --compare my-day/ledger.vgl
+  cat my-net/ledger.vgl | veilgrid audit - --json
+  veilgrid audit my-net/ledger.vgl --compare my-net/ledger.vgl
 
 Is it still the ledger that I saw? --height 4711 --block HASH, as an earlier report has them. Were promises kept? --receipts \
 FILE. Where do two copies part? --compare OTHER.
