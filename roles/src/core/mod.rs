@@ -92,6 +92,8 @@ pub struct ValidatorCore<J, R> {
     notices: VecDeque<Notice>,
     faults: VecDeque<([u8; 32], GossipFault)>,
     muted: Muted,
+    /// Whose faults are in the log, and until when further ones are not.
+    named: Muted,
     stopped: Option<String>,
 }
 
@@ -121,6 +123,7 @@ impl<J: Journal, R: CryptoRngCore> ValidatorCore<J, R> {
             notices: VecDeque::new(),
             faults: VecDeque::new(),
             muted: Muted::default(),
+            named: Muted::default(),
             stopped: None,
         };
         core.act()?;
@@ -287,9 +290,17 @@ impl<J: Journal, R: CryptoRngCore> ValidatorCore<J, R> {
     }
 
     fn blame(&mut self, from: &[u8; 32], fault: GossipFault) {
-        tracing::warn!(peer = hex_prefix(from), %fault, "a validator has sent something false");
+        let now_unix_ms = self.replica.state().time_unix_ms();
+        // Its shares and key events are still read, so it could fill the log with them.
+        if self.named.has(from, now_unix_ms) {
+            tracing::debug!(peer = hex_prefix(from), %fault, "a validator has sent something false again");
+        } else {
+            self.named.mute(from, now_unix_ms);
+            let quiet_s = MUTED_MS / 1_000;
+            tracing::warn!(peer = hex_prefix(from), %fault, quiet_s, "a validator has sent something false");
+        }
         if fault.mutes() {
-            self.muted.mute(from, self.replica.state().time_unix_ms());
+            self.muted.mute(from, now_unix_ms);
         }
         if self.faults.len() >= MAX_REPORTED {
             self.faults.pop_front();
@@ -360,7 +371,8 @@ impl<J: Journal, R: CryptoRngCore> ValidatorCore<J, R> {
         self.notices.drain(..).collect()
     }
 
-    /// What validators have sent that is false, since the last call, with their consensus keys. It was logged.
+    /// What validators have sent that is false, since the last call, with their consensus keys. The log has one of a
+    /// validator in [`MUTED_MS`].
     pub fn take_faults(&mut self) -> Vec<([u8; 32], GossipFault)> {
         self.faults.drain(..).collect()
     }

@@ -1,6 +1,10 @@
 //! A validator that floods the others with false gossip.
 
 use crate::net::{Net, entry};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
 use veilgrid_roles::core::MUTED_MS;
 
 /// Where a bid's proof or signature is, counted from the end of the message.
@@ -37,4 +41,42 @@ fn a_flood_of_false_bids_costs_one_message_a_while() {
     net.until(5_000, "the time is over", |net| net.state().time_unix_ms() > until_ms);
     net.cores[0].receive(&flooder, &[9, 9]);
     assert_eq!(net.cores[0].take_faults().len(), 1);
+}
+
+/// Counts the lines of a log that an operator reads.
+#[derive(Clone, Default)]
+struct Warnings(Arc<AtomicUsize>);
+
+impl Subscriber for Warnings {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::WARN
+    }
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, _: &Event<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+/// Shares and key events of a muted validator are read, and the log has one line of it a while all the same.
+#[test]
+fn a_flood_of_false_shares_leaves_one_line_in_the_log() {
+    let mut net = Net::new(4, 0, 11);
+    net.until_sharing(1);
+    let [one, other] = [3, 2].map(|index| entry(&net.keys[index]).consensus_key);
+    let warnings = Warnings::default();
+    tracing::subscriber::with_default(warnings.clone(), || {
+        for _ in 0..1_000 {
+            // No share, in a message for one.
+            net.cores[0].receive(&one, &[1, 2, 0, 0]);
+        }
+        assert_eq!(warnings.0.load(Ordering::Relaxed), 1);
+        net.cores[0].receive(&other, &[1, 2, 0, 0]);
+        assert_eq!(warnings.0.load(Ordering::Relaxed), 2, "another one is named too");
+    });
 }
