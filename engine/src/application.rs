@@ -1,13 +1,16 @@
 //! What stands behind the engine: a state machine that proposes, votes and applies.
 
+use std::future::Future;
+use std::pin::Pin;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::hash::Hash;
 
 /// Most bytes of one gossip message.
 pub const MAX_GOSSIP_BYTES: usize = 512 << 10;
 
-/// Work on a gossip message that needs no lock. When it has run, [`Application::settle`] is called.
-pub type GossipWork = Box<dyn FnOnce() + Send>;
+/// Work on a gossip message that needs no lock, on a thread that it may keep busy. When it is done,
+/// [`Application::settle`] is called.
+pub type GossipWork = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The answer to a request for a block.
 #[derive(Debug)]

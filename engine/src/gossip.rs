@@ -51,7 +51,7 @@ pub(crate) async fn handle<E: Runtime>(runtime: E, shared: Shared, inbox: Inbox,
         let take = move |a: &mut dyn Application| a.receive(&from, &message);
         let Ok(work) = shared.call(&runtime, take).await else { return };
         let Some(work) = work else { continue };
-        let done = runtime.child("proofs").shared(true).spawn(move |_| async move { work() });
+        let done = runtime.child("proofs").shared(true).spawn(move |_| work);
         if done.await.is_err() || shared.call(&runtime, |a| a.settle()).await.is_err() {
             return;
         }

@@ -4,6 +4,7 @@
 //! order, epochs, delivery, gossip.
 
 mod recorder;
+mod time;
 mod world;
 
 use crate::application::Application;
@@ -16,6 +17,8 @@ use veilgrid_crypto::secret::Secret;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::transaction::DecodeContext;
 use world::{Make, World};
+
+pub use time::Time;
 
 /// How long the simulation runs between two looks at the faults that are due and at its end.
 const STEP_MS: u64 = 50;
@@ -190,9 +193,18 @@ impl Simulation {
     pub fn run<A: Application>(
         &self,
         mut make: impl FnMut(usize) -> A,
+        done: impl FnMut(&[Vec<Applied>]) -> bool,
+    ) -> Outcome {
+        self.run_in_time(move |index, _| make(index), done)
+    }
+
+    /// As [`Simulation::run`], of applications that know the simulated time and let some of it pass.
+    pub fn run_in_time<A: Application>(
+        &self,
+        mut make: impl FnMut(usize, Time) -> A,
         mut done: impl FnMut(&[Vec<Applied>]) -> bool,
     ) -> Outcome {
-        self.execute(Box::new(move |index| Box::new(make(index))), &mut done)
+        self.execute(Box::new(move |index, time| Box::new(make(index, time))), &mut done)
     }
 
     /// As [`Simulation::run`]. Not generic, so that the engine is compiled in this crate and nowhere again.

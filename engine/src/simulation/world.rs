@@ -1,7 +1,7 @@
 //! The simulated network and the validators on it.
 
 use super::recorder::{Log, Recorder};
-use super::{Applied, Fault, LEDGER_ID, Link, Outcome, Simulation, consensus_key, consensus_secret};
+use super::{Applied, Fault, LEDGER_ID, Link, Outcome, Simulation, Time, consensus_key, consensus_secret};
 use crate::application::Application;
 use crate::block::BlockCodec;
 use crate::keys::{self, private_key};
@@ -23,7 +23,7 @@ use std::time::Duration;
 type Context = deterministic::Context;
 
 /// Gives the application of a validator.
-pub(super) type Make<'a> = Box<dyn FnMut(usize) -> Box<dyn Application> + 'a>;
+pub(super) type Make<'a> = Box<dyn FnMut(usize, Time) -> Box<dyn Application> + 'a>;
 
 /// Every validator is connected to from the start.
 struct Everybody;
@@ -177,7 +177,7 @@ impl<'a> World<'a> {
             vote_twice(context, self.settings, index, channels)
         } else {
             let config = config(self.settings, index, node.store);
-            let application = (self.make)(index);
+            let application = (self.make)(index, Time::new(self.context.child("time")));
             let recorder = Recorder { application, log: node.log.clone() };
             let faults = self.stopped.clone();
             context.spawn(move |context| async move {

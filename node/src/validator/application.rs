@@ -108,7 +108,7 @@ impl Application for NodeApplication {
     fn receive(&mut self, from: &[u8; 32], message: &[u8]) -> Option<GossipWork> {
         let job = self.core.begin(from, message)?;
         let (from, checked) = (*from, Arc::clone(&self.checked));
-        Some(Box::new(move || {
+        Some(Box::pin(async move {
             let outcome = job.run();
             lock(&checked).push((from, outcome));
         }))

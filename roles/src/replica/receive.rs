@@ -71,6 +71,18 @@ impl GossipJob {
     }
 }
 
+impl CheckedGossip {
+    /// Bids whose signatures were checked.
+    pub fn signatures(&self) -> usize {
+        self.bids.len()
+    }
+
+    /// Bids whose proofs were verified after that.
+    pub fn proofs(&self) -> usize {
+        if self.proofs { self.bids.len() } else { 0 }
+    }
+}
+
 impl Replica {
     /// Takes a gossip message of the peer with this consensus key, or says what has to be checked first; that goes to
     /// [`Self::conclude`] afterwards.
@@ -106,13 +118,13 @@ impl Replica {
     /// # Errors
     /// What is the peer's fault.
     pub fn conclude(&mut self, checked: CheckedGossip) -> Result<(), GossipFault> {
-        let CheckedGossip { round_id, bids, proofs, outcome } = checked;
-        let count = u64::try_from(bids.len()).unwrap_or(u64::MAX);
-        self.gossip_work.signatures += count;
-        self.gossip_work.proofs += if proofs { count } else { 0 };
+        let proofs = checked.proofs() as u64;
+        self.gossip_work.signatures += checked.signatures() as u64;
+        self.gossip_work.proofs += proofs;
+        let CheckedGossip { round_id, bids, outcome, .. } = checked;
         if outcome.is_err() {
             self.gossip_work.false_messages += 1;
-            self.gossip_work.false_proofs += if proofs { count } else { 0 };
+            self.gossip_work.false_proofs += proofs;
             return outcome;
         }
         if self.context_of(round_id).is_err() {
