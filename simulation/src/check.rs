@@ -1,9 +1,11 @@
 //! What has to hold after every run.
 
+use crate::burden;
 use crate::chronicle::{Agreed, End, RoundStory, SessionStory};
 use crate::clients::{Acknowledgement, Client};
 use crate::market::{ACKNOWLEDGEMENTS, TIMING, account, grid, params};
-use crate::plan::{Misbehaviour, Plan};
+use crate::misbehaviour::Misbehaviour;
+use crate::plan::Plan;
 use crate::world::World;
 use veilgrid_crypto::keygen::{DealerFault, Task};
 use veilgrid_engine::simulation::consensus_key;
@@ -47,6 +49,7 @@ pub(crate) fn check(world: &World, end_ms: u64, counts: &mut Counts) -> Vec<Stri
         }
     }
     violations.extend(naming_faults(world));
+    violations.extend(burden::check(world, end_ms));
     violations
 }
 

@@ -1,5 +1,6 @@
 //! What the ledger did, from the blocks that validators applied; and whether all of them applied the same.
 
+use crate::market::FAULTY;
 use crate::plan::Sabotage;
 use std::collections::{BTreeMap, BTreeSet};
 use veilgrid_crypto::group::PointBytes;
@@ -27,6 +28,8 @@ pub(crate) struct RoundStory {
     pub(crate) closed_ms: Option<u64>,
     /// Account and digest of each bid, in order.
     pub(crate) bids: Vec<(PointBytes, Hash)>,
+    /// How many of them came when f + 1 blocks of the grace were over.
+    pub(crate) late_bids: usize,
     pub(crate) opened: Vec<(SumRequest, i64)>,
     pub(crate) outcome: Option<Outcome>,
     /// Height and manner.
@@ -123,6 +126,10 @@ impl Chronicle {
         match effect {
             Effect::RoundOpened { round_id, .. } => self.round(*round_id).opened_ms = time_ms,
             Effect::BidsAccepted { round_id, bids } => {
+                let grace_from = state.round(*round_id).and_then(|round| round.grace_from());
+                if grace_from.is_some_and(|from| height > from + FAULTY as u64) {
+                    self.round(*round_id).late_bids += bids.len();
+                }
                 let bids = bids.iter().map(|bid| (bid.account, bid.bid_digest));
                 self.round(*round_id).bids.extend(bids);
             }

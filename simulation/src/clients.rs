@@ -2,17 +2,21 @@
 
 use crate::dice::{Dice, rng};
 use crate::market::{ACKNOWLEDGEMENTS, Market, TIMING, VALIDATORS, params};
+use crate::misbehaviour::Misbehaviour;
 use crate::plan::Plan;
 use rand_chacha::ChaCha20Rng;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use veilgrid_crypto::bid::{SealedBid, seal_bid};
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::state::State;
-use veilgrid_ledger::state::expected::Expected;
 use veilgrid_ledger::state::round::Slot;
+use veilgrid_roles::intake::check_open;
 
 /// Between two attempts of a client, in milliseconds.
 const RETRY_MS: u64 = 60;
+/// How long validators promise bids a place after a round's opening, in milliseconds.
+const LAST_PROMISE_MS: u64 = TIMING.bidding_ms - 2 * TIMING.max_clock_skew_ms;
 
 /// A validator promised to take a bid.
 #[derive(Debug, Clone, Copy)]
@@ -65,11 +69,13 @@ impl Clients {
                 other.rotate_right(2);
                 orders_wh.push(other);
             }
-            let at_ms = open_ms + dice.within(0..TIMING.bidding_ms);
+            let usual =
+                if is_calm { 0..LAST_PROMISE_MS - VALIDATORS as u64 * RETRY_MS } else { usual_times(plan) };
+            let at_ms = open_ms + dice.within(usual);
             let client = Client {
                 next_try_ms: if absent { u64::MAX } else { at_ms },
                 tries: 0,
-                order: dice.order(VALIDATORS),
+                order: whom_to_ask(plan, dice.order(VALIDATORS)),
                 orders_wh,
                 sealed: Vec::new(),
                 acknowledgements: Vec::new(),
@@ -101,14 +107,16 @@ impl Clients {
         market: &Market,
         (round_id, member, validator): (u64, usize, usize),
         state: &State,
+        (clock_ms, is_false): (u64, bool),
     ) -> Option<SealedBid> {
         let client = self.clients.get_mut(&(round_id, member))?;
         if client.acknowledgements.iter().any(|ack| ack.validator == validator) {
             return None;
         }
-        // As an intake does: nothing is promised for a round that the ledger has not opened, because one without a block
-        // in its bidding time never is. (Validators take such bids from each other, who may be a block ahead.)
-        if !matches!(state.expected(round_id), Ok(Expected::Bids { .. })) {
+        // A false validator promises whatever it is asked for. (Validators take bids of rounds that are not open yet from
+        // each other, who may be a block ahead.)
+        let promises = is_false || check_open(state, round_id, clock_ms).is_ok();
+        if !promises || state.round(round_id).is_none() {
             return None;
         }
         let community = state.community();
@@ -148,4 +156,25 @@ impl Clients {
     pub(crate) fn order_wh(&self, digest: &Hash) -> Option<&[u64]> {
         self.orders_wh.get(digest).map(Vec::as_slice)
     }
+}
+
+/// When members begin to bid, from the opening on in milliseconds: late when the false validator hopes for that.
+fn usual_times(plan: &Plan) -> Range<u64> {
+    match plan.false_validator {
+        Some((_, Misbehaviour::Whisperer(_))) => LAST_PROMISE_MS - 400..LAST_PROMISE_MS - RETRY_MS,
+        Some((_, Misbehaviour::EpochsEnd | Misbehaviour::Flood(_))) => {
+            LAST_PROMISE_MS - 300..LAST_PROMISE_MS - RETRY_MS
+        }
+        Some((_, Misbehaviour::FastLeader(_))) => LAST_PROMISE_MS - 100..TIMING.bidding_ms - 100,
+        _ => 0..TIMING.bidding_ms,
+    }
+}
+
+/// Who is asked in which order: a validator that keeps bids from others first.
+fn whom_to_ask(plan: &Plan, mut order: Vec<usize>) -> Vec<usize> {
+    if plan.keeps_bids() {
+        let (liar, second) = (plan.liar(), plan.second_asked());
+        order.sort_by_key(|index| (Some(*index) != liar, Some(*index) != second));
+    }
+    order
 }

@@ -1,10 +1,13 @@
 //! A validator that is false: what it makes of what an honest core proposes and says.
 
 use crate::dice::rng;
-use crate::market::Market;
-use crate::plan::{InvalidBlock, Misbehaviour};
+use crate::flood::Flooder;
+use crate::hold::Hold;
+use crate::market::{Market, TIMING};
+use crate::misbehaviour::{InvalidBlock, Misbehaviour};
 use crate::wire::{self, Message};
 use rand_chacha::ChaCha20Rng;
+use std::sync::Arc;
 use veilgrid_crypto::keygen::{Event, Phase, Verdict};
 use veilgrid_crypto::opening::OpeningShare;
 use veilgrid_crypto::schnorr::SigningKey;
@@ -27,6 +30,8 @@ pub(crate) enum Audience {
     Even,
     /// The others.
     Odd,
+    One(usize),
+    Nobody,
 }
 
 impl Audience {
@@ -35,6 +40,8 @@ impl Audience {
             Self::All => true,
             Self::Even => index.is_multiple_of(2),
             Self::Odd => !index.is_multiple_of(2),
+            Self::One(only) => *only == index,
+            Self::Nobody => false,
         }
     }
 }
@@ -50,11 +57,17 @@ pub(crate) struct Liar {
     twin: KeyHolder,
     twin_rng: ChaCha20Rng,
     second_story: Vec<Transaction>,
+    hold: Hold,
+    flooder: Option<Flooder>,
 }
 
 impl Liar {
-    pub(crate) fn new(market: &Market, seed: u64, index: usize, how: Misbehaviour) -> Self {
+    pub(crate) fn new(market: &Arc<Market>, seed: u64, index: usize, how: Misbehaviour) -> Self {
         let key = market.keys[index].clone();
+        let flooder = match how {
+            Misbehaviour::Flood(flood) => Some(Flooder::new(flood, market.clone(), seed)),
+            _ => None,
+        };
         Self {
             how,
             number: index as u16 + 1,
@@ -63,6 +76,8 @@ impl Liar {
             decode: market.decode,
             twin_rng: rng(seed, 3),
             second_story: Vec::new(),
+            hold: Hold::default(),
+            flooder,
         }
     }
 
@@ -80,7 +95,12 @@ impl Liar {
     }
 
     /// What it says instead of what an honest core would say.
-    pub(crate) fn gossip(&mut self, messages: Vec<Vec<u8>>, state: &State) -> Vec<(Vec<u8>, Audience)> {
+    pub(crate) fn gossip(
+        &mut self,
+        messages: Vec<Vec<u8>>,
+        state: &State,
+        now_ms: u64,
+    ) -> Vec<(Vec<u8>, Audience)> {
         let mut said: Vec<(Vec<u8>, Audience)> = Vec::new();
         for message in messages {
             match wire::decode(&message, &self.decode) {
@@ -98,12 +118,53 @@ impl Liar {
                     let kept = self.changed(share, state);
                     said.extend(kept.map(|one| (wire::encode(&Message::Share(sharing, one)), Audience::All)));
                 }
-                None => said.push((message, Audience::All)),
+                None => said.push(self.passed_on(message)),
             }
         }
         let second = std::mem::take(&mut self.second_story).into_iter();
         said.extend(second.map(|one| (wire::encode(&Message::Transaction(one)), Audience::Odd)));
+        if let Some(flooder) = &mut self.flooder {
+            said.extend(flooder.says(state, now_ms).into_iter().map(|message| (message, Audience::All)));
+        }
         said
+    }
+
+    /// Who is to hear of bids that members handed to it.
+    fn passed_on(&mut self, bids: Vec<u8>) -> (Vec<u8>, Audience) {
+        let audience = match self.how {
+            Misbehaviour::Whisperer(told) => Audience::One(told),
+            ref how if how.keeps_bids() => Audience::Nobody,
+            _ => Audience::All,
+        };
+        if let Some(flooder) = &mut self.flooder {
+            flooder.keeps(&bids);
+        }
+        (bids, audience)
+    }
+
+    /// The time at which it says that it proposes.
+    pub(crate) fn clock_ms(&self, now_ms: u64) -> u64 {
+        match self.how {
+            Misbehaviour::FastLeader(_) => now_ms + TIMING.max_clock_skew_ms,
+            _ => now_ms,
+        }
+    }
+
+    /// Whether it keeps the block that it could propose now.
+    pub(crate) fn holds_back(&mut self, block: &Block, now_ms: u64) -> bool {
+        self.how == Misbehaviour::EpochsEnd && self.hold.keeps(block, now_ms)
+    }
+
+    /// Whether this block is to begin a round's grace early, as it ends an epoch.
+    pub(crate) fn ends_epoch(&self, block: &Block) -> bool {
+        self.how == Misbehaviour::EpochsEnd && TIMING.begins_epoch(block.header.height + 1)
+    }
+
+    /// It has seen a block that may become final.
+    pub(crate) fn sees(&mut self, block: &Block) {
+        if let Some(flooder) = &mut self.flooder {
+            flooder.sees(block);
+        }
     }
 
     /// What it proposes instead of what an honest core would propose.
@@ -120,7 +181,9 @@ impl Liar {
             Misbehaviour::InvalidBlocks(InvalidBlock::BadShare) => transactions.push(self.bad_share(state)),
             Misbehaviour::InvalidBlocks(InvalidBlock::FromTheFuture) => time_ms += TOO_FAR_AHEAD_MS,
             Misbehaviour::InvalidBlocks(InvalidBlock::DueLeftOut) => transactions.retain(|one| !is_due(one)),
-            Misbehaviour::Censor => transactions.retain(|one| !matches!(one, Transaction::Bids { .. })),
+            how if how.keeps_bids() || *how == Misbehaviour::Censor => {
+                transactions.retain(|one| !matches!(one, Transaction::Bids { .. }));
+            }
             _ => {}
         }
         Block::new(header.height, header.parent_hash, time_ms, root, transactions)

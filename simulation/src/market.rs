@@ -29,20 +29,21 @@ const KEY_EPOCH: u64 = 5;
 const TICKS: u32 = 4;
 const BITS: u8 = 8;
 const SLOT_SECONDS: u32 = 900;
-const MAX_MEMBERS: u64 = 5;
+pub(crate) const MAX_MEMBERS: usize = 5;
 
-/// When a market's rounds open, close and end, in simulated time. Blocks come every 100 ms while something waits.
+/// When a market's rounds open, close and end, in simulated time. Blocks come every 100 ms while something waits. Grace is
+/// the shortest that the rules allow.
 pub(crate) const TIMING: RoundTiming = RoundTiming {
     first_open_unix_ms: 4_000,
     interval_ms: 6_000,
-    bidding_ms: 1_500,
-    grace_blocks: 4,
+    bidding_ms: 1_800,
+    grace_blocks: 1,
     opening_deadline_ms: 5_000,
     suspend_after_ms: 2_500,
     first_slot_start_unix_s: SLOT_SECONDS as i64,
-    epoch_blocks: 48,
+    epoch_blocks: 50,
     keygen_phase_blocks: 8,
-    max_clock_skew_ms: 700,
+    max_clock_skew_ms: 400,
 };
 
 /// Keys, members and genesis of one run.
@@ -68,14 +69,14 @@ impl Market {
         let draft = draft(seed, &keys, &members);
         let decode = DecodeContext::of(&draft);
         let genesis = genesis_block(Genesis::new(draft, Vec::new()).expect("a sound genesis"), 0);
-        let largest_wh = MAX_MEMBERS * u64::from(TICKS) * ((1 << BITS) - 1);
+        let largest_wh = MAX_MEMBERS as u64 * u64::from(TICKS) * ((1 << BITS) - 1);
         let log = Arc::new(SmallLog::new(largest_wh));
         Self { genesis, decode, keys, members, log, seed }
     }
 
     /// The quantity that a member bids at each step in a round: one or two steps of one side.
     pub(crate) fn order_wh(&self, round_id: u64, member: usize) -> Vec<u64> {
-        let mut dice = Dice::new(self.seed, 1_000 + round_id * MAX_MEMBERS + member as u64);
+        let mut dice = Dice::new(self.seed, 1_000 + round_id * MAX_MEMBERS as u64 + member as u64);
         let mut order = vec![0; 2 * TICKS as usize];
         // Sides alternate, so that most rounds trade.
         let side = if dice.chance(20) { dice.index(2) } else { member % 2 };

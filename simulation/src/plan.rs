@@ -1,5 +1,7 @@
 //! What goes wrong in a run, all of it decided by the seed.
 
+use crate::misbehaviour::{Flood, Misbehaviour};
+use crate::undone::Rule;
 use std::fmt;
 use veilgrid_engine::simulation::{Fault, Link};
 use veilgrid_roles::core::Failure;
@@ -9,42 +11,9 @@ const AFTERMATH_MS: u64 = 3_000;
 /// A link is timely when its messages take no longer on average, in milliseconds.
 const TIMELY_MS: u64 = 60;
 
-/// How a validator is false for the whole run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Misbehaviour {
-    /// Votes for two blocks wherever it can, and is silent after the first epoch.
-    DoubleVoter,
-    /// Proposes blocks that the rules refuse.
-    InvalidBlocks(InvalidBlock),
-    /// Leaves all bids out of the blocks that it proposes, which no rule forbids.
-    Censor,
-    /// Its opening shares are false, in gossip and in the blocks that it proposes.
-    FalseShares,
-    /// Deals twice and tells each validator one of the two stories.
-    TwoStories,
-    /// Seals false shares for these receivers (numbers from 1), under its signature.
-    TamperedDelivery(Vec<u16>),
-    /// Seals false shares for the first of these receivers and complains about the second one as dealer, which is honest
-    /// (numbers from 1): two disputes in every session, in which nobody can be convicted.
-    TwoDisputes(u16, u16),
-    /// Takes part in consensus and says nothing in key sessions.
-    SilentDealer,
-}
-
-/// What is wrong with a proposed block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InvalidBlock {
-    /// Another state root than its parent's.
-    WrongRoot,
-    /// A transaction that the state refuses.
-    RefusedTransaction,
-    /// A false opening share at the end.
-    BadShare,
-    /// A time that is further ahead than voters allow.
-    FromTheFuture,
-    /// What its time makes due is left out.
-    DueLeftOut,
-}
+/// A slow clock is behind the others by so much, in milliseconds: the allowed skew but for the time that a block takes to
+/// the voters, for whom its own blocks are late.
+const SLOW_MS: u64 = 300;
 
 /// What is left of a validator that was down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +102,8 @@ pub struct Plan {
     pub steps: Vec<(u64, Step)>,
     /// Never in the plan of a seed: for tests of the checks.
     pub sabotage: Option<Sabotage>,
+    /// Never in the plan of a seed: for tests of the attackers.
+    pub undone: Option<Rule>,
 }
 
 impl Plan {
@@ -144,6 +115,46 @@ impl Plan {
     /// The index of the validator that is false.
     pub fn liar(&self) -> Option<usize> {
         self.false_validator.as_ref().map(|(index, _)| *index)
+    }
+
+    /// A block comes after so long without anything to put into it, and while blocks are counted, in milliseconds: at the
+    /// pace at which the false validator can do most.
+    pub(crate) fn pace_ms(&self) -> (u64, u64) {
+        match self.false_validator {
+            Some((_, Misbehaviour::Whisperer(_))) => (1_200, 100),
+            Some((_, Misbehaviour::FastLeader(_))) => (700, 20),
+            Some((_, Misbehaviour::EpochsEnd)) => (100, 100),
+            _ => (700, 100),
+        }
+    }
+
+    /// Whether the false validator keeps bids from others.
+    pub(crate) fn keeps_bids(&self) -> bool {
+        self.false_validator.as_ref().is_some_and(|(_, how)| how.keeps_bids())
+    }
+
+    /// How the false validator floods the others.
+    pub(crate) fn flood(&self) -> Option<Flood> {
+        match self.false_validator {
+            Some((_, Misbehaviour::Flood(flood))) => Some(flood),
+            _ => None,
+        }
+    }
+
+    /// The honest validator to which members go after the false one that keeps their bids.
+    pub(crate) fn second_asked(&self) -> Option<usize> {
+        match self.false_validator {
+            Some((_, Misbehaviour::Whisperer(second) | Misbehaviour::FastLeader(second))) => Some(second),
+            _ => None,
+        }
+    }
+
+    /// What the clock of a validator shows.
+    pub(crate) fn clock_ms(&self, index: usize, now_ms: u64) -> u64 {
+        match self.false_validator {
+            Some((_, Misbehaviour::FastLeader(slow))) if slow == index => now_ms.saturating_sub(SLOW_MS),
+            _ => now_ms,
+        }
     }
 
     pub(crate) fn misbehaviour_of(&self, index: usize) -> Option<&Misbehaviour> {
@@ -235,6 +246,9 @@ impl fmt::Debug for Plan {
         writeln!(f, "seed {}: {} members, {:?}", self.seed, self.members, self.link)?;
         if let Some(sabotage) = self.sabotage {
             writeln!(f, "  afterwards the record is falsified: {sabotage:?}")?;
+        }
+        if let Some(rule) = self.undone {
+            writeln!(f, "  a rule is undone: {rule:?}")?;
         }
         if let Some((index, how)) = &self.false_validator {
             writeln!(f, "  always     validator {index} (number {}) is false: {how:?}", index + 1)?;

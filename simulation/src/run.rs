@@ -49,6 +49,8 @@ pub struct Report {
     pub acknowledged: usize,
     /// Of those the ones that missed their round while the network was not timely.
     pub missed_untimely: usize,
+    /// Bids that are on the ledger because the grace has more than f + 1 blocks over an epoch's end.
+    pub late_in_grace: usize,
     /// Faults of validators that others have named.
     pub named: usize,
     /// Validators that lost their secrets.
@@ -96,8 +98,8 @@ pub fn run(plan: &Plan) -> Result<Report, Box<Broken>> {
         limit_ms,
         ..Simulation::new(plan.seed, VALIDATORS, world.lock().market.decode)
     };
-    let outcome = simulation.run(
-        |index| Validator::start(&world, index),
+    let outcome = simulation.run_in_time(
+        |index, time| Validator::start(&world, index, time),
         // Nothing of the blocks is needed that the world does not know.
         |_| {
             let mut world = world.lock();
@@ -184,6 +186,7 @@ fn report(world: &World, outcome: Outcome, counts: Counts) -> Report {
         not_opened: passed_over(world, VoidReason::NotOpened),
         sessions: (agreed, sessions.len() - agreed),
         acknowledged: world.acknowledged(),
+        late_in_grace: world.chronicle.rounds.values().map(|story| story.late_bids).sum(),
         missed_untimely: counts.missed_untimely,
         named: world.faults.len(),
         wiped: world.wiped_ms.len(),

@@ -1,8 +1,9 @@
 //! The plan of a seed.
 
 use crate::dice::Dice;
-use crate::market::VALIDATORS;
-use crate::plan::{InvalidBlock, Kept, Misbehaviour, Plan, Step};
+use crate::market::{MAX_MEMBERS, VALIDATORS};
+use crate::misbehaviour::{Flood, InvalidBlock, Misbehaviour};
+use crate::plan::{Kept, Plan, Step};
 use veilgrid_engine::simulation::Link;
 use veilgrid_roles::core::Failure;
 
@@ -25,8 +26,32 @@ impl Plan {
         if false_validator.is_none() {
             steps.extend(outages(&mut dice));
         }
+        let plan = Self { seed, members, link, false_validator, steps, sabotage: None, undone: None };
+        if plan.keeps_bids() {
+            return plan.patient(&mut dice);
+        }
+        let Self { false_validator, mut steps, .. } = plan;
         steps.sort_by_key(|(at_ms, _)| *at_ms);
-        Self { seed, members, link, false_validator, steps, sabotage: None }
+        Self { seed, members, link, false_validator, steps, sabotage: None, undone: None }
+    }
+}
+
+impl Plan {
+    /// A network that nothing disturbs, as whoever keeps bids from others wants it: what is acknowledged has to be in its
+    /// round. The run lasts until its chance has come.
+    fn patient(self, dice: &mut Dice) -> Self {
+        let (latency_ms, lasts_ms, members) = match self.false_validator {
+            // The bid has come by gossip before its member does.
+            Some((_, Misbehaviour::Whisperer(_))) => (5..15, 3 * WINDOW_MS, self.members),
+            // Voters take so long that a promise can be given meanwhile.
+            Some((_, Misbehaviour::FastLeader(_))) => (40..55, 3 * WINDOW_MS, self.members),
+            Some((_, Misbehaviour::EpochsEnd)) => (5..40, 60_000, self.members),
+            // The longest messages of false bids.
+            _ => (5..40, WINDOW_MS, MAX_MEMBERS),
+        };
+        let link =
+            Link { latency_ms: dice.within(latency_ms), jitter_ms: dice.within(0..5), loss_percent: 0 };
+        Self { link, members, steps: vec![(lasts_ms, Step::Heal)], ..self }
     }
 }
 
@@ -92,7 +117,7 @@ fn failing_disk(dice: &mut Dice, who: usize) -> Step {
 
 /// How the validator with this index is false.
 fn misbehaviour(dice: &mut Dice, liar: usize) -> Misbehaviour {
-    match dice.below(9) {
+    match dice.below(18) {
         0 => Misbehaviour::DoubleVoter,
         1 | 2 => Misbehaviour::InvalidBlocks(match dice.below(5) {
             0 => InvalidBlock::WrongRoot,
@@ -115,6 +140,21 @@ fn misbehaviour(dice: &mut Dice, liar: usize) -> Misbehaviour {
                 dice.order(VALIDATORS).into_iter().filter(|i| *i != liar).map(|i| i as u16 + 1).collect();
             Misbehaviour::TwoDisputes(others[0], others[1])
         }
-        _ => Misbehaviour::SilentDealer,
+        8 => Misbehaviour::SilentDealer,
+        9 | 10 => Misbehaviour::Whisperer(another(dice, liar)),
+        11 | 12 => Misbehaviour::EpochsEnd,
+        13 | 14 => Misbehaviour::FastLeader(another(dice, liar)),
+        _ => Misbehaviour::Flood(match dice.below(5) {
+            0 => Flood::Garbage,
+            1 => Flood::Signatures,
+            2 => Flood::ProofsAtPromises,
+            3 => Flood::ProofsAtOpenings,
+            _ => Flood::Repetitions,
+        }),
     }
+}
+
+/// A validator but this one.
+fn another(dice: &mut Dice, index: usize) -> usize {
+    (index + 1 + dice.index(VALIDATORS - 1)) % VALIDATORS
 }

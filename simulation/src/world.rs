@@ -1,22 +1,23 @@
 //! Everything outside of the validators' processes: disks, members, and what was seen.
 
+use crate::burden::Burden;
 use crate::chronicle::Chronicle;
 use crate::clients::{Acknowledgement, Clients};
 use crate::dice::rng;
-use crate::market::{ACKNOWLEDGEMENTS, Market, VALIDATORS};
+use crate::market::{ACKNOWLEDGEMENTS, Market, TIMING, VALIDATORS};
 use crate::plan::{Kept, Plan, Step};
+use crate::undone::Rule;
 use rand_chacha::ChaCha20Rng;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use veilgrid_crypto::bid::SealedBid;
+use veilgrid_engine::simulation::consensus_key;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::verdicts::VerifyAll;
 use veilgrid_roles::core::{Failure, MemoryJournal, ValidatorCore};
 use veilgrid_roles::keyholder::{Holding, KeyHolder, Notice};
 use veilgrid_roles::replica::{GossipFault, Limits};
 
-/// A block comes after so long without anything to put into it, in milliseconds.
-pub(crate) const IDLE_MS: u64 = 700;
 /// Most bytes of a block.
 pub(crate) const MAX_BLOCK_BYTES: usize = 1 << 20;
 
@@ -34,6 +35,7 @@ struct Disk {
 pub(crate) struct World {
     pub(crate) plan: Plan,
     pub(crate) market: Arc<Market>,
+    consensus_keys: Vec<[u8; 32]>,
     pub(crate) chronicle: Chronicle,
     pub(crate) clients: Clients,
     /// Witness, consensus key of the sender, what was false.
@@ -43,6 +45,8 @@ pub(crate) struct World {
     pub(crate) wiped_ms: BTreeMap<usize, u64>,
     /// Messages that not everybody is to hear, with those who are.
     pub(crate) whispered: BTreeMap<Vec<u8>, BTreeSet<usize>>,
+    /// What gossip has cost, and when it came.
+    pub(crate) burden: Burden,
     pub(crate) now_ms: u64,
     /// Height, shares and reason to have stopped of each validator, when the run's time was up.
     pub(crate) standing: Vec<String>,
@@ -81,12 +85,14 @@ impl Shared {
         };
         Self(Arc::new(Mutex::new(World {
             market,
+            consensus_keys: (0..VALIDATORS).map(consensus_key).collect(),
             chronicle: Chronicle::new(plan.sabotage),
             clients: Clients::new(plan.seed),
             faults: Vec::new(),
             notices: Vec::new(),
             wiped_ms: BTreeMap::new(),
             whispered: BTreeMap::new(),
+            burden: Burden::default(),
             now_ms: 0,
             standing: Vec::new(),
             disks: (0..VALIDATORS).map(|_| Disk::default()).collect(),
@@ -123,7 +129,7 @@ impl World {
         disk.journal.reopen();
         let number = life * VALIDATORS as u64 + index as u64;
         let rng = rng(self.plan.seed, 10_000 + number);
-        let mut core = core(&self.market, index, disk.journal.clone(), rng);
+        let mut core = core(&self.market, index, disk.journal.clone(), rng, self.plan.pace_ms());
         for bid in &disk.intake {
             // Refused when the round is over.
             let _ = core.offer_bids(bid.round_id, vec![bid.clone()]);
@@ -188,13 +194,24 @@ impl World {
         let (round_id, member, validator) = attempt;
         let Some(core) = self.up(validator).cloned() else { return };
         let mut core = lock(&core);
-        let Some(bid) = self.clients.bid(&self.market, attempt, core.state()) else { return };
+        let undone_ms = match self.plan.undone {
+            Some(Rule::LastPromise) => 2 * TIMING.max_clock_skew_ms,
+            _ => 0,
+        };
+        let clock_ms = self.plan.clock_ms(validator, self.now_ms).saturating_sub(undone_ms);
+        let asked = (clock_ms, self.plan.liar() == Some(validator));
+        let Some(bid) = self.clients.bid(&self.market, attempt, core.state(), asked) else { return };
         let digest = bid.digest();
         if core.offer_bids(round_id, vec![bid.clone()])[0].is_ok() {
             self.disks[validator].intake.push(bid);
             let given = Acknowledgement { validator, at_ms: self.now_ms, digest };
             self.clients.acknowledged(round_id, member, given);
         }
+    }
+
+    /// The index of the validator with this consensus key.
+    pub(crate) fn sender(&self, key: &[u8; 32]) -> Option<usize> {
+        self.consensus_keys.iter().position(|known| known == key)
     }
 
     /// The validators that tell the truth.
@@ -240,7 +257,13 @@ impl World {
     }
 }
 
-fn core(market: &Market, index: usize, journal: MemoryJournal, rng: ChaCha20Rng) -> Core {
+fn core(
+    market: &Market,
+    index: usize,
+    journal: MemoryJournal,
+    rng: ChaCha20Rng,
+    (idle_interval_ms, busy_interval_ms): (u64, u64),
+) -> Core {
     let mut state = State::from_genesis_block(&market.genesis).expect("a sound genesis");
     for (block, _) in journal.blocks() {
         state.apply_block(&block, &mut VerifyAll).expect("a block that was final before");
@@ -250,7 +273,8 @@ fn core(market: &Market, index: usize, journal: MemoryJournal, rng: ChaCha20Rng)
         Some(secrets) => KeyHolder::restore(key, secrets.expose()).expect("its own secrets"),
         None => KeyHolder::new(key),
     };
-    let limits = Limits { max_block_bytes: MAX_BLOCK_BYTES, idle_interval_ms: IDLE_MS, ..Limits::default() };
+    let limits =
+        Limits { max_block_bytes: MAX_BLOCK_BYTES, idle_interval_ms, busy_interval_ms, ..Limits::default() };
     let mut core = ValidatorCore::new(market.genesis.clone(), state, holder, journal, rng, limits)
         .expect("the disk works at the start");
     core.use_log(market.log.clone());

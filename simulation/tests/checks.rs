@@ -1,6 +1,6 @@
 //! The checks can fail: each is given a record that was falsified, or a network with more faults than it bears.
 
-use veilgrid_simulation::{Kept, Misbehaviour, Plan, Sabotage, Step, run};
+use veilgrid_simulation::{Flood, Kept, Misbehaviour, Plan, Rule, Sabotage, Step, run};
 
 /// A run in which nothing goes wrong.
 fn calm(seed: u64) -> Plan {
@@ -102,6 +102,18 @@ fn the_seeds_of_continuous_integration_hold_every_fault() {
     for name in ["Censor", "FalseShares", "TwoStories", "TamperedDelivery", "TwoDisputes", "SilentDealer"] {
         assert!(lies(name), "{name}");
     }
+    for name in [
+        "Whisperer",
+        "EpochsEnd",
+        "FastLeader",
+        "Garbage",
+        "Signatures",
+        "Promises",
+        "Openings",
+        "Repetitions",
+    ] {
+        assert!(lies(name), "{name}");
+    }
     let happens = |name: &str| has(&|plan| format!("{:?}", plan.steps).contains(name));
     for name in [
         "Partition",
@@ -115,4 +127,34 @@ fn the_seeds_of_continuous_integration_hold_every_fault() {
     ] {
         assert!(happens(name), "{name}");
     }
+}
+
+/// The seeds of continuous integration in which a validator is false in this way.
+fn attacked(is: fn(&Misbehaviour) -> bool) -> impl Iterator<Item = Plan> {
+    let plans = (0..200).map(Plan::of);
+    plans.filter(move |plan| plan.false_validator.as_ref().is_some_and(|(_, how)| is(how)))
+}
+
+/// With a rule undone the attacker that it is against finds a seed.
+#[test]
+fn an_attacker_finds_the_rule_that_is_undone() {
+    type Is = fn(&Misbehaviour) -> bool;
+    let attackers: [(Rule, Is, &str); 4] = [
+        (Rule::SentOn, |how| matches!(how, Misbehaviour::Whisperer(_)), "is lost"),
+        (Rule::LastPromise, |how| matches!(how, Misbehaviour::FastLeader(_)), "is lost"),
+        (Rule::Muting, |how| *how == Misbehaviour::Flood(Flood::Garbage), "false messages of the flood"),
+        (Rule::Lanes, |how| *how == Misbehaviour::Flood(Flood::ProofsAtOpenings), "a share or key event"),
+    ];
+    for (rule, is, says) in attackers {
+        let mut plans = attacked(is).map(|plan| Plan { undone: Some(rule), ..plan });
+        assert!(plans.any(|plan| violations(&plan).contains(says)), "{rule:?}: no seed shows it");
+    }
+}
+
+/// Who leads an epoch's last block and the next one's first finds a grace that f + 1 blocks would have ended.
+#[test]
+fn a_grace_over_an_epochs_end_needs_its_f_blocks_more() {
+    let late = |plan: Plan| run(&plan).expect("one false validator is borne").late_in_grace;
+    let needs = attacked(|how| *how == Misbehaviour::EpochsEnd).any(|plan| late(plan) > 0);
+    assert!(needs, "no seed shows it");
 }

@@ -41,6 +41,7 @@ struct Sum {
     aborted: usize,
     acknowledged: usize,
     missed_untimely: usize,
+    late_in_grace: usize,
     named: usize,
     wiped: usize,
     simulated_ms: u64,
@@ -59,6 +60,7 @@ impl Sum {
                 self.aborted += report.sessions.1;
                 self.acknowledged += report.acknowledged;
                 self.missed_untimely += report.missed_untimely;
+                self.late_in_grace += report.late_in_grace;
                 self.named += report.named;
                 self.wiped += report.wiped;
                 self.simulated_ms += report.elapsed_ms;
@@ -74,7 +76,8 @@ impl Sum {
         eprintln!(
             "{seeds} seeds in {seconds:.0} s, {} h simulated: {} rounds cleared, {} void, {} before \
              there were keys, {} without a block in their time; {} sessions agreed, {} aborted; \
-             {} bids acknowledged, {} of them late for their round while the network was not timely; {} false messages \
+             {} bids acknowledged, {} of them late for their round while the network was not timely; {} bids \
+             taken in the blocks that a grace has more over an epoch's end; {} false messages \
              named; {} validators lost their secrets; {} seeds broke a promise",
             self.simulated_ms / 3_600_000,
             self.cleared,
@@ -85,6 +88,7 @@ impl Sum {
             self.aborted,
             self.acknowledged,
             self.missed_untimely,
+            self.late_in_grace,
             self.named,
             self.wiped,
             self.failures.len(),
