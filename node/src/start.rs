@@ -4,10 +4,12 @@ use crate::checks::{ClockSample, ClockState, check_clock_not_before, check_data_
 use crate::client::{Client, ClientOptions};
 use crate::config::{ChecksConfig, HttpConfig, LimitsConfig, RelayLimitsConfig};
 use crate::error::NodeError;
-use crate::http::{HttpOptions, Rate};
+use crate::http::{HealthDoor, HealthServer, HttpOptions, Metrics, Rate, Services};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::future::Future;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use veilgrid_ledger::state::State;
 use veilgrid_store::{IntakeError, IntakeJournal, Store, StoreError};
@@ -127,16 +129,51 @@ pub fn http_options(http: &HttpConfig, limits: impl Into<LimitsConfig>) -> HttpO
     let per_minute = limits.requests_per_minute;
     // What comes at once may be a sixth of a minute's share.
     options.rate = (per_minute > 0).then(|| Rate { per_minute, burst: per_minute.div_ceil(6) });
-    // Without a rate everybody may be one address: the one of a proxy.
-    options.max_connections_of_peer = (per_minute > 0).then(|| share(options.max_connections));
+    let of_address = usize::try_from(limits.connections_per_address).unwrap_or(usize::MAX);
+    // Nobody has all of them. Without a rate everybody may be one address: the one of a proxy.
+    let share = of_address.min((options.max_connections / 2).max(1));
+    options.max_connections_of_peer = (per_minute > 0).then_some(share);
     options
 }
 
-/// Connections of one address: a quarter of all, so that nobody has all of them, but not so few that a household with
-/// many members behind one router is cut off.
-fn share(connections: usize) -> usize {
-    const HOUSEHOLD: usize = 64;
-    (connections / 4).max(HOUSEHOLD).min((connections / 2).max(1))
+/// Shows that an address is free and one of this machine, before anything takes long: the listener comes later.
+///
+/// # Errors
+/// [`NodeError::Start`] with the configuration's key.
+pub fn check_listen(key: &str, listen: SocketAddr) -> Result<(), NodeError> {
+    let advice = format!("choose an address of this machine and a free port ({key})");
+    let probe = TcpListener::bind(listen);
+    probe.map(drop).map_err(|error| NodeError::start(listen, format!("{error}; {advice}")))
+}
+
+/// Takes the address for health and metrics, if there is to be one.
+///
+/// # Errors
+/// [`NodeError::Start`].
+pub fn open_health(listen: Option<SocketAddr>) -> Result<Option<HealthDoor>, NodeError> {
+    let Some(listen) = listen else {
+        tracing::info!(
+            "no health_listen: strangers who fill the public listener take health and metrics away"
+        );
+        return Ok(None);
+    };
+    HealthDoor::open(listen).map(Some).map_err(|error| NodeError::server("health and metrics", &error))
+}
+
+/// Lets health and metrics be asked for behind an address that was taken before.
+///
+/// # Errors
+/// [`NodeError::Start`].
+pub fn start_health(
+    door: Option<HealthDoor>,
+    services: Services,
+    metrics: Option<&Arc<Metrics>>,
+) -> Result<Option<HealthServer>, NodeError> {
+    let Some(door) = door else { return Ok(None) };
+    let started = HealthServer::start(door, services, metrics.map(Arc::clone));
+    let server = started.map_err(|error| NodeError::server("health and metrics", &error))?;
+    tracing::info!(addresses = ?server.addresses(), "health and metrics are shown");
+    Ok(Some(server))
 }
 
 /// Runs a process's tasks on this thread; blocking work goes to threads of its own.
@@ -184,8 +221,17 @@ mod tests {
             let limits = LimitsConfig { requests_per_minute: per_minute, ..LimitsConfig::default() };
             assert_eq!(http_options(&http, limits).rate, Some(Rate { per_minute, burst }));
         }
-        for (connections, of_peer) in [(1, 1), (8, 4), (100, 50), (200, 64), (1024, 256)] {
-            let limits = LimitsConfig { connections, ..LimitsConfig::default() };
+        for (connections, of_address, of_peer) in [
+            (1, 32, 1),
+            (8, 32, 4),
+            (60, 32, 30),
+            (100, 32, 32),
+            (1024, 32, 32),
+            (1024, 16, 16),
+            (1024, 900, 512),
+        ] {
+            let limits =
+                LimitsConfig { connections, connections_per_address: of_address, ..LimitsConfig::default() };
             let options = http_options(&http, limits);
             assert_eq!(
                 (options.max_connections, options.max_connections_of_peer),
@@ -195,6 +241,18 @@ mod tests {
         let limits = LimitsConfig { requests_per_minute: 0, ..LimitsConfig::default() };
         let options = http_options(&http, limits);
         assert_eq!((options.rate, options.max_connections_of_peer), (None, None), "a proxy limits");
+        let share = LimitsConfig::default().connections_per_address;
+        assert!((16..=32).contains(&share), "four addresses must not fill the places of all: {share}");
+    }
+
+    #[test]
+    fn an_address_that_is_taken_is_named_with_its_key() {
+        let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let listen = taken.local_addr().expect("an address");
+        let error = check_listen("p2p.listen", listen).expect_err("taken").to_string();
+        assert!(error.contains(&listen.to_string()) && error.contains("(p2p.listen)"), "{error}");
+        drop(taken);
+        assert!(check_listen("p2p.listen", listen).is_ok());
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 #[path = "http_support/connections.rs"]
 mod connections;
+#[path = "http_support/health.rs"]
+mod health;
 mod http_support;
 #[path = "http_support/rounds.rs"]
 mod rounds;
@@ -127,7 +129,8 @@ fn after_three_false_proofs_the_owner_itself_is_not_looked_at_again() {
 #[test]
 fn a_flood_of_invalid_bids_leaves_valid_ones_their_receipts() {
     run(async || {
-        let w = World::new(options());
+        // The flood is to reach the intake, from the honest members' own address: connections would keep it out before.
+        let w = World::new(HttpOptions { max_connections_of_peer: Some(256), ..options() });
         let own = w.bid(0, 5);
         let length = envelope_bytes(&params());
         let mut flood = Vec::new();
@@ -199,6 +202,7 @@ fn slow_clients_block_nobody_and_are_given_up() {
         let limits = HttpOptions {
             head_timeout: Duration::from_millis(700),
             body_timeout: Duration::from_millis(700),
+            max_connections_of_peer: Some(128),
             ..options()
         };
         let w = World::new(limits);

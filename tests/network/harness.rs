@@ -75,7 +75,8 @@ impl Network {
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("network-{test}-{}", std::process::id()));
         // What a run of the same number left behind.
         let _ = std::fs::remove_dir_all(&dir);
-        let base_port = free_ports(2 * (plan.validators + plan.newcomers) + 1);
+        // Two of the aggregator and three a validator, two a newcomer, one for a participant's health.
+        let base_port = free_ports(3 * plan.validators + 2 + 2 * plan.newcomers + 1);
         let numbers = [
             ("--validators", u64::from(plan.validators)),
             ("--participants", u64::from(plan.participants)),
@@ -126,9 +127,19 @@ impl Network {
     pub fn http_port(&self, name: &str) -> u16 {
         let Some(index) = name.strip_prefix("validator-") else { return self.base_port };
         let index: u16 = index.parse().expect("a number");
-        // Behind the validators of the genesis are their ports for consensus.
-        let behind = if index > self.plan.validators { self.plan.validators } else { 0 };
+        // Behind the validators of the genesis are their ports for consensus and everybody's for health.
+        let behind = if index > self.plan.validators { 2 * self.plan.validators + 1 } else { 0 };
         self.base_port + behind + index
+    }
+
+    /// Where a validator of the genesis or the aggregator shows health and metrics alone; for a participant a port that it
+    /// can be told.
+    pub fn health_port(&self, name: &str) -> u16 {
+        let Plan { validators, newcomers, .. } = self.plan;
+        if name.starts_with("participant") {
+            return self.base_port + 3 * validators + 2 + 2 * newcomers;
+        }
+        self.http_port(name) + 2 * validators + 1
     }
 
     pub fn home(&self, name: &str) -> PathBuf {

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::config::require_file;
 use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// What is logged unless something else is asked for.
@@ -41,6 +42,13 @@ pub struct ValidatorConfig {
     /// What is logged: a level or a filter.
     #[serde(default = "default_log")]
     pub log: String,
+    /// Address and port of a listener for health and metrics alone; absent: they are on `http.listen` only, or nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_listen: Option<SocketAddr>,
+    /// IP addresses that the aggregator calls from: it has places there that nobody else has. Absent: they are learned from
+    /// where its batches come from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aggregator_addresses: Vec<IpAddr>,
     /// HTTP.
     pub http: HttpConfig,
     /// Consensus.
@@ -80,6 +88,9 @@ pub struct AggregatorConfig {
     /// What is logged: a level or a filter.
     #[serde(default = "default_log")]
     pub log: String,
+    /// Address and port of a listener for health and metrics alone; absent: they are on `http.listen` only, or nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_listen: Option<SocketAddr>,
     /// HTTP.
     pub http: HttpConfig,
     /// Bounds.
@@ -117,6 +128,9 @@ pub struct ParticipantConfig {
     /// What is logged: a level or a filter.
     #[serde(default = "default_log")]
     pub log: String,
+    /// Address and port of a listener for health and metrics alone; absent: they are on `http.listen` only, or nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_listen: Option<SocketAddr>,
     /// Checks at the start.
     #[serde(default)]
     pub checks: ChecksConfig,
@@ -127,7 +141,7 @@ macro_rules! keys {
     ($($key:literal),* $(,)?) => {
         &[
             "data_dir", "genesis", "genesis_hash", "key_file", "passphrase_file", "validator_urls", "ca_file", "log",
-            "checks.min_free_mib", "checks.warn_skew_ms", "checks.max_skew_ms",
+            "health_listen", "checks.min_free_mib", "checks.warn_skew_ms", "checks.max_skew_ms",
             $($key),*
         ]
     };
@@ -143,6 +157,7 @@ macro_rules! paths {
 impl NodeConfig for ValidatorConfig {
     const ENVIRONMENT: &'static str = "VEILGRID_VALIDATOR";
     const KEYS: &'static [&'static str] = keys![
+        "aggregator_addresses",
         "http.listen",
         "http.tls_certificate",
         "http.tls_key",
@@ -151,15 +166,20 @@ impl NodeConfig for ValidatorConfig {
         "p2p.peers[].address",
         "retention.prune_after_rounds",
         "limits.connections",
+        "limits.connections_per_address",
         "limits.requests_per_minute",
     ];
     const PATHS: &'static [&'static str] = paths!["http.tls_certificate", "http.tls_key"];
-    const LISTS: &'static [&'static str] = &["validator_urls"];
+    const LISTS: &'static [&'static str] = &["validator_urls", "aggregator_addresses"];
 
     fn check(&self) -> Result<(), Fault> {
         self.http.check()?;
         self.limits.check()?;
         self.p2p.check()?;
+        check_health(
+            self.health_listen,
+            &[("http.listen", self.http.listen), ("p2p.listen", self.p2p.listen)],
+        )?;
         if self.http.listen == self.p2p.listen && self.http.listen.port() != 0 {
             let reason = format!("{} is http.listen too; give each its own port", self.p2p.listen);
             return Err(Fault::new("p2p.listen", reason));
@@ -178,6 +198,7 @@ impl NodeConfig for AggregatorConfig {
         "http.tls_certificate",
         "http.tls_key",
         "limits.connections",
+        "limits.connections_per_address",
         "limits.requests_per_minute",
         "limits.request_timeout_ms",
     ];
@@ -187,6 +208,7 @@ impl NodeConfig for AggregatorConfig {
     fn check(&self) -> Result<(), Fault> {
         self.http.check()?;
         self.limits.check()?;
+        check_health(self.health_listen, &[("http.listen", self.http.listen)])?;
         check_urls("validator_urls", &self.validator_urls)?;
         check_common(&self.genesis, &self.key_file, self.ca_file.as_deref(), &self.checks)
     }
@@ -207,6 +229,16 @@ impl NodeConfig for ParticipantConfig {
             &self.orders,
             "the CSV file with the orders (its header alone means: trade nothing)",
         )
+    }
+}
+
+fn check_health(listen: Option<SocketAddr>, others: &[(&str, SocketAddr)]) -> Result<(), Fault> {
+    let taken = others.iter().find(|(_, other)| Some(*other) == listen && other.port() != 0);
+    match taken {
+        Some((key, other)) => {
+            Err(Fault::new("health_listen", format!("{other} is {key} too; give each its own port")))
+        }
+        None => Ok(()),
     }
 }
 

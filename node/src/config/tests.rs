@@ -192,6 +192,9 @@ fn faults_say_what_and_where() {
         (replaced("\"genesis.bin\"", "\".\""), "is no file"),
         (replaced("connections = 10", "connections = \"ten\""), "limits.connections"),
         (replaced("connections = 10", "connections = 0"), "limits.connections"),
+        (replaced("connections = 10", "connections_per_address = 0"), "limits.connections_per_address"),
+        (replaced("key_file = ", "health_listen = \"127.0.0.1:8101\"\nkey_file = "), "health_listen"),
+        (replaced("key_file = ", "aggregator_addresses = [\"a.example\"]\nkey_file = "), "aggregator_addresses"),
         (replaced("connections = 10", "connections = -1"), "limits.connections"),
         (replaced("127.0.0.1:8101", "127.0.0.1"), "http.listen"),
         (replaced(KEY, "0101"), "64 hexadecimal digits"),
@@ -260,7 +263,7 @@ fn assert_keys<C: NodeConfig>(config: &C) {
 
 #[test]
 fn the_known_keys_are_those_of_the_structures() {
-    let path = Some(PathBuf::from("x"));
+    let (path, health) = (Some(PathBuf::from("x")), Some("127.0.0.1:3".parse().expect("address")));
     let (data_dir, genesis, key_file) = (PathBuf::from("d"), PathBuf::from("g"), PathBuf::from("k"));
     let http = HttpConfig {
         listen: "127.0.0.1:1".parse().expect("address"),
@@ -277,6 +280,8 @@ fn the_known_keys_are_those_of_the_structures() {
         validator_urls: vec!["http://v:1".to_owned()],
         ca_file: path.clone(),
         log: "info".to_owned(),
+        health_listen: health,
+        aggregator_addresses: vec!["192.0.2.1".parse().expect("address")],
         http: http.clone(),
         p2p: P2pConfig { listen: "127.0.0.1:2".parse().expect("address"), peers: vec![peer] },
         retention: RetentionConfig { prune_after_rounds: Some(3) },
@@ -293,6 +298,7 @@ fn the_known_keys_are_those_of_the_structures() {
         validator_urls: vec!["http://v:1".to_owned()],
         ca_file: path.clone(),
         log: "info".to_owned(),
+        health_listen: health,
         http,
         limits: RelayLimitsConfig::default(),
         checks: ChecksConfig::default(),
@@ -308,6 +314,7 @@ fn the_known_keys_are_those_of_the_structures() {
         ca_file: path.clone(),
         orders: PathBuf::from("o"),
         log: "info".to_owned(),
+        health_listen: health,
         checks: ChecksConfig::default(),
     });
 }

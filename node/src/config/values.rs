@@ -236,19 +236,22 @@ pub struct RetentionConfig {
 pub struct LimitsConfig {
     /// Connections that are open at once.
     pub connections: u32,
+    /// Connections of one address that are open at once; half of all at most.
+    pub connections_per_address: u32,
     /// Requests a minute from one address; 0: as many as come, over as many connections.
     pub requests_per_minute: u32,
 }
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { connections: 1024, requests_per_minute: 6000 }
+        Self { connections: 1024, connections_per_address: 32, requests_per_minute: 6000 }
     }
 }
 
 impl LimitsConfig {
     pub(super) fn check(&self) -> Result<(), Fault> {
-        positive("limits.connections", self.connections.into())
+        positive("limits.connections", self.connections.into())?;
+        positive("limits.connections_per_address", self.connections_per_address.into())
     }
 }
 
@@ -258,6 +261,8 @@ impl LimitsConfig {
 pub struct RelayLimitsConfig {
     /// As [`LimitsConfig::connections`].
     pub connections: u32,
+    /// As [`LimitsConfig::connections_per_address`].
+    pub connections_per_address: u32,
     /// As [`LimitsConfig::requests_per_minute`].
     pub requests_per_minute: u32,
     /// Milliseconds until a batch that was handed to another process is given up.
@@ -266,12 +271,17 @@ pub struct RelayLimitsConfig {
 
 impl Default for RelayLimitsConfig {
     fn default() -> Self {
-        let LimitsConfig { connections, requests_per_minute } = LimitsConfig::default();
-        Self { connections, requests_per_minute, request_timeout_ms: 10_000 }
+        Self::within(LimitsConfig::default())
     }
 }
 
 impl RelayLimitsConfig {
+    /// These limits, with the usual time for a batch.
+    pub fn within(limits: LimitsConfig) -> Self {
+        let LimitsConfig { connections, connections_per_address, requests_per_minute } = limits;
+        Self { connections, connections_per_address, requests_per_minute, request_timeout_ms: 10_000 }
+    }
+
     pub(super) fn check(&self) -> Result<(), Fault> {
         LimitsConfig::from(*self).check()?;
         positive("limits.request_timeout_ms", self.request_timeout_ms)
@@ -280,7 +290,8 @@ impl RelayLimitsConfig {
 
 impl From<RelayLimitsConfig> for LimitsConfig {
     fn from(limits: RelayLimitsConfig) -> Self {
-        Self { connections: limits.connections, requests_per_minute: limits.requests_per_minute }
+        let RelayLimitsConfig { connections, connections_per_address, requests_per_minute, .. } = limits;
+        Self { connections, connections_per_address, requests_per_minute }
     }
 }
 

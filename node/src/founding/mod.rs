@@ -11,7 +11,7 @@ pub mod orders;
 pub mod plan;
 pub mod public;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::config::ConfigError;
 use crate::keyfile::KeyFileError;

@@ -36,6 +36,10 @@ const FIRST_SLOT_OF_DAY_S: i64 = 8 * 3600;
 /// Most members: each is a process.
 const MAX_PARTICIPANTS: u32 = 500;
 
+/// All processes of a network on one machine call from one address, up to [`MAX_PARTICIPANTS`] of them.
+const LOOPBACK_LIMITS: LimitsConfig =
+    LimitsConfig { connections: 1024, connections_per_address: 512, requests_per_minute: 6000 };
+
 /// A network on one machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkPlan {
@@ -45,7 +49,8 @@ pub struct NetworkPlan {
     pub members: u32,
     /// The market and its times.
     pub founding: FoundingPlan,
-    /// Ports: the aggregator has this one, validator i the i-th after it, and n further on for consensus.
+    /// Ports: the aggregator has this one, validator i the i-th after it, and n further on for consensus. Behind them, in
+    /// the same order, are those for health and metrics.
     pub base_port: u16,
     /// Decides what members want; keys never come from it.
     pub seed: u64,
@@ -93,11 +98,16 @@ impl Ports {
 
     /// The first address at which something listens already, or which can't be had for another reason.
     pub fn first_taken(&self) -> Option<(SocketAddr, std::io::Error)> {
-        let last = self.validators.saturating_mul(2);
+        let last = self.validators.saturating_mul(3).saturating_add(1);
         (0..=last).map(|offset| self.at(offset)).find_map(|address| {
             // It is closed again at once; what takes it between now and then is told by the process that wants it.
             TcpListener::bind(address).err().map(|reason| (address, reason))
         })
+    }
+
+    /// Address for health and metrics of a validator, 0: of the aggregator.
+    pub fn health(&self, index: u16) -> SocketAddr {
+        self.at(self.validators.saturating_mul(2).saturating_add(1).saturating_add(index))
     }
 
     fn at(&self, offset: u16) -> SocketAddr {
@@ -105,14 +115,13 @@ impl Ports {
     }
 
     fn check(&self) -> Result<(), FoundingError> {
-        let last = u32::from(self.base) + 2 * u32::from(self.validators);
+        let further = 3 * u32::from(self.validators) + 1;
+        let last = u32::from(self.base) + further;
         if self.base < 1024 || last > u32::from(u16::MAX) {
             let reason = format!(
-                "base port {}: a network of {} validators uses it and the {} ports after it; choose one from 1024 on \
-                 with that many below 65536",
-                self.base,
-                self.validators,
-                2 * self.validators
+                "base port {}: a network of {} validators uses it and the {further} ports after it; choose one from 1024 \
+                 on with that many below 65536",
+                self.base, self.validators
             );
             return Err(FoundingError::Local { reason });
         }
@@ -335,6 +344,8 @@ impl Site<'_> {
             validator_urls: self.urls().filter(|(other, _)| *other != index).map(|(_, url)| url).collect(),
             ca_file: None,
             log: "info".to_owned(),
+            health_listen: Some(ports.health(index)),
+            aggregator_addresses: vec![Ipv4Addr::LOCALHOST.into()],
             http: self.http(ports.validator(index)),
             p2p: P2pConfig {
                 listen: ports.consensus(index),
@@ -346,7 +357,7 @@ impl Site<'_> {
                     .collect(),
             },
             retention: RetentionConfig { prune_after_rounds: self.plan.prune_after_rounds },
-            limits: LimitsConfig::default(),
+            limits: LOOPBACK_LIMITS,
             checks: ChecksConfig::default(),
         }
     }
@@ -361,8 +372,9 @@ impl Site<'_> {
             validator_urls: self.urls().map(|(_, url)| url).collect(),
             ca_file: None,
             log: "info".to_owned(),
+            health_listen: Some(self.plan.ports().health(0)),
             http: self.http(self.plan.ports().aggregator()),
-            limits: RelayLimitsConfig::default(),
+            limits: RelayLimitsConfig::within(LOOPBACK_LIMITS),
             checks: ChecksConfig::default(),
         }
     }
@@ -379,6 +391,7 @@ impl Site<'_> {
             orders: "orders.csv".into(),
             ca_file: None,
             log: "info".to_owned(),
+            health_listen: None,
             checks: ChecksConfig::default(),
         }
     }

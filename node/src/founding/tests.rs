@@ -32,6 +32,12 @@ fn parts(validators: usize, aggregators: usize, members: usize) -> Vec<PublicPar
     parts
 }
 
+/// The first state of a network of four validators.
+pub(crate) fn state_of_four() -> State {
+    let genesis = assemble(&plan().founding, &parts(4, 1, 6), NOW, &mut rng()).expect("founded");
+    State::from_genesis_block(&genesis.block).expect("sound")
+}
+
 #[test]
 fn a_founded_network_is_accepted_by_ledger_configuration_and_key_files() {
     let dir = tempfile::tempdir().expect("dir");

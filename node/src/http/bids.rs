@@ -8,11 +8,13 @@ use actix_web::http::header::ACCEPT;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 use veilgrid_actors::aggregator::{BidRefusal, SubmitBids, SubmitEnvelope};
 use veilgrid_actors::stopwatch::Stopwatch;
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_crypto::relay::RelayedBids;
+use veilgrid_ledger::state::expected::Expected;
 use veilgrid_ledger::transaction::Transaction;
 use veilgrid_roles::intake::{envelope_bytes, shape_of};
 
@@ -117,7 +119,10 @@ pub(super) async fn relay(
     let bound = RelayedBids::max_bytes(shape);
     let (bytes, _place) = octets(&request, payload, bound, shared.options.body_timeout, places).await?;
     let bids = RelayedBids::open(&bytes, shape, &community.ledger_id(), community.receipt_key())?;
-    shared.relay_places.prove(peer);
+    let takes_bids = |round_id| matches!(state.expected(round_id), Ok(Expected::Bids { .. }));
+    if bids.first().is_some_and(|bid| takes_bids(bid.round_id)) {
+        shared.relay_places.prove(peer, Sha256::digest(&bytes).into());
+    }
     let digests: Vec<[u8; 32]> = bids.iter().map(|bid| bid.digest()).collect();
     let answer = timeout(shared.options.answer_timeout, relay.send(SubmitBids(bids))).await;
     let answers = answer.map_err(|_| late())?.map_err(|_| gone())?;

@@ -6,6 +6,8 @@
 
 use super::body::peer_of;
 use super::limit::Peer;
+use super::metrics::Metrics;
+use super::relay_places::RelayPlaces;
 use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::rt::net::TcpStream;
@@ -30,8 +32,12 @@ const PAUSES_MS: (u64, u64) = (50, 1_000);
 /// What a connection is allowed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Allowance {
+    /// Connections at once, those of the aggregator's own places aside.
+    pub(super) most: usize,
     /// Connections of one address at once; none: as many as the server has.
     pub(super) of_peer: Option<usize>,
+    /// Places that the aggregator alone has, beside these.
+    pub(super) of_aggregator: usize,
     /// Until the head of the next request is there.
     pub(super) quiet: Duration,
     /// For the work on a request, its body included.
@@ -44,6 +50,8 @@ pub(super) struct Allowance {
 pub(super) struct Connections {
     allowance: Allowance,
     began: Stopwatch,
+    relay: Arc<RelayPlaces>,
+    metrics: Arc<Metrics>,
     table: Mutex<Table>,
 }
 
@@ -52,11 +60,15 @@ struct Table {
     next: u64,
     open: BTreeMap<u64, Open>,
     of_peer: BTreeMap<Peer, usize>,
+    /// Those in the aggregator's own places.
+    of_aggregator: usize,
     quiet_until_ms: u64,
 }
 
 struct Open {
     peer: Peer,
+    /// Whether it has one of the aggregator's own places.
+    is_relay: bool,
     /// A second handle of the socket: with it a connection is cut off that is in the server's hands.
     socket: std::net::TcpStream,
     until_ms: u64,
@@ -73,11 +85,12 @@ pub(super) struct Pace {
 }
 
 impl Connections {
-    pub(super) fn new(allowance: Allowance) -> Arc<Self> {
-        Arc::new(Self { allowance, began: Stopwatch::start(), table: Mutex::default() })
+    pub(super) fn new(allowance: Allowance, relay: Arc<RelayPlaces>, metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new(Self { allowance, began: Stopwatch::start(), relay, metrics, table: Mutex::default() })
     }
 
-    /// Takes a new connection in, or cuts it off when its address has as many as one may have.
+    /// Takes a new connection in, or cuts it off when its address has as many as one may have, or all have as many as
+    /// there may be.
     pub(super) fn admit(self: &Arc<Self>, io: &dyn Any) -> Option<Connection> {
         let stream = tcp_of(io)?;
         let address = stream.peer_addr().ok();
@@ -94,24 +107,26 @@ impl Connections {
         let now_ms = self.now_ms();
         let until_ms = now_ms.saturating_add(millis(self.allowance.quiet));
         let mut table = self.table();
-        let of_peer = table.of_peer.get(&peer).copied().unwrap_or(0);
-        if self.allowance.of_peer.is_some_and(|most| of_peer >= most) {
+        let is_relay = table.of_aggregator < self.allowance.of_aggregator && self.relay.is_aggregator(peer);
+        if !is_relay && let Err(why) = table.room(&self.allowance, peer) {
+            self.metrics.connection_refused();
             if now_ms >= table.quiet_until_ms {
                 table.quiet_until_ms = now_ms.saturating_add(WARNING_PAUSE_MS);
-                let address = socket.peer_addr().ok();
-                tracing::warn!(
-                    ?address,
-                    of_peer,
-                    "connections of one address are closed: it has as many as one may have"
-                );
+                let (address, of_peer, all) = (socket.peer_addr().ok(), table.of(peer), table.open.len());
+                tracing::warn!(?address, of_peer, all, "connections are closed as they come: {why}");
             }
             cut(&socket);
             return None;
         }
         let id = table.next;
         table.next = id.wrapping_add(1);
-        table.of_peer.insert(peer, of_peer.saturating_add(1));
-        table.open.insert(id, Open { peer, socket, until_ms });
+        if is_relay {
+            table.of_aggregator = table.of_aggregator.saturating_add(1);
+        } else {
+            let of_peer = table.of(peer).saturating_add(1);
+            table.of_peer.insert(peer, of_peer);
+        }
+        table.open.insert(id, Open { peer, is_relay, socket, until_ms });
         Some(Connection(Pace { connections: Arc::clone(self), id }))
     }
 
@@ -139,6 +154,23 @@ impl Connections {
     }
 }
 
+impl Table {
+    fn of(&self, peer: Peer) -> usize {
+        self.of_peer.get(&peer).copied().unwrap_or(0)
+    }
+
+    /// Whether there is a place for one more of this peer, in the places of all.
+    fn room(&self, allowance: &Allowance, peer: Peer) -> Result<(), &'static str> {
+        if allowance.of_peer.is_some_and(|most| self.of(peer) >= most) {
+            return Err("an address has as many as one may have (limits.connections_per_address)");
+        }
+        if self.open.len().saturating_sub(self.of_aggregator) >= allowance.most {
+            return Err("there are as many as there may be (limits.connections)");
+        }
+        Ok(())
+    }
+}
+
 impl Connection {
     pub(super) fn pace(&self) -> Pace {
         self.0.clone()
@@ -149,6 +181,10 @@ impl Drop for Connection {
     fn drop(&mut self) {
         let mut table = self.0.connections.table();
         let Some(open) = table.open.remove(&self.0.id) else { return };
+        if open.is_relay {
+            table.of_aggregator = table.of_aggregator.saturating_sub(1);
+            return;
+        }
         match table.of_peer.get(&open.peer).copied() {
             Some(count) if count > 1 => table.of_peer.insert(open.peer, count - 1),
             _ => table.of_peer.remove(&open.peer),
@@ -248,7 +284,9 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr, TcpListener};
 
     const ALLOWANCE: Allowance = Allowance {
+        most: 3,
         of_peer: Some(2),
+        of_aggregator: 1,
         quiet: Duration::from_secs(1000),
         work: Duration::from_secs(1000),
         least_rate: 1000,
@@ -266,6 +304,10 @@ mod tests {
         (theirs, listener.accept().expect("accepted").0)
     }
 
+    fn connections(allowance: Allowance) -> Arc<Connections> {
+        Connections::new(allowance, RelayPlaces::new(1, &[]), Arc::default())
+    }
+
     fn is_cut(mut theirs: &std::net::TcpStream) -> bool {
         theirs.set_nonblocking(true).expect("set");
         matches!(theirs.read(&mut [0]), Ok(0))
@@ -273,7 +315,7 @@ mod tests {
 
     #[test]
     fn an_address_has_so_many_connections_and_gets_places_back() {
-        let connections = Connections::new(ALLOWANCE);
+        let connections = connections(ALLOWANCE);
         let ends: Vec<_> = (0..4).map(|_| pair()).collect();
         let place = |of: Peer, end: usize| connections.place(of, ends[end].1.try_clone().expect("a handle"));
         let first = place(peer(1), 0).expect("free");
@@ -284,12 +326,33 @@ mod tests {
         drop(first);
         assert!(place(peer(1), 0).is_some());
         assert_eq!(connections.table().open.len(), 2, "what is dropped is gone");
+        assert_eq!(connections.metrics.connections_refused(), 1);
+    }
+
+    /// Threat: addresses that hold all connections keep the aggregator out.
+    #[test]
+    fn the_aggregator_has_connections_of_its_own() {
+        let connections = connections(Allowance { of_peer: None, ..ALLOWANCE });
+        let ends: Vec<_> = (0..7).map(|_| pair()).collect();
+        let place = |of: Peer, end: usize| connections.place(of, ends[end].1.try_clone().expect("a handle"));
+        let strangers: Vec<_> = (0..3).map(|end| place(peer(2), end).expect("free")).collect();
+        assert!(place(peer(1), 3).is_none(), "all are taken, and nobody knows the aggregator yet");
+        connections.relay.prove(peer(1), [1; 32]);
+        let relay = place(peer(1), 4).expect("a place of its own");
+        assert!(place(peer(1), 5).is_none(), "there is one");
+        assert!(place(peer(3), 6).is_none(), "it is nobody else's");
+        assert_eq!(connections.metrics.connections_refused(), 3);
+        drop(relay);
+        assert!(place(peer(3), 6).is_none());
+        assert!(place(peer(1), 5).is_some());
+        drop(strangers);
+        assert!(connections.table().open.is_empty());
     }
 
     #[test]
     fn whoever_stands_still_is_cut_off_and_whoever_goes_on_is_not() {
         let allowance = Allowance { of_peer: None, quiet: Duration::from_millis(40), ..ALLOWANCE };
-        let connections = Connections::new(allowance);
+        let connections = connections(allowance);
         let ends: Vec<_> = (0..3).map(|_| pair()).collect();
         let held: Vec<_> = ends
             .iter()

@@ -3,6 +3,7 @@
 use super::problem::{Kind, Problem};
 use super::server::Shared;
 use super::services::StatusReport;
+use crate::checks::wall_clock_unix_ms;
 use crate::client::write_frame;
 use crate::ledger_view::LedgerView;
 use actix_web::body::{BodySize, MessageBody};
@@ -35,6 +36,8 @@ struct Status {
     validators: u16,
     threshold: u16,
     keys_ready: bool,
+    /// The node's clock, for comparing others with it.
+    clock_unix_ms: u64,
 }
 
 /// What the node says about itself.
@@ -53,6 +56,7 @@ pub(super) async fn status(shared: Data<Shared>) -> HttpResponse {
         validators: state.community().validators(),
         threshold: state.community().threshold(),
         keys_ready: state.community().bid_params().is_some(),
+        clock_unix_ms: wall_clock_unix_ms(),
     })
 }
 
@@ -127,10 +131,15 @@ impl MessageBody for Blocks {
     }
 }
 
-/// 200 when the node does its work.
+/// 200 when the node does its work, with what wants a look all the same.
 pub(super) async fn healthz(shared: Data<Shared>) -> Result<HttpResponse, Problem> {
-    match (shared.services.status)().trouble {
-        None => Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")),
+    let StatusReport { trouble, warnings, .. } = (shared.services.status)();
+    match trouble {
+        None => {
+            let lines = warnings.iter().map(|warning| format!("warning: {warning}\n"));
+            let text = std::iter::once("ok\n".to_owned()).chain(lines).collect::<String>();
+            Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(text))
+        }
         Some(trouble) => Err(Problem::new(Kind::Unavailable, trouble)),
     }
 }

@@ -149,30 +149,6 @@ impl Uploads {
     }
 }
 
-/// Places of the aggregator alone: strangers who fill the shared ones with slow bodies keep none of its batches out.
-/// A batch's signature is at hand only when the body is, so the aggregator is known by where its last batch came from.
-pub(super) struct RelayPlaces {
-    own: Arc<Uploads>,
-    proven: Mutex<Option<Peer>>,
-}
-
-impl RelayPlaces {
-    pub(super) fn new(most: usize) -> Self {
-        Self { own: Uploads::new(most, most), proven: Mutex::default() }
-    }
-
-    /// Where this peer's batches take their place.
-    pub(super) fn of<'a>(&'a self, peer: Peer, shared: &'a Arc<Uploads>) -> &'a Arc<Uploads> {
-        let proven = *self.proven.lock().unwrap_or_else(PoisonError::into_inner);
-        if proven == Some(peer) { &self.own } else { shared }
-    }
-
-    /// A batch with the aggregator's signature came from this peer.
-    pub(super) fn prove(&self, peer: Peer) {
-        *self.proven.lock().unwrap_or_else(PoisonError::into_inner) = Some(peer);
-    }
-}
-
 impl Drop for Place {
     fn drop(&mut self) {
         let mut held = self.uploads.held.lock().unwrap_or_else(PoisonError::into_inner);

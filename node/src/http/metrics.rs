@@ -1,10 +1,13 @@
 //! Counters of the server, in Prometheus' text format.
 
 use super::problem::Kind;
-use super::services::Services;
-use std::fmt::Write;
+use super::services::{Services, StatusReport};
+use super::strangers::malformed;
+use crate::participant::Counts;
+use std::fmt::{Display, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use veilgrid_ledger::state::State;
 
 /// Upper bounds of the histogram's buckets, in milliseconds; the last bucket has none.
 const BOUNDS_MS: [u64; 14] = [1, 5, 10, 25, 50, 100, 200, 400, 800, 1_500, 3_000, 6_000, 12_000, 30_000];
@@ -18,9 +21,19 @@ pub struct Metrics {
     refusals: [AtomicU64; Kind::ALL.len()],
     latencies: [AtomicU64; BOUNDS_MS.len() + 1],
     latency_sum_us: AtomicU64,
+    connections_refused: AtomicU64,
 }
 
 impl Metrics {
+    pub(super) fn connection_refused(&self) {
+        self.connections_refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Connections that were closed as they came.
+    pub fn connections_refused(&self) -> u64 {
+        self.connections_refused.load(Ordering::Relaxed)
+    }
+
     pub(super) fn request(&self) {
         self.requests.fetch_add(1, Ordering::Relaxed);
     }
@@ -74,78 +87,45 @@ impl Metrics {
     pub(super) fn text(&self, services: &Services) -> String {
         let state = services.ledger.state();
         let status = (services.status)();
-        let mut text = String::with_capacity(4096);
+        let mut page = Page(String::with_capacity(8192));
+        self.write_ledger(&mut page, &state);
+        write_vitals(&mut page, &status, &state);
+        if let Some(counts) = &status.member {
+            write_member(&mut page, counts);
+        }
+        self.write_server(&mut page);
+        self.write_refusals(&mut page.0);
+        self.write_latencies(&mut page.0);
+        page.0
+    }
+
+    fn write_ledger(&self, page: &mut Page, state: &State) {
+        page.gauge("veilgrid_height", "Height of the last final block.", state.height());
+        let help = "Last round that was opened or whose time has passed.";
+        page.gauge("veilgrid_round", help, state.last_round_id().unwrap_or(0));
+        page.gauge("veilgrid_rounds_active", "Rounds that are not finished.", state.rounds().count());
+        page.counter("veilgrid_rounds_settled_total", "Settled rounds.", state.finished().settled);
+        let help = "Void rounds, those that no block opened in their time included.";
+        page.counter("veilgrid_rounds_voided_total", help, state.finished().voided);
+    }
+
+    fn write_server(&self, page: &mut Page) {
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let mut line = |name: &str, help: &str, kind: &str, value: u64| {
-            // Writing to a string does not fail.
-            let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n");
-        };
-        line("veilgrid_height", "Height of the last final block.", "gauge", state.height());
-        line(
-            "veilgrid_round",
-            "Last round that was opened or whose time has passed.",
-            "gauge",
-            state.last_round_id().unwrap_or(0),
-        );
-        line(
-            "veilgrid_rounds_active",
-            "Rounds that are not finished.",
-            "gauge",
-            state.rounds().count() as u64,
-        );
-        line("veilgrid_rounds_settled_total", "Settled rounds.", "counter", state.finished().settled);
-        line(
-            "veilgrid_rounds_voided_total",
-            "Void rounds, those that no block opened in their time included.",
-            "counter",
-            state.finished().voided,
-        );
-        line("veilgrid_pool_bids", "Bids that wait for a block.", "gauge", status.pool_bids);
-        if let Some(height) = status.certified_height {
-            let help = "Last height with a certificate of its own.";
-            line("veilgrid_certified_height", help, "gauge", height);
-        }
-        if let Some(age_s) = status.last_vote_age_s {
-            line(
-                "veilgrid_last_vote_age_seconds",
-                "Since this validator last voted, or its engine began.",
-                "gauge",
-                age_s,
-            );
-        }
-        if status.role == "validator" {
-            let help = "1 when this validator has voted for none of the blocks of the last half minute.";
-            line("veilgrid_votes_for_nothing", help, "gauge", u64::from(status.votes_for_nothing));
-            let help = "Certificates with a vote of this validator that its process has not given.";
-            line("veilgrid_unknown_votes", help, "gauge", status.unknown_votes);
-            let help = "How far this machine's clock is off, in milliseconds; 0 when it is near enough.";
-            line("veilgrid_clock_off_ms", help, "gauge", status.clock_off_ms.map_or(0, i64::unsigned_abs));
-        }
-        line(
-            "veilgrid_healthy",
-            "1 when the node does its work.",
-            "gauge",
-            u64::from(status.trouble.is_none()),
-        );
-        line("veilgrid_http_requests_total", "Requests.", "counter", load(&self.requests));
-        line(
+        page.counter("veilgrid_http_requests_total", "Requests.", load(&self.requests));
+        let help = "Connections that were closed as they came, because there were too many.";
+        page.counter("veilgrid_connections_refused_total", help, self.connections_refused());
+        let help = "Connections that sent what is no HTTP.";
+        page.counter("veilgrid_malformed_requests_total", help, malformed());
+        page.counter(
             "veilgrid_receipts_total",
             "Receipts given to senders of envelopes.",
-            "counter",
             load(&self.receipts),
         );
-        line(
-            "veilgrid_relayed_bids_total",
-            "Bids taken in from the aggregator.",
-            "counter",
-            load(&self.relayed),
-        );
+        let help = "Bids taken in from the aggregator.";
+        page.counter("veilgrid_relayed_bids_total", help, load(&self.relayed));
         if let Some(ms) = self.receipt_p99_ms() {
-            line("veilgrid_receipt_p99_ms", "99th percentile of the time to a receipt.", "gauge", ms);
+            page.gauge("veilgrid_receipt_p99_ms", "99th percentile of the time to a receipt.", ms);
         }
-        self.write_refusals(&mut text);
-        self.write_latencies(&mut text);
-        text
     }
 
     fn write_refusals(&self, text: &mut String) {
@@ -171,6 +151,82 @@ impl Metrics {
         let sum = seconds(self.latency_sum_us.load(Ordering::Relaxed));
         let _ = write!(text, "{name}_sum {sum}\n{name}_count {below}\n");
     }
+}
+
+/// A page of metrics.
+struct Page(String);
+
+impl Page {
+    fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
+        self.line(name, help, "gauge", value);
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: impl Display) {
+        self.line(name, help, "counter", value);
+    }
+
+    fn line(&mut self, name: &str, help: &str, kind: &str, value: impl Display) {
+        // Writing to a string does not fail.
+        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n");
+    }
+
+    /// What is not known is not there.
+    fn known(&mut self, name: &str, help: &str, value: Option<impl Display>) {
+        if let Some(value) = value {
+            self.gauge(name, help, value);
+        }
+    }
+}
+
+/// What a process says about itself and the network.
+fn write_vitals(page: &mut Page, status: &StatusReport, state: &State) {
+    page.gauge("veilgrid_healthy", "1 when the node does its work.", u8::from(status.trouble.is_none()));
+    let help = "What wants a look although the node does its work.";
+    page.gauge("veilgrid_warnings", help, status.warnings.len());
+    page.gauge("veilgrid_pool_bids", "Bids that wait for a block.", status.pool_bids);
+    let help = "Last height with a certificate of its own.";
+    page.known("veilgrid_certified_height", help, status.certified_height);
+    let help = "1 when this validator holds shares of the keys in force.";
+    page.known("veilgrid_holds_shares", help, status.holds_shares.map(u8::from));
+    let help = "Validators that hold shares of the keys in force, as far as is known here.";
+    page.known("veilgrid_holders", help, status.holders);
+    let help = "Validators with shares that open a sum.";
+    page.known("veilgrid_holders_needed", help, status.holders.map(|_| state.community().threshold()));
+    let help = "Rounds whose opening has stood still for too long.";
+    page.gauge("veilgrid_rounds_suspended", help, status.suspended_rounds);
+    let help = "Since the time of the last final block.";
+    page.known("veilgrid_last_block_age_seconds", help, status.last_block_age_s);
+    let help = "Validators that are connected (validator), or that answered when they were last asked.";
+    page.known("veilgrid_peers_connected", help, status.peers_connected);
+    page.known("veilgrid_disk_free_bytes", "Free on the disk of data_dir.", status.disk_free_bytes);
+    let help = "This machine's clock against the validators', as far as is certain; behind is negative.";
+    page.known("veilgrid_clock_skew_ms", help, status.clock_skew_ms);
+    let help = "When the certificate of the API expires, seconds since 1970 UTC.";
+    page.known("veilgrid_certificate_expiry_timestamp_seconds", help, status.certificate_expires_unix_s);
+    let help = "Since this validator last voted, or its engine began.";
+    page.known("veilgrid_last_vote_age_seconds", help, status.last_vote_age_s);
+    if status.role == "validator" {
+        let help = "1 when this validator has voted for none of the blocks of the last half minute.";
+        page.gauge("veilgrid_votes_for_nothing", help, u8::from(status.votes_for_nothing));
+        let help = "Certificates with a vote of this validator that its process has not given.";
+        page.gauge("veilgrid_unknown_votes", help, status.unknown_votes);
+        let help = "How far this machine's clock is off, in milliseconds; 0 when it is near enough.";
+        page.gauge("veilgrid_clock_off_ms", help, status.clock_off_ms.map_or(0, i64::unsigned_abs));
+    }
+}
+
+/// What has happened to a participant's bids.
+fn write_member(page: &mut Page, counts: &Counts) {
+    let Counts { bids_on_ledger, receipts, settled, voided, passed_over, .. } = *counts;
+    page.counter("veilgrid_member_bids_total", "Own bids on the ledger.", bids_on_ledger);
+    page.counter("veilgrid_member_receipts_total", "Receipts that were checked and kept.", receipts);
+    page.counter("veilgrid_member_settled_total", "Rounds that were settled with the own fill.", settled);
+    page.counter("veilgrid_member_voided_total", "Rounds with an own bid that ended void.", voided);
+    page.counter("veilgrid_member_passed_over_total", "Rounds in which nobody could bid.", passed_over);
+    let help = "Promises that were not kept.";
+    page.counter("veilgrid_member_broken_promises_total", help, counts.broken_promises);
+    let help = "Settlement points that do not hold the own fill.";
+    page.counter("veilgrid_member_wrong_settlements_total", help, counts.wrong_settlements);
 }
 
 /// Microseconds as decimal seconds.

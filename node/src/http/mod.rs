@@ -13,6 +13,9 @@
 //! | `GET /v1/healthz` | 200 when the node does its work |
 //! | `GET /v1/metrics` | counters for Prometheus |
 //!
+//! HEAD is answered as GET is, without the body; OPTIONS says what a path takes; any other method is 405 with `Allow`. The last
+//! two and the status are on a listener of their own too, when there is one ([`HealthServer`]).
+//!
 //! Refusals are problems of RFC 9457 ([`Problem`]); their kinds are part of the API.
 //!
 //! # Security
@@ -24,18 +27,25 @@
 
 mod bids;
 mod body;
+mod certificate;
 mod connections;
+mod health;
 mod ledger;
 mod limit;
 mod metrics;
 mod problem;
+mod relay_places;
 mod rounds;
+mod routes;
 mod server;
 mod services;
+mod strangers;
 mod validators;
 
+pub use health::{HealthDoor, HealthServer};
 pub use limit::Rate;
 pub use metrics::Metrics;
 pub use problem::{Kind, Problem};
-pub use server::{HttpError, HttpOptions, HttpServer};
+pub use server::{Door, HttpError, HttpOptions, HttpServer};
 pub use services::{Services, StatusReport, SubmitError, SubmitTransaction};
+pub use strangers::{malformed, note_malformed};

@@ -2,7 +2,7 @@
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use rand_core::{OsRng, RngCore};
 use serde::Serialize;
@@ -51,6 +51,8 @@ kinds! {
     NotAMember = "not-a-member", 403, "The account is not a member's";
     /// No such resource here.
     NotFound = "not-found", 404, "There is no such thing here";
+    /// The resource is there and does not take this method.
+    MethodNotAllowed = "method-not-allowed", 405, "The method does nothing here";
     /// The body did not come in time.
     TooSlow = "too-slow", 408, "The request did not come in time";
     /// Another bid stands in its place.
@@ -87,6 +89,8 @@ pub struct Problem {
     kind: Kind,
     detail: String,
     retry_after: Option<Duration>,
+    /// The methods that the resource takes.
+    allow: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -104,12 +108,17 @@ impl Problem {
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
         let busy = kind.status() == StatusCode::SERVICE_UNAVAILABLE;
         let retry_after = (busy || kind == Kind::TooManyWaiting).then_some(Duration::from_secs(1));
-        Self { kind, detail: detail.into(), retry_after }
+        Self { kind, detail: detail.into(), retry_after, allow: None }
     }
 
     pub(super) fn rate_limited(wait: Duration) -> Self {
         let detail = "this address asks for more than its share: wait as Retry-After says";
         Self { retry_after: Some(wait), ..Self::new(Kind::RateLimited, detail) }
+    }
+
+    pub(super) fn wrong_method(allow: &'static str) -> Self {
+        let detail = format!("methods that do something here: {allow}");
+        Self { allow: Some(allow), ..Self::new(Kind::MethodNotAllowed, detail) }
     }
 
     pub(super) fn too_large(bound: usize) -> Self {
@@ -147,6 +156,9 @@ impl ResponseError for Problem {
         let mut response = HttpResponse::build(self.kind.status());
         if let Some(wait) = self.retry_after {
             response.insert_header((RETRY_AFTER, wait.as_millis().div_ceil(1000).max(1).to_string()));
+        }
+        if let Some(allow) = self.allow {
+            response.insert_header((ALLOW, allow));
         }
         let mut response = response.json(body);
         let problem = HeaderValue::from_static("application/problem+json");

@@ -1,21 +1,23 @@
 //! The server itself: routes, limits, TLS, start and end.
 
 use super::body::peer_of;
+use super::certificate::expiry_unix_s;
 use super::connections::{Allowance, Connection, Connections};
-use super::limit::{Limiter, Rate, RelayPlaces, Uploads};
+use super::limit::{Limiter, Rate, Uploads};
 use super::metrics::Metrics;
 use super::problem::{Kind, Problem};
+use super::relay_places::RelayPlaces;
+use super::routes::{nowhere, routes};
 use super::services::Services;
-use super::{bids, ledger, rounds, validators};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Server, ServerHandle, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data, PayloadConfig};
-use actix_web::{App, Error, HttpResponse, ResponseError};
+use actix_web::{App, Error, ResponseError};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,12 +28,15 @@ use veilgrid_actors::stopwatch::Stopwatch;
 const UPLOADS: (usize, usize) = (512, 64);
 /// Large bodies (relayed batches, transactions) at once: some MiB each.
 const LARGE_UPLOADS: (usize, usize) = (32, 8);
-/// Batches at once of the address that the aggregator's last batch came from, beside the places above.
+/// Batches at once of the aggregator's addresses, beside the places above.
 const RELAY_UPLOADS: usize = 8;
+/// Connections at once of the aggregator's addresses, beside those of all.
+const RELAY_CONNECTIONS: usize = 16;
+/// Connections that the server underneath takes beyond ours, for a moment: so it never stops accepting, and what is too
+/// many is closed, counted and said.
+const SPARE_CONNECTIONS: usize = 64;
 /// Longest wait of a handler for something that is no answer of what stands behind: a long poll.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// Connections that the system may hold back before they are accepted.
-const BACKLOG: u32 = 512;
 
 /// What a server is allowed.
 #[derive(Debug, Clone)]
@@ -42,10 +47,12 @@ pub struct HttpOptions {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Threads. Handlers only pass on and wait: two are enough.
     pub workers: usize,
-    /// Connections at once, all threads together.
+    /// Connections at once, all threads together; the aggregator has some beside them.
     pub max_connections: usize,
     /// Connections of one address at once; none: as many as there are. More are closed as they come.
     pub max_connections_of_peer: Option<usize>,
+    /// Addresses of the aggregator, which has places of its own; none: they are those of its last batches.
+    pub aggregator_addresses: Vec<IpAddr>,
     /// Requests of one address; none: as many as come.
     pub rate: Option<Rate>,
     /// For the head of a request.
@@ -70,7 +77,8 @@ impl HttpOptions {
             tls: None,
             workers: 2,
             max_connections: 1024,
-            max_connections_of_peer: Some(256),
+            max_connections_of_peer: Some(32),
+            aggregator_addresses: Vec::new(),
             rate: Some(Rate { per_minute: 6000, burst: 400 }),
             head_timeout: Duration::from_secs(5),
             body_timeout: Duration::from_secs(10),
@@ -86,7 +94,9 @@ impl HttpOptions {
     fn allowance(&self) -> Allowance {
         let work = self.body_timeout.saturating_add(self.answer_timeout).saturating_add(LONGEST_WAIT);
         Allowance {
+            most: self.max_connections,
             of_peer: self.max_connections_of_peer,
+            of_aggregator: RELAY_CONNECTIONS,
             quiet: self.keep_alive.saturating_add(self.head_timeout),
             work,
             least_rate: self.least_rate,
@@ -98,7 +108,9 @@ impl HttpOptions {
 #[derive(Debug, ThisError)]
 pub enum HttpError {
     /// The address can't be used.
-    #[error("{listen}: {source}; choose an address of this machine and a free port (http.listen)")]
+    #[error(
+        "{listen}: {source}; choose an address of this machine and a free port (http.listen, health_listen)"
+    )]
     Listen {
         /// The address.
         listen: SocketAddr,
@@ -113,6 +125,9 @@ pub enum HttpError {
         /// What is wrong with it.
         why: String,
     },
+    /// The thread of the listener for health and metrics could not be made.
+    #[error("the thread of the listener for health and metrics: {0}")]
+    Thread(std::io::Error),
 }
 
 /// What all handlers share.
@@ -122,8 +137,27 @@ pub(super) struct Shared {
     pub(super) metrics: Arc<Metrics>,
     pub(super) uploads: Arc<Uploads>,
     pub(super) large_uploads: Arc<Uploads>,
-    pub(super) relay_places: RelayPlaces,
+    pub(super) relay_places: Arc<RelayPlaces>,
     limiter: Option<Limiter>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        options: &HttpOptions,
+        services: Services,
+        metrics: Arc<Metrics>,
+        relay_places: Arc<RelayPlaces>,
+    ) -> Self {
+        Self {
+            limiter: options.rate.map(Limiter::new),
+            metrics,
+            uploads: Uploads::new(UPLOADS.0, UPLOADS.1),
+            large_uploads: Uploads::new(LARGE_UPLOADS.0, LARGE_UPLOADS.1),
+            relay_places,
+            services,
+            options: options.clone(),
+        }
+    }
 }
 
 /// A server that runs.
@@ -133,6 +167,49 @@ pub struct HttpServer {
     metrics: Arc<Metrics>,
 }
 
+/// An address that is taken, with what a server there needs, before anything stands behind it.
+///
+/// Whoever has started actors can't go back: they end in a panic with their runtime. So the address and the certificate
+/// are looked at before.
+pub struct Door {
+    options: HttpOptions,
+    listener: TcpListener,
+    tls: Option<ServerConfig>,
+    certificate_expires_unix_s: Option<i64>,
+}
+
+impl Door {
+    /// Takes the address and reads certificate and key. Whoever connects waits until the server starts.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub fn open(options: HttpOptions) -> Result<Self, HttpError> {
+        let listen = options.listen;
+        let (tls, certificate_expires_unix_s) = match &options.tls {
+            None => (None, None),
+            Some((certificate, key)) => {
+                let (config, expires_unix_s) = tls_config(certificate, key)?;
+                (Some(config), expires_unix_s)
+            }
+        };
+        let listener = TcpListener::bind(listen).map_err(|source| HttpError::Listen { listen, source })?;
+        Ok(Self { options, listener, tls, certificate_expires_unix_s })
+    }
+
+    pub(super) fn options(&self) -> &HttpOptions {
+        &self.options
+    }
+
+    pub(super) fn allowance(&self) -> Allowance {
+        self.options.allowance()
+    }
+
+    /// When its certificate expires, seconds since 1970 UTC; none without one, or when it does not say so in a known form.
+    pub fn certificate_expires_unix_s(&self) -> Option<i64> {
+        self.certificate_expires_unix_s
+    }
+}
+
 impl HttpServer {
     /// Starts a server; it answers when this returns. Called inside of an actix system, which the server's threads
     /// outlive no longer than their last requests.
@@ -140,18 +217,20 @@ impl HttpServer {
     /// # Errors
     /// [`HttpError`].
     pub fn start(options: HttpOptions, services: Services) -> Result<Self, HttpError> {
-        let metrics = Arc::new(Metrics::default());
-        let shared = Data::new(Shared {
-            limiter: options.rate.map(Limiter::new),
-            metrics: Arc::clone(&metrics),
-            uploads: Uploads::new(UPLOADS.0, UPLOADS.1),
-            large_uploads: Uploads::new(LARGE_UPLOADS.0, LARGE_UPLOADS.1),
-            relay_places: RelayPlaces::new(RELAY_UPLOADS),
-            services,
-            options: options.clone(),
-        });
-        let connections = Connections::new(options.allowance());
-        let (server, addresses) = bind(&options, shared, &connections)?;
+        Self::behind(Door::open(options)?, services)
+    }
+
+    /// The same behind an address that was taken before.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub fn behind(door: Door, services: Services) -> Result<Self, HttpError> {
+        let (metrics, options) = (Arc::new(Metrics::default()), &door.options);
+        let relay_places = RelayPlaces::new(RELAY_UPLOADS, &options.aggregator_addresses);
+        let connections =
+            Connections::new(options.allowance(), Arc::clone(&relay_places), Arc::clone(&metrics));
+        let shared = Data::new(Shared::new(options, services, Arc::clone(&metrics), relay_places));
+        let (server, addresses) = serve(door, shared, &connections, routes)?;
         watch(&connections);
         let handle = server.handle();
         actix_rt::spawn(async move {
@@ -168,7 +247,7 @@ impl HttpServer {
     }
 
     /// Its counters.
-    pub fn metrics(&self) -> &Metrics {
+    pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 
@@ -179,7 +258,7 @@ impl HttpServer {
 }
 
 /// Cuts off what stands still, for as long as the server lives.
-fn watch(connections: &Arc<Connections>) {
+pub(super) fn watch(connections: &Arc<Connections>) {
     let (connections, pause) = (Arc::downgrade(connections), connections.pause());
     actix_rt::spawn(async move {
         while let Some(connections) = connections.upgrade() {
@@ -190,13 +269,17 @@ fn watch(connections: &Arc<Connections>) {
     });
 }
 
-fn bind(
-    options: &HttpOptions,
+/// Puts the server together.
+pub(super) fn serve(
+    door: Door,
     shared: Data<Shared>,
     connections: &Arc<Connections>,
+    routes: fn(&mut web::ServiceConfig),
 ) -> Result<(Server, Vec<SocketAddr>), HttpError> {
-    let (listen, connections) = (options.listen, Arc::clone(connections));
-    let workers = options.workers.max(1);
+    let (Door { options, listener, tls, .. }, connections) = (door, Arc::clone(connections));
+    let listen = options.listen;
+    // The bound of all is ours ([`Connections`]); the framework's is for each of its threads.
+    let most = options.max_connections.saturating_add(RELAY_CONNECTIONS + SPARE_CONNECTIONS);
     let server = actix_web::HttpServer::new(move || {
         App::new()
             .app_data(shared.clone())
@@ -206,9 +289,8 @@ fn bind(
             .configure(routes)
             .default_service(web::to(nowhere))
     })
-    .workers(workers)
-    .max_connections(options.max_connections.div_ceil(workers).max(1))
-    .backlog(BACKLOG)
+    .workers(options.workers.max(1))
+    .max_connections(most)
     .on_connect(move |io, data| {
         if let Some(connection) = connections.admit(io) {
             data.insert(connection);
@@ -222,45 +304,30 @@ fn bind(
     .shutdown_timeout(options.shutdown_timeout_s)
     // The process has its own handling of signals.
     .disable_signals();
-    let bound = match &options.tls {
-        None => server.bind(listen),
-        Some((certificate, key)) => server.bind_rustls_0_23(listen, tls_config(certificate, key)?),
+    let bound = match tls {
+        None => server.listen(listener),
+        Some(config) => server.listen_rustls_0_23(listener, config),
     };
     let server = bound.map_err(|source| HttpError::Listen { listen, source })?;
     let addresses = server.addrs();
     Ok((server.run(), addresses))
 }
 
-fn tls_config(certificate: &Path, key: &Path) -> Result<ServerConfig, HttpError> {
+/// The configuration, and when the certificate expires.
+fn tls_config(certificate: &Path, key: &Path) -> Result<(ServerConfig, Option<i64>), HttpError> {
     let refuse = |path: &Path, why: String| HttpError::Tls { path: path.to_path_buf(), why };
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| refuse(certificate, error.to_string()))?;
     let private = PrivateKeyDer::from_pem_file(key).map_err(|error| refuse(key, error.to_string()))?;
-    ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    let expires_unix_s = chain.first().and_then(|own| expiry_unix_s(own));
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| refuse(certificate, error.to_string()))?
         .with_no_client_auth()
         .with_single_cert(chain, private)
-        .map_err(|error| refuse(certificate, error.to_string()))
-}
-
-fn routes(config: &mut web::ServiceConfig) {
-    config
-        .route("/v1/bids", web::post().to(bids::bids))
-        .route("/v1/relay", web::post().to(bids::relay))
-        .route("/v1/transactions", web::post().to(bids::transactions))
-        .route("/v1/status", web::get().to(ledger::status))
-        .route("/v1/genesis", web::get().to(ledger::genesis))
-        .route("/v1/validators", web::get().to(validators::validators))
-        .route("/v1/blocks", web::get().to(ledger::blocks))
-        .route("/v1/rounds/{id}", web::get().to(rounds::round))
-        .route("/v1/healthz", web::get().to(ledger::healthz))
-        .route("/v1/metrics", web::get().to(ledger::metrics));
-}
-
-async fn nowhere() -> Result<HttpResponse, Problem> {
-    Err(Problem::new(Kind::NotFound, "no such path or method: the API is below /v1"))
+        .map_err(|error| refuse(certificate, error.to_string()))?;
+    Ok((config, expires_unix_s))
 }
 
 /// Around every request: the peer's share before anything else, and the counting after.

@@ -2,9 +2,11 @@
 
 use super::http_support::{World, options, run};
 use super::{blocking, rest};
+use rand_core::OsRng;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
+use veilgrid_crypto::relay::RelayedBids;
 use veilgrid_node::http::HttpOptions;
 
 /// More than sockets buffer.
@@ -61,9 +63,56 @@ fn one_address_does_not_take_all_connections() {
             drop(held);
             tokio::time::sleep(Duration::from_millis(200)).await;
             assert_eq!(asked([127, 0, 0, 1], address).await, Some(200), "{kind}: its places came back");
+            assert!(server.metrics().connections_refused() >= 9, "{kind}: what is closed is counted");
             drop(server);
         }
     });
+}
+
+/// Threat: addresses that hold all connections keep the aggregator's batches out.
+#[test]
+fn strangers_with_all_connections_do_not_keep_the_aggregator_out() {
+    run(async || {
+        let w = world();
+        for configured in [false, true] {
+            let server = w.serve(HttpOptions {
+                max_connections: 8,
+                max_connections_of_peer: Some(4),
+                aggregator_addresses: if configured { vec![[127, 0, 0, 1].into()] } else { vec![] },
+                head_timeout: Duration::from_secs(60),
+                ..options()
+            });
+            let address = server.addresses()[0];
+            // A configured one needs no batch before.
+            if !configured {
+                assert_eq!(relayed(&w, address, 0).await, Some(200));
+            }
+            let mut held = Vec::new();
+            for last in [2, 2, 2, 2, 3, 3, 3, 3, 4, 4] {
+                held.push(hold_from([127, 0, 0, last], address).await);
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            assert_eq!(asked([127, 0, 0, 5], address).await, None, "all places are taken");
+            assert_eq!(relayed(&w, address, 1).await, Some(200), "configured: {configured}");
+            drop(held);
+        }
+    });
+}
+
+async fn hold_from(from: [u8; 4], of: SocketAddr) -> tokio::net::TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind(SocketAddr::from((from, 0))).expect("bound");
+    socket.connect(of).await.expect("connected")
+}
+
+/// The status of a batch of the aggregator on a connection of its own, from 127.0.0.1.
+async fn relayed(w: &World, to: SocketAddr, member: usize) -> Option<u16> {
+    let ledger_id = w.state.community().ledger_id();
+    let batch =
+        RelayedBids::sign(&w.receipt_key, ledger_id, 1, vec![w.bid(member, 5)], &mut OsRng).to_bytes();
+    let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().expect("a client");
+    let request = client.post(format!("http://{to}/v1/relay")).body(batch);
+    Some(request.send().await.ok()?.status().as_u16())
 }
 
 #[test]
