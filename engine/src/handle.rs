@@ -5,7 +5,7 @@ use crate::block::BlockCodec;
 use crate::config::{EngineConfig, EngineError};
 use crate::node::{self, Control, NodeConfig};
 use crate::{keys, network};
-use commonware_runtime::{Runner as _, Spawner as _, Supervisor as _, tokio};
+use commonware_runtime::{Clock as _, Metrics as _, Runner as _, Spawner as _, Supervisor as _, tokio};
 use commonware_utils::NZUsize;
 use futures::channel::{mpsc, oneshot};
 use futures::executor::block_on;
@@ -13,6 +13,7 @@ use std::any::Any;
 use std::net::TcpListener;
 use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -29,6 +30,9 @@ const CACHE_PAGES: usize = 8_192;
 /// How long the parts of the engine may take to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
+/// How often the connected peers are counted.
+const COUNT_PEERS_EVERY: Duration = Duration::from_secs(5);
+
 /// How an engine ended.
 #[derive(Default)]
 struct Ended {
@@ -41,6 +45,7 @@ pub struct EngineHandle {
     stop: Mutex<Option<oneshot::Sender<()>>>,
     prune: mpsc::UnboundedSender<u64>,
     ended: Arc<Ended>,
+    peers: Arc<AtomicU64>,
 }
 
 impl EngineHandle {
@@ -72,6 +77,11 @@ impl EngineHandle {
     /// Whether the engine runs.
     pub fn is_alive(&self) -> bool {
         self.finished().is_none()
+    }
+
+    /// Peers that are connected, as of a few seconds ago.
+    pub fn peers(&self) -> u64 {
+        self.peers.load(Ordering::Relaxed)
     }
 
     /// Deletes final blocks below this height from the engine's store, in sections of 2,048 blocks. The application
@@ -106,10 +116,11 @@ fn launch(
     let (prune, pruned) = mpsc::unbounded();
     let (ready, is_ready) = oneshot::channel();
     let ended = Arc::new(Ended::default());
-    let outcome = ended.clone();
+    let peers = Arc::new(AtomicU64::new(0));
+    let (outcome, connected) = (ended.clone(), peers.clone());
     let control = Control { stop: stopped, prune: pruned, ready };
     let body = move || {
-        let result = catch_unwind(AssertUnwindSafe(|| run(config, application, control)));
+        let result = catch_unwind(AssertUnwindSafe(|| run(config, application, control, connected)));
         let result = result.unwrap_or_else(|panic| Err(message(panic.as_ref())));
         if let Err(why) = &result {
             tracing::error!(why, "the engine stopped");
@@ -118,7 +129,7 @@ fn launch(
         outcome.changed.notify_all();
     };
     thread::Builder::new().name("veilgrid-engine".to_owned()).spawn(body).map_err(EngineError::Thread)?;
-    let handle = EngineHandle { stop: Mutex::new(Some(stop)), prune, ended };
+    let handle = EngineHandle { stop: Mutex::new(Some(stop)), prune, ended, peers };
     // Closed without a message: it ended before it ran.
     if block_on(is_ready).is_err() {
         let why = handle.wait().err().unwrap_or_else(|| "it was stopped".to_owned());
@@ -132,6 +143,7 @@ fn run(
     config: EngineConfig,
     application: Arc<Mutex<dyn Application>>,
     control: Control,
+    peers: Arc<AtomicU64>,
 ) -> Result<(), String> {
     let runner = tokio::Config::new()
         .with_storage_directory(config.storage_dir.clone())
@@ -140,6 +152,7 @@ fn run(
     tokio::Runner::new(runner).start(async move |context| {
         let codec = BlockCodec { max_bytes: config.max_block_bytes, context: config.decode };
         let channels = network::open(&context, &config, &codec);
+        context.child("peers").spawn(move |context| count_peers(context, peers));
         let node = NodeConfig {
             ledger_id: config.ledger_id,
             secret: keys::private_key(&config.consensus_secret),
@@ -157,6 +170,21 @@ fn run(
         }
         outcome
     })
+}
+
+/// Counts the connected peers until the engine ends. The network tells of them in its metrics alone.
+async fn count_peers(context: tokio::Context, peers: Arc<AtomicU64>) {
+    loop {
+        peers.store(connected_peers(&context.encode()), Ordering::Relaxed);
+        context.sleep(COUNT_PEERS_EVERY).await;
+    }
+}
+
+/// Lines of the network's metrics that tell of a connected peer each.
+fn connected_peers(metrics: &str) -> u64 {
+    let connected =
+        |line: &&str| line.split_once('{').is_some_and(|(name, _)| name.ends_with("_directory_connected"));
+    metrics.lines().filter(connected).count() as u64
 }
 
 /// What a panic said.

@@ -161,20 +161,23 @@ pub fn check_clock(
     checks: &ChecksConfig,
 ) -> Result<ClockState, CheckError> {
     let agreeing = faulty.saturating_add(1);
-    let mut behind: Vec<i128> = samples.iter().map(|sample| sample.ahead_ms().0).collect();
-    let mut ahead: Vec<i128> = samples.iter().map(|sample| -sample.ahead_ms().1).collect();
-    behind.sort_unstable_by(|a, b| b.cmp(a));
-    ahead.sort_unstable_by(|a, b| b.cmp(a));
-    let (Some(behind), Some(ahead)) = (behind.get(faulty), ahead.get(faulty)) else {
-        return Ok(ClockState::Unknown);
-    };
-    let skew = if behind >= ahead { (*behind).max(0) } else { -(*ahead).max(0) };
-    let skew_ms = i64::try_from(skew).unwrap_or(if skew > 0 { i64::MAX } else { i64::MIN });
+    let Some(skew_ms) = certain_skew_ms(samples, faulty) else { return Ok(ClockState::Unknown) };
     let size = skew_ms.unsigned_abs();
     if size > checks.max_skew_ms {
         return Err(CheckError::Skew { skew_ms, agreeing, bound_ms: checks.max_skew_ms });
     }
     Ok(if size > checks.warn_skew_ms { ClockState::Skewed { skew_ms } } else { ClockState::Sound })
+}
+
+/// Others' time less ours, in milliseconds, as far as f + 1 of them agree; none with fewer answers.
+pub fn certain_skew_ms(samples: &[ClockSample], faulty: usize) -> Option<i64> {
+    let mut behind: Vec<i128> = samples.iter().map(|sample| sample.ahead_ms().0).collect();
+    let mut ahead: Vec<i128> = samples.iter().map(|sample| -sample.ahead_ms().1).collect();
+    behind.sort_unstable_by(|a, b| b.cmp(a));
+    ahead.sort_unstable_by(|a, b| b.cmp(a));
+    let (behind, ahead) = (behind.get(faulty)?, ahead.get(faulty)?);
+    let skew = if behind >= ahead { (*behind).max(0) } else { -(*ahead).max(0) };
+    Some(i64::try_from(skew).unwrap_or(if skew > 0 { i64::MAX } else { i64::MIN }))
 }
 
 #[cfg(test)]

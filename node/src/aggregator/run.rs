@@ -7,13 +7,16 @@ use crate::config::AggregatorConfig;
 use crate::error::NodeError;
 use crate::follower::{self, Accepted, EngineCertificates, Follower, FollowerOptions};
 use crate::founding::read_genesis;
-use crate::http::{HttpServer, Services, StatusReport};
+use crate::http::{Door, HealthDoor, HttpServer, Services, StatusReport};
 use crate::keyfile::{self, AggregatorKeys};
 use crate::ledger_view::LedgerView;
 use crate::passphrase;
 use crate::round_log::log_block;
+use crate::share_roll::ShareRoll;
 use crate::shutdown::Shutdown;
 use crate::start;
+use crate::survey::keep_watch;
+use crate::vitals::Vitals;
 use actix::{Actor, Addr};
 use std::fmt::Display;
 use std::sync::Arc;
@@ -41,12 +44,16 @@ const BATCH: usize = 64;
 const WAITING: usize = 64;
 /// Rounds whose verdicts are remembered at once.
 const REMEMBERED_ROUNDS: usize = 2;
+/// How often the validators are asked what they say of themselves.
+const ASK_EVERY: Duration = Duration::from_secs(10);
 
 /// Runs an aggregator until `shutdown` is raised.
 ///
 /// # Errors
 /// [`NodeError`]: configuration, keys, checks at the start; a fork of the ledger or a failing disk later.
 pub fn run(config: AggregatorConfig, shutdown: Shutdown) -> Result<(), NodeError> {
+    start::check_listen("http.listen", config.http.listen)?;
+    let health = start::open_health(config.health_listen)?;
     start::check_machine(&config.data_dir, &config.checks)?;
     let passphrase = passphrase::existing(config.passphrase_file.as_deref(), &config.key_file)?;
     let (_, keys) = keyfile::open::<AggregatorKeys>(&config.key_file, &passphrase)?;
@@ -56,7 +63,7 @@ pub fn run(config: AggregatorConfig, shutdown: Shutdown) -> Result<(), NodeError
     let state = State::from_genesis_block(&genesis).map_err(refuse)?;
     check_keys(&keys, &state)?;
     let system = actix_rt::System::new();
-    system.block_on(aggregate(config, keys, genesis, state, shutdown))
+    system.block_on(aggregate(config, keys, genesis, state, health, shutdown))
 }
 
 fn refuse(error: impl Display) -> NodeError {
@@ -69,7 +76,8 @@ fn check_keys(keys: &AggregatorKeys, state: &State) -> Result<(), NodeError> {
     if keys.receipt.verifying_key().to_bytes() != draft.aggregator_receipt_key
         || keys.envelope.public().to_bytes() != draft.aggregator_envelope_key
     {
-        return Err(refuse(
+        return Err(NodeError::refused(
+            "the aggregator",
             "the key file is not that of the aggregator whom the genesis names; name the right file",
         ));
     }
@@ -81,6 +89,7 @@ async fn aggregate(
     keys: AggregatorKeys,
     genesis: Block,
     state: State,
+    health: Option<HealthDoor>,
     shutdown: Shutdown,
 ) -> Result<(), NodeError> {
     let options = start::client_options(&config.limits).trusting(config.ca_file.as_deref());
@@ -91,6 +100,7 @@ async fn aggregate(
     let verdicts = SharedVerdicts::new(members.saturating_mul(REMEMBERED_ROUNDS));
     let keeper = follower::Keeper::open(&config.data_dir.join("ledger"), genesis).map_err(refuse)?;
     let view = LedgerView::new(state, keeper.store());
+    let mut roll = ShareRoll::default();
     let follower = Follower::open(
         FollowerOptions {
             keeper,
@@ -105,16 +115,29 @@ async fn aggregate(
         |block| {
             view.publish(block.state.clone(), &block.effects);
             forget_finished(&verdicts, &block);
+            block.effects.outset.iter().chain(&block.effects.effects).for_each(|effect| roll.note(effect));
             !shutdown.is_triggered()
         },
     );
     let Some(follower) = follower.map_err(refuse)? else { return Ok(()) };
-    let actors = Actors::start(&config, keys, follower.state().clone(), &validators, verdicts)?;
-    let server = HttpServer::start(
-        start::http_options(&config.http, config.limits),
-        actors.services(&view, &shutdown),
-    )
-    .map_err(refuse)?;
+    // Before the actors: from there on there is no way back.
+    let door = Door::open(start::http_options(&config.http, config.limits));
+    let door = door.map_err(|error| NodeError::server("the aggregator", &error))?;
+    let vitals = Vitals::new(&config.data_dir, roll, follower.state());
+    vitals.set_certificate(door.certificate_expires_unix_s());
+    let actors =
+        Actors::start(&config, keys, follower.state().clone(), &validators, verdicts, vitals.clone())?;
+    let services = actors.services(&view, &shutdown);
+    let server = HttpServer::behind(door, services.clone());
+    let server = server.map_err(|error| NodeError::server("the aggregator", &error))?;
+    let _health = match start::start_health(health, services, Some(server.metrics())) {
+        Ok(health) => health,
+        Err(error) => {
+            server.stop().await;
+            return Err(error);
+        }
+    };
+    spawn(keep_watch(vitals, validators, ASK_EVERY, || None, shutdown.clone()));
     tracing::info!(addresses = ?server.addresses(), "the aggregator takes bids");
     let (blocks, accepted) = mpsc::channel(WAITING);
     let following = spawn(follower.run(blocks, shutdown.clone()));
@@ -132,6 +155,7 @@ struct Actors {
     forwarder: Addr<Forwarder>,
     verdicts: SharedVerdicts,
     certified: Arc<AtomicU64>,
+    vitals: Vitals,
 }
 
 impl Actors {
@@ -141,6 +165,7 @@ impl Actors {
         state: State,
         validators: &[Client],
         verdicts: SharedVerdicts,
+        vitals: Vitals,
     ) -> Result<Self, NodeError> {
         let journal = start::open_journal(&config.data_dir.join("intake")).map_err(refuse)?;
         let (intake, promised) = restore(&keys, &state, &journal)?;
@@ -160,21 +185,25 @@ impl Actors {
         };
         let clock = Arc::new(wall_clock_unix_ms);
         let intake = AggregatorActor::new(intake, pool, verdicts.clone(), keep, clock).start();
-        Ok(Self { intake, forwarder, verdicts, certified: Arc::new(AtomicU64::new(0)) })
+        Ok(Self { intake, forwarder, verdicts, certified: Arc::new(AtomicU64::new(0)), vitals })
     }
 
     fn services(&self, view: &LedgerView, shutdown: &Shutdown) -> Services {
-        let (shutdown, certified) = (shutdown.clone(), Arc::clone(&self.certified));
+        let (shutdown, certified, vitals) =
+            (shutdown.clone(), Arc::clone(&self.certified), self.vitals.clone());
         Services {
             intake: Some(self.intake.clone().recipient()),
             relay: None,
             submit: None,
             ledger: view.clone(),
-            status: Arc::new(move || StatusReport {
-                role: "aggregator",
-                certified_height: Some(certified.load(Ordering::Relaxed)),
-                trouble: shutdown.is_triggered().then(|| "the node is ending".to_owned()),
-                ..StatusReport::default()
+            status: Arc::new(move || {
+                let report = StatusReport {
+                    role: "aggregator",
+                    certified_height: Some(certified.load(Ordering::Relaxed)),
+                    trouble: shutdown.is_triggered().then(|| "the node is ending".to_owned()),
+                    ..StatusReport::default()
+                };
+                vitals.complete(report, None)
             }),
         }
     }
@@ -183,6 +212,8 @@ impl Actors {
     async fn follow(&self, mut accepted: mpsc::Receiver<Accepted>, view: &LedgerView) {
         while let Some(block) = accepted.recv().await {
             log_block(&block.effects);
+            self.vitals.note(&block.effects);
+            self.vitals.look(&block.state);
             view.publish(block.state.clone(), &block.effects);
             forget_finished(&self.verdicts, &block);
             if block.certificate.is_some() {

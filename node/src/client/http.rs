@@ -68,6 +68,12 @@ pub struct NodeStatus {
     pub role: String,
     /// Its number in the roster, when it is a validator.
     pub index: Option<u16>,
+    /// What a validator is doing.
+    pub mode: Option<String>,
+    /// Whether a validator holds shares of the keys in force.
+    pub holds_shares: Option<bool>,
+    /// Its clock, Unix milliseconds; 0 when it does not say.
+    pub clock_unix_ms: u64,
 }
 
 /// The API of one node. Clones share connections.

@@ -26,6 +26,7 @@ mod post;
 mod results;
 mod run;
 mod sealing;
+mod shown;
 mod status;
 
 pub use archive::{Archive, ArchiveError, Evidence};

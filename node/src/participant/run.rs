@@ -7,6 +7,7 @@ use super::orders::MemberOrders;
 use super::post::{HttpPost, Post, PostError, envelope};
 use super::results::Results;
 use super::sealing::{OrderSource, SealFailure, SealTask};
+use super::shown::Shown;
 use super::status::{Status, StatusFile};
 use crate::checks::wall_clock_unix_ms;
 use crate::client::{Client, ClientOptions};
@@ -14,10 +15,15 @@ use crate::config::ParticipantConfig;
 use crate::error::NodeError;
 use crate::follower::{Accepted, EngineCertificates, Follower, FollowerOptions, Keeper};
 use crate::founding::read_genesis;
+use crate::http::HealthDoor;
 use crate::keyfile::{self, ParticipantKeys};
+use crate::ledger_view::LedgerView;
 use crate::passphrase;
+use crate::share_roll::ShareRoll;
 use crate::shutdown::Shutdown;
 use crate::start;
+use crate::survey::keep_watch;
+use crate::vitals::Vitals;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,24 +49,32 @@ const WAITING: usize = 64;
 const INTAKE: Duration = Duration::from_secs(8);
 /// Pause before orders that can't be used are read again, in milliseconds.
 const ORDERS_PAUSE_MS: u64 = 1000;
+/// How often the validators are asked what they say of themselves; seldom, because there may be many participants.
+const ASK_EVERY: Duration = Duration::from_secs(300);
 
 /// Runs a participant until `shutdown` is raised.
 ///
 /// # Errors
 /// [`NodeError`]: configuration, keys, checks at the start; a fork of the ledger or a failing disk later.
 pub fn run(config: ParticipantConfig, shutdown: Shutdown) -> Result<(), NodeError> {
+    let health = match config.health_listen {
+        // A participant has no other listener.
+        None => None,
+        listen => start::open_health(listen)?,
+    };
     start::check_machine(&config.data_dir, &config.checks)?;
     let passphrase = passphrase::existing(config.passphrase_file.as_deref(), &config.key_file)?;
     let (_, keys) = keyfile::open::<ParticipantKeys>(&config.key_file, &passphrase)?;
     drop(passphrase);
     let wallet = Arc::new(Wallet::from_seed(&keys.seed));
     drop(keys);
-    start::block_on(participate(config, wallet, shutdown))?
+    start::block_on(participate(config, wallet, health, shutdown))?
 }
 
 async fn participate(
     config: ParticipantConfig,
     wallet: Arc<Wallet>,
+    health: Option<HealthDoor>,
     shutdown: Shutdown,
 ) -> Result<(), NodeError> {
     let refuse = |error: &dyn std::fmt::Display| NodeError::start("the participant", error);
@@ -82,12 +96,17 @@ async fn participate(
     let post = HttpPost::new(client(&config.aggregator_url)?, validators.clone());
     let mut desk = Desk::new(wallet, state, archive, results);
     if !desk.state().community().is_member(&desk.account()) {
-        return Err(refuse(&"the account of this key file is not among the members of the genesis"));
+        return Err(NodeError::refused(
+            "the participant",
+            "the account of this key file is not among the members of the genesis",
+        ));
     }
+    let keeper = Keeper::open(&data.join("ledger"), genesis).map_err(|error| refuse(&error))?;
+    let view = LedgerView::new(desk.state().clone(), keeper.store());
     let options = FollowerOptions {
-        keeper: Keeper::open(&data.join("ledger"), genesis).map_err(|error| refuse(&error))?,
+        keeper,
         evidence: desk.archive().evidence_folder().to_owned(),
-        sources: validators.into_iter().map(|client| Arc::new(client) as _).collect(),
+        sources: validators.iter().cloned().map(|client| Arc::new(client) as _).collect(),
         first_source: usize::from(desk.account().first().copied().unwrap_or(0)),
         long_poll: LONG_POLL,
         batch: BATCH,
@@ -95,9 +114,11 @@ async fn participate(
         verdicts: Box::new(VerifyAll),
     };
     // Nothing else runs yet, so the stored blocks are executed on this thread.
-    let mut observed = Ok(());
+    let (mut observed, mut roll) = (Ok(()), ShareRoll::default());
     let follower = Follower::open(options, |block| {
         observed = desk.observe(&block);
+        view.publish(block.state.clone(), &block.effects);
+        block.effects.outset.iter().chain(&block.effects.effects).for_each(|effect| roll.note(effect));
         observed.is_ok() && !shutdown.is_triggered()
     });
     let follower = follower.map_err(|error| NodeError::start("the follower", error))?;
@@ -105,7 +126,10 @@ async fn participate(
     let Some(follower) = follower else { return Ok(()) };
     let (blocks, applied) = mpsc::channel(WAITING);
     let following = spawn(follower.run(blocks, shutdown.clone()));
-    let session = Session::new(desk, post, orders, StatusFile::new(data));
+    let shown = Shown::new(Vitals::new(data, roll, desk.state()), view, desk.counts());
+    let _health = start::start_health(health, shown.services(&shutdown), None)?;
+    spawn(keep_watch(shown.vitals.clone(), validators, ASK_EVERY, || None, shutdown.clone()));
+    let session = Session::new(desk, post, orders, StatusFile::new(data), shown);
     let worked = session.run(applied, shutdown.clone()).await;
     // Whatever ends one of the two ends the other.
     shutdown.trigger();
@@ -128,6 +152,7 @@ struct Session<P> {
     post: Arc<P>,
     orders: Arc<dyn OrderSource>,
     status: StatusFile,
+    shown: Shown,
     /// Rounds whose bid is being sealed; after a failure not before this time, Unix milliseconds.
     sealing: BTreeMap<u64, Sealing>,
     events: mpsc::Sender<Event>,
@@ -141,9 +166,9 @@ enum Sealing {
 }
 
 impl<P: Post> Session<P> {
-    fn new(desk: Desk, post: Arc<P>, orders: Arc<dyn OrderSource>, status: StatusFile) -> Self {
+    fn new(desk: Desk, post: Arc<P>, orders: Arc<dyn OrderSource>, status: StatusFile, shown: Shown) -> Self {
         let (events, inbox) = mpsc::channel(WAITING);
-        Self { desk, post, orders, status, sealing: BTreeMap::new(), events, inbox }
+        Self { desk, post, orders, status, shown, sealing: BTreeMap::new(), events, inbox }
     }
 
     async fn run(
@@ -158,13 +183,17 @@ impl<P: Post> Session<P> {
             tokio::select! {
                 () = shutdown.wait() => return Ok(()),
                 block = applied.recv() => match block {
-                    Some(block) => self.desk.observe(&block).map_err(failed)?,
+                    Some(block) => {
+                        self.desk.observe(&block).map_err(failed)?;
+                        self.shown.take(&block);
+                    }
                     // The follower says why.
                     None => return Ok(()),
                 },
                 Some(event) = self.inbox.recv() => self.take(event).map_err(failed)?,
                 _ = ticks.tick() => self.turn(),
             }
+            self.shown.count(self.desk.counts());
             self.status.show(Status::of(&self.desk, self.orders.note()));
         }
     }

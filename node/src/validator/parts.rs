@@ -10,6 +10,7 @@ use crate::error::NodeError;
 use crate::http::HttpServer;
 use crate::ledger_view::LedgerView;
 use crate::round_log::log_block;
+use crate::vitals::Vitals;
 use actix::Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::spawn_blocking;
@@ -38,6 +39,7 @@ pub(super) struct Parts {
     /// Blocks came over HTTP since the engine last ran.
     pub(super) fetched: bool,
     pub(super) watch: Watch,
+    pub(super) vitals: Vitals,
 }
 
 /// Where the validator is after a look at its application.
@@ -65,7 +67,7 @@ impl Parts {
     /// Tells intake, keeper, view and status of the final blocks since the last call.
     pub(super) async fn pass_on(&mut self) -> Result<News, NodeError> {
         if let Some(why) = self.watch.stop() {
-            return Err(NodeError::stopped("the validator", why));
+            return Err(NodeError::refused("the store of this validator", why));
         }
         // The engine holds the mutex while it executes; waiting for it must not hold up requests.
         let (application, key) = (Arc::clone(&self.application), self.signing_key);
@@ -77,7 +79,9 @@ impl Parts {
         });
         let looked = looked.await.map_err(|error| NodeError::stopped("the validator", error))?;
         let (applied, state, report) = looked;
-        self.board.renew(report, state.height());
+        self.board.renew(report);
+        applied.iter().for_each(|one| self.vitals.note(&one.effects));
+        self.vitals.look(&state);
         let Some(last) = applied.last() else { return Ok(News { state, due: None }) };
         applied.iter().for_each(|one| log_block(&one.effects));
         // How the rounds ended comes before the state that has them no more.

@@ -14,15 +14,19 @@ use super::watch::Watch;
 use crate::client::{Client, ClientOptions};
 use crate::config::ValidatorConfig;
 use crate::error::NodeError;
-use crate::http::{HttpServer, Services};
+use crate::http::{Door, HealthDoor, HttpServer, Services};
 use crate::keyfile::{self, KeyVault, Kind, ValidatorKeys};
 use crate::ledger_view::{LedgerView, RoundEnds};
 use crate::passphrase;
+use crate::share_roll::ShareRoll;
 use crate::shutdown::Shutdown;
-use crate::start::{check_clock, check_machine, http_options};
+use crate::start::{check_clock, check_listen, check_machine, http_options, open_health, start_health};
+use crate::survey::keep_watch;
+use crate::vitals::Vitals;
 use actix::{Actor, Arbiter};
 use rand_core::OsRng;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use veilgrid_crypto::dlog::SmallLog;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::state::State;
@@ -31,28 +35,37 @@ use veilgrid_roles::replica::Limits;
 
 /// Most bytes of bids in the pool.
 const MOST_POOL_BYTES: usize = 1 << 30;
+/// How often the other validators are asked what they say of themselves.
+const ASK_EVERY: Duration = Duration::from_secs(10);
 
 /// Runs a validator until it is asked to stop, or until it can't go on.
 ///
 /// # Errors
 /// [`NodeError`]: what is wrong, where, and what to do. What was acknowledged before is on disk.
 pub fn run(config: ValidatorConfig, shutdown: Shutdown) -> Result<(), NodeError> {
+    check_listen("http.listen", config.http.listen)?;
+    check_listen("p2p.listen", config.p2p.listen)?;
+    let health = open_health(config.health_listen)?;
     check_machine(&config.data_dir, &config.checks)?;
     let passphrase = passphrase::existing(config.passphrase_file.as_deref(), &config.key_file)?;
     let (vault, keys) = keyfile::open::<ValidatorKeys>(&config.key_file, &passphrase)?;
     let trusted = config.genesis_hash.map(|hash| hash.0);
     let start = |what: &str, error: &dyn std::fmt::Display| NodeError::start(what, error);
     let genesis = ledger::read_genesis(&config.genesis, trusted.as_ref())
-        .map_err(|error| start("the ledger", &error))?;
-    let mut ended = RoundEnds::default();
+        .map_err(|error| NodeError::refused("the ledger", error))?;
+    let (mut ended, mut roll) = (RoundEnds::default(), ShareRoll::default());
     let mut retention = Retention::new(config.retention.prune_after_rounds);
     let note = &mut |effect: &_, after: Option<&State>| {
         ended.note(effect);
+        roll.note(effect);
         retention.replayed(effect, after);
     };
     let opened = ledger::open_noting(&config.data_dir.join("ledger"), &genesis, note, &shutdown);
     let (store, state) = match opened {
         Err(LedgerError::Stopped) => return Ok(()),
+        Err(error @ (LedgerError::OtherLedger { .. } | LedgerError::Genesis(_))) => {
+            return Err(NodeError::refused("the ledger", error));
+        }
         opened => opened.map_err(|error| start("the ledger", &error))?,
     };
     tracing::info!(height = state.height(), "the ledger is open");
@@ -61,13 +74,15 @@ pub fn run(config: ValidatorConfig, shutdown: Shutdown) -> Result<(), NodeError>
     let others = others.collect::<Result<_, _>>().map_err(|error| start("validator_urls", &error))?;
     let (consensus_key, store) = (keys.consensus_key(), SharedStore::new(store));
     let validator = Validator { config, keys, consensus_key, genesis, store, others };
-    actix::System::new().block_on(validator.run(vault, Replayed { state, ended, retention }, shutdown))
+    let replayed = Replayed { state, ended, roll, retention };
+    actix::System::new().block_on(validator.run(vault, replayed, health, shutdown))
 }
 
 /// What the stored blocks have led to.
 struct Replayed {
     state: State,
     ended: RoundEnds,
+    roll: ShareRoll,
     retention: Retention,
 }
 
@@ -83,10 +98,33 @@ pub(super) struct Validator {
 }
 
 impl Validator {
-    async fn run(self, vault: KeyVault, replayed: Replayed, shutdown: Shutdown) -> Result<(), NodeError> {
+    async fn run(
+        self,
+        vault: KeyVault,
+        replayed: Replayed,
+        health: Option<HealthDoor>,
+        shutdown: Shutdown,
+    ) -> Result<(), NodeError> {
         let founded_unix_ms = self.genesis.header.time_unix_ms;
         check_clock(&self.others, founded_unix_ms, &replayed.state, &self.config.checks).await?;
-        let mut parts = self.assemble(vault, replayed)?;
+        let (mut parts, services) = self.assemble(vault, replayed)?;
+        let health = start_health(health, services, Some(parts.http.metrics()));
+        let _health = match health {
+            Ok(health) => health,
+            Err(error) => {
+                parts.http.stop().await;
+                return Err(error);
+            }
+        };
+        let board = parts.board.clone();
+        let watching = keep_watch(
+            parts.vitals.clone(),
+            self.others.clone(),
+            ASK_EVERY,
+            move || board.own_lack(),
+            shutdown.clone(),
+        );
+        actix_rt::spawn(watching);
         let outcome = self.live(&mut parts, &shutdown).await;
         // After an engine it is stopped already.
         parts.http.stop().await;
@@ -109,21 +147,27 @@ impl Validator {
     }
 
     /// Everything but the engine.
-    fn assemble(&self, vault: KeyVault, replayed: Replayed) -> Result<Parts, NodeError> {
-        let Replayed { state, ended, retention } = replayed;
+    fn assemble(&self, vault: KeyVault, replayed: Replayed) -> Result<(Parts, Services), NodeError> {
+        // Before the actors: from there on there is no way back.
+        let mut options = http_options(&self.config.http, self.config.limits);
+        options.aggregator_addresses.clone_from(&self.config.aggregator_addresses);
+        let door = Door::open(options).map_err(|error| NodeError::server("the HTTP server", &error))?;
+        let Replayed { state, ended, roll, retention } = replayed;
         let skew_ms = state.timing().map_or(0, |timing| timing.max_clock_skew_ms);
         let watch = Watch::open(&self.config.data_dir, self.consensus_key, skew_ms)?;
         let core = self.core(vault, state.clone())?;
         let application = Arc::new(Mutex::new(NodeApplication::new(core, watch.clone())));
         build_log(&application, &state)?;
         let view = LedgerView::resumed(state.clone(), ended, self.store.clone());
+        let vitals = Vitals::new(&self.config.data_dir, roll, &state);
+        vitals.set_certificate(door.certificate_expires_unix_s());
         let journal = self.config.data_dir.join("intake");
         let (intake, keeper) = intake::start(&journal, &self.keys, &application, state)?;
         let submit = SubmitActor::start_in_arbiter(&Arbiter::new().handle(), {
             let application = Arc::clone(&application);
             |_| SubmitActor(application)
         });
-        let board = StatusBoard::new(self.limits().idle_interval_ms);
+        let board = StatusBoard::new(vitals.clone());
         let shown = board.clone();
         let services = Services {
             intake: Some(intake.clone().recipient()),
@@ -132,9 +176,9 @@ impl Validator {
             ledger: view.clone(),
             status: Arc::new(move || shown.report()),
         };
-        let http = HttpServer::start(http_options(&self.config.http, self.config.limits), services)
-            .map_err(|error| NodeError::start("the HTTP server", error))?;
-        Ok(Parts {
+        let http = HttpServer::behind(door, services.clone())
+            .map_err(|error| NodeError::server("the HTTP server", &error))?;
+        let parts = Parts {
             application,
             store: self.store.clone(),
             view,
@@ -146,7 +190,9 @@ impl Validator {
             signing_key: self.keys.signing.verifying_key().to_bytes(),
             fetched: false,
             watch,
-        })
+            vitals,
+        };
+        Ok((parts, services))
     }
 
     fn core(&self, vault: KeyVault, state: State) -> Result<Core, NodeError> {
@@ -155,7 +201,7 @@ impl Validator {
         let holder = match secrets {
             None => KeyHolder::new(self.keys.signing.clone()),
             Some(bytes) => KeyHolder::restore(self.keys.signing.clone(), bytes.expose())
-                .map_err(|error| NodeError::start(secrets_path.display(), error))?,
+                .map_err(|error| NodeError::refused(secrets_path.display(), error))?,
         };
         let journal = FileJournal::new(self.store.clone(), vault, secrets_path);
         let limits = self.limits_of(&state);

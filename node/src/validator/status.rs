@@ -3,15 +3,10 @@
 
 use super::application::NodeApplication;
 use crate::http::StatusReport;
+use crate::vitals::Vitals;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use veilgrid_actors::stopwatch::Stopwatch;
 use veilgrid_roles::keyholder::Holding;
-
-/// No final block for so long is trouble, however short the idle time is.
-const LEAST_SILENCE: Duration = Duration::from_secs(30);
-/// The same in idle times between blocks.
-const SILENT_BLOCKS: u32 = 10;
 
 /// What a validator's process is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,84 +54,66 @@ impl Mode {
 struct Board {
     report: StatusReport,
     mode: Mode,
-    /// Since the last final block, or the start.
-    silence: Stopwatch,
-    height: u64,
-    longest_silence: Duration,
 }
 
-/// The copy. Clones are one board.
+/// The copy, with what is watched of the network. Clones are one board.
 #[derive(Clone)]
-pub(super) struct StatusBoard(Arc<Mutex<Board>>);
+pub(super) struct StatusBoard {
+    board: Arc<Mutex<Board>>,
+    vitals: Vitals,
+}
 
 impl StatusBoard {
     /// A board of a process that has not looked yet.
-    pub(super) fn new(idle_interval_ms: u64) -> Self {
-        let idle = Duration::from_millis(idle_interval_ms);
-        Self(Arc::new(Mutex::new(Board {
-            report: StatusReport { role: "validator", ..StatusReport::default() },
-            mode: Mode::Starting,
-            silence: Stopwatch::start(),
-            height: 0,
-            longest_silence: idle.saturating_mul(SILENT_BLOCKS).max(LEAST_SILENCE),
-        })))
+    pub(super) fn new(vitals: Vitals) -> Self {
+        let report = StatusReport { role: "validator", ..StatusReport::default() };
+        Self { board: Arc::new(Mutex::new(Board { report, mode: Mode::Starting })), vitals }
     }
 
     /// Renews the copy.
-    pub(super) fn renew(&self, report: StatusReport, height: u64) {
-        let mut board = self.lock();
-        if height > board.height {
-            (board.height, board.silence) = (height, Stopwatch::start());
-        }
-        board.report = report;
+    pub(super) fn renew(&self, report: StatusReport) {
+        self.lock().report = report;
     }
 
     pub(super) fn enter(&self, mode: Mode) {
         let mut board = self.lock();
         if board.mode != mode {
-            // Whoever begins with something new gets its time.
-            (board.mode, board.silence) = (mode, Stopwatch::start());
+            board.mode = mode;
+            self.vitals.begin_silence();
         }
     }
 
     /// How long no final block has come, when that is too long.
     pub(super) fn silence(&self) -> Option<Duration> {
+        self.vitals.silence()
+    }
+
+    /// The number of this validator when it takes part and holds no shares.
+    pub(super) fn own_lack(&self) -> Option<u16> {
         let board = self.lock();
-        Some(board.silence.elapsed()).filter(|silence| *silence > board.longest_silence)
+        let lacks = board.mode == Mode::Validating && board.report.holds_shares == Some(false);
+        board.report.index.filter(|_| lacks)
     }
 
     /// What is shown.
     pub(super) fn report(&self) -> StatusReport {
-        let silence = self.silence();
-        let board = self.lock();
-        let silent = silence.map(|silence| {
-            let seconds = silence.as_secs();
-            match board.mode {
-                Mode::Validating => format!(
-                    "no final block for {seconds} s: this validator is cut off, or fewer than n - f of them run"
-                ),
-                Mode::Starting | Mode::Candidate | Mode::CatchingUp => {
-                    format!("no block for {seconds} s: none of validator_urls serves any")
-                }
+        let own_lack = self.own_lack();
+        let report = {
+            let board = self.lock();
+            let doing = board.mode.trouble().map(str::to_owned);
+            StatusReport {
+                mode: Some(board.mode.name()),
+                closed: board.mode.closed(),
+                trouble: board.report.trouble.clone().or(doing),
+                ..board.report.clone()
             }
-        });
-        let doing = board.mode.trouble().map(str::to_owned);
-        let trouble = match (board.report.trouble.clone(), doing, silent) {
-            (Some(stopped), _, _) => Some(stopped),
-            (None, Some(doing), Some(silent)) => Some(format!("{doing}; {silent}")),
-            (None, doing, silent) => doing.or(silent),
         };
-        StatusReport {
-            mode: Some(board.mode.name()),
-            closed: board.mode.closed(),
-            trouble,
-            ..board.report.clone()
-        }
+        self.vitals.complete(report, own_lack)
     }
 
     fn lock(&self) -> MutexGuard<'_, Board> {
         // Every change of it is whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -168,10 +145,18 @@ pub(super) fn report_of(application: &NodeApplication, signing_key: &[u8; 32]) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::share_roll::ShareRoll;
+    use veilgrid_ledger::state::State;
+
+    fn board() -> (StatusBoard, Vitals, State) {
+        let state = crate::founding::tests::state_of_four();
+        let vitals = Vitals::new(std::path::Path::new("."), ShareRoll::default(), &state);
+        (StatusBoard::new(vitals.clone()), vitals, state)
+    }
 
     #[test]
     fn only_a_validator_that_validates_takes_something_in() {
-        let board = StatusBoard::new(1_000);
+        let (board, ..) = board();
         for (mode, closed, word) in [
             (Mode::Starting, true, "starting"),
             (Mode::Candidate, true, "candidate"),
@@ -185,32 +170,36 @@ mod tests {
             assert!(report.trouble.unwrap_or_default().contains(word));
         }
         let stopped = StatusReport { trouble: Some("no space".to_owned()), ..StatusReport::default() };
-        board.renew(stopped, 1);
+        board.renew(stopped);
         board.enter(Mode::Candidate);
         assert_eq!(board.report().trouble.as_deref(), Some("no space"), "the worst is said");
     }
 
     #[test]
     fn silence_is_trouble_until_the_next_block() {
-        let board = StatusBoard::new(1_000);
+        let (board, vitals, state) = board();
         board.enter(Mode::Validating);
         assert_eq!((board.silence(), board.report().trouble), (None, None));
-        board.lock().longest_silence = Duration::ZERO;
+        vitals.set_longest_silence(Duration::ZERO);
         std::thread::sleep(Duration::from_millis(2));
         let trouble = board.report().trouble.expect("cut off");
         assert!(trouble.contains("no final block"), "{trouble}");
-        board.lock().longest_silence = LEAST_SILENCE;
-        board.renew(StatusReport::default(), 5);
-        assert_eq!(board.report().trouble, None);
         // Looking again at the same height is no block.
-        let before = board.lock().silence.elapsed();
-        board.renew(StatusReport::default(), 5);
-        assert!(board.lock().silence.elapsed() >= before);
+        vitals.look(&state);
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(board.silence().is_some());
+        vitals.set_longest_silence(Duration::from_secs(600));
+        assert_eq!(board.report().trouble, None);
     }
 
     #[test]
-    fn slow_ledgers_are_given_ten_blocks() {
-        assert_eq!(StatusBoard::new(1_000).lock().longest_silence, LEAST_SILENCE);
-        assert_eq!(StatusBoard::new(60_000).lock().longest_silence, Duration::from_secs(600));
+    fn a_validator_without_shares_counts_against_the_holders_while_it_validates() {
+        let (board, ..) = board();
+        board.renew(StatusReport { index: Some(2), holds_shares: Some(false), ..StatusReport::default() });
+        assert_eq!(board.own_lack(), None, "it has not caught up");
+        board.enter(Mode::Validating);
+        assert_eq!(board.own_lack(), Some(2));
+        board.renew(StatusReport { index: Some(2), holds_shares: Some(true), ..StatusReport::default() });
+        assert_eq!(board.own_lack(), None);
     }
 }

@@ -54,6 +54,7 @@ impl Validator {
             parts.http.stop().await;
         }
         engine.stop();
+        parts.vitals.set_engine_peers(None);
         let ended = spawn_blocking(move || engine.wait()).await;
         let outcome = outcome?;
         match ended {
@@ -82,6 +83,7 @@ impl Validator {
             if let Some(Err(why)) = engine.finished() {
                 return Err(engine_stopped(&self.config.data_dir, &why));
             }
+            parts.vitals.set_engine_peers(Some(engine.peers()));
             let News { state, due } = parts.pass_on().await?;
             if retired.is_none() && !validates_next(&state, &self.consensus_key) {
                 tracing::warn!(

@@ -61,9 +61,10 @@ impl Watch {
     pub(super) fn open(data_dir: &Path, consensus_key: [u8; 32], skew_ms: u64) -> Result<Self, NodeError> {
         let mark_file = data_dir.join(MARK_FILE);
         let fault = |error: &dyn std::fmt::Display| NodeError::start(mark_file.display(), error);
+        let refuse = |why: &str| NodeError::refused(mark_file.display(), why);
         let stored = match std::fs::read(&mark_file) {
             Ok(bytes) => Some(Mark::from_bytes(&bytes).map_err(|error| {
-                fault(&format!(
+                refuse(&format!(
                     "it is damaged ({error}): move it away together with engine/, and start again"
                 ))
             })?),
@@ -75,7 +76,7 @@ impl Watch {
         let engine_is_new = !has_votes(&data_dir.join("engine")).map_err(|error| fault(&error))?;
         let (votes, mark) = OwnVotes::new(stored, engine_is_new, wall_clock_unix_ms(), ahead_ms);
         if votes.is_stopped() {
-            return Err(fault(&format!(
+            return Err(refuse(&format!(
                 "this validator has stopped before because of votes that are not its own; {ADVICE}"
             )));
         }

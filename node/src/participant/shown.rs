@@ -1,0 +1,74 @@
+//! What a participant shows to whoever watches it: heights and counts, nothing of what is traded.
+
+use super::desk::Counts;
+use crate::follower::Accepted;
+use crate::http::{Services, StatusReport};
+use crate::ledger_view::LedgerView;
+use crate::shutdown::Shutdown;
+use crate::vitals::Vitals;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What is shown to whoever watches the process.
+pub(super) struct Shown {
+    pub(super) vitals: Vitals,
+    view: LedgerView,
+    member: Arc<Mutex<Counts>>,
+}
+
+impl Shown {
+    pub(super) fn new(vitals: Vitals, view: LedgerView, counts: Counts) -> Self {
+        Self { vitals, view, member: Arc::new(Mutex::new(counts)) }
+    }
+
+    /// What has happened to the own bids.
+    pub(super) fn count(&self, counts: Counts) {
+        *self.member.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+    }
+
+    /// What stands behind the listener for health and metrics.
+    pub(super) fn services(&self, shutdown: &Shutdown) -> Services {
+        let (vitals, shutdown, member) = (self.vitals.clone(), shutdown.clone(), Arc::clone(&self.member));
+        let status = move || {
+            let counts = *member.lock().unwrap_or_else(PoisonError::into_inner);
+            let report = StatusReport {
+                role: "participant",
+                trouble: shutdown.is_triggered().then(|| "the process is ending".to_owned()),
+                warnings: warnings_of(&counts),
+                member: Some(counts),
+                ..StatusReport::default()
+            };
+            vitals.complete(report, None)
+        };
+        let ledger = self.view.clone();
+        Services { intake: None, relay: None, submit: None, ledger, status: Arc::new(status) }
+    }
+
+    /// Takes the next block.
+    pub(super) fn take(&self, block: &Accepted) {
+        self.vitals.note(&block.effects);
+        self.vitals.look(&block.state);
+        self.view.publish(block.state.clone(), &block.effects);
+    }
+}
+
+/// What a member should look into.
+fn warnings_of(counts: &Counts) -> Vec<String> {
+    let found = [
+        (counts.broken_promises, "promises were not kept: see evidence/"),
+        (counts.wrong_settlements, "settlement points do not hold the own fill: see evidence/"),
+    ];
+    found.iter().filter(|(count, _)| *count > 0).map(|(count, text)| format!("{count} {text}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_that_was_wronged_is_warned() {
+        assert!(warnings_of(&Counts::default()).is_empty());
+        let counts = Counts { broken_promises: 2, wrong_settlements: 1, settled: 9, ..Counts::default() };
+        let warnings = warnings_of(&counts);
+        assert!(warnings.len() == 2 && warnings[0].starts_with("2 promises"), "{warnings:?}");
+    }
+}

@@ -1,0 +1,107 @@
+//! What validators say of themselves over HTTP: whether they hold shares, and what their clocks show. Claims: one counts
+//! against whoever makes it, and nothing is done because of it but saying so.
+
+use crate::checks::{ClockSample, wall_clock_unix_ms};
+use crate::client::{Client, NodeStatus};
+use crate::shutdown::Shutdown;
+use crate::vitals::Vitals;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+/// How often what is wrong is looked for.
+const LOOK: Duration = Duration::from_secs(2);
+/// A validator that is so many blocks behind says nothing of the shares that are in force here.
+const NEAR_BLOCKS: u64 = 20;
+
+/// The answer of one of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: NodeStatus,
+    pub(crate) clock: Option<ClockSample>,
+}
+
+impl Answer {
+    /// The number of a validator that says that it has no shares, at a ledger of this height.
+    pub(crate) fn denies(&self, height: u64) -> Option<u16> {
+        let NodeStatus { mode, holds_shares, index, .. } = &self.status;
+        let near = self.status.height.saturating_add(NEAR_BLOCKS) >= height;
+        let denies = near && *holds_shares == Some(false) && mode.as_deref() == Some("validating");
+        index.filter(|_| denies)
+    }
+}
+
+/// Asks validators, all at once; whoever does not answer is left out.
+pub(crate) async fn ask(validators: &[Client]) -> Vec<Answer> {
+    let mut asked = JoinSet::new();
+    for validator in validators {
+        let validator = validator.clone();
+        asked.spawn(async move {
+            let sent_unix_ms = wall_clock_unix_ms();
+            let status = validator.status().await.ok()?;
+            let received_unix_ms = wall_clock_unix_ms();
+            let peer_unix_ms = status.clock_unix_ms;
+            let clock = (peer_unix_ms > 0).then_some(ClockSample {
+                peer_unix_ms,
+                resolution_ms: 1,
+                sent_unix_ms,
+                received_unix_ms,
+            });
+            Some(Answer { status, clock })
+        });
+    }
+    asked.join_all().await.into_iter().flatten().collect()
+}
+
+/// Looks for what is wrong and says it until the process ends; asks the validators every so often.
+pub(crate) async fn keep_watch(
+    vitals: Vitals,
+    validators: Vec<Client>,
+    every: Duration,
+    own_lack: impl Fn() -> Option<u16>,
+    shutdown: Shutdown,
+) {
+    let mut since_asked = None::<veilgrid_actors::stopwatch::Stopwatch>;
+    loop {
+        if !validators.is_empty() && since_asked.is_none_or(|since| since.elapsed() >= every) {
+            since_asked = Some(veilgrid_actors::stopwatch::Stopwatch::start());
+            let answers = tokio::select! {
+                () = shutdown.wait() => return,
+                answers = ask(&validators) => answers,
+            };
+            vitals.surveyed(&answers);
+        }
+        vitals.say(own_lack());
+        tokio::select! {
+            () = shutdown.wait() => return,
+            () = sleep(LOOK) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_validator_that_validates_here_and_now_denies() {
+        let status = NodeStatus {
+            height: 100,
+            index: Some(3),
+            mode: Some("validating".to_owned()),
+            holds_shares: Some(false),
+            ..NodeStatus::default()
+        };
+        let denies =
+            |status: &NodeStatus, height| Answer { status: status.clone(), clock: None }.denies(height);
+        assert_eq!(denies(&status, 120), Some(3));
+        assert_eq!(denies(&status, 121), None, "it is behind");
+        let others = [
+            NodeStatus { holds_shares: Some(true), ..status.clone() },
+            NodeStatus { holds_shares: None, ..status.clone() },
+            NodeStatus { mode: Some("catching-up".to_owned()), ..status.clone() },
+            NodeStatus { index: None, ..status },
+        ];
+        assert!(others.iter().all(|status| denies(status, 100).is_none()));
+    }
+}

@@ -1,0 +1,295 @@
+//! What every process watches of its network and its machine, says in its log, and shows: whether enough validators hold
+//! shares, whether blocks come, disk, clock, certificate.
+
+use crate::checks::{certain_skew_ms, wall_clock_unix_ms};
+use crate::disk_space::free_space;
+use crate::http::StatusReport;
+use crate::share_roll::{ShareRoll, Validators};
+use crate::survey::Answer;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use veilgrid_actors::stopwatch::Stopwatch;
+use veilgrid_ledger::roster::Roster;
+use veilgrid_ledger::state::State;
+use veilgrid_ledger::state::effects::{BlockEffects, Effect};
+
+/// No final block for so long is trouble. Idle blocks come every second.
+pub(crate) const LONGEST_SILENCE: Duration = Duration::from_secs(30);
+/// What stays as it is is said so often, in milliseconds.
+const SAY_EVERY_MS: u64 = 60_000;
+/// A certificate that expires sooner is said, in seconds.
+const CERTIFICATE_SOON_S: i64 = 14 * 86_400;
+
+/// The watch of one process. Clones are one watch.
+#[derive(Clone)]
+pub(crate) struct Vitals(Arc<Mutex<Inner>>);
+
+struct Inner {
+    data_dir: PathBuf,
+    certificate_expires_unix_s: Option<i64>,
+    roll: ShareRoll,
+    /// Validators that say of themselves that they hold no shares.
+    denied: Validators,
+    clock_skew_ms: Option<i64>,
+    /// Peers whose engines are connected to this one's, while one runs.
+    engine_peers: Option<u64>,
+    /// Validators that answered when they were last asked.
+    answered: Option<u64>,
+    height: u64,
+    block_unix_ms: u64,
+    suspended_rounds: u64,
+    /// n, t and f of the validators in force.
+    validators: u16,
+    threshold: u16,
+    faults: u16,
+    /// Since the last final block, or the start.
+    silence: Stopwatch,
+    longest_silence: Duration,
+    /// When each finding was last said, Unix milliseconds.
+    said: BTreeMap<&'static str, u64>,
+}
+
+/// Something that somebody should hear of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Finding {
+    key: &'static str,
+    is_error: bool,
+    /// The process does not do its work, or the network not its own.
+    is_trouble: bool,
+    text: String,
+}
+
+impl Vitals {
+    /// A watch that begins at a state.
+    pub(crate) fn new(data_dir: &Path, roll: ShareRoll, state: &State) -> Self {
+        let vitals = Self(Arc::new(Mutex::new(Inner {
+            data_dir: data_dir.to_owned(),
+            certificate_expires_unix_s: None,
+            roll,
+            denied: Validators::new(),
+            clock_skew_ms: None,
+            engine_peers: None,
+            answered: None,
+            height: 0,
+            block_unix_ms: 0,
+            suspended_rounds: 0,
+            validators: 0,
+            threshold: 0,
+            faults: 0,
+            silence: Stopwatch::start(),
+            longest_silence: LONGEST_SILENCE,
+            said: BTreeMap::new(),
+        })));
+        vitals.look(state);
+        vitals
+    }
+
+    /// The certificate of the process's API.
+    pub(crate) fn set_certificate(&self, expires_unix_s: Option<i64>) {
+        self.lock().certificate_expires_unix_s = expires_unix_s;
+    }
+
+    /// Peers whose engines are connected to this one's; none while no engine runs.
+    pub(crate) fn set_engine_peers(&self, peers: Option<u64>) {
+        self.lock().engine_peers = peers;
+    }
+
+    /// Takes what final blocks did, in their order.
+    pub(crate) fn note(&self, effects: &BlockEffects) {
+        let mut inner = self.lock();
+        effects.outset.iter().chain(&effects.effects).for_each(|effect| {
+            if matches!(effect, Effect::KeysInForce { .. }) {
+                // What was said was of the shares before.
+                inner.denied.clear();
+            }
+            inner.roll.note(effect);
+        });
+    }
+
+    /// Looks at the final state.
+    pub(crate) fn look(&self, state: &State) {
+        let mut inner = self.lock();
+        inner.roll.look(state);
+        if state.height() > inner.height {
+            inner.silence = Stopwatch::start();
+        }
+        (inner.height, inner.block_unix_ms) = (state.height(), state.time_unix_ms());
+        let suspended = state.rounds().filter(|round| state.is_suspended(round.round_id())).count();
+        inner.suspended_rounds = suspended as u64;
+        (inner.validators, inner.threshold) = (state.community().validators(), state.community().threshold());
+        inner.faults = state.roster().map(Roster::group).map_or(0, |group| group.faults());
+    }
+
+    /// What validators said of themselves when all were asked.
+    pub(crate) fn surveyed(&self, answers: &[Answer]) {
+        let mut inner = self.lock();
+        let height = inner.height;
+        inner.answered = Some(answers.len() as u64);
+        inner.denied = answers.iter().filter_map(|answer| answer.denies(height)).collect();
+        let samples: Vec<_> = answers.iter().filter_map(|answer| answer.clock).collect();
+        // Others' time less ours.
+        inner.clock_skew_ms = certain_skew_ms(&samples, inner.faults.into()).map(i64::saturating_neg);
+    }
+
+    /// Whoever begins with something new gets its time.
+    pub(crate) fn begin_silence(&self) {
+        self.lock().silence = Stopwatch::start();
+    }
+
+    /// How long no final block has come, when that is too long.
+    pub(crate) fn silence(&self) -> Option<Duration> {
+        let inner = self.lock();
+        Some(inner.silence.elapsed()).filter(|silence| *silence > inner.longest_silence)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn set_longest_silence(&self, longest: Duration) {
+        self.lock().longest_silence = longest;
+    }
+
+    /// Adds to a report what is watched here. `own_lack`: the number of this very validator when it holds no shares.
+    pub(crate) fn complete(&self, report: StatusReport, own_lack: Option<u16>) -> StatusReport {
+        let now_unix_ms = wall_clock_unix_ms();
+        let inner = self.lock();
+        let findings = inner.findings(own_lack, now_unix_ms);
+        let texts = |is_trouble: bool| {
+            let same = findings.iter().filter(move |finding| finding.is_trouble == is_trouble);
+            same.map(|finding| finding.text.clone())
+        };
+        let troubles: Vec<String> = report.trouble.into_iter().chain(texts(true)).collect();
+        StatusReport {
+            holders: inner.holders(own_lack),
+            suspended_rounds: inner.suspended_rounds,
+            last_block_age_s: Some(now_unix_ms.saturating_sub(inner.block_unix_ms) / 1_000),
+            peers_connected: inner.engine_peers.or(inner.answered),
+            // What the disk does not say is not shown.
+            disk_free_bytes: free_space(&inner.data_dir).ok(),
+            clock_skew_ms: inner.clock_skew_ms,
+            certificate_expires_unix_s: inner.certificate_expires_unix_s,
+            warnings: report.warnings.into_iter().chain(texts(false)).collect(),
+            trouble: (!troubles.is_empty()).then(|| troubles.join("; ")),
+            ..report
+        }
+    }
+
+    /// Logs what is wrong: at once, then once a minute, and when it is over.
+    pub(crate) fn say(&self, own_lack: Option<u16>) {
+        let now_unix_ms = wall_clock_unix_ms();
+        let mut inner = self.lock();
+        let findings = inner.findings(own_lack, now_unix_ms);
+        for finding in &findings {
+            let last = inner.said.get(finding.key);
+            if last.is_some_and(|last| now_unix_ms.abs_diff(*last) < SAY_EVERY_MS) {
+                continue;
+            }
+            inner.said.insert(finding.key, now_unix_ms);
+            match finding.is_error {
+                true => tracing::error!("{}", finding.text),
+                false => tracing::warn!("{}", finding.text),
+            }
+        }
+        let over = |key: &&'static str| !findings.iter().any(|finding| finding.key == *key);
+        let ended: Vec<_> = inner.said.keys().copied().filter(over).collect();
+        for key in ended {
+            inner.said.remove(key);
+            tracing::info!("over: {key}");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Every change of it is whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn holders(&self, own_lack: Option<u16>) -> Option<u16> {
+        let without: Validators = self.denied.iter().copied().chain(own_lack).collect();
+        // A ledger that one process extends has no roster, and its keys no holders among others.
+        self.roll.holders(self.validators, &without)
+    }
+
+    fn findings(&self, own_lack: Option<u16>, now_unix_ms: u64) -> Vec<Finding> {
+        let certificate = self.certificate_expires_unix_s;
+        let now_unix_s = i64::try_from(now_unix_ms / 1_000).unwrap_or(i64::MAX);
+        let silence = Some(self.silence.elapsed()).filter(|silence| *silence > self.longest_silence);
+        let found = [
+            self.holders(own_lack).and_then(|holders| few_holders(holders, self.validators, self.threshold)),
+            silence.map(silent),
+            certificate.and_then(|expires_unix_s| expiring(expires_unix_s, now_unix_s)),
+        ];
+        found.into_iter().flatten().collect()
+    }
+}
+
+fn few_holders(holders: u16, validators: u16, threshold: u16) -> Option<Finding> {
+    let (key, has) =
+        ("few holders of shares", format!("{holders} of {validators} validators hold key shares"));
+    if holders < threshold {
+        let text = format!(
+            "{has} and {threshold} are needed: no round can be opened; bring validators with their shares.vgkeys back before              the rounds' deadlines"
+        );
+        return Some(Finding { key, is_error: true, is_trouble: true, text });
+    }
+    (holders == threshold).then(|| Finding {
+        key: "no holder of shares to spare",
+        is_error: false,
+        is_trouble: false,
+        text: format!("{has}, which is just enough: one fewer and no round can be opened"),
+    })
+}
+
+fn silent(silence: Duration) -> Finding {
+    let text = format!(
+        "no final block for {} s: this process is cut off, or fewer than n - f validators run",
+        silence.as_secs()
+    );
+    Finding { key: "no blocks", is_error: false, is_trouble: true, text }
+}
+
+fn expiring(expires_unix_s: i64, now_unix_s: i64) -> Option<Finding> {
+    let left_s = expires_unix_s.saturating_sub(now_unix_s);
+    let text = match left_s {
+        ..=0 => "the certificate of the HTTP API has expired: renew it and restart".to_owned(),
+        _ => format!(
+            "the certificate of the HTTP API expires in {} days: renew it and restart",
+            left_s / 86_400
+        ),
+    };
+    let finding = Finding { key: "certificate", is_error: left_s <= 0, is_trouble: false, text };
+    (left_s < CERTIFICATE_SOON_S).then_some(finding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exactly_enough_holders_are_a_warning_and_fewer_an_error_and_trouble() {
+        let found = |holders| {
+            few_holders(holders, 5, 4).map(|finding| (finding.is_error, finding.is_trouble, finding.text))
+        };
+        assert_eq!(found(5), None);
+        let (is_error, is_trouble, text) = found(4).expect("just enough");
+        assert_eq!((is_error, is_trouble), (false, false));
+        assert!(text.contains("4 of 5"), "{text}");
+        let (is_error, is_trouble, text) = found(3).expect("too few");
+        assert_eq!((is_error, is_trouble), (true, true));
+        assert!(text.contains("3 of 5") && text.contains("4 are needed"), "{text}");
+    }
+
+    #[test]
+    fn a_certificate_is_said_two_weeks_before_it_expires() {
+        let found = |left_s| expiring(1_000_000_000 + left_s, 1_000_000_000).map(|finding| finding.is_error);
+        assert_eq!((found(CERTIFICATE_SOON_S), found(CERTIFICATE_SOON_S - 1)), (None, Some(false)));
+        assert_eq!((found(1), found(0), found(i64::from(i32::MIN))), (Some(false), Some(true), Some(true)));
+    }
+
+    #[test]
+    fn idle_blocks_come_far_more_often_than_silence_is_told() {
+        let idle = Duration::from_millis(veilgrid_roles::replica::Limits::default().idle_interval_ms);
+        assert!(idle * 10 <= LONGEST_SILENCE, "{idle:?}");
+    }
+}
