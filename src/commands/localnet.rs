@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use veilgrid_node::checks::wall_clock_unix_ms;
 use veilgrid_node::localnet::{
     EndedRound, Goal, Network, Options, ProcessState, ProcessView, Snapshot, Summary, prepare,
-    run as run_network,
+    run as run_network, settled,
 };
 use veilgrid_node::shutdown::Shutdown;
 
@@ -31,7 +31,7 @@ pub struct LocalnetArgs {
     /// Write the files of the network and end; each process can be started by hand from its configuration
     #[arg(long, conflicts_with_all = ["rounds", "keep"], requires = "dir")]
     pub found_only: bool,
-    /// End after so many finished rounds, with a check that all validators agree
+    /// End after so many settled rounds, with a check that all validators agree; void rounds do not count
     #[arg(long, value_name = "K")]
     pub rounds: Option<usize>,
     /// Seconds from one round's opening to the next [default: 30]
@@ -40,7 +40,7 @@ pub struct LocalnetArgs {
     /// Ticks of the price grid, a power of two [default: 64]
     #[arg(long, value_name = "L")]
     pub ticks: Option<u32>,
-    /// First of the ports, one for the aggregator and two a validator [default: 18000]
+    /// First of the ports, two for the aggregator and three a validator [default: 18000]
     #[arg(long, value_name = "P")]
     pub base_port: Option<u16>,
     /// Seed of what members want; keys always come from the system [default: 1]
@@ -61,7 +61,7 @@ pub struct LocalnetArgs {
     /// Validators drop a round's bids, not its results, when so many later rounds are over [default: never]
     #[arg(long, value_name = "N")]
     pub prune_after_rounds: Option<u64>,
-    /// Seconds in which --rounds have to finish [default: by interval and rounds]
+    /// Seconds in which --rounds have to be settled [default: by interval and rounds]
     #[arg(long, value_name = "S", requires = "rounds")]
     pub timeout_s: Option<u64>,
     /// Keep the folder when --dir is not given
@@ -118,7 +118,7 @@ pub fn run(args: &LocalnetArgs) -> Result<(), Failure> {
         drop(network);
         std::fs::remove_dir_all(&dir).map_err(|error| Failure::file(&dir, error))?;
     }
-    if summary.interrupted && args.rounds.is_some_and(|rounds| summary.ended.len() < rounds) {
+    if summary.interrupted && args.rounds.is_some_and(|rounds| settled(&summary.ended) < rounds) {
         return Err(Failure::Interrupted("all processes were stopped".to_owned()));
     }
     Ok(())
@@ -271,6 +271,7 @@ fn outcome(round: &EndedRound) -> String {
 struct Report {
     dir: PathBuf,
     rounds: Vec<RoundReport>,
+    settled: usize,
     agreed_height: Option<u64>,
     agreed_block_hash: Option<String>,
     agreed_prior_state_root: Option<String>,
@@ -297,6 +298,7 @@ fn report(network: &Network, summary: &Summary, json: bool) -> Result<(), Failur
         return output::json(&Report {
             dir: network.dir().to_owned(),
             rounds: summary.ended.iter().map(round).collect(),
+            settled: settled(&summary.ended),
             agreed_height: summary.agreement.map(|agreement| agreement.height),
             agreed_block_hash: summary.agreement.map(|agreement| hex::encode(agreement.block_hash)),
             agreed_prior_state_root: summary

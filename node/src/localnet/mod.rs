@@ -25,7 +25,7 @@ use thiserror::Error;
 pub use agreement::Agreement;
 pub(crate) use prepare::prepare_for_accounts;
 pub use prepare::{Network, Options, prepare};
-pub use run::{Fallen, Goal, Summary, run};
+pub use run::{Fallen, Goal, Summary, run, settled};
 pub use watch::{EndedRound, ProcessState, ProcessView, RoundView, Snapshot};
 
 /// Why a local network does not start, or did not end well. One variant a rule.
@@ -81,9 +81,12 @@ pub enum LocalnetError {
     /// "No process panics."
     #[error("{name} panicked: {line}; see {}", log.display())]
     Panicked { name: String, line: String, log: PathBuf },
-    /// "The rounds finish in time."
-    #[error("{finished} of {wanted} rounds finished within {seconds} s; see the logs in {}", logs.display())]
-    TooSlow { finished: usize, wanted: usize, seconds: u64, logs: PathBuf },
+    /// "The rounds are settled in time."
+    #[error(
+        "{settled} of {wanted} rounds were settled within {seconds} s, {others} ended without a result; see the logs in {}",
+        logs.display()
+    )]
+    TooSlow { settled: usize, others: usize, wanted: usize, seconds: u64, logs: PathBuf },
     /// "All validators have the same block at the same height."
     #[error(
         "validator {validator} has the block {found} at height {height}, another one has {expected}: the ledger has forked"

@@ -17,7 +17,7 @@ const START_S: u64 = 240;
 /// When a run ends by itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Goal {
-    /// After so many finished rounds; none: never.
+    /// After so many settled rounds; none: never. A void round does not count: nothing was traded in it.
     pub rounds: Option<usize>,
     /// The goal has to be reached in this time, seconds; none: as many intervals as rounds, and some.
     pub timeout_s: Option<u64>,
@@ -95,7 +95,8 @@ fn watch(
     loop {
         let snapshot = watcher.look(network, fleet);
         observe(&snapshot);
-        if let Some(wanted) = goal.rounds.filter(|wanted| snapshot.ended.len() >= *wanted) {
+        let settled = settled(&snapshot.ended);
+        if let Some(wanted) = goal.rounds.filter(|wanted| settled >= *wanted) {
             tracing::info!(rounds = wanted, "the goal is reached");
             return Ok((snapshot.ended, false));
         }
@@ -107,11 +108,16 @@ fn watch(
         if let (Some(wanted), Some(seconds)) = (goal.rounds, timeout_s)
             && elapsed_s > seconds
         {
-            let (finished, logs) = (snapshot.ended.len(), network.logs());
-            return Err(LocalnetError::TooSlow { finished, wanted, seconds, logs });
+            let others = snapshot.ended.len().saturating_sub(settled);
+            return Err(LocalnetError::TooSlow { settled, others, wanted, seconds, logs: network.logs() });
         }
         shutdown.sleep(LOOK_EVERY);
     }
+}
+
+/// How many rounds were settled.
+pub fn settled(rounds: &[EndedRound]) -> usize {
+    rounds.iter().filter(|round| round.stage == "settled").count()
 }
 
 /// A network goes on without some of its processes, and the table shows it, but not without a quorum.
@@ -140,4 +146,19 @@ fn fallen(fleet: &mut Fleet) -> Vec<Fallen> {
         Some(Fallen { name: process.name.clone(), status, log: process.log.clone() })
     });
     ended.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn void_rounds_and_those_whose_end_nobody_knows_are_not_settled() {
+        let round = |stage: &str| -> EndedRound {
+            serde_json::from_value(serde_json::json!({ "round_id": 1, "stage": stage })).expect("a round")
+        };
+        let rounds = ["settled", "void", "finished", "settled"].map(round);
+        assert_eq!(settled(&rounds), 2);
+        assert_eq!(settled(&[]), 0);
+    }
 }
