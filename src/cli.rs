@@ -10,10 +10,11 @@ use crate::commands::orders::OrdersArgs;
 use crate::commands::participant::ParticipantArgs;
 use crate::commands::validator::ValidatorArgs;
 use crate::commands::validators::ValidatorsArgs;
-use crate::failure::Failure;
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::io::IsTerminal;
+use crate::failure::{FINAL, Failure};
+use crate::logs::start_logs;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// Privacy-preserving market for local energy: sealed bids, a double auction, a ledger that everybody can audit.
 #[derive(Debug, Parser)]
@@ -347,8 +348,8 @@ pub enum BenchCommand {
         Validators and aggregator are processes of this program in a temporary folder; members are wallets of this \
         one, which sends their bids and follows the ledger from validator 1. Bids are sealed between the rounds. \
         Honest bids come from 127.0.1.1 (500 members an address), the flood from 127.0.0.2 on (Linux has \
-        all of these), so that the limits for an address are those of a real network: rate-limited in the table of \
-        the flood counts what they kept out. Shares are not renewed during a run.\n\n\
+        all of these), so that the shares of requests of an address are those of a real network: rate-limited in the \
+        table of the flood counts what they kept out. Connections of an address are 512 instead of 32. Shares are not renewed during a run.\n\n\
         Exit code 0: every honest bid was in its round and every outcome is that of the plain clearing.")]
     Network(NetworkArgs),
 }
@@ -425,46 +426,28 @@ pub fn init_logs(cli: &Cli) -> Result<(), Failure> {
     }
 }
 
-/// Starts logging with the filter of the command line, or else this one.
-///
-/// # Errors
-/// A filter that can't be read.
-pub fn start_logs(args: &LogArgs, default: &str) -> Result<(), Failure> {
-    use tracing_subscriber::{EnvFilter, fmt};
-    let (origin, text) = args.log.as_deref().map_or(("log", default), |text| ("--log", text));
-    check_levels(text).map_err(|why| Failure::Input(format!("{origin} {text}: {why}")))?;
-    let filter = EnvFilter::try_new(text)
-        .map_err(|error| Failure::Input(format!("{origin} {text}: {error}; try warn or debug")))?;
-    let colours = std::io::stderr().is_terminal();
-    let logs = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
-    if args.log_json {
-        logs.json().init()
-    } else {
-        logs.init()
+/// Says what is wrong with the arguments, or what was asked for of them, and gives the exit code. A process of a network
+/// that was started with wrong ones is not to be started again.
+pub fn wrong_usage(error: &clap::Error, arguments: &[String]) -> ExitCode {
+    if !error.use_stderr() {
+        // Help and version.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
     }
-    Ok(())
+    if arguments.iter().any(|argument| argument == "--log-json") {
+        crate::last_words::say(error.to_string().trim_end(), true);
+    } else {
+        // Nobody is left to tell when standard error is closed.
+        let _ = error.print();
+    }
+    // Options of logs may stand before the command.
+    let process = |argument: &String| ["validator", "aggregator", "participant"].contains(&argument.as_str());
+    let command = arguments.iter().skip(1).find(|argument| process(argument) || is_command(argument));
+    ExitCode::from(if command.is_some_and(process) { FINAL } else { 2 })
 }
 
-/// The filter's own parser takes a word that is no level for the name of a part of the program, and then no line of any other
-/// part is written, ERROR included. So a word that stands alone has to be a level.
-fn check_levels(text: &str) -> Result<(), String> {
-    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-    let is_level = |word: &str| LEVELS.contains(&word.to_ascii_lowercase().as_str());
-    for directive in text.split(',').map(str::trim).filter(|directive| !directive.is_empty()) {
-        // Spans and fields are in brackets; they are the parser's own business.
-        let level = match directive.rsplit_once('=') {
-            Some((part, level)) if !level.contains([']', '}']) && !part.is_empty() => level,
-            None if !directive.contains('[') => directive,
-            _ => continue,
-        };
-        if !is_level(level.trim()) {
-            let levels = LEVELS.join(", ");
-            return Err(format!(
-                "there is no level {level:?}; levels are {levels}, for one part of the program veilgrid_node=debug"
-            ));
-        }
-    }
-    Ok(())
+fn is_command(word: &str) -> bool {
+    Cli::command().get_subcommands().any(|command| command.get_name() == word)
 }
 
 /// Runs a command.

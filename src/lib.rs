@@ -8,5 +8,7 @@ pub mod cli;
 pub mod commands;
 pub mod failure;
 pub mod input;
+pub mod last_words;
+pub mod logs;
 pub mod output;
 pub mod receipts;

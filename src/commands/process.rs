@@ -1,7 +1,8 @@
 //! What `veilgrid validator`, `aggregator` and `participant` have in common.
 
-use crate::cli::{LogArgs, start_logs};
+use crate::cli::LogArgs;
 use crate::failure::Failure;
+use crate::logs::start_logs;
 use crate::output;
 use clap::Args;
 use std::path::PathBuf;
@@ -77,16 +78,19 @@ pub fn run<C: NodeConfig>(
     log: impl FnOnce(&C) -> String,
     process: impl FnOnce(C, Shutdown) -> Result<(), NodeError>,
 ) -> Result<(), Failure> {
-    let config: C = load(&args.config, &args.flags(own)?).map_err(Failure::input)?;
+    let config: C = load(&args.config, &args.flags(own)?).map_err(Failure::last)?;
     if args.print_config {
         output::line(config.print().map_err(Failure::input)?.trim_end());
         return Ok(());
     }
-    start_logs(logs, &log(&config))?;
+    start_logs(logs, &log(&config)).map_err(Failure::last)?;
     let shutdown = Shutdown::new();
     shutdown.on_signals().map_err(Failure::input)?;
     if args.stop_with_stdin {
         shutdown.on_stdin_closed().map_err(Failure::input)?;
     }
-    process(config, shutdown).map_err(Failure::input)
+    process(config, shutdown).map_err(|error| match error.is_final() {
+        true => Failure::last(error),
+        false => Failure::input(error),
+    })
 }

@@ -1,0 +1,39 @@
+//! The last line of a program that failed: text for people, JSON in the form of the log's lines where those are JSON.
+
+use crate::output::utc;
+use serde_json::json;
+use std::io::Write;
+use veilgrid_node::checks::wall_clock_unix_ms;
+
+/// Says on standard error why the program ends.
+pub fn say(text: &str, log_json: bool) {
+    let line = if log_json { line_of(text, wall_clock_unix_ms()) } else { format!("veilgrid: {text}") };
+    // Nobody is left to tell when standard error is closed.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// A line as the log's own.
+fn line_of(text: &str, now_unix_ms: u64) -> String {
+    let (now_unix_s, ms) = (now_unix_ms / 1_000, now_unix_ms % 1_000);
+    // `2016-06-22 10:15Z`.
+    let minute = utc(i64::try_from(now_unix_s).unwrap_or(i64::MAX));
+    let minute = minute.trim_end_matches('Z').replace(' ', "T");
+    let timestamp = format!("{minute}:{:02}.{ms:03}Z", now_unix_s % 60);
+    let fields = json!({ "message": text });
+    json!({ "timestamp": timestamp, "level": "ERROR", "fields": fields, "target": "veilgrid" }).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_is_one_line_of_json_with_all_that_the_others_have() {
+        let line = line_of("a \"b\"\nc", 1_466_590_561_007);
+        assert!(!line.contains('\n'), "{line}");
+        let value: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!(value["timestamp"], "2016-06-22T10:16:01.007Z");
+        assert_eq!((&value["level"], &value["target"]), (&"ERROR".into(), &"veilgrid".into()));
+        assert_eq!(value["fields"]["message"], "a \"b\"\nc");
+    }
+}

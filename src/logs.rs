@@ -1,0 +1,131 @@
+//! The log: a line an event on standard error, for people or as JSON.
+
+use crate::cli::LogArgs;
+use crate::failure::Failure;
+use std::io::IsTerminal;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
+use veilgrid_node::http::note_malformed;
+
+/// Starts logging with the filter of the command line, or else this one.
+///
+/// # Errors
+/// A filter that can't be read.
+pub fn start_logs(args: &LogArgs, default: &str) -> Result<(), Failure> {
+    let (origin, text) = args.log.as_deref().map_or(("log", default), |text| ("--log", text));
+    check_levels(text).map_err(|why| Failure::Input(format!("{origin} {text}: {why}")))?;
+    let filter = EnvFilter::try_new(text)
+        .map_err(|error| Failure::Input(format!("{origin} {text}: {error}; try warn or debug")))?;
+    let colours = std::io::stderr().is_terminal() && !args.log_json;
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
+    let lines = if args.log_json { lines.json().boxed() } else { lines.boxed() };
+    let own = filter_fn(|metadata| !is_strangers(metadata));
+    // The counting comes last: it makes a line of its own out of each of theirs.
+    let registry = tracing_subscriber::registry()
+        .with(lines.with_filter(filter.and(own)))
+        .with(Strangers.with_filter(filter_fn(is_strangers)));
+    registry.init();
+    if args.log_json {
+        std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+    }
+    Ok(())
+}
+
+/// Whether a line is the web framework's ERROR about what a stranger sent. ERROR is what wakes somebody, and anybody can
+/// send bytes that are no HTTP.
+fn is_strangers(metadata: &Metadata<'_>) -> bool {
+    let target = metadata.target();
+    *metadata.level() == Level::ERROR && (target == "actix_http" || target.starts_with("actix_http::"))
+}
+
+/// Counts what strangers send that is no HTTP, and says it at the level DEBUG.
+struct Strangers;
+
+impl<S: Subscriber> Layer<S> for Strangers {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        note_malformed();
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        tracing::debug!(what = message.0, "a connection is closed: what came is no HTTP");
+    }
+}
+
+/// The message of an event.
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}
+
+/// The filter's own parser takes a word that is no level for the name of a part of the program, and then no line of any other
+/// part is written, ERROR included. So a word that stands alone has to be a level.
+fn check_levels(text: &str) -> Result<(), String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let is_level = |word: &str| LEVELS.contains(&word.to_ascii_lowercase().as_str());
+    for directive in text.split(',').map(str::trim).filter(|directive| !directive.is_empty()) {
+        // Spans and fields are in brackets; they are the parser's own business.
+        let level = match directive.rsplit_once('=') {
+            Some((part, level)) if !level.contains([']', '}']) && !part.is_empty() => level,
+            None if !directive.contains('[') => directive,
+            _ => continue,
+        };
+        if !is_level(level.trim()) {
+            let levels = LEVELS.join(", ");
+            return Err(format!(
+                "there is no level {level:?}; levels are {levels}, for one part of the program veilgrid_node=debug"
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+    use veilgrid_node::http::malformed;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("lines").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_strangers_send_is_counted_and_no_error() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let shown = fmt::layer().with_writer(move || writer.clone()).with_ansi(false);
+        let own = filter_fn(|metadata| !is_strangers(metadata));
+        let registry = tracing_subscriber::registry()
+            .with(shown.with_filter(EnvFilter::new("info").and(own)))
+            .with(Strangers.with_filter(filter_fn(is_strangers)));
+        let before = malformed();
+        tracing::subscriber::with_default(registry, || {
+            tracing::error!(target: "actix_http::h1::dispatcher", "stream error: bad");
+            tracing::error!(target: "actix_server::accept", "no files left");
+            tracing::error!("own");
+        });
+        let text = String::from_utf8(lines.0.lock().expect("lines").clone()).expect("UTF-8");
+        assert!(!text.contains("stream error"), "{text}");
+        assert!(text.contains("no files left") && text.contains("own"), "{text}");
+        assert_eq!(malformed(), before + 1);
+    }
+}
