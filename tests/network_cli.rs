@@ -101,7 +101,9 @@ fn a_network_is_founded_from_public_parts() {
 
     let shown = veilgrid(["genesis", "show", text(&genesis), "--hash", &hash]);
     assert_eq!(code(&shown), 0, "{}", stderr(&shown));
-    assert!(String::from_utf8_lossy(&shown.stdout).contains(&hash));
+    let table = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(table.contains(&hash));
+    everything_is_shown(&table, &summary, &public);
     let other = veilgrid(["genesis", "show", text(&genesis), "--hash", &"0".repeat(64)]);
     assert_eq!(code(&other), 2);
     assert!(stderr(&other).contains(&hash), "{}", stderr(&other));
@@ -127,6 +129,34 @@ fn a_network_is_founded_from_public_parts() {
     let few = veilgrid(&args);
     assert_eq!(code(&few), 2);
     assert!(stderr(&few).contains("members"), "{}", stderr(&few));
+}
+
+/// All parameters of the plan, and everybody's public keys, in the table and in the JSON.
+fn everything_is_shown(table: &str, summary: &serde_json::Value, public: &[PathBuf]) {
+    let json = summary.to_string();
+    for part in public {
+        let part: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(part).expect("a public part")).expect("JSON");
+        let keys = part.as_object().expect("an object").iter().filter_map(|(_, value)| value.as_str());
+        let keys: Vec<&str> = keys.filter(|key| key.len() == 64).collect();
+        assert!(!keys.is_empty(), "{part}");
+        for key in keys {
+            assert!(table.contains(key) && json.contains(key), "{key} of {part}");
+        }
+    }
+    let (parameters, timing) = (&summary["parameters"], &summary["timing"]);
+    for (values, number) in [(parameters, 11), (timing, 10)] {
+        let values = values.as_object().expect("an object");
+        assert_eq!(values.len(), number);
+        for (name, value) in values {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let line = table.lines().find(|line| line.contains(name));
+            assert!(line.is_some_and(|line| line.contains(&value)), "{name} {value}: {table}");
+        }
+    }
+    assert_eq!((&parameters["rule"], &parameters["bits"]), (&"uniform".into(), &16.into()));
+    assert_eq!((&timing["epoch_blocks"], &timing["grace_blocks"]), (&1000.into(), &3.into()));
+    assert_eq!((&summary["key_epoch"], &summary["member_accounts"][1].is_string()), (&1.into(), &true));
 }
 
 #[test]
@@ -174,14 +204,39 @@ fn configurations_are_printed_and_their_faults_named() {
 
     std::fs::write(&path, config.replace("[p2p]", "lisen = 1\n[p2p]")).expect("written");
     let output = veilgrid(args);
-    assert_eq!(code(&output), 2);
+    assert_eq!(code(&output), 3, "no restart mends it");
     assert!(
         stderr(&output).contains("v.toml") && stderr(&output).contains("http.lisen"),
         "{}",
         stderr(&output)
     );
     let missing = veilgrid(["aggregator", "--config", "no-such.toml"]);
-    assert!(code(&missing) == 2 && stderr(&missing).contains("no-such.toml"));
+    assert!(code(&missing) == 3 && stderr(&missing).contains("no-such.toml"));
+}
+
+#[test]
+fn the_last_line_of_a_log_in_json_is_json_and_wrong_usage_of_a_process_is_final() {
+    let last = |arguments: &[&str]| {
+        let output = veilgrid(arguments.to_vec());
+        let text = stderr(&output);
+        let line = text.lines().last().expect("a line").to_owned();
+        let value: Option<serde_json::Value> = serde_json::from_str(&line).ok();
+        (code(&output), value.and_then(|value| Some(value["fields"]["message"].as_str()?.to_owned())))
+    };
+    let (exit, message) = last(&["validator", "--config", "no-such.toml", "--log-json"]);
+    assert!(exit == 3 && message.is_some_and(|text| text.contains("no-such.toml")));
+    let (exit, message) = last(&["--log-json", "aggregator", "--configuration", "x"]);
+    assert!(exit == 3 && message.is_some_and(|text| text.contains("--configuration")));
+    let (exit, message) = last(&["--log-json", "audit", "no-such.vgl"]);
+    assert!(exit == 2 && message.is_some_and(|text| text.contains("no-such.vgl")));
+    let (exit, message) = last(&["--log-json", "audit", "--nothing"]);
+    assert!(exit == 2 && message.is_some_and(|text| text.contains("--nothing")));
+    // For people it is text.
+    assert_eq!(last(&["validator", "--config", "no-such.toml"]), (3, None));
+    assert_eq!(last(&["participant"]), (3, None));
+    assert_eq!(last(&["--log", "error", "clear"]), (2, None));
+    assert_eq!(code(&veilgrid(["--help"])), 0);
+    assert_eq!(code(&veilgrid(["validator", "--help"])), 0);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `veilgrid found` and `veilgrid genesis show`: block 0 of a network.
 
+use super::genesis_details::Details;
 use crate::failure::Failure;
 use crate::{input, output};
 use clap::{Args, Subcommand};
@@ -77,6 +78,8 @@ struct Summary {
     dates: Dates,
     /// What works and may not be meant.
     notes: Vec<String>,
+    #[serde(flatten)]
+    details: Details,
 }
 
 #[derive(Serialize)]
@@ -154,6 +157,7 @@ fn print(genesis: &GenesisFile, summary: &Summary, json: bool) -> Result<(), Fai
         table.add_row([validator.index.to_string(), signing, consensus]);
     }
     output::line(table);
+    summary.details.print(summary.aggregator_receipt_key);
     Ok(())
 }
 
@@ -231,5 +235,6 @@ fn summary(origin: &Path, genesis: &GenesisFile) -> Result<Summary, Failure> {
         slot_seconds: draft.params.slot_seconds,
         dates,
         notes,
+        details: Details::of(draft),
     })
 }

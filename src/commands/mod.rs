@@ -7,6 +7,7 @@ pub mod clear;
 pub mod demo;
 pub mod export;
 pub mod found;
+mod genesis_details;
 pub mod keys;
 pub mod localnet;
 pub mod orders;
