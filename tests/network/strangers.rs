@@ -1,0 +1,71 @@
+//! What strangers send, and ports that somebody else has.
+
+use crate::harness::{LOOK, Network, Plan};
+use crate::http;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+
+/// Bytes that are no HTTP: of TLS, of nothing, of a head without sense.
+const NO_HTTP: [&[u8]; 3] = [
+    b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
+    b"\0\0\0\0\r\n\r\n",
+    b"GET / HTTP/1.1\r\nbad header\x01: \x02\r\n\r\n",
+];
+
+/// ERROR is what wakes somebody: anybody can send bytes.
+#[test]
+fn strangers_write_no_error_lines_and_are_counted() {
+    let mut network = Network::found("strangers", Plan::default());
+    network.start("validator-1");
+    let port = network.http_port("validator-1");
+    let malformed = |network: &Network| -> Option<u64> {
+        let (_, body) = http::get(network.health_port("validator-1"), "/v1/metrics")?;
+        let text = String::from_utf8_lossy(&body).into_owned();
+        text.lines().find_map(|line| line.strip_prefix("veilgrid_malformed_requests_total ")?.parse().ok())
+    };
+    network.wait_for("an answer", 120, |network| malformed(network));
+    for bytes in NO_HTTP {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("connected");
+        stream.write_all(bytes).expect("written");
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(30))).expect("set");
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).expect("an answer");
+        assert_eq!(&answer, b"HTTP/1.1 400");
+    }
+    network.wait_for("all are counted", 120, |network| (malformed(network)? >= 3).then_some(()));
+    let log = network.log("validator-1");
+    assert!(!log.contains("ERROR"), "{log}");
+    network.finish();
+}
+
+/// The sentence about the port, and no panic before it; at the processes of all kinds, for each of their ports.
+#[test]
+fn a_port_that_is_taken_is_said_in_a_sentence() {
+    let mut network = Network::found("taken", Plan { participants: 2, ..Plan::default() });
+    let config = network.home("participant-001").join("participant.toml");
+    let text = std::fs::read_to_string(&config).expect("a configuration");
+    let health = network.health_port("participant-001");
+    std::fs::write(&config, format!("health_listen = \"127.0.0.1:{health}\"\n{text}")).expect("written");
+    let consensus = network.http_port("validator-1") + 4;
+    for (name, port, key) in [
+        ("aggregator", network.http_port("aggregator"), "http.listen"),
+        ("aggregator", network.health_port("aggregator"), "health_listen"),
+        ("validator-1", network.http_port("validator-1"), "http.listen"),
+        ("validator-1", network.health_port("validator-1"), "health_listen"),
+        ("validator-1", consensus, "p2p.listen"),
+        ("participant-001", health, "health_listen"),
+    ] {
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("free");
+        network.start(name);
+        let status = network.ended(name, 120);
+        let log = network.log(name);
+        assert_eq!(status.code(), Some(2), "it may be free the next time: {log}");
+        assert!(!log.contains("panicked"), "{log}");
+        let last = log.lines().last().unwrap_or_default();
+        assert!(last.contains(&format!("127.0.0.1:{port}")) && last.contains(key), "{name} {key}: {last}");
+        network.forget_log(name);
+        drop(taken);
+        std::thread::sleep(LOOK);
+    }
+    network.finish();
+}
