@@ -3,7 +3,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 handbook=$here/../OPERATIONS.md
 program=${VEILGRID:-veilgrid}
-# Consensus ports follow the HTTP ports; validators are numbered from 1, the aggregator is 0.
+# Ports for health follow the HTTP ports, consensus ports follow those; validators are numbered from 1, the aggregator is 0.
 base_port=${BASE_PORT:-26100}
 host=localhost # a name, so that the certificates are for a name, as in the handbook
 
@@ -18,6 +18,8 @@ fail() {
   exit 1
 }
 http_port() { echo $((base_port + $1)); }
+# Of members from 6 on.
+health_port() { echo $((base_port + 10 + $1)); }
 url() { echo "https://$host:$(http_port "$1")"; }
 # The value of a text or number in the JSON that the program prints, one field a line.
 field() { sed -n "s/^ *\"$1\": *\"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}$/\1/p" "${2:--}" | head -n 1; }

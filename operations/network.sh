@@ -37,6 +37,7 @@ validator_config() { # NUMBER
     set_key key_file '"validator.keys"' | set_key passphrase_file '"../passphrase"' |
     set_key validator_urls "$(others_urls "$1")" | set_key ca_file '"../ca.pem"' |
     set_key tls_certificate '"fullchain.pem"' | set_key tls_key '"key.pem"' |
+    set_key health_listen "\"127.0.0.1:$(health_port "$1")\"" |
     awk -v http="127.0.0.1:$(http_port "$1")" -v p2p="127.0.0.1:$(($(http_port "$1") + 20))" \
       '/^listen = /{ n++; print "listen = \"" (n == 1 ? http : p2p) "\""; next } { print }' >"$dir/validator.toml"
   for i in $validators; do [ "$i" = "$1" ] || peer "$i" >>"$dir/validator.toml"; done
@@ -46,7 +47,8 @@ validator_config() { # NUMBER
 aggregator_config() {
   local dir=$net/aggregator
   sed -n '/^\[p2p\]/q;p' "$net/validator-1/validator.toml" | set_key key_file '"aggregator.keys"' |
-    set_key validator_urls "$(others_urls 0)" | set_key listen "\"127.0.0.1:$(http_port 0)\"" >"$dir/aggregator.toml"
+    set_key validator_urls "$(others_urls 0)" | set_key listen "\"127.0.0.1:$(http_port 0)\"" |
+    set_key health_listen "\"127.0.0.1:$(health_port 0)\"" >"$dir/aggregator.toml"
   make_certificate "$dir"
 }
 
@@ -54,7 +56,7 @@ participant_config() { # NUMBER
   local dir=$net/member-$1 side=buy price=30
   if [ "$1" = 1 ]; then side=sell price=10; fi
   { sed -n '/^\[http\]/q;p' "$net/validator-1/validator.toml" | set_key key_file '"participant.keys"' |
-      set_key validator_urls "$(others_urls 0)"
+      set_key validator_urls "$(others_urls 0)" | set_key health_listen "\"127.0.0.1:$(health_port "$((5 + $1))")\""
     echo "aggregator_url = \"$(url 0)\""
     echo 'orders = "orders.csv"'; } >"$dir/participant.toml"
   printf 'slot,side,price_ct_per_kwh,quantity_kwh\n*,%s,%s,1.500\n' "$side" "$price" >"$dir/orders.csv"
