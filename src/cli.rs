@@ -473,30 +473,3 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Validators(args) => commands::validators::run(&args),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::check_levels;
-
-    #[test]
-    fn a_word_that_is_no_level_is_refused() {
-        for good in [
-            "warn",
-            "INFO",
-            "info,veilgrid_engine=debug",
-            "off",
-            "",
-            "veilgrid_node=trace, error",
-            "warn,[round{id=3}]=debug",
-        ] {
-            assert_eq!(check_levels(good), Ok(()), "{good}");
-        }
-        for (bad, word) in [
-            ("warning", "warning"),
-            ("info,veilgrid_node=verbose", "verbose"),
-            ("veilgrid_node", "veilgrid_node"),
-        ] {
-            assert!(check_levels(bad).expect_err(bad).contains(word), "{bad}");
-        }
-    }
-}

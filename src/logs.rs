@@ -128,4 +128,26 @@ mod tests {
         assert!(text.contains("no files left") && text.contains("own"), "{text}");
         assert_eq!(malformed(), before + 1);
     }
+
+    #[test]
+    fn a_word_that_is_no_level_is_refused() {
+        for good in [
+            "warn",
+            "INFO",
+            "info,veilgrid_engine=debug",
+            "off",
+            "",
+            "veilgrid_node=trace, error",
+            "warn,[round{id=3}]=debug",
+        ] {
+            assert_eq!(check_levels(good), Ok(()), "{good}");
+        }
+        for (bad, word) in [
+            ("warning", "warning"),
+            ("info,veilgrid_node=verbose", "verbose"),
+            ("veilgrid_node", "veilgrid_node"),
+        ] {
+            assert!(check_levels(bad).expect_err(bad).contains(word), "{bad}");
+        }
+    }
 }

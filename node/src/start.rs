@@ -142,8 +142,9 @@ pub fn http_options(http: &HttpConfig, limits: impl Into<LimitsConfig>) -> HttpO
 /// [`NodeError::Start`] with the configuration's key.
 pub fn check_listen(key: &str, listen: SocketAddr) -> Result<(), NodeError> {
     let advice = format!("choose an address of this machine and a free port ({key})");
+    let what = format!("the listener on {listen}");
     let probe = TcpListener::bind(listen);
-    probe.map(drop).map_err(|error| NodeError::start(listen, format!("{error}; {advice}")))
+    probe.map(drop).map_err(|error| NodeError::start(what, format!("{error}; {advice}")))
 }
 
 /// Takes the address for health and metrics, if there is to be one.

@@ -208,7 +208,7 @@ impl Inner {
     fn holders(&self, own_lack: Option<u16>) -> Option<u16> {
         let without: Validators = self.denied.iter().copied().chain(own_lack).collect();
         // A ledger that one process extends has no roster, and its keys no holders among others.
-        self.roll.holders(self.validators, &without)
+        self.roll.holders(self.validators, self.threshold, &without)
     }
 
     fn findings(&self, own_lack: Option<u16>, now_unix_ms: u64) -> Vec<Finding> {
@@ -229,7 +229,8 @@ fn few_holders(holders: u16, validators: u16, threshold: u16) -> Option<Finding>
         ("few holders of shares", format!("{holders} of {validators} validators hold key shares"));
     if holders < threshold {
         let text = format!(
-            "{has} and {threshold} are needed: no round can be opened; bring validators with their shares.vgkeys back before              the rounds' deadlines"
+            "{has} and {threshold} are needed: no round can be opened; bring validators with their shares.vgkeys back before the \
+             rounds' deadlines"
         );
         return Some(Finding { key, is_error: true, is_trouble: true, text });
     }

@@ -14,6 +14,7 @@ const PLAN: Plan = Plan {
     grace_blocks: 3,
     epoch_blocks: 100_000,
     newcomers: 0,
+    prune_after_rounds: None,
 };
 
 /// Longer than anything here takes on a machine that has much else to do.

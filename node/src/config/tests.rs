@@ -194,7 +194,10 @@ fn faults_say_what_and_where() {
         (replaced("connections = 10", "connections = 0"), "limits.connections"),
         (replaced("connections = 10", "connections_per_address = 0"), "limits.connections_per_address"),
         (replaced("key_file = ", "health_listen = \"127.0.0.1:8101\"\nkey_file = "), "health_listen"),
-        (replaced("key_file = ", "aggregator_addresses = [\"a.example\"]\nkey_file = "), "aggregator_addresses"),
+        (
+            replaced("key_file = ", "aggregator_addresses = [\"a.example\"]\nkey_file = "),
+            "aggregator_addresses",
+        ),
         (replaced("connections = 10", "connections = -1"), "limits.connections"),
         (replaced("127.0.0.1:8101", "127.0.0.1"), "http.listen"),
         (replaced(KEY, "0101"), "64 hexadecimal digits"),
