@@ -6,7 +6,9 @@ mod story;
 #[path = "common/network.rs"]
 mod world;
 
+use common::BOOK;
 use story::{STORY, run, with_checkpoint};
+use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_ledger::audit::{AuditReport, AuditRequest, ReceiptVerdict, Record, ViolationRule};
 use veilgrid_ledger::block::Block;
@@ -279,30 +281,80 @@ fn a_checkpoint_switches_no_check_off() {
     assert!(report.receipts.iter().all(|finding| finding.verdict == ReceiptVerdict::Included));
 }
 
-/// Pruned to every height by its own checkpoint, copied at every later moment: everybody was honest, and the audit says so.
+/// Pruned to some height by the checkpoint of that one, or of a later one as stores did it once, and copied at some moment
+/// after it: everybody was honest, and the audit says so.
 #[test]
 fn every_pruning_and_every_copy_of_it_audits_with_all_receipts() {
     let story = &*STORY;
-    let receipts: Vec<_> = [1, 2, 5, 6].iter().flat_map(|round| story.receipts(*round)).collect();
+    let rounds = [1, 2, 5, 6];
+    let receipts: Vec<_> = rounds.iter().flat_map(|round| story.receipts(*round)).collect();
     assert_eq!(receipts.len(), 16);
+    let has_bids = |block: &Block, of: u64| {
+        let is = |tx: &Transaction| matches!(tx, Transaction::Bids { round_id, .. } if *round_id == of);
+        block.transactions.iter().any(is)
+    };
+    let bids_of = |round| story.blocks.iter().find(|block| has_bids(block, round)).expect("bids");
     let ends = |height: usize| story.states[height].finished() != story.states[height - 1].finished();
-    for height in (1..story.tip()).filter(|height| *height % 16 == 0 || ends(*height)) {
-        let checkpoint = story.states[height].checkpoint().expect("a network");
-        let records = story.pruned(height, |block| checkpoint.may_prune(block));
-        for blocks in (height + 2..=story.blocks.len()).step_by(8) {
-            let copy = with_checkpoint(records[..blocks].to_vec(), checkpoint.clone());
-            let request = AuditRequest { receipts: receipts.clone(), ..story.request() };
-            let report = run(copy, request).expect("everybody was honest");
-            for finding in &report.receipts {
-                use ReceiptVerdict::{Included, IncludedByDigest, RoundOpen, RoundUnknown};
-                let fits = match finding.verdict {
-                    Included | IncludedByDigest => true,
-                    RoundOpen | RoundUnknown => blocks < story.blocks.len(),
-                    _ => false,
-                };
-                assert!(fits, "pruned to {height}, {blocks} blocks: {finding:?}");
+    let chosen = |height: &usize| height.is_multiple_of(16) || ends(*height);
+    for height in (1..story.tip()).filter(chosen) {
+        for later in (height..story.tip()).step_by(24) {
+            let checkpoint = story.states[later].checkpoint().expect("a network");
+            let goes = |block: &Block| block.header.height <= height as u64 && checkpoint.may_prune(block);
+            let records = story.pruned(height, goes);
+            for blocks in (later + 2..=story.blocks.len()).step_by(8) {
+                let copy = with_checkpoint(records[..blocks].to_vec(), checkpoint.clone());
+                let request = AuditRequest { receipts: receipts.clone(), ..story.request() };
+                let report = run(copy, request).expect("everybody was honest");
+                for finding in &report.receipts {
+                    use ReceiptVerdict::{Included, IncludedByDigest, RoundOpen, RoundUnknown};
+                    let bids = bids_of(finding.round_id);
+                    // Whatever is there is recomputed, whichever checkpoint stands before it.
+                    let fits: &[_] = match bids.header.height {
+                        at if at >= blocks as u64 => &[RoundOpen, RoundUnknown],
+                        _ if goes(bids) => &[IncludedByDigest],
+                        _ => &[Included],
+                    };
+                    let what = format!("pruned to {height} by a checkpoint of {later}, {blocks} blocks");
+                    assert!(fits.contains(&finding.verdict), "{what}: {finding:?}");
+                }
             }
         }
+    }
+}
+
+/// A round has its bids in two blocks, one of them is pruned: the bids of the other one are still there.
+#[test]
+fn bids_that_are_left_of_a_pruned_round_count_by_their_digests() {
+    let mut world = World::keyed(4);
+    world.due_at(world.ms(RoundTiming::open_ms, 1));
+    let Transaction::Bids { round_id, bids } = world.bids(1, &BOOK) else { panic!("bids") };
+    let first_height = world.state.height() + 1;
+    for half in bids.chunks(2) {
+        world.push(vec![Transaction::Bids { round_id, bids: half.to_vec() }]);
+    }
+    world.due_at(world.ms(RoundTiming::close_ms, 1));
+    while world.state.round(1).is_some_and(|round| round.takes_bids()) {
+        world.due_at(world.state.time_unix_ms());
+    }
+    world.finish(1);
+    let checkpoint = world.state.checkpoint().expect("a network");
+    (0..2).for_each(|_| drop(world.step()));
+    let id = world.state.community().ledger_id();
+    let mut rng = <rand_chacha::ChaCha20Rng as rand_core::SeedableRng>::seed_from_u64(5);
+    let key = world::receipt_key();
+    let receipt = |bid: &SealedBid| Receipt::issue(&key, id, 1, bid.account, bid.digest(), 1, &mut rng);
+    let receipts: Vec<_> = bids.iter().map(receipt).collect();
+    let records = world.blocks.iter().map(|block| match block.header.height == first_height {
+        true => Record::Pruned(Box::new(PrunedBlock::of(block.clone())), None),
+        false => Record::from(block.clone()),
+    });
+    let records: Vec<_> = records.collect();
+    for records in [records.clone(), with_checkpoint(records, checkpoint)] {
+        let request = AuditRequest { receipts: receipts.clone(), ..AuditRequest::default() };
+        let report = run(records, request).expect("everybody was honest");
+        assert_eq!(report.pruned.rounds_by_digest, [(1, 1)]);
+        let verdicts: Vec<_> = report.receipts.iter().map(|finding| finding.verdict).collect();
+        assert_eq!(verdicts, [ReceiptVerdict::IncludedByDigest; 4]);
     }
 }
 

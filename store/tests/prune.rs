@@ -8,6 +8,8 @@ use std::path::Path;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::export::{Exported, ReadError};
 use veilgrid_ledger::pruned::PrunedBlock;
+use veilgrid_ledger::state::FinishedRounds;
+use veilgrid_ledger::state::checkpoint::Checkpoint;
 use veilgrid_store::{Appended, LedgerBytes, Store, StoreError, Stored};
 
 const CHECKPOINT: &[u8] = b"an encoded checkpoint";
@@ -143,6 +145,37 @@ fn a_pruned_ledger_is_exported_and_not_replayed() {
     let reader = veilgrid_ledger::export::LedgerReader::new(bytes.as_slice()).expect("file");
     let whole: Result<Vec<_>, _> = reader.collect();
     assert!(matches!(whole, Err(ReadError::Pruned { height: 2, .. })));
+}
+
+/// A copy that is taken right after a pruning, before the next block is final: without the checkpoint it audits.
+#[test]
+fn a_checkpoint_is_exported_when_a_later_certificate_confirms_it() {
+    let blocks = chain_with_bids(9, 5);
+    let last_certified =
+        blocks.iter().filter(|block| certificate_of(block).is_some()).map(|b| b.header.height);
+    let last_certified = last_certified.max().expect("certificates");
+    for height in 2..9 {
+        let (refused_digest, finished) = ([0; 32], FinishedRounds::default());
+        let (last_round_id, cleared_until_unix_s, refused, active) = (None, None, 0, Vec::new());
+        let checkpoint = Checkpoint {
+            height,
+            last_round_id,
+            cleared_until_unix_s,
+            finished,
+            refused,
+            refused_digest,
+            active,
+        };
+        let directory = tempfile::tempdir().expect("directory");
+        let mut store = filled(directory.path(), &blocks);
+        store.prune_bodies(height, &checkpoint.to_bytes(), |_| true).expect("prune");
+        let bytes = store.export_to(Vec::new(), [9; 32]).expect("memory");
+        let mut reader = veilgrid_ledger::export::LedgerReader::new(bytes.as_slice()).expect("file");
+        let exported: Vec<_> = reader.exported().collect::<Result<_, _>>().expect("records");
+        let there = exported.contains(&Exported::Checkpoint(checkpoint));
+        assert_eq!(there, height < last_certified, "pruned to {height}, certified to {last_certified}");
+    }
+    assert!((2..9).contains(&last_certified), "both happen");
 }
 
 /// The states that a crash can leave: files of both forms with either record, and half-written files.
