@@ -110,6 +110,15 @@ fn a_network_is_founded_from_public_parts() {
     let again = veilgrid(&args);
     assert_eq!(code(&again), 2, "nothing is overwritten");
     assert!(stderr(&again).contains("genesis.bin"));
+    // A public part may come from a pipe, as `veilgrid keys` prints it.
+    let mut from_pipe = args.clone();
+    let (last, out) = (from_pipe.len() - 1, dir.path().join("piped.bin"));
+    (from_pipe[4], from_pipe[last]) = (text(&out), "-");
+    let part = std::fs::File::open(&public[public.len() - 1]).expect("there");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_veilgrid"));
+    let founded = command.args(&from_pipe).stdin(part).output().expect("the program runs");
+    let summary: serde_json::Value = serde_json::from_slice(&founded.stdout).expect("JSON");
+    assert_eq!(summary["members"], 2, "{}", stderr(&founded));
     // Times that make no sense are refused with their dates, and nothing is written.
     for (name, opens_in_s, slot_after_s, words) in [
         ("past.toml", -3 * 365 * 86_400, 86_400, "would be void"),

@@ -20,7 +20,7 @@ pub struct FoundArgs {
     /// Market and times, TOML; `-` for standard input
     #[arg(long, value_name = "FILE")]
     pub plan: PathBuf,
-    /// Public parts as `veilgrid keys` printed them; validators are numbered in this order
+    /// Public parts as `veilgrid keys` printed them, `-` for one on standard input; validators are numbered in this order
     #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
     pub public: Vec<PathBuf>,
     /// The genesis file; it must not exist
@@ -98,9 +98,8 @@ pub fn found(args: &FoundArgs) -> Result<(), Failure> {
     let parts: Vec<PublicPart> = args
         .public
         .iter()
-        .map(|path| PublicPart::read(path))
-        .collect::<Result<_, _>>()
-        .map_err(Failure::input)?;
+        .map(|path| PublicPart::read_from(path, input::open(path)?).map_err(Failure::input))
+        .collect::<Result<_, _>>()?;
     let genesis = assemble(&plan, &parts, wall_clock_unix_ms(), &mut OsRng).map_err(Failure::input)?;
     let summary = summary(&args.plan, &genesis)?;
     genesis.write(&args.out).map_err(Failure::input)?;

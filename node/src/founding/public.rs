@@ -70,7 +70,17 @@ impl PublicPart {
     /// # Errors
     /// What can't be read.
     pub fn read(path: &Path) -> Result<Self, FoundingError> {
-        let bytes = super::genesis::read_bounded(path, MAX_PUBLIC_BYTES)?;
+        let file = std::fs::File::open(path)
+            .map_err(|reason| FoundingError::Unreadable { path: path.to_owned(), reason })?;
+        Self::read_from(path, file)
+    }
+
+    /// The same from elsewhere; `path` is for messages.
+    ///
+    /// # Errors
+    /// As [`PublicPart::read`].
+    pub fn read_from(path: &Path, source: impl std::io::Read) -> Result<Self, FoundingError> {
+        let bytes = super::genesis::read_all(path, source, MAX_PUBLIC_BYTES)?;
         serde_json::from_slice(&bytes)
             .map_err(|error| FoundingError::Public { path: path.to_owned(), reason: error.to_string() })
     }

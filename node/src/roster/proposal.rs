@@ -10,7 +10,7 @@ use crate::files::{write_durably, write_once};
 use crate::keyfile::ValidatorKeys;
 use rand_core::CryptoRngCore;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::io::Read as _;
+use std::io::Read;
 use std::path::Path;
 use veilgrid_crypto::keygen::MAX_VALIDATORS;
 use veilgrid_crypto::schnorr::SignatureBytes;
@@ -125,9 +125,17 @@ impl Proposal {
     /// [`ProposalError`]: what is wrong with it. Signatures are not looked at.
     pub fn read(path: &Path) -> Result<Self, ProposalError> {
         let unreadable = |reason| ProposalError::Unreadable { path: path.to_owned(), reason };
+        Self::read_from(path, std::fs::File::open(path).map_err(unreadable)?)
+    }
+
+    /// The same from elsewhere; `path` is for messages.
+    ///
+    /// # Errors
+    /// As [`Proposal::read`].
+    pub fn read_from(path: &Path, source: impl Read) -> Result<Self, ProposalError> {
+        let unreadable = |reason| ProposalError::Unreadable { path: path.to_owned(), reason };
         let mut bytes = Vec::new();
-        let file = std::fs::File::open(path).map_err(unreadable)?;
-        file.take(MAX_PROPOSAL_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        source.take(MAX_PROPOSAL_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         if bytes.len() as u64 > MAX_PROPOSAL_BYTES {
             return Err(ProposalError::TooLarge { path: path.to_owned() });
         }

@@ -2,7 +2,7 @@
 
 use super::{ProposeArgs, ask, named};
 use crate::failure::Failure;
-use crate::output;
+use crate::{input, output};
 use std::path::Path;
 use veilgrid_ledger::roster::ValidatorEntry;
 use veilgrid_node::founding::PublicPart;
@@ -52,7 +52,7 @@ pub(super) fn describe(proposal: &Proposal) {
 }
 
 fn newcomer(path: &Path) -> Result<ValidatorEntry, Failure> {
-    match PublicPart::read(path).map_err(Failure::input)? {
+    match PublicPart::read_from(path, input::open(path)?).map_err(Failure::input)? {
         PublicPart::Validator { signing_key, consensus_key, envelope_key } => Ok(ValidatorEntry {
             signing_key: signing_key.0,
             consensus_key: consensus_key.0,

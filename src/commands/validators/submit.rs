@@ -2,7 +2,7 @@
 
 use super::{SubmitArgs, list};
 use crate::failure::Failure;
-use crate::output;
+use crate::{input, output};
 use serde::Serialize;
 use std::path::PathBuf;
 use veilgrid_ledger::transaction::Transaction;
@@ -66,9 +66,10 @@ fn tell(report: &Report, set: &ValidatorSet) {
 
 /// The proposal of all files, with all their signatures.
 fn together(files: &[PathBuf]) -> Result<Proposal, Failure> {
-    let mut proposal = Proposal::read(first(files)).map_err(Failure::input)?;
+    let mut proposal =
+        Proposal::read_from(first(files), input::open(first(files))?).map_err(Failure::input)?;
     for path in files.iter().skip(1) {
-        let copy = Proposal::read(path).map_err(Failure::input)?;
+        let copy = Proposal::read_from(path, input::open(path)?).map_err(Failure::input)?;
         proposal.merge(&copy, path).map_err(Failure::input)?;
     }
     Ok(proposal)
