@@ -17,6 +17,9 @@ pub(super) fn market_row(grid: &Grid, plans: &[Plan]) -> Result<MarketRow, DayEr
         of_side.fold(0u64, |sum, order| sum.saturating_add(order.energy_wh))
     };
     let outside = |of: fn(&Plan) -> u64| plans.iter().map(of).fold(0u64, u64::saturating_add);
+    // Plans come as their bids are sealed: the order says nothing, and differs from run to run.
+    let mut moved: Vec<_> = plans.iter().flat_map(|plan| plan.moved.iter().copied()).collect();
+    moved.sort_by_key(|one| (one.side, one.limit_mct_per_kwh, one.grid_price_mct_per_kwh));
     Ok(MarketRow {
         wanted_wh: side(Side::Buy),
         offered_wh: side(Side::Sell),
@@ -26,7 +29,7 @@ pub(super) fn market_row(grid: &Grid, plans: &[Plan]) -> Result<MarketRow, DayEr
         outside_buy_wh: outside(|plan| plan.outside_buy_wh),
         outside_sell_wh: outside(|plan| plan.outside_sell_wh),
         offers: plans.iter().fold(0usize, |sum, plan| sum.saturating_add(plan.offers)),
-        moved: plans.iter().flat_map(|plan| plan.moved.iter().copied()).collect(),
+        moved,
     })
 }
 

@@ -165,11 +165,6 @@ fn open(path: &Path) -> Result<std::fs::File, FoundingError> {
     std::fs::File::open(path).map_err(|reason| FoundingError::Unreadable { path: path.to_owned(), reason })
 }
 
-/// Reads a file of at most `bound` bytes.
-pub(super) fn read_bounded(path: &Path, bound: u64) -> Result<Vec<u8>, FoundingError> {
-    read_all(path, open(path)?, bound)
-}
-
 /// Reads a source of at most `bound` bytes; `path` is for messages.
 pub(super) fn read_all(path: &Path, source: impl Read, bound: u64) -> Result<Vec<u8>, FoundingError> {
     let mut bytes = Vec::new();
