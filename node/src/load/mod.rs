@@ -5,6 +5,7 @@
 //! [`Observer`] follows the ledger as any follower does and says when it saw what, [`usage`] reads what the processes
 //! take from the machine.
 
+mod hostile;
 mod network;
 mod observer;
 mod sender;
@@ -16,6 +17,7 @@ use crate::localnet::LocalnetError;
 use std::net::IpAddr;
 use thiserror::Error;
 
+pub use hostile::HostileValidator;
 pub use network::{LoadPlan, LoadedNetwork, RunningNetwork};
 pub use observer::{Observer, Seen};
 pub use sender::{Answer, Batch, Outcome, send};

@@ -1,5 +1,6 @@
 //! The processes that are loaded.
 
+use super::hostile::HostileValidator;
 use super::usage::{self, Memory};
 use super::{LoadError, runtime};
 use crate::client::{Client, ClientOptions};
@@ -131,6 +132,22 @@ impl RunningNetwork {
             }
         }
         Ok(())
+    }
+
+    /// Stops one process in order. Nobody misses it any more.
+    ///
+    /// # Errors
+    /// A panic that it has logged.
+    pub fn stop_one(&mut self, name: &str) -> Result<(), LoadError> {
+        Ok(self.fleet.stop_one(name)?)
+    }
+
+    /// Puts an attacker of this process in the place of a validator that was stopped.
+    ///
+    /// # Errors
+    /// [`LoadError::Start`].
+    pub fn attack_from(&self, name: &str) -> Result<HostileValidator, LoadError> {
+        HostileValidator::start(&self.dir().join(name), &self.dir().join("hostile"))
     }
 
     /// Memory of every process by its name, where the system tells.

@@ -72,6 +72,15 @@ impl Fleet {
         }
     }
 
+    /// Stops a process as [`Self::stop`] does, and forgets it.
+    pub(crate) fn stop_one(&mut self, name: &str) -> Result<(), LocalnetError> {
+        let (processes, others) = self.processes.drain(..).partition(|process| process.name == name);
+        self.processes = others;
+        let mut fleet = Self { processes };
+        fleet.stop();
+        fleet.find_panic()
+    }
+
     /// The first panic in any log of this run.
     pub(crate) fn find_panic(&self) -> Result<(), LocalnetError> {
         self.processes.iter().try_for_each(Process::find_panic)

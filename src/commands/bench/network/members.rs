@@ -75,6 +75,11 @@ impl Members {
         wallets.map(|wallet| wallet.account_key(KEY_EPOCH).verifying_key().to_bytes()).collect()
     }
 
+    /// The keys of the accounts that send false proofs.
+    pub fn false_keys(&self) -> Vec<SigningKey> {
+        self.false_ones.iter().map(|wallet| wallet.account_key(KEY_EPOCH)).collect()
+    }
+
     /// Seals the honest members' bids for a round that may be yet to open.
     ///
     /// # Errors
@@ -114,8 +119,7 @@ impl Members {
         let community = state.community();
         let (params, context) = (bid_params(community)?, &sealed.context);
         let template = sealed.bids.first().ok_or_else(|| Failure::Input("no bid to falsify".to_owned()))?;
-        let false_keys: Vec<SigningKey> =
-            self.false_ones.iter().map(|wallet| wallet.account_key(KEY_EPOCH)).collect();
+        let false_keys = self.false_keys();
         let made: Vec<(Fault, Vec<u8>)> = (0..count)
             .into_par_iter()
             .map(|number| {
@@ -155,7 +159,7 @@ impl Members {
     }
 }
 
-fn bid_params(community: &Community) -> Result<&BidParams, Failure> {
+pub(super) fn bid_params(community: &Community) -> Result<&BidParams, Failure> {
     community.bid_params().ok_or_else(|| Failure::Input("the ledger has no keys yet".to_owned()))
 }
 

@@ -5,6 +5,7 @@
 //! round's figures are those of the network. All of them share the machine's cores.
 
 mod false_bid;
+mod gossip;
 mod members;
 mod report;
 mod round;
@@ -61,6 +62,10 @@ pub struct NetworkArgs {
     /// Addresses that the flood comes from; each has its own share of requests, as anybody's
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=200))]
     pub flood_addresses: u8,
+    /// Further rounds in which the last validator is silent, and as many in which it floods the others with false
+    /// gossip at the rate that the network allows
+    #[arg(long)]
+    pub gossip_flood: bool,
     /// Validators drop the bids of a round as soon as the next one is finished
     #[arg(long)]
     pub prune: bool,
@@ -131,7 +136,8 @@ pub fn run(args: &NetworkArgs) -> Result<(), Failure> {
 
 fn measure(args: &NetworkArgs, dir: &Path, shutdown: &Shutdown) -> Result<Report, Failure> {
     let false_proofs = args.flood_size().div_ceil(Fault::ALL.len());
-    let members = Members::generate(args.bids, false_proofs.div_ceil(MAX_FAILED_PROOFS));
+    let gossiped = if args.gossip_flood { gossip::ACCOUNTS } else { 0 };
+    let members = Members::generate(args.bids, false_proofs.div_ceil(MAX_FAILED_PROOFS).max(gossiped));
     let sealing_ms = sealing_ms(args)?;
     let plan = plan(args, sealing_ms, wall_clock_unix_ms());
     let network = LoadedNetwork::found(dir, &plan, &members.accounts(), wall_clock_unix_ms(), &mut OsRng)
@@ -151,6 +157,12 @@ fn measure(args: &NetworkArgs, dir: &Path, shutdown: &Shutdown) -> Result<Report
         if flood > 0 || rounds.len() < args.rounds {
             rounds.push(session.round(flood)?);
         }
+    }
+    if args.gossip_flood {
+        session.silence()?;
+        (0..args.rounds).try_for_each(|_| session.round(0).map(|round| rounds.push(round)))?;
+        session.attack()?;
+        (0..args.rounds).try_for_each(|_| session.round(0).map(|round| rounds.push(round)))?;
     }
     session.progress.say("stopping all processes");
     let (memory, storage) = session.finish(&rounds)?;

@@ -2,6 +2,7 @@
 
 use super::NetworkArgs;
 use super::round::Measured;
+use super::statistics::Spread;
 use crate::failure::Failure;
 use crate::output;
 use serde::Serialize;
@@ -179,6 +180,11 @@ impl Report {
         for (part, bytes) in &storage.disk_bytes {
             rows.push((format!("validator 1 on disk, {part}"), mib(bytes)));
         }
+        for attack in ["silent validator", "gossip flood"] {
+            if let Some(slower) = self.slower(attack) {
+                rows.push((format!("close to cleared with a {attack} / without"), format!("{slower:.2}")));
+            }
+        }
         for (name, end) in &self.memory_end {
             let idle = self.memory_idle.get(name).copied().unwrap_or_default();
             let text =
@@ -188,17 +194,28 @@ impl Report {
         rows
     }
 
+    /// Median time from close to cleared under an attack of the last validator, over that of the rounds without any.
+    fn slower(&self, attack: &str) -> Option<f64> {
+        let median = |attack: Option<&str>| {
+            let rounds = self.rounds.iter().filter(|round| round.flood == 0 && round.attack == attack);
+            Spread::of(rounds.map(|round| round.close_to_cleared_ms as f64).collect())
+        };
+        Some(median(Some(attack))?.p50_ms / median(None)?.p50_ms)
+    }
+
     fn rounds_table(&self) -> comfy_table::Table {
         let mut header = vec!["of a round".to_owned()];
-        header.extend(self.rounds.iter().map(|round| match round.flood {
-            0 => format!("round {}", round.round_id),
-            _ => format!("round {}, flood", round.round_id),
+        header.extend(self.rounds.iter().map(|round| match (round.flood, round.attack) {
+            (0, None) => format!("round {}", round.round_id),
+            (_, None) => format!("round {}, flood", round.round_id),
+            (_, Some(attack)) => format!("round {}, {attack}", round.round_id),
         }));
         let header: Vec<&str> = header.iter().map(String::as_str).collect();
         let mut table = output::table(&header);
         type Cell = fn(&Measured) -> String;
-        let rows: [(&str, Cell); 14] = [
+        let rows: [(&str, Cell); 15] = [
             ("invalid submissions", |r| r.flood.to_string()),
+            ("false gossip messages", |r| r.false_gossip.to_string()),
             ("honest bids, receipts, in the round", |r| {
                 format!("{}, {}, {}", r.honest_bids, r.honest_receipts, r.honest_in_round)
             }),

@@ -2,7 +2,7 @@
 
 use super::members::{Fault, Sealed};
 use super::report::MemoryFigures;
-use super::session::{Session, per_second};
+use super::session::{Attack, Session, per_second};
 use super::statistics::Spread;
 use crate::failure::Failure;
 use rand_core::{OsRng, RngCore};
@@ -38,6 +38,10 @@ pub struct Measured {
     pub round_id: u64,
     /// Invalid submissions in its bidding time.
     pub flood: usize,
+    /// What the last validator did, if it was not honest.
+    pub attack: Option<&'static str>,
+    /// Messages that it sent to each of the others, from the opening to the settlement.
+    pub false_gossip: u64,
     /// Bids of honest members that were sent.
     pub honest_bids: usize,
     /// Those of them with a receipt.
@@ -112,6 +116,7 @@ impl Session {
         let mut measured = Measured {
             round_id,
             flood,
+            attack: self.attack.name(),
             honest_bids: sealed.bids.len(),
             memory_before: self.memory(),
             ..Measured::default()
@@ -120,11 +125,23 @@ impl Session {
             0 => format!("round {round_id}: sending {} bids", sealed.bids.len()),
             _ => format!("round {round_id}: sending {} bids among {flood} invalid ones", sealed.bids.len()),
         });
+        let sent_before = self.send_gossip(&sealed)?;
         self.load(&mut measured, &sealed, invalid, last_promise_ms.saturating_sub(BEFORE_END_MS))?;
         self.progress.say(format!("round {round_id}: waiting for its settlement"));
         self.follow(&mut measured, &sealed, close_ms)?;
         measured.memory_after = self.memory();
+        if let Attack::Gossip(hostile) = &self.attack {
+            measured.false_gossip = hostile.sent().saturating_sub(sent_before);
+        }
         Ok(measured)
+    }
+
+    /// Lets the attacker begin, if there is one; what it had sent before.
+    fn send_gossip(&self, sealed: &Sealed) -> Result<u64, Failure> {
+        let Attack::Gossip(hostile) = &self.attack else { return Ok(0) };
+        let sent_before = hostile.sent();
+        hostile.send(self.members.false_gossip(&self.state, sealed, self.hostile)?);
+        Ok(sent_before)
     }
 
     /// Everything that a round's members send, before the round opens. The bids are verified here once, so that the

@@ -16,7 +16,7 @@ use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_node::load::usage::disk_bytes;
-use veilgrid_node::load::{Observer, RunningNetwork, Seen};
+use veilgrid_node::load::{HostileValidator, Observer, RunningNetwork, Seen};
 use veilgrid_node::shutdown::Shutdown;
 use veilgrid_store::{LedgerBytes, Store};
 
@@ -40,9 +40,32 @@ pub struct Session {
     pub flood_addresses: u8,
     /// What sealing is thought to take.
     pub sealing_ms: u64,
+    /// The last validator, by its number, and what it does.
+    pub hostile: u16,
+    pub attack: Attack,
     pruning: bool,
     observer: Option<Observer>,
     peaks: BTreeMap<String, u64>,
+}
+
+/// What the last validator does.
+pub enum Attack {
+    /// As all others.
+    None,
+    /// Nothing: its process is stopped.
+    Silence,
+    /// It sends false gossip and votes for nothing.
+    Gossip(HostileValidator),
+}
+
+impl Attack {
+    pub fn name(&self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Silence => Some("silent validator"),
+            Self::Gossip(_) => Some("gossip flood"),
+        }
+    }
 }
 
 impl Session {
@@ -75,6 +98,8 @@ impl Session {
             bids: args.bids,
             flood_addresses: args.flood_addresses,
             sealing_ms,
+            hostile: args.validators,
+            attack: Attack::None,
             pruning: args.prune,
             observer: Some(observer.map_err(Failure::input)?),
             peaks: BTreeMap::new(),
@@ -124,7 +149,35 @@ impl Session {
         if self.shutdown.is_triggered() {
             return Err(Failure::Interrupted("all processes were stopped".to_owned()));
         }
+        if let Attack::Gossip(hostile) = &self.attack
+            && !hostile.is_alive()
+        {
+            return Err(Failure::Input("the attacking validator has stopped".to_owned()));
+        }
         self.network.check().map_err(Failure::input)
+    }
+
+    /// Stops the last validator.
+    ///
+    /// # Errors
+    /// A panic that it has logged.
+    pub fn silence(&mut self) -> Result<(), Failure> {
+        self.progress.say("the last validator is stopped");
+        let name = format!("validator-{}", self.hostile);
+        self.network.stop_one(&name).map_err(Failure::input)?;
+        self.attack = Attack::Silence;
+        Ok(())
+    }
+
+    /// Puts an attacker in its place.
+    ///
+    /// # Errors
+    /// An engine that does not start.
+    pub fn attack(&mut self) -> Result<(), Failure> {
+        self.progress.say("an attacker takes the last validator's place");
+        let name = format!("validator-{}", self.hostile);
+        self.attack = Attack::Gossip(self.network.attack_from(&name).map_err(Failure::input)?);
+        Ok(())
     }
 
     /// Waits until bids can be sealed.
@@ -194,6 +247,7 @@ impl Session {
         if let Some(observer) = self.observer.take() {
             observer.finish().map_err(Failure::input)?;
         }
+        self.attack = Attack::None;
         self.network.stop().map_err(Failure::input)?;
         let data = self.network.data_of("validator-1");
         let bids: u64 = rounds.iter().map(|round| round.bids_in_round).sum();
