@@ -69,6 +69,9 @@ pub struct EngineConfig {
     pub max_block_bytes: usize,
     /// Heights of an engine epoch, 2 at least. Epoch e is heights e * `epoch_blocks` and up.
     pub epoch_blocks: u64,
+    /// Final blocks from the last one down that the engine's store keeps, in whole sections; two epochs at
+    /// least ([`crate::blocks_kept`]).
+    pub blocks_kept: u64,
     /// How the transactions of blocks after block 0 are read.
     pub decode: DecodeContext,
     /// Time-outs.
@@ -115,6 +118,11 @@ impl EngineConfig {
         let refuse = |setting, why: String| Err(EngineError::Setting { setting, why });
         if self.epoch_blocks < 2 {
             return refuse("epoch_blocks", format!("{}; it must be 2 at least", self.epoch_blocks));
+        }
+        if self.blocks_kept < self.epoch_blocks.saturating_mul(2) {
+            let why =
+                format!("{}; it must be two epochs of {} at least", self.blocks_kept, self.epoch_blocks);
+            return refuse("blocks_kept", why);
         }
         if self.max_block_bytes == 0 || self.max_block_bytes > MAX_BLOCK_BYTES {
             let why = format!("{}; it must be 1 to {MAX_BLOCK_BYTES}", self.max_block_bytes);

@@ -4,6 +4,7 @@ use crate::application::Application;
 use crate::block::EngineBlock;
 use crate::certificate;
 use crate::keys::Scheme;
+use crate::limits;
 use crate::runtime::Runtime;
 use crate::shared::Shared;
 use commonware_actor::Feedback;
@@ -59,6 +60,8 @@ pub(crate) struct Delivery<E> {
     pub delivered: mpsc::UnboundedSender<Delivered>,
     /// Heights whose certificate was not there when they were applied.
     pub uncertified: BTreeSet<u64>,
+    /// Final blocks that the engine's store keeps.
+    pub blocks_kept: u64,
 }
 
 impl<E: Runtime> Delivery<E> {
@@ -75,6 +78,9 @@ impl<E: Runtime> Delivery<E> {
             acknowledgement.acknowledge();
             let _ = self.delivered.unbounded_send(Delivered { height, hash });
             self.certify_late(height).await;
+            if let Some(below) = limits::prune_below(height, self.blocks_kept) {
+                self.marshal.prune(Height::new(below));
+            }
         }
     }
 

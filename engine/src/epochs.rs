@@ -33,7 +33,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Views behind the last final one that are kept for peers.
-const VIEWS_KEPT: u64 = 64;
+pub(crate) const VIEWS_KEPT: u64 = 64;
 
 /// Where the consensus starts: an epoch and the block or certificate that it builds on.
 pub(crate) struct Start {

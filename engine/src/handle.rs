@@ -158,6 +158,7 @@ fn run(
             secret: keys::private_key(&config.consensus_secret),
             codec,
             epoch_blocks: NonZeroU64::new(config.epoch_blocks).unwrap_or(NonZeroU64::MAX),
+            blocks_kept: config.blocks_kept,
             timing: config.timing,
             prefix: "validator".to_owned(),
             cache_pages: NZUsize!(CACHE_PAGES),

@@ -14,6 +14,7 @@ mod gossip;
 mod handle;
 mod inbox;
 mod keys;
+mod limits;
 mod network;
 mod node;
 mod order;
@@ -29,3 +30,4 @@ pub use application::{Application, GossipWork, MAX_GOSSIP_BYTES, Proposal, VoteW
 pub use config::{EngineConfig, EngineError, StartingPoint, Timing};
 pub use handle::{EngineHandle, start};
 pub use keys::{MAX_VALIDATORS, ValidatorSetFault, consensus_public_key, generate_consensus_secret};
+pub use limits::{blocks_kept, open_files};

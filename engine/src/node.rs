@@ -31,6 +31,7 @@ pub(crate) struct NodeConfig {
     pub secret: PrivateKey,
     pub codec: BlockCodec,
     pub epoch_blocks: NonZeroU64,
+    pub blocks_kept: u64,
     pub timing: Timing,
     /// First part of the names in the store.
     pub prefix: String,
@@ -137,6 +138,7 @@ impl<E: Runtime> Foundation<E> {
             marshal: marshal.clone(),
             delivered,
             uncertified: BTreeSet::new(),
+            blocks_kept: self.config.blocks_kept,
         };
         self.runtime.child("delivery").spawn(move |_| delivery.run(updates));
         let is_urgent = self.ask(|a| a.is_urgent()).await?;

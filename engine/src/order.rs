@@ -5,6 +5,7 @@ use crate::certificate;
 use crate::delivery::{Delivered, Inbox, Marshal, behind};
 use crate::epochs::{Start, epoch_of};
 use crate::keys::{Digest, Finalization, MAX_VALIDATORS, Scheme, digest};
+use crate::limits::{self, CACHE_SECTION};
 use crate::node::Foundation;
 use crate::runtime::{Runtime, guard};
 use crate::store::{REPLAY_BYTES, Store, WRITE_BYTES};
@@ -16,12 +17,9 @@ use commonware_consensus::types::{Epoch, Epocher as _, FixedEpocher, Height, Vie
 use commonware_cryptography::{Digested, Signer as _, ed25519::PublicKey};
 use commonware_p2p::{Blocker, Provider, Receiver, Sender};
 use commonware_parallel::Sequential;
-use commonware_utils::{NZU64, NZUsize, NonZeroDuration};
+use commonware_utils::{NZUsize, NonZeroDuration};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Views whose blocks are kept although they did not become final.
-const VIEWS_KEPT: u64 = 256;
 
 /// Heights below the last applied block that are looked at for a certificate to start from.
 const CERTIFICATES_SEARCHED: usize = 1_024;
@@ -118,8 +116,8 @@ impl<E: Runtime> Foundation<E> {
             start,
             partition_prefix: format!("{}-marshal", self.config.prefix),
             mailbox_size: NZUsize!(1_024),
-            view_retention: ViewDelta::new(VIEWS_KEPT),
-            prunable_items_per_section: NZU64!(64),
+            view_retention: ViewDelta::new(limits::views_kept(self.config.epoch_blocks.get())),
+            prunable_items_per_section: CACHE_SECTION,
             page_cache: self.cache.clone(),
             replay_buffer: REPLAY_BYTES,
             key_write_buffer: WRITE_BYTES,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use veilgrid_crypto::secret::Secret;
 use veilgrid_engine::{
     EngineConfig, EngineError, EngineHandle, MAX_GOSSIP_BYTES, StartingPoint, Timing, VoteWitness,
-    certificate, consensus_public_key, start,
+    blocks_kept, certificate, consensus_public_key, open_files, start,
 };
 
 const LEDGER: [u8; 32] = [3; 32];
@@ -60,6 +60,7 @@ fn config(index: usize, addresses: &[SocketAddr], directory: &Path, epoch_blocks
         storage_dir: directory.join(index.to_string()),
         max_block_bytes: 1 << 20,
         epoch_blocks,
+        blocks_kept: blocks_kept(epoch_blocks),
         decode: decode_context(),
         timing: Timing::default(),
         start: None,
@@ -204,6 +205,48 @@ fn a_node_without_a_store_starts_from_a_certified_block_although_peers_have_prun
     validators.iter_mut().for_each(stop);
 }
 
+/// Files below a directory that this process has open; those of other tests are elsewhere.
+#[cfg(target_os = "linux")]
+fn open_below(directory: &Path) -> u64 {
+    let entries = std::fs::read_dir("/proc/self/fd").expect("this process").filter_map(Result::ok);
+    let targets = entries.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    targets.filter(|target| target.starts_with(directory)).count() as u64
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn open_files_do_not_grow_with_the_number_of_epochs_and_blocks() {
+    // The shortest that the check allows would be 2; with 8 a run has hundreds of epochs.
+    const EPOCH_BLOCKS: u64 = 8;
+    // One section of the store of final blocks, so that some go within this test.
+    const KEPT: u64 = 2_048;
+    let directory = tempfile::tempdir().expect("a directory");
+    let addresses = free_addresses(1);
+    let mut settings = config(0, &addresses, directory.path(), EPOCH_BLOCKS);
+    settings.blocks_kept = KEPT;
+    let mut validator = launch(settings, 0, Arc::default());
+    let most_at = |blocks: u64| {
+        let mut most = 0;
+        wait_for("more blocks", || {
+            most = most.max(open_below(directory.path()));
+            height(&validator) >= blocks
+        });
+        most
+    };
+    let early = most_at(6 * EPOCH_BLOCKS);
+    // Sixty epochs later, in the same section.
+    let later = most_at(66 * EPOCH_BLOCKS);
+    let last = most_at(2 * KEPT + EPOCH_BLOCKS);
+    println!("open files: {early} in 6 epochs, {later} in 66, {last} in 513");
+    assert!(later <= early + 16, "{early} files are open in epochs up to 5, and {later} up to 65");
+    assert!(last <= open_files(EPOCH_BLOCKS, KEPT, 0), "{last} files are open");
+    // Of three sections that of now and the one before.
+    wait_for("fewer sections", || {
+        files_below(&directory.path().join("0").join("validator-blocks-values")) <= 2
+    });
+    stop(&mut validator);
+}
+
 /// A certificate with one changed signature.
 fn refuse_forged_start(settings: &EngineConfig, directory: &Path, addresses: &[SocketAddr]) {
     let mut forged = config(3, addresses, directory, settings.epoch_blocks);
@@ -266,6 +309,7 @@ fn settings_that_cannot_be_are_refused() {
         }
     };
     assert_eq!(refused(&|c| c.epoch_blocks = 1), "epoch_blocks");
+    assert_eq!(refused(&|c| c.blocks_kept = 2 * c.epoch_blocks - 1), "blocks_kept");
     assert_eq!(refused(&|c| c.max_block_bytes = 0), "max_block_bytes");
     assert_eq!(refused(&|c| c.timing.leader_timeout_ms = 0), "timing");
     assert_eq!(refused(&|c| c.timing.skip_after_ms = 0), "skip_after_ms");

@@ -1,6 +1,7 @@
 //! What a process asks of its machine before it starts: space, a writable folder, a sound clock.
 
 use crate::config::ChecksConfig;
+use crate::open_files::Need;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -33,6 +34,18 @@ pub enum CheckError {
         /// What is asked for.
         needed_mib: u64,
     },
+    /// "As many files may be open as the process needs to work."
+    #[error(
+        "at most {limit} files may be open here, and this process needs {} at least, better {}: {}; raise the limit \
+         (LimitNOFILE in the unit, ulimit -Hn in a shell)",
+        need.least(), need.files(), parts_of(need)
+    )]
+    OpenFiles {
+        /// The limit of this process, raised as far as it may be.
+        limit: u64,
+        /// What it may need.
+        need: Need,
+    },
     /// "The clock is not before the program and the ledger were made."
     #[error(
         "the clock of this machine says {clock_unix_ms} ms since 1970, but {what} at {earliest_unix_ms}; set the clock (NTP)"
@@ -59,6 +72,14 @@ pub enum CheckError {
         /// The bound.
         bound_ms: u64,
     },
+}
+
+/// What a need of open files consists of.
+fn parts_of(need: &Need) -> String {
+    let engine = need.engine.map_or_else(String::new, |engine| {
+        format!(", {} for the engine with epochs of {} blocks", engine.files, engine.epoch_blocks)
+    });
+    format!("two for each of {} connections{engine}, the rest for stores and requests", need.connections)
 }
 
 /// Makes the data directory, shows that it can be written and that its disk has space.

@@ -78,7 +78,8 @@ impl NodeError {
             | Self::Passphrase(_)
             | Self::Founding(_)
             | Self::Orders(_)
-            | Self::Refused { .. } => true,
+            | Self::Refused { .. }
+            | Self::Check(CheckError::OpenFiles { .. }) => true,
             Self::Check(_) | Self::Start { .. } | Self::Stopped { .. } => false,
         }
     }
@@ -108,8 +109,10 @@ mod tests {
         let listen = "127.0.0.1:1".parse().expect("an address");
         let taken = HttpError::Listen { listen, source: std::io::Error::from_raw_os_error(98) };
         let tls = HttpError::Tls { path: "c".into(), why: "no PEM".to_owned() };
+        let need = crate::open_files::Need { connections: 10, engine: None };
         for (error, is_final) in [
             (NodeError::Check(space), false),
+            (NodeError::Check(CheckError::OpenFiles { limit: 9, need }), true),
             (NodeError::start("a", "b"), false),
             (NodeError::stopped("a", "b"), false),
             (NodeError::server("a", &taken), false),

@@ -14,6 +14,7 @@ pub mod keyfile;
 pub mod ledger_view;
 pub mod load;
 pub mod localnet;
+pub mod open_files;
 pub mod participant;
 pub mod passphrase;
 pub mod roster;

@@ -5,7 +5,6 @@ use crate::client::{Client, ClientOptions};
 use crate::config::{ChecksConfig, HttpConfig, LimitsConfig, RelayLimitsConfig};
 use crate::error::NodeError;
 use crate::http::{HealthDoor, HealthServer, HttpOptions, Metrics, Rate, Services};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -17,15 +16,11 @@ use veilgrid_store::{IntakeError, IntakeJournal, Store, StoreError};
 /// How coarse the date of an answer is. Servers may keep it for a second, so it can be two seconds old.
 const DATE_RESOLUTION_MS: u64 = 2000;
 
-/// Open files that a process asks the system for, if it may have as many: two a connection, and those of stores.
-const OPEN_FILES: u64 = 65_536;
-
-/// Checks the data directory and the disk, and asks for as many open files as the process may need.
+/// Checks the data directory and the disk.
 ///
 /// # Errors
 /// [`NodeError::Check`].
 pub fn check_machine(data_dir: &Path, checks: &ChecksConfig) -> Result<(), NodeError> {
-    raise_open_files();
     crate::files::make_private_directory(data_dir)
         .map_err(|error| NodeError::start(format!("data_dir {}", data_dir.display()), error))?;
     if crate::files::is_private(data_dir).is_ok_and(|private| !private) {
@@ -33,16 +28,6 @@ pub fn check_machine(data_dir: &Path, checks: &ChecksConfig) -> Result<(), NodeE
         tracing::warn!(%data_dir, "other users may enter data_dir: close it to them (chmod 700)");
     }
     Ok(check_data_dir(data_dir, checks)?)
-}
-
-/// Many systems begin with 1 024 open files, and allow more to whoever asks.
-fn raise_open_files() {
-    let limit = getrlimit(Resource::Nofile);
-    let wanted = limit.maximum.map_or(OPEN_FILES, |most| most.min(OPEN_FILES));
-    if limit.current.is_some_and(|current| current < wanted) {
-        let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit });
-        tracing::debug!(before = ?limit.current, wanted, ?raised, "open files");
-    }
 }
 
 /// Compares the clock with the genesis and with validators.
@@ -200,15 +185,6 @@ mod tests {
         let (ledger_id, account, bid_digest, signature) = ([1; 32], [2; 32], [3; 32], [4; 64]);
         let receipt = Receipt { ledger_id, round_id, account, bid_digest, sequence, signature };
         IntakeEntry { bid: vec![5; 100], receipt: receipt.to_bytes() }
-    }
-
-    #[test]
-    fn a_process_has_as_many_open_files_as_it_may() {
-        let few = Rlimit { current: Some(512), ..getrlimit(Resource::Nofile) };
-        setrlimit(Resource::Nofile, few).expect("lowered");
-        raise_open_files();
-        let limit = getrlimit(Resource::Nofile);
-        assert_eq!(limit.current, Some(limit.maximum.map_or(OPEN_FILES, |most| most.min(OPEN_FILES))));
     }
 
     #[test]

@@ -210,6 +210,7 @@ fn config(settings: &Simulation, index: usize, store: usize) -> NodeConfig {
         secret: private_key(&consensus_secret(index)),
         codec: codec(settings),
         epoch_blocks: NonZeroU64::new(settings.epoch_blocks).expect("epochs have blocks"),
+        blocks_kept: crate::blocks_kept(settings.epoch_blocks),
         timing: settings.timing,
         prefix: format!("node-{index}-{store}"),
         cache_pages: NZUsize!(64),

@@ -4,12 +4,14 @@ use super::forwarder::{Forwarder, ForwarderOptions, Ledger, Relay, Restored};
 use crate::checks::wall_clock_unix_ms;
 use crate::client::Client;
 use crate::config::AggregatorConfig;
+use crate::disk_space::DiskWatch;
 use crate::error::NodeError;
 use crate::follower::{self, Accepted, EngineCertificates, Follower, FollowerOptions};
 use crate::founding::read_genesis;
 use crate::http::{Door, HealthDoor, HttpServer, Services, StatusReport};
 use crate::keyfile::{self, AggregatorKeys};
 use crate::ledger_view::LedgerView;
+use crate::open_files::{self, Need};
 use crate::passphrase;
 use crate::round_log::log_block;
 use crate::share_roll::ShareRoll;
@@ -51,10 +53,13 @@ const ASK_EVERY: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// [`NodeError`]: configuration, keys, checks at the start; a fork of the ledger or a failing disk later.
-pub fn run(config: AggregatorConfig, shutdown: Shutdown) -> Result<(), NodeError> {
+pub fn run(mut config: AggregatorConfig, shutdown: Shutdown) -> Result<(), NodeError> {
     start::check_listen("http.listen", config.http.listen)?;
     let health = start::open_health(config.health_listen)?;
+    let need = Need { connections: config.limits.connections, engine: None };
+    config.limits.connections = open_files::secure(need)?;
     start::check_machine(&config.data_dir, &config.checks)?;
+    let disk = DiskWatch::start(&config.data_dir, config.checks.min_free_mib, &shutdown).map_err(refuse)?;
     let passphrase = passphrase::existing(config.passphrase_file.as_deref(), &config.key_file)?;
     let (_, keys) = keyfile::open::<AggregatorKeys>(&config.key_file, &passphrase)?;
     drop(passphrase);
@@ -63,7 +68,7 @@ pub fn run(config: AggregatorConfig, shutdown: Shutdown) -> Result<(), NodeError
     let state = State::from_genesis_block(&genesis).map_err(refuse)?;
     check_keys(&keys, &state)?;
     let system = actix_rt::System::new();
-    system.block_on(aggregate(config, keys, genesis, state, health, shutdown))
+    system.block_on(aggregate(config, keys, genesis, state, health, disk, shutdown))
 }
 
 fn refuse(error: impl Display) -> NodeError {
@@ -90,6 +95,7 @@ async fn aggregate(
     genesis: Block,
     state: State,
     health: Option<HealthDoor>,
+    disk: DiskWatch,
     shutdown: Shutdown,
 ) -> Result<(), NodeError> {
     let options = start::client_options(&config.limits).trusting(config.ca_file.as_deref());
@@ -127,7 +133,7 @@ async fn aggregate(
     vitals.set_certificate(door.certificate_expires_unix_s());
     let actors =
         Actors::start(&config, keys, follower.state().clone(), &validators, verdicts, vitals.clone())?;
-    let services = actors.services(&view, &shutdown);
+    let services = actors.services(&view, disk, &shutdown);
     let server = HttpServer::behind(door, services.clone());
     let server = server.map_err(|error| NodeError::server("the aggregator", &error))?;
     let _health = match start::start_health(health, services, Some(server.metrics())) {
@@ -188,7 +194,7 @@ impl Actors {
         Ok(Self { intake, forwarder, verdicts, certified: Arc::new(AtomicU64::new(0)), vitals })
     }
 
-    fn services(&self, view: &LedgerView, shutdown: &Shutdown) -> Services {
+    fn services(&self, view: &LedgerView, disk: DiskWatch, shutdown: &Shutdown) -> Services {
         let (shutdown, certified, vitals) =
             (shutdown.clone(), Arc::clone(&self.certified), self.vitals.clone());
         Services {
@@ -203,7 +209,7 @@ impl Actors {
                     trouble: shutdown.is_triggered().then(|| "the node is ending".to_owned()),
                     ..StatusReport::default()
                 };
-                vitals.complete(report, None)
+                vitals.complete(disk.add_to(report), None)
             }),
         }
     }

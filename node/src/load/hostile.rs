@@ -10,7 +10,7 @@ use rand_core::OsRng;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use veilgrid_engine::{Application, EngineConfig, EngineHandle, GossipWork, Proposal, Timing};
+use veilgrid_engine::{Application, EngineConfig, EngineHandle, GossipWork, Proposal, Timing, blocks_kept};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::state::State;
@@ -70,6 +70,7 @@ impl HostileValidator {
                 storage_dir: storage_dir.to_owned(),
                 max_block_bytes: Limits::default().max_block_bytes,
                 epoch_blocks: state.timing().map_or(0, |timing| timing.epoch_blocks),
+                blocks_kept: state.timing().map_or(0, |timing| blocks_kept(timing.epoch_blocks)),
                 decode: state.community().decode_context(),
                 timing: Timing::default(),
                 start: None,

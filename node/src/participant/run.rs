@@ -12,12 +12,14 @@ use super::status::{Status, StatusFile};
 use crate::checks::wall_clock_unix_ms;
 use crate::client::{Client, ClientOptions};
 use crate::config::ParticipantConfig;
+use crate::disk_space::DiskWatch;
 use crate::error::NodeError;
 use crate::follower::{Accepted, EngineCertificates, Follower, FollowerOptions, Keeper};
 use crate::founding::read_genesis;
 use crate::http::HealthDoor;
 use crate::keyfile::{self, ParticipantKeys};
 use crate::ledger_view::LedgerView;
+use crate::open_files::{self, Need};
 use crate::passphrase;
 use crate::share_roll::ShareRoll;
 use crate::shutdown::Shutdown;
@@ -62,19 +64,23 @@ pub fn run(config: ParticipantConfig, shutdown: Shutdown) -> Result<(), NodeErro
         None => None,
         listen => start::open_health(listen)?,
     };
+    open_files::secure(Need { connections: 0, engine: None })?;
     start::check_machine(&config.data_dir, &config.checks)?;
+    let disk = DiskWatch::start(&config.data_dir, config.checks.min_free_mib, &shutdown)
+        .map_err(|error| NodeError::start("the watch of the disk", error))?;
     let passphrase = passphrase::existing(config.passphrase_file.as_deref(), &config.key_file)?;
     let (_, keys) = keyfile::open::<ParticipantKeys>(&config.key_file, &passphrase)?;
     drop(passphrase);
     let wallet = Arc::new(Wallet::from_seed(&keys.seed));
     drop(keys);
-    start::block_on(participate(config, wallet, health, shutdown))?
+    start::block_on(participate(config, wallet, health, disk, shutdown))?
 }
 
 async fn participate(
     config: ParticipantConfig,
     wallet: Arc<Wallet>,
     health: Option<HealthDoor>,
+    disk: DiskWatch,
     shutdown: Shutdown,
 ) -> Result<(), NodeError> {
     let refuse = |error: &dyn std::fmt::Display| NodeError::start("the participant", error);
@@ -127,7 +133,7 @@ async fn participate(
     let (blocks, applied) = mpsc::channel(WAITING);
     let following = spawn(follower.run(blocks, shutdown.clone()));
     let shown = Shown::new(Vitals::new(data, roll, desk.state()), view, desk.counts());
-    let _health = start::start_health(health, shown.services(&shutdown), None)?;
+    let _health = start::start_health(health, shown.services(disk, &shutdown), None)?;
     spawn(keep_watch(shown.vitals.clone(), validators, ASK_EVERY, || None, shutdown.clone()));
     let session = Session::new(desk, post, orders, StatusFile::new(data), shown);
     let worked = session.run(applied, shutdown.clone()).await;

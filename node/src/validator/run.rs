@@ -13,10 +13,12 @@ use super::validating::Ended;
 use super::watch::Watch;
 use crate::client::{Client, ClientOptions};
 use crate::config::ValidatorConfig;
+use crate::disk_space::DiskWatch;
 use crate::error::NodeError;
 use crate::http::{Door, HealthDoor, HttpServer, Services};
 use crate::keyfile::{self, KeyVault, Kind, ValidatorKeys};
 use crate::ledger_view::{LedgerView, RoundEnds};
+use crate::open_files::{self, EngineNeed, Need};
 use crate::passphrase;
 use crate::share_roll::ShareRoll;
 use crate::shutdown::Shutdown;
@@ -42,7 +44,7 @@ const ASK_EVERY: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// [`NodeError`]: what is wrong, where, and what to do. What was acknowledged before is on disk.
-pub fn run(config: ValidatorConfig, shutdown: Shutdown) -> Result<(), NodeError> {
+pub fn run(mut config: ValidatorConfig, shutdown: Shutdown) -> Result<(), NodeError> {
     check_listen("http.listen", config.http.listen)?;
     check_listen("p2p.listen", config.p2p.listen)?;
     let health = open_health(config.health_listen)?;
@@ -53,6 +55,7 @@ pub fn run(config: ValidatorConfig, shutdown: Shutdown) -> Result<(), NodeError>
     let start = |what: &str, error: &dyn std::fmt::Display| NodeError::start(what, error);
     let genesis = ledger::read_genesis(&config.genesis, trusted.as_ref())
         .map_err(|error| NodeError::refused("the ledger", error))?;
+    secure_files(&mut config, &genesis)?;
     let (mut ended, mut roll) = (RoundEnds::default(), ShareRoll::default());
     let mut retention = Retention::new(config.retention.prune_after_rounds);
     let note = &mut |effect: &_, after: Option<&State>| {
@@ -69,11 +72,19 @@ pub fn run(config: ValidatorConfig, shutdown: Shutdown) -> Result<(), NodeError>
         opened => opened.map_err(|error| start("the ledger", &error))?,
     };
     tracing::info!(height = state.height(), "the ledger is open");
+    let disk = DiskWatch::start(&config.data_dir, config.checks.min_free_mib, &shutdown)
+        .map_err(|error| start("the watch of the disk", &error))?;
     let options = ClientOptions::default().trusting(config.ca_file.as_deref());
     let others = config.validator_urls.iter().map(|url| Client::new(url, &options));
-    let others = others.collect::<Result<_, _>>().map_err(|error| start("validator_urls", &error))?;
+    let others = others.collect::<Result<Vec<_>, _>>().map_err(|error| start("validator_urls", &error))?;
+    if others.is_empty() {
+        tracing::warn!(
+            "validator_urls is empty: blocks older than the engines of the others keep (two epochs) can't be fetched, nor \
+             clocks compared; name the other validators' HTTP addresses"
+        );
+    }
     let (consensus_key, store) = (keys.consensus_key(), SharedStore::new(store));
-    let validator = Validator { config, keys, consensus_key, genesis, store, others };
+    let validator = Validator { config, keys, consensus_key, genesis, store, others, disk };
     let replayed = Replayed { state, ended, roll, retention };
     actix::System::new().block_on(validator.run(vault, replayed, health, shutdown))
 }
@@ -86,6 +97,17 @@ struct Replayed {
     retention: Retention,
 }
 
+/// Sees to it that this process may have as many files open as it needs, before a long replay. With a low limit it takes
+/// fewer connections.
+fn secure_files(config: &mut ValidatorConfig, genesis: &Block) -> Result<(), NodeError> {
+    let state = State::from_genesis_block(genesis).map_err(|error| NodeError::start("the ledger", error))?;
+    let peers = config.p2p.peers.len();
+    let engine = state.timing().map(|timing| EngineNeed::of(timing.epoch_blocks, peers));
+    let connections = config.limits.connections;
+    config.limits.connections = open_files::secure(Need { connections, engine })?;
+    Ok(())
+}
+
 /// What does not change while a validator runs.
 pub(super) struct Validator {
     pub(super) config: ValidatorConfig,
@@ -95,6 +117,7 @@ pub(super) struct Validator {
     store: SharedStore,
     /// The other validators' HTTP API, as far as it is configured.
     pub(super) others: Vec<Client>,
+    disk: DiskWatch,
 }
 
 impl Validator {
@@ -168,13 +191,13 @@ impl Validator {
             |_| SubmitActor(application)
         });
         let board = StatusBoard::new(vitals.clone());
-        let shown = board.clone();
+        let (shown, disk) = (board.clone(), self.disk.clone());
         let services = Services {
             intake: Some(intake.clone().recipient()),
             relay: Some(intake.clone().recipient()),
             submit: Some(submit.recipient()),
             ledger: view.clone(),
-            status: Arc::new(move || shown.report()),
+            status: Arc::new(move || disk.add_to(shown.report())),
         };
         let http = HttpServer::behind(door, services.clone())
             .map_err(|error| NodeError::server("the HTTP server", &error))?;

@@ -5,6 +5,7 @@ use super::run::Validator;
 use super::standing::{behind, heights, validates_next};
 use super::status::Mode;
 use super::votes;
+use crate::disk_space::free_space;
 use crate::error::NodeError;
 use crate::shutdown::Shutdown;
 use std::path::Path;
@@ -27,8 +28,16 @@ const LINGER: Duration = Duration::from_secs(10);
 /// How often a validator to which no blocks come asks others over HTTP how far they are.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 
-/// What an error says that the system has for a full disk, a file that may not grow, a used up quota.
-const NO_SPACE: [&str; 3] = ["(os error 28)", "(os error 27)", "(os error 122)"];
+/// What the system has for a full disk, a file that may not grow, a used up quota.
+const NO_SPACE: [i32; 3] = [28, 27, 122];
+/// The same for too many open files, of the process and of the machine.
+const NO_FILES: [i32; 2] = [24, 23];
+/// How the message of a panic in the engine begins.
+const PANICKED: &str = "the engine panicked: ";
+/// What the engine's library says of a write for which it has dropped the system's reason.
+const NO_REASON: &str = "write failed";
+/// An engine that stops with so little space free has stopped for that: it writes as much at once.
+const ALMOST_FULL_BYTES: u64 = 4 << 20;
 
 /// How validating ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,13 +162,16 @@ impl Validator {
             storage_dir,
             max_block_bytes: self.limits().max_block_bytes,
             epoch_blocks,
+            blocks_kept: veilgrid_engine::blocks_kept(epoch_blocks),
             decode,
             timing: Timing::default(),
             start,
             witness: Some(std::sync::Arc::new(parts.watch.clone())),
         };
-        veilgrid_engine::start(config, std::sync::Arc::clone(&parts.application))
-            .map_err(|error| NodeError::start("the engine", error))
+        veilgrid_engine::start(config, std::sync::Arc::clone(&parts.application)).map_err(|error| {
+            let (data_dir, why) = (&self.config.data_dir, error.to_string());
+            NodeError::start("the engine", explained(data_dir, &why, free_space(data_dir).ok()))
+        })
     }
 
     /// The last stored block that has its own certificate: an engine without a store begins there, because the other
@@ -175,28 +187,74 @@ impl Validator {
     }
 }
 
-/// Why a validator ends whose engine has. The engine knows of no full disk: it passes the system's words on.
+/// Whether a message holds one of these errors of the system: in its own words, or in the form for programmers, in which
+/// most of the engine's panics show what they were about.
+fn names(why: &str, codes: &[i32]) -> bool {
+    codes.iter().any(|code| {
+        why.contains(&format!("(os error {code})")) || why.contains(&format!("Os {{ code: {code},"))
+    })
+}
+
+/// Why a validator ends whose engine has.
 fn engine_stopped(data_dir: &Path, why: &str) -> NodeError {
-    if NO_SPACE.iter().any(|error| why.contains(error)) {
-        let advice = "free some and start again, nothing that was acknowledged is lost";
-        return NodeError::stopped(
-            "the engine",
-            format!("no space left on the device of {}: {advice} ({why})", data_dir.display()),
+    NodeError::stopped("the engine", explained(data_dir, why, free_space(data_dir).ok()))
+}
+
+/// An engine's end in words that say what to do. The engine knows of no full disk: it passes the system's words on, or, of a
+/// write that failed, none; then the free bytes tell, if they are known.
+fn explained(data_dir: &Path, why: &str, free: Option<u64>) -> String {
+    // Of what has a reason it does not matter in which way the library gave up.
+    let cause = why.trim_start_matches(PANICKED);
+    if names(why, &NO_FILES) {
+        return format!(
+            "too many open files: raise the limit (LimitNOFILE in the unit, ulimit -Hn in a shell) and start again, \
+             nothing that was acknowledged is lost ({cause})"
         );
     }
-    NodeError::stopped("the engine", why)
+    if names(why, &NO_SPACE) || free.is_some_and(|bytes| bytes < ALMOST_FULL_BYTES) {
+        return format!(
+            "no space left on the device of {}: free some and start again, nothing that was acknowledged is lost ({cause})",
+            data_dir.display()
+        );
+    }
+    if why.contains(NO_REASON) {
+        return format!(
+            "a file can't be written, and the system's reason is not known: look at the disk of {}, its quota, and the \
+             limit of file sizes (ulimit -f); nothing that was acknowledged is lost ({cause})",
+            data_dir.display()
+        );
+    }
+    why.to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn said(why: &str, free: Option<u64>) -> String {
+        explained(Path::new("/var/v"), why, free)
+    }
+
     #[test]
     fn a_full_disk_is_named() {
         let full = std::io::Error::from_raw_os_error(28);
-        let text = engine_stopped(Path::new("/var/v"), &format!("panicked: {full}")).to_string();
-        assert!(text.contains("no space left on the device of /var/v") && text.contains("free"), "{text}");
-        let denied = std::io::Error::from_raw_os_error(13);
-        assert!(!engine_stopped(Path::new("/var/v"), &denied.to_string()).to_string().contains("free"));
+        // The system's words, and what a panic of the engine shows of them.
+        for why in [format!("the engine panicked: {full}"), format!("the engine panicked: Sync({full:?})")] {
+            let text = said(&why, None);
+            let starts = text.starts_with("no space left on the device of /var/v");
+            assert!(starts && text.contains("free some") && !text.contains("panicked"), "{text}");
+        }
+        // A write that failed says no more than that.
+        let text = said("the engine panicked: write failed", Some(4096));
+        assert!(text.starts_with("no space left on the device of /var/v"), "{text}");
+        let text = said("the engine panicked: write failed", Some(1 << 30));
+        assert!(text.contains("can't be written") && text.contains("quota"), "{text}");
+        let many = std::io::Error::from_raw_os_error(24);
+        for why in [format!("the engine panicked: {many}"), format!("the engine panicked: Open({many:?})")] {
+            let text = said(&why, None);
+            assert!(text.starts_with("too many open files") && text.contains("LimitNOFILE"), "{text}");
+        }
+        let denied = format!("the engine panicked: {}", std::io::Error::from_raw_os_error(13));
+        assert_eq!(said(&denied, Some(5 << 20)), denied);
     }
 }
