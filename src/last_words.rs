@@ -1,15 +1,43 @@
 //! The last line of a program that failed: text for people, JSON in the form of the log's lines where those are JSON.
+//!
+//! Nothing is logged behind it, so that whoever reads a log from its end finds it. Threads of libraries may still run when a
+//! process ends, and the database's own says on a full disk what it could not write.
 
 use crate::output::utc;
 use serde_json::json;
-use std::io::Write;
+use std::io::{self, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use veilgrid_node::checks::wall_clock_unix_ms;
+
+/// Whether the last line was written. Held while a line is, so that none comes in between.
+static SAID: Mutex<bool> = Mutex::new(false);
+
+fn said() -> MutexGuard<'static, bool> {
+    SAID.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where log lines go: standard error, until the last line was written.
+#[derive(Debug, Default)]
+pub struct Logs;
+
+impl Write for Logs {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let said = said();
+        if *said { Ok(line.len()) } else { io::stderr().write(line) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// Says on standard error why the program ends.
 pub fn say(text: &str, log_json: bool) {
     let line = if log_json { line_of(text, wall_clock_unix_ms()) } else { format!("veilgrid: {text}") };
+    let mut said = said();
     // Nobody is left to tell when standard error is closed.
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{line}");
+    *said = true;
 }
 
 /// A line as the log's own.

@@ -21,7 +21,7 @@ pub fn start_logs(args: &LogArgs, default: &str) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(text)
         .map_err(|error| Failure::Input(format!("{origin} {text}: {error}; try warn or debug")))?;
     let colours = std::io::stderr().is_terminal() && !args.log_json;
-    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
+    let lines = fmt::layer().with_writer(crate::last_words::Logs::default).with_ansi(colours);
     let lines = if args.log_json { lines.json().boxed() } else { lines.boxed() };
     let own = filter_fn(|metadata| !is_strangers(metadata));
     // The counting comes last: it makes a line of its own out of each of theirs.

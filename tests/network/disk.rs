@@ -1,4 +1,4 @@
-//! A validator whose disk takes no more.
+//! A validator whose disk takes no more, and processes that may open too few files.
 
 use crate::harness::{Network, Plan};
 
@@ -17,8 +17,8 @@ fn a_full_disk_stops_a_validator_with_a_message_and_nothing_else() {
     let status = network.ended("validator-4", 60);
     assert_eq!(status.code(), Some(2));
     let log = network.log("validator-4");
-    // The database's own thread may say behind it that it could not write either.
-    let message = log.lines().rfind(|line| !line.contains(" sled::")).expect("a message");
+    // Also of the database's own thread, which could not write either, nothing comes behind it.
+    let message = log.lines().last().expect("a message");
     assert!(
         message.starts_with("veilgrid: ") && message.contains("no space") && message.contains("free"),
         "{message}"
@@ -32,5 +32,30 @@ fn a_full_disk_stops_a_validator_with_a_message_and_nothing_else() {
     network.agree();
     network.stop("validator-4");
     network.promises_kept(&network.audit(4), first);
+    network.finish();
+}
+
+/// Threat: a process starts with a limit that it will reach, and ends in the middle of its work.
+#[test]
+fn a_process_that_may_open_too_few_files_says_so() {
+    let mut network = Network::found("few-files", Plan::default());
+    for (name, files) in [("validator-1", 300), ("aggregator", 300), ("participant-001", 200)] {
+        network.start_with_few_files(name, files);
+        let status = network.ended(name, 120);
+        let log = network.log(name);
+        let message = log.lines().last().expect("a message");
+        let said = [format!("at most {files} files may be open here"), "LimitNOFILE".to_owned()];
+        let clear = message.starts_with("veilgrid: ") && said.iter().all(|part| message.contains(part));
+        assert!(clear && !status.success(), "{name}, {status}: {message}");
+        assert!(
+            log.contains("open files") && log.contains("needed"),
+            "the limit is said at the start: {log}"
+        );
+        network.forget_log(name);
+    }
+    // The limit that most systems begin with is enough for everything but so many connections.
+    network.start_with_few_files("validator-1", 1_024);
+    network.wait_for("validator-1", 60, |network| network.status("validator-1"));
+    assert!(network.log("validator-1").contains("fewer connections"), "{}", network.log("validator-1"));
     network.finish();
 }
