@@ -3,10 +3,10 @@
 //! On damaged files it can panic, in any call and when it is dropped. Every call goes through [`guarded`], which turns
 //! a panic into [`StoreError::Damaged`]; nothing of it reaches the process or its standard error.
 
-use crate::durable::{sync_name, sync_tree};
+use crate::durable::{create_directories, sync_tree};
 use crate::error::StoreError;
 use std::cell::Cell;
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -29,6 +29,9 @@ pub(crate) struct Database {
 impl Database {
     /// Opens or creates it.
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+        // The folders first, each with its name on the disk: the database would make all of them at once, and synchronises
+        // no name.
+        create_directories(path, &DirBuilder::new()).map_err(|source| StoreError::io(path, source))?;
         let config = sled::Config::new()
             .path(path)
             .cache_capacity(CACHE_BYTES)
@@ -38,7 +41,7 @@ impl Database {
         let database = Self { path: path.to_path_buf(), db: Some(db) };
         // The database makes its settings, its log and its folders without waiting for the disk: after a power failure a
         // new one could be without them, and would be taken for damaged.
-        sync_tree(path).and_then(|()| sync_name(path)).map_err(|source| StoreError::io(path, source))?;
+        sync_tree(path).map_err(|source| StoreError::io(path, source))?;
         Ok(database)
     }
 

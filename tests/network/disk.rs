@@ -55,7 +55,7 @@ fn a_process_that_may_open_too_few_files_says_so() {
     }
     // The limit that most systems begin with is enough for everything but so many connections.
     network.start_with_few_files("validator-1", 1_024);
-    network.wait_for("validator-1", 60, |network| network.status("validator-1"));
+    network.wait_for("an answer of validator-1", 180, |network| network.status("validator-1"));
     assert!(network.log("validator-1").contains("fewer connections"), "{}", network.log("validator-1"));
     network.finish();
 }

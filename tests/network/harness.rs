@@ -172,6 +172,14 @@ impl Network {
         self.spawn(name, command);
     }
 
+    /// Starts a process that may have so many files open, and can't ask for more.
+    pub fn start_with_few_files(&mut self, name: &str, files: u32) {
+        let mut command = Command::new("sh");
+        let script = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
+        command.args(["-c", &script]).arg(PROGRAM).args(self.arguments(name));
+        self.spawn(name, command);
+    }
+
     /// Starts a process whose files can't grow beyond so many KiB: writes fail as on a full disk.
     pub fn start_on_small_disk(&mut self, name: &str, file_kib: u32) {
         let mut command = Command::new("sh");

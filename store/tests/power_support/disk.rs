@@ -1,0 +1,489 @@
+//! A disk as a power failure may leave it. What was synchronised is there; of everything else anything may be: nothing, all,
+//! a part, and writes in torn sectors. A name is there when its folder was synchronised after it got it; a file's own
+//! sync is about its content alone.
+
+use super::trace::Act;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// Numbers from a seed.
+pub struct Dice(pub u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Below a bound, which is above 0.
+    pub fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.next() % bound as u64).expect("below a usize")
+    }
+
+    fn coin(&mut self) -> bool {
+        self.next() & 1 == 1
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Change {
+    Write { at: usize, bytes: Vec<u8> },
+    Length(usize),
+}
+
+#[derive(Debug, Clone, Default)]
+struct Content {
+    /// As every process sees it.
+    seen: Vec<u8>,
+    /// As it is certain to be after a power failure.
+    safe: Vec<u8>,
+    /// In between.
+    pending: Vec<Change>,
+}
+
+#[derive(Debug, Clone)]
+enum Node {
+    File(Content),
+    Directory { seen: BTreeMap<String, usize>, safe: BTreeMap<String, usize> },
+}
+
+/// A change of names that happens as a whole or not at all.
+#[derive(Debug, Clone)]
+struct Naming(Vec<(usize, String, Option<usize>)>);
+
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    node: usize,
+    position: usize,
+    append: bool,
+}
+
+/// What is under a folder. Everything that was there at first is safe.
+#[derive(Clone)]
+pub struct Disk {
+    root: PathBuf,
+    nodes: Vec<Node>,
+    naming: Vec<Naming>,
+    /// Open files; several descriptors may be one.
+    open: Vec<Open>,
+    descriptors: BTreeMap<i32, usize>,
+    /// Syncs under way: the file, and how much of what is pending they are about.
+    syncs: BTreeMap<usize, (usize, usize)>,
+}
+
+const ROOT: usize = 0;
+
+fn directory() -> Node {
+    Node::Directory { seen: BTreeMap::new(), safe: BTreeMap::new() }
+}
+
+fn apply(bytes: &mut Vec<u8>, change: &Change) {
+    match change {
+        Change::Length(length) => bytes.resize(*length, 0),
+        Change::Write { at, bytes: new } => {
+            let end = at + new.len();
+            if bytes.len() < end {
+                bytes.resize(end, 0);
+            }
+            bytes[*at..end].copy_from_slice(new);
+        }
+    }
+}
+
+impl Disk {
+    /// The disk as it is under a folder.
+    pub fn load(root: &Path) -> Self {
+        let mut disk = Self {
+            root: root.to_owned(),
+            nodes: vec![directory()],
+            naming: vec![],
+            open: vec![],
+            descriptors: BTreeMap::new(),
+            syncs: BTreeMap::new(),
+        };
+        disk.load_below(root, ROOT);
+        disk
+    }
+
+    fn load_below(&mut self, path: &Path, parent: usize) {
+        for entry in fs::read_dir(path).expect("a folder") {
+            let entry = entry.expect("an entry");
+            let name = entry.file_name().into_string().expect("a name");
+            let node = self.nodes.len();
+            if entry.file_type().expect("a type").is_dir() {
+                self.nodes.push(directory());
+                self.load_below(&entry.path(), node);
+            } else {
+                let seen = fs::read(entry.path()).expect("read");
+                self.nodes.push(Node::File(Content { safe: seen.clone(), seen, pending: vec![] }));
+            }
+            let Node::Directory { seen, safe } = &mut self.nodes[parent] else { panic!("a folder") };
+            seen.insert(name.clone(), node);
+            safe.insert(name, node);
+        }
+    }
+
+    /// The names from the root to a path; none outside of it.
+    fn names(&self, path: &Path) -> Option<Vec<String>> {
+        let inside = path.strip_prefix(&self.root).ok()?;
+        inside
+            .iter()
+            .map(|name| Some(name.to_str()?.to_owned()))
+            .filter(|name| name.as_deref() != Some("."))
+            .collect()
+    }
+
+    fn find(&self, path: &Path) -> Option<usize> {
+        self.names(path)?.iter().try_fold(ROOT, |node, name| match &self.nodes[node] {
+            Node::Directory { seen, .. } => seen.get(name).copied(),
+            Node::File(_) => None,
+        })
+    }
+
+    /// The folder of a path, and its name there.
+    fn place(&self, path: &Path) -> Option<(usize, String)> {
+        let name = self.names(path)?.pop()?;
+        Some((self.find(path.parent()?)?, name))
+    }
+
+    fn rename(&mut self, changes: Vec<(usize, String, Option<usize>)>) {
+        for (folder, name, node) in &changes {
+            let Node::Directory { seen, .. } = &mut self.nodes[*folder] else { panic!("a folder") };
+            match node {
+                Some(node) => seen.insert(name.clone(), *node),
+                None => seen.remove(name),
+            };
+        }
+        self.naming.push(Naming(changes));
+    }
+
+    fn put(&mut self, path: &Path, node: Node) -> Option<usize> {
+        let (folder, name) = self.place(path)?;
+        self.nodes.push(node);
+        let node = self.nodes.len() - 1;
+        self.rename(vec![(folder, name, Some(node))]);
+        Some(node)
+    }
+
+    fn change(&mut self, node: usize, change: Change) {
+        let Node::File(content) = &mut self.nodes[node] else { panic!("a file") };
+        apply(&mut content.seen, &change);
+        content.pending.push(change);
+    }
+
+    fn length(&self, node: usize) -> usize {
+        match &self.nodes[node] {
+            Node::File(content) => content.seen.len(),
+            Node::Directory { .. } => 0,
+        }
+    }
+
+    fn opened(&mut self, fd: i32) -> Option<&mut Open> {
+        self.descriptors.get(&fd).map(|index| &mut self.open[*index])
+    }
+
+    fn write(&mut self, fd: i32, at: Option<usize>, bytes: Vec<u8>) {
+        let Some(open) = self.opened(fd).copied() else { return };
+        let end = if open.append { self.length(open.node) } else { open.position };
+        let at = at.unwrap_or(end);
+        let behind = at + bytes.len();
+        if at == end
+            && let Some(open) = self.opened(fd)
+        {
+            open.position = behind;
+        }
+        self.change(open.node, Change::Write { at, bytes });
+    }
+
+    /// Does what a process did.
+    pub fn act(&mut self, act: &Act) {
+        let size = |bytes: u64| usize::try_from(bytes).expect("a file that fits memory");
+        match act {
+            Act::Started => {
+                self.descriptors.clear();
+                self.syncs.clear();
+            }
+            Act::Open { fd, path, create, truncate, append } => {
+                self.descriptors.remove(fd);
+                let found = self.find(path);
+                let node = match found {
+                    None if *create => self.put(path, Node::File(Content::default())),
+                    found => found,
+                };
+                let Some(node) = node else { return };
+                if *truncate && self.length(node) > 0 {
+                    self.change(node, Change::Length(0));
+                }
+                self.open.push(Open { node, position: 0, append: *append });
+                self.descriptors.insert(*fd, self.open.len() - 1);
+            }
+            Act::Close { fd } => drop(self.descriptors.remove(fd)),
+            Act::Duplicate { fd, to } => {
+                if let Some(index) = self.descriptors.get(fd).copied() {
+                    self.descriptors.insert(*to, index);
+                }
+            }
+            Act::Seek { fd, to } => {
+                if let Some(open) = self.opened(*fd) {
+                    open.position = size(*to);
+                }
+            }
+            Act::Write { fd, at, bytes } => self.write(*fd, at.map(size), bytes.clone()),
+            Act::Copy { from, from_at, to, bytes } => {
+                let Some(open) = self.opened(*from).copied() else { return };
+                let at = from_at.map_or(open.position, size);
+                let Node::File(content) = &self.nodes[open.node] else { return };
+                let copied = content.seen[at..at + size(*bytes)].to_vec();
+                if let Some(open) = self.opened(*from) {
+                    open.position = at + copied.len();
+                }
+                self.write(*to, None, copied);
+            }
+            Act::Length { fd, bytes } => {
+                if let Some(node) = self.opened(*fd).map(|open| open.node) {
+                    self.change(node, Change::Length(size(*bytes)));
+                }
+            }
+            Act::Reserve { fd, bytes } => {
+                if let Some(node) = self.opened(*fd).map(|open| open.node)
+                    && self.length(node) < size(*bytes)
+                {
+                    self.change(node, Change::Length(size(*bytes)));
+                }
+            }
+            Act::Rename { from, to } => self.moved(from, to),
+            Act::Link { from, to } => {
+                if let (Some(node), Some((folder, name))) = (self.find(from), self.place(to)) {
+                    self.rename(vec![(folder, name, Some(node))]);
+                }
+            }
+            Act::Remove { path } => {
+                if let (Some(_), Some((folder, name))) = (self.find(path), self.place(path)) {
+                    self.rename(vec![(folder, name, None)]);
+                }
+            }
+            Act::Directory { path } => drop(self.put(path, directory())),
+            Act::SyncBegins { call, path } => {
+                if let Some(node) = self.find(path) {
+                    let pending = match &self.nodes[node] {
+                        Node::File(content) => content.pending.len(),
+                        Node::Directory { .. } => self.naming.len(),
+                    };
+                    self.syncs.insert(*call, (node, pending));
+                }
+            }
+            Act::SyncEnds { call } => {
+                if let Some((node, pending)) = self.syncs.remove(call) {
+                    self.sync(node, pending);
+                }
+            }
+            Act::Sent { .. } => {}
+        }
+    }
+
+    fn moved(&mut self, from: &Path, to: &Path) {
+        let Some((old_folder, old_name)) = self.place(from) else { return };
+        let (Some(node), Some((folder, name))) = (self.find(from), self.place(to)) else { return };
+        self.rename(vec![(old_folder, old_name, None), (folder, name, Some(node))]);
+    }
+
+    fn sync(&mut self, node: usize, pending: usize) {
+        match &mut self.nodes[node] {
+            Node::File(content) => {
+                // Another sync may have taken some of them meanwhile.
+                let done = pending.min(content.pending.len());
+                for change in content.pending.drain(..done) {
+                    apply(&mut content.safe, &change);
+                }
+            }
+            Node::Directory { .. } => {
+                let (done, kept) = self.concerning(node, pending);
+                self.naming = kept;
+                done.iter().for_each(|naming| self.settle(naming));
+            }
+        }
+    }
+
+    /// The changes of names that a folder's sync makes safe: its own, and those that they build on.
+    fn concerning(&self, folder: usize, pending: usize) -> (Vec<Naming>, Vec<Naming>) {
+        let (mut folders, mut done, mut kept) = (BTreeSet::from([folder]), vec![], vec![]);
+        for (index, naming) in self.naming.iter().enumerate().rev() {
+            if index < pending && naming.0.iter().any(|(folder, ..)| folders.contains(folder)) {
+                folders.extend(naming.0.iter().map(|(folder, ..)| *folder));
+                done.push(naming.clone());
+            } else {
+                kept.push(naming.clone());
+            }
+        }
+        done.reverse();
+        kept.reverse();
+        (done, kept)
+    }
+
+    fn settle(&mut self, naming: &Naming) {
+        for (folder, name, node) in &naming.0 {
+            let Node::Directory { safe, .. } = &mut self.nodes[*folder] else { panic!("a folder") };
+            match node {
+                Some(node) => safe.insert(name.clone(), *node),
+                None => safe.remove(name),
+            };
+        }
+    }
+
+    /// Content of all files as processes see them.
+    pub fn seen(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        self.collect(ROOT, PathBuf::new(), &mut files);
+        files
+    }
+
+    fn collect(&self, node: usize, path: PathBuf, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
+        match &self.nodes[node] {
+            Node::File(content) => drop(files.insert(path, content.seen.clone())),
+            Node::Directory { seen, .. } => {
+                seen.iter().for_each(|(name, node)| self.collect(*node, path.join(name), files));
+            }
+        }
+    }
+
+    /// Writes the disk as a kill of the process leaves it.
+    pub fn write_seen(&self, to: &Path) {
+        fs::create_dir_all(to).expect("made");
+        self.write_below(
+            ROOT,
+            to,
+            &|node| match node {
+                Node::Directory { seen, .. } => seen.clone(),
+                Node::File(_) => BTreeMap::new(),
+            },
+            &mut |content| content.seen.clone(),
+        );
+    }
+
+    /// Writes a disk as a power failure may leave it now.
+    pub fn write_worst(&self, dice: &mut Dice, to: &Path) {
+        let mut left = self.clone();
+        let names = choose(dice, left.naming.len());
+        for (naming, _) in
+            std::mem::take(&mut left.naming).iter().zip(names).filter(|(_, is_there)| *is_there)
+        {
+            left.settle(naming);
+        }
+        fs::create_dir_all(to).expect("made");
+        left.write_below(
+            ROOT,
+            to,
+            &|node| match node {
+                Node::Directory { safe, .. } => safe.clone(),
+                Node::File(_) => BTreeMap::new(),
+            },
+            &mut |content| worst(content, dice),
+        );
+    }
+
+    fn write_below(
+        &self,
+        folder: usize,
+        to: &Path,
+        names: &dyn Fn(&Node) -> BTreeMap<String, usize>,
+        content: &mut dyn FnMut(&Content) -> Vec<u8>,
+    ) {
+        for (name, node) in names(&self.nodes[folder]) {
+            let path = to.join(name);
+            match &self.nodes[node] {
+                Node::File(file) => write_private(&path, &content(file)),
+                Node::Directory { .. } => {
+                    fs::create_dir(&path).expect("made");
+                    self.write_below(node, &path, names, content);
+                }
+            }
+        }
+    }
+}
+
+/// Key files are refused when others may read them.
+fn write_private(path: &Path, bytes: &[u8]) {
+    let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(bytes)).expect("written");
+}
+
+/// Which of so many changes came to the disk: none, all, the first ones, the last ones, or any.
+fn choose(dice: &mut Dice, count: usize) -> Vec<bool> {
+    let first = dice.below(count + 1);
+    match dice.below(5) {
+        0 => vec![false; count],
+        1 => vec![true; count],
+        2 => (0..count).map(|index| index < first).collect(),
+        3 => (0..count).map(|index| index >= first).collect(),
+        _ => (0..count).map(|_| dice.coin()).collect(),
+    }
+}
+
+fn worst(content: &Content, dice: &mut Dice) -> Vec<u8> {
+    let mut bytes = content.safe.clone();
+    let sector = if dice.coin() { 512 } else { 4096 };
+    let tear = dice.coin();
+    for (change, is_there) in content.pending.iter().zip(choose(dice, content.pending.len())) {
+        match change {
+            Change::Write { at, bytes: new } if is_there && tear => {
+                let mut from = 0;
+                while from < new.len() {
+                    // Sectors of the disk, not of the write.
+                    let until = ((at + from) / sector + 1) * sector - at;
+                    let until = until.min(new.len());
+                    if dice.coin() {
+                        let part = Change::Write { at: at + from, bytes: new[from..until].to_vec() };
+                        apply(&mut bytes, &part);
+                    }
+                    from = until;
+                }
+            }
+            change if is_there => apply(&mut bytes, change),
+            _ => {}
+        }
+    }
+    bytes
+}
+
+#[test]
+fn what_is_not_synchronised_may_be_lost_and_what_is_stays() {
+    let (from, to) = (tempfile::tempdir().expect("folder"), tempfile::tempdir().expect("folder"));
+    let path = |name: &str| from.path().join(name);
+    let open =
+        |fd, name: &str| Act::Open { fd, path: path(name), create: true, truncate: true, append: false };
+    let write = |fd, bytes: &[u8]| Act::Write { fd, at: None, bytes: bytes.to_vec() };
+    let sync = |call, name: &str| [Act::SyncBegins { call, path: path(name) }, Act::SyncEnds { call }];
+    let mut disk = Disk::load(from.path());
+    let mut acts = vec![Act::Directory { path: path("d") }, open(3, "d/named"), write(3, b"one")];
+    acts.extend(sync(1, "d/named"));
+    acts.extend(sync(2, "d"));
+    acts.extend([write(3, b"two"), open(4, "d/other"), write(4, b"lost")]);
+    acts.extend(sync(3, "d/other"));
+    acts.iter().for_each(|act| disk.act(act));
+    let mut outcomes = BTreeSet::new();
+    for seed in 0..200 {
+        let at = to.path().join(seed.to_string());
+        disk.write_worst(&mut Dice(seed), &at);
+        let read = |name: &str| fs::read_to_string(at.join(name)).ok();
+        outcomes.insert((read("d/named"), read("d/other")));
+    }
+    // The folder's own name was never synchronised: without it nothing is there.
+    let some = |text: &str| Some(text.to_owned());
+    let there = [some("one"), some("onetwo")];
+    let mut expected: BTreeSet<_> = there.iter().map(|named| (named.clone(), None)).collect();
+    expected.extend(there.iter().map(|named| (named.clone(), some("lost"))));
+    expected.insert((None, None));
+    assert_eq!(outcomes, expected);
+    // With its name there, the content that was synchronised is certain.
+    sync(4, "").iter().for_each(|act| disk.act(act));
+    for seed in 0..100 {
+        let at = to.path().join(format!("named-{seed}"));
+        disk.write_worst(&mut Dice(seed), &at);
+        assert!(fs::read_to_string(at.join("d/named")).expect("there").starts_with("one"));
+    }
+}
