@@ -46,6 +46,16 @@ impl Network {
         });
     }
 
+    /// Waits until the logs of all of these have such a line.
+    fn wait_for_line(&mut self, names: &[&str], level: &str, says: &str) {
+        self.wait_for(&format!("{level} {says:?} in the logs of {names:?}"), LONG_S, |network| {
+            let has = |name: &&str| {
+                network.log(name).lines().any(|line| line.contains(level) && line.contains(says))
+            };
+            names.iter().all(has).then_some(())
+        });
+    }
+
     /// Starts a validator again without its key shares, as one that has run an old folder.
     fn lose_shares(&mut self, name: &str) {
         self.stop(name);
@@ -86,13 +96,7 @@ fn too_few_holders_of_shares_and_no_blocks_are_said_by_every_light() {
     network.kill("validator-4");
     let left = ["validator-1", "validator-2", "aggregator", "participant-001"];
     network.wait_for_lights(&left, 503, "no final block for");
-    for name in left {
-        let log = network.log(name);
-        assert!(
-            log.lines().any(|line| line.contains("WARN") && line.contains("no final block for")),
-            "{log}"
-        );
-    }
+    network.wait_for_line(&left, "WARN", "no final block for");
     network.start("validator-3");
     network.start("validator-4");
     network.wait_for_lights(&ALL, 200, "ok");
@@ -104,12 +108,9 @@ fn too_few_holders_of_shares_and_no_blocks_are_said_by_every_light() {
     for name in others {
         let status = network.status_on_health(name).expect("an answer");
         assert_eq!((&status["holders"], &status["trouble"]), (&3.into(), &Value::Null), "{status}");
-        let log = network.log(name);
-        assert!(
-            log.lines().any(|line| line.contains("WARN") && line.contains("3 of 4 validators hold")),
-            "{log}"
-        );
     }
+
+    network.wait_for_line(&others, "WARN", "3 of 4 validators hold");
 
     // One fewer, and everybody's lights are red, before a round has to find out.
     network.lose_shares("validator-3");
@@ -117,14 +118,10 @@ fn too_few_holders_of_shares_and_no_blocks_are_said_by_every_light() {
         ALL.into_iter().filter(|name| !name.starts_with("participant")).collect();
     network.wait_for_lights(&all_but_members, 503, "2 of 4 validators hold key shares and 3 are needed");
     for name in &all_but_members {
-        let log = network.log(name);
-        assert!(
-            log.lines().any(|line| line.contains("ERROR") && line.contains("2 of 4 validators hold")),
-            "{log}"
-        );
         assert_eq!(network.metric(name, "veilgrid_holders"), Some(2));
         assert_eq!(network.metric(name, "veilgrid_healthy"), Some(0));
     }
+    network.wait_for_line(&all_but_members, "ERROR", "2 of 4 validators hold");
     // A member sees it by the opening that stands still; it is open on the main listener too.
     network.wait_for_lights(&["participant-001"], 503, "2 of 4 validators hold key shares");
     network.wait_for("a suspended round is counted", LONG_S, |network| {
