@@ -83,7 +83,8 @@ pub fn run<C: NodeConfig>(
         output::line(config.print().map_err(Failure::input)?.trim_end());
         return Ok(());
     }
-    start_logs(logs, &log(&config)).map_err(Failure::last)?;
+    // A level that does not exist is wrong usage, exit code 2, as it is of every command.
+    start_logs(logs, &log(&config))?;
     let shutdown = Shutdown::new();
     shutdown.on_signals().map_err(Failure::input)?;
     if args.stop_with_stdin {
