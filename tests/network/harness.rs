@@ -180,6 +180,42 @@ impl Network {
         self.spawn(name, command);
     }
 
+    /// Starts a process by another command, which runs it.
+    pub fn start_under(&mut self, name: &str, words: &[std::ffi::OsString]) {
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).arg(PROGRAM).args(self.arguments(name));
+        self.spawn(name, command);
+    }
+
+    /// Stops a process where it is, with no call of the system under way.
+    pub fn freeze(&mut self, name: &str) {
+        self.signal(name, "STOP");
+        let tasks = PathBuf::from(format!("/proc/{}/task", self.running[name].id()));
+        let stands = |_: &Self| {
+            let all = std::fs::read_dir(&tasks).ok()?.all(|task| {
+                let stat = task.ok().and_then(|task| std::fs::read_to_string(task.path().join("stat")).ok());
+                // Behind the name, which is in brackets and may hold anything.
+                let state = stat.and_then(|stat| stat.rsplit_once(") ")?.1.chars().next());
+                state.is_none_or(|state| matches!(state, 'T' | 't'))
+            });
+            all.then_some(())
+        };
+        // A call that is followed stands for a moment too: all of them stand twice in a row.
+        for _ in 0..2 {
+            self.wait_for(&format!("{name} to stand still"), 60, stands);
+            std::thread::sleep(4 * LOOK);
+        }
+        self.wait_for(&format!("{name} to stand still"), 60, stands);
+    }
+
+    /// `kill -9` of everything at once.
+    pub fn kill_all(&mut self) {
+        self.running.values_mut().for_each(|child| child.kill().expect("killed"));
+        for (_, mut child) in std::mem::take(&mut self.running) {
+            child.wait().expect("reaped");
+        }
+    }
+
     /// Starts a process whose files can't grow beyond so many KiB: writes fail as on a full disk.
     pub fn start_on_small_disk(&mut self, name: &str, file_kib: u32) {
         let mut command = Command::new("sh");

@@ -6,6 +6,7 @@
 //! cargo test --release --test network -- --ignored --nocapture chaos
 //! cargo test --release --test network -- --ignored --nocapture quorums
 //! cargo test --release --test network -- --ignored --nocapture pruned
+//! VEILGRID_CUTS=1000 cargo test --release --test network -- --nocapture power::
 //! ```
 //!
 //! `VEILGRID_CHAOS_KILLS` (100), `VEILGRID_CHAOS_SEED` (of the time), `VEILGRID_CHAOS_VALIDATORS` (4) and
@@ -24,6 +25,7 @@ mod kills;
 mod lights;
 mod membership;
 mod ports;
+mod power;
 mod pruned;
 mod quorums;
 mod rounds;
