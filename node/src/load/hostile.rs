@@ -9,7 +9,8 @@ use crate::passphrase;
 use rand_core::OsRng;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use veilgrid_actors::stopwatch::Stopwatch;
 use veilgrid_engine::{Application, EngineConfig, EngineHandle, GossipWork, Proposal, Timing, blocks_kept};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::hash::Hash;
@@ -60,7 +61,7 @@ impl HostileValidator {
         };
         let peers = config.p2p.peers.iter().map(resolve).collect::<Result<Vec<_>, LoadError>>()?;
         let messages = Arc::<Mutex<Messages>>::default();
-        let began = Instant::now();
+        let began = Stopwatch::start();
         loop {
             let config = EngineConfig {
                 ledger_id: state.community().ledger_id(),
