@@ -74,6 +74,8 @@ pub struct Disk {
     descriptors: BTreeMap<i32, usize>,
     /// Syncs under way: the file, and how much of what is pending they are about.
     syncs: BTreeMap<usize, (usize, usize)>,
+    /// The same of those that are about everything: of each file, and of the names.
+    all_syncs: BTreeMap<usize, (Vec<usize>, usize)>,
 }
 
 const ROOT: usize = 0;
@@ -105,6 +107,7 @@ impl Disk {
             open: vec![],
             descriptors: BTreeMap::new(),
             syncs: BTreeMap::new(),
+            all_syncs: BTreeMap::new(),
         };
         disk.load_below(root, ROOT);
         disk
@@ -207,6 +210,7 @@ impl Disk {
             Act::Started => {
                 self.descriptors.clear();
                 self.syncs.clear();
+                self.all_syncs.clear();
             }
             Act::Open { fd, path, create, truncate, append } => {
                 self.descriptors.remove(fd);
@@ -277,7 +281,18 @@ impl Disk {
                     self.syncs.insert(*call, (node, pending));
                 }
             }
+            Act::AllSyncBegins { call } => {
+                let pending = |node: &Node| match node {
+                    Node::File(content) => content.pending.len(),
+                    Node::Directory { .. } => 0,
+                };
+                let of_files = self.nodes.iter().map(pending).collect();
+                self.all_syncs.insert(*call, (of_files, self.naming.len()));
+            }
             Act::SyncEnds { call } => {
+                if let Some((of_files, of_names)) = self.all_syncs.remove(call) {
+                    self.sync_all(&of_files, of_names);
+                }
                 if let Some((node, pending)) = self.syncs.remove(call) {
                     self.sync(node, pending);
                 }
@@ -307,6 +322,16 @@ impl Disk {
                 done.iter().for_each(|naming| self.settle(naming));
             }
         }
+    }
+
+    fn sync_all(&mut self, of_files: &[usize], of_names: usize) {
+        for (node, pending) in of_files.iter().enumerate() {
+            if matches!(self.nodes[node], Node::File(_)) {
+                self.sync(node, *pending);
+            }
+        }
+        let done: Vec<Naming> = self.naming.drain(..of_names.min(self.naming.len())).collect();
+        done.iter().for_each(|naming| self.settle(naming));
     }
 
     /// The changes of names that a folder's sync makes safe: its own, and those that they build on.
@@ -485,5 +510,13 @@ fn what_is_not_synchronised_may_be_lost_and_what_is_stays() {
         let at = to.path().join(format!("named-{seed}"));
         disk.write_worst(&mut Dice(seed), &at);
         assert!(fs::read_to_string(at.join("d/named")).expect("there").starts_with("one"));
+    }
+    // A sync of everything leaves nothing to chance.
+    [Act::AllSyncBegins { call: 5 }, Act::SyncEnds { call: 5 }].iter().for_each(|act| disk.act(act));
+    for seed in 0..20 {
+        let at = to.path().join(format!("all-{seed}"));
+        disk.write_worst(&mut Dice(seed), &at);
+        let read = |name: &str| fs::read_to_string(at.join(name)).expect("there");
+        assert_eq!((read("d/named"), read("d/other")), ("onetwo".to_owned(), "lost".to_owned()));
     }
 }

@@ -119,6 +119,10 @@ pub enum Act {
         call: usize,
         path: PathBuf,
     },
+    /// The same of all files.
+    AllSyncBegins {
+        call: usize,
+    },
     SyncEnds {
         call: usize,
     },
@@ -166,6 +170,7 @@ fn begin(call: usize, line: &str, acts: &mut Vec<Act>) {
                 acts.push(Act::SyncBegins { call, path });
             }
         }
+        "sync" | "syncfs" => acts.push(Act::AllSyncBegins { call }),
         "sendto" | "sendmsg" | "write" | "writev" if is_outside(first) => {
             let bytes = arguments.iter().skip(1).take(1).flat_map(|text| strings(text)).collect();
             acts.push(Act::Sent { bytes });
@@ -231,7 +236,7 @@ fn end(call: usize, line: &str, acts: &mut Vec<Act>) -> Result<(), String> {
             to: fd.unwrap_or(-1),
             bytes: result,
         },
-        "fsync" | "fdatasync" => Act::SyncEnds { call },
+        "fsync" | "fdatasync" | "sync" | "syncfs" => Act::SyncEnds { call },
         "fcntl" if text(1).starts_with("F_DUPFD") => duplicate(fd, result)?,
         "dup" | "dup2" | "dup3" => duplicate(fd, result)?,
         "rename" => Act::Rename { from: named(0)?, to: named(1)? },
