@@ -5,8 +5,8 @@
 //! configuration, or else by where its last batches came from. A batch is not bound to its receiver: another validator
 //! may send on what it got, from addresses of its own. So a batch counts once, and while its round takes bids; a few
 //! addresses are remembered at once, so that one that is added takes no other's place. Who is faulty **and** has more
-//! addresses than are remembered can still push the aggregator's out until its next batch: configured addresses can't be
-//! pushed out.
+//! addresses than are remembered, or hands every batch on before the aggregator's own copy arrives, can still keep the
+//! aggregator's out: configured addresses can't be pushed out.
 
 use super::limit::{Peer, Uploads};
 use std::collections::{BTreeSet, VecDeque};

@@ -87,12 +87,20 @@ fn strangers_with_all_connections_do_not_keep_the_aggregator_out() {
             if !configured {
                 assert_eq!(relayed(&w, address, 0).await, Some(200));
             }
-            let mut held = Vec::new();
-            for last in [2, 2, 2, 2, 3, 3, 3, 3, 4, 4] {
+            // The server may see later that the first batch's connection is closed, and has a place again then. These
+            // addresses may have twelve, fewer than there would be with the aggregator's places.
+            let (mut held, mut answer) = (Vec::new(), Some(200));
+            for last in [2, 3, 4].into_iter().cycle().take(30) {
                 held.push(hold_from([127, 0, 0, last], address).await);
+                if held.len() >= 8 {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    answer = asked([127, 0, 0, 5], address).await;
+                }
+                if answer.is_none() {
+                    break;
+                }
             }
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            assert_eq!(asked([127, 0, 0, 5], address).await, None, "all places are taken");
+            assert_eq!(answer, None, "all places are taken");
             assert_eq!(relayed(&w, address, 1).await, Some(200), "configured: {configured}");
             drop(held);
         }
