@@ -2,33 +2,13 @@
 //! a part, and writes in torn sectors. A name is there when its folder was synchronised after it got it; a file's own
 //! sync is about its content alone.
 
+mod tests;
+mod worst;
+
 use super::trace::Act;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-
-/// Numbers from a seed.
-pub struct Dice(pub u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// Below a bound, which is above 0.
-    pub fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % bound as u64).expect("below a usize")
-    }
-
-    fn coin(&mut self) -> bool {
-        self.next() & 1 == 1
-    }
-}
 
 #[derive(Debug, Clone)]
 enum Change {
@@ -374,149 +354,5 @@ impl Disk {
                 seen.iter().for_each(|(name, node)| self.collect(*node, path.join(name), files));
             }
         }
-    }
-
-    /// Writes the disk as a kill of the process leaves it.
-    pub fn write_seen(&self, to: &Path) {
-        fs::create_dir_all(to).expect("made");
-        self.write_below(
-            ROOT,
-            to,
-            &|node| match node {
-                Node::Directory { seen, .. } => seen.clone(),
-                Node::File(_) => BTreeMap::new(),
-            },
-            &mut |content| content.seen.clone(),
-        );
-    }
-
-    /// Writes a disk as a power failure may leave it now.
-    pub fn write_worst(&self, dice: &mut Dice, to: &Path) {
-        let mut left = self.clone();
-        let names = choose(dice, left.naming.len());
-        for (naming, _) in
-            std::mem::take(&mut left.naming).iter().zip(names).filter(|(_, is_there)| *is_there)
-        {
-            left.settle(naming);
-        }
-        fs::create_dir_all(to).expect("made");
-        left.write_below(
-            ROOT,
-            to,
-            &|node| match node {
-                Node::Directory { safe, .. } => safe.clone(),
-                Node::File(_) => BTreeMap::new(),
-            },
-            &mut |content| worst(content, dice),
-        );
-    }
-
-    fn write_below(
-        &self,
-        folder: usize,
-        to: &Path,
-        names: &dyn Fn(&Node) -> BTreeMap<String, usize>,
-        content: &mut dyn FnMut(&Content) -> Vec<u8>,
-    ) {
-        for (name, node) in names(&self.nodes[folder]) {
-            let path = to.join(name);
-            match &self.nodes[node] {
-                Node::File(file) => write_private(&path, &content(file)),
-                Node::Directory { .. } => {
-                    fs::create_dir(&path).expect("made");
-                    self.write_below(node, &path, names, content);
-                }
-            }
-        }
-    }
-}
-
-/// Key files are refused when others may read them.
-fn write_private(path: &Path, bytes: &[u8]) {
-    let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    file.and_then(|mut file| file.write_all(bytes)).expect("written");
-}
-
-/// Which of so many changes came to the disk: none, all, the first ones, the last ones, or any.
-fn choose(dice: &mut Dice, count: usize) -> Vec<bool> {
-    let first = dice.below(count + 1);
-    match dice.below(5) {
-        0 => vec![false; count],
-        1 => vec![true; count],
-        2 => (0..count).map(|index| index < first).collect(),
-        3 => (0..count).map(|index| index >= first).collect(),
-        _ => (0..count).map(|_| dice.coin()).collect(),
-    }
-}
-
-fn worst(content: &Content, dice: &mut Dice) -> Vec<u8> {
-    let mut bytes = content.safe.clone();
-    let sector = if dice.coin() { 512 } else { 4096 };
-    let tear = dice.coin();
-    for (change, is_there) in content.pending.iter().zip(choose(dice, content.pending.len())) {
-        match change {
-            Change::Write { at, bytes: new } if is_there && tear => {
-                let mut from = 0;
-                while from < new.len() {
-                    // Sectors of the disk, not of the write.
-                    let until = ((at + from) / sector + 1) * sector - at;
-                    let until = until.min(new.len());
-                    if dice.coin() {
-                        let part = Change::Write { at: at + from, bytes: new[from..until].to_vec() };
-                        apply(&mut bytes, &part);
-                    }
-                    from = until;
-                }
-            }
-            change if is_there => apply(&mut bytes, change),
-            _ => {}
-        }
-    }
-    bytes
-}
-
-#[test]
-fn what_is_not_synchronised_may_be_lost_and_what_is_stays() {
-    let (from, to) = (tempfile::tempdir().expect("folder"), tempfile::tempdir().expect("folder"));
-    let path = |name: &str| from.path().join(name);
-    let open =
-        |fd, name: &str| Act::Open { fd, path: path(name), create: true, truncate: true, append: false };
-    let write = |fd, bytes: &[u8]| Act::Write { fd, at: None, bytes: bytes.to_vec() };
-    let sync = |call, name: &str| [Act::SyncBegins { call, path: path(name) }, Act::SyncEnds { call }];
-    let mut disk = Disk::load(from.path());
-    let mut acts = vec![Act::Directory { path: path("d") }, open(3, "d/named"), write(3, b"one")];
-    acts.extend(sync(1, "d/named"));
-    acts.extend(sync(2, "d"));
-    acts.extend([write(3, b"two"), open(4, "d/other"), write(4, b"lost")]);
-    acts.extend(sync(3, "d/other"));
-    acts.iter().for_each(|act| disk.act(act));
-    let mut outcomes = BTreeSet::new();
-    for seed in 0..200 {
-        let at = to.path().join(seed.to_string());
-        disk.write_worst(&mut Dice(seed), &at);
-        let read = |name: &str| fs::read_to_string(at.join(name)).ok();
-        outcomes.insert((read("d/named"), read("d/other")));
-    }
-    // The folder's own name was never synchronised: without it nothing is there.
-    let some = |text: &str| Some(text.to_owned());
-    let there = [some("one"), some("onetwo")];
-    let mut expected: BTreeSet<_> = there.iter().map(|named| (named.clone(), None)).collect();
-    expected.extend(there.iter().map(|named| (named.clone(), some("lost"))));
-    expected.insert((None, None));
-    assert_eq!(outcomes, expected);
-    // With its name there, the content that was synchronised is certain.
-    sync(4, "").iter().for_each(|act| disk.act(act));
-    for seed in 0..100 {
-        let at = to.path().join(format!("named-{seed}"));
-        disk.write_worst(&mut Dice(seed), &at);
-        assert!(fs::read_to_string(at.join("d/named")).expect("there").starts_with("one"));
-    }
-    // A sync of everything leaves nothing to chance.
-    [Act::AllSyncBegins { call: 5 }, Act::SyncEnds { call: 5 }].iter().for_each(|act| disk.act(act));
-    for seed in 0..20 {
-        let at = to.path().join(format!("all-{seed}"));
-        disk.write_worst(&mut Dice(seed), &at);
-        let read = |name: &str| fs::read_to_string(at.join(name)).expect("there");
-        assert_eq!((read("d/named"), read("d/other")), ("onetwo".to_owned(), "lost".to_owned()));
     }
 }

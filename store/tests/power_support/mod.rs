@@ -1,10 +1,11 @@
 //! Power failures on recordings of processes.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub mod dice;
 pub mod disk;
 pub mod trace;
 
-use disk::Dice;
+use dice::Dice;
 
 fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |text| text.parse().expect("a number"))

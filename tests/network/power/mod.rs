@@ -21,7 +21,8 @@ use promises::{Found, Said, hashes};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use support::disk::{Dice, Disk};
+use support::dice::Dice;
+use support::disk::Disk;
 use support::trace::{self, Act, can_record, recording};
 use support::{cuts, dice};
 
