@@ -32,6 +32,7 @@ mod connections;
 mod health;
 mod ledger;
 mod limit;
+mod listener;
 mod metrics;
 mod problem;
 mod relay_places;

@@ -4,6 +4,7 @@ use super::body::peer_of;
 use super::certificate::expiry_unix_s;
 use super::connections::{Allowance, Connection, Connections};
 use super::limit::{Limiter, Rate, Uploads};
+use super::listener::listening;
 use super::metrics::Metrics;
 use super::problem::{Kind, Problem};
 use super::relay_places::RelayPlaces;
@@ -192,7 +193,7 @@ impl Door {
                 (Some(config), expires_unix_s)
             }
         };
-        let listener = TcpListener::bind(listen).map_err(|source| HttpError::Listen { listen, source })?;
+        let listener = listening(listen).map_err(|source| HttpError::Listen { listen, source })?;
         Ok(Self { options, listener, tls, certificate_expires_unix_s })
     }
 
