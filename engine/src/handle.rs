@@ -3,6 +3,7 @@
 use crate::application::Application;
 use crate::block::BlockCodec;
 use crate::config::{EngineConfig, EngineError};
+use crate::inbox::Inbox;
 use crate::node::{self, Control, NodeConfig};
 use crate::{keys, network};
 use commonware_runtime::{Clock as _, Metrics as _, Runner as _, Spawner as _, Supervisor as _, tokio};
@@ -164,6 +165,7 @@ fn run(
             cache_pages: NZUsize!(CACHE_PAGES),
             start: config.start,
             witness: config.witness,
+            letters: Inbox::default(),
         };
         let outcome = node::run(context.child("validator"), node, channels, application, control).await;
         if context.stop(0, Some(STOP_WITHIN)).await.is_err() {

@@ -39,18 +39,32 @@ struct Queue {
     peers: BTreeMap<Key, PeerQueue>,
     /// Whose turn it was last.
     last: Key,
+    /// Undoes a rule: the bounds are of all peers together.
+    #[cfg(feature = "simulation")]
+    shares_bounds: bool,
 }
 
 impl Queue {
     fn push(&mut self, from: Key, message: Vec<u8>, bound: usize) -> bool {
-        let peer = self.peers.entry(from).or_default();
-        let bytes = peer.bytes.saturating_add(message.len());
-        if bytes > bound || peer.messages.len() >= MAX_MESSAGES {
+        let (messages, bytes) = self.load(&from);
+        if bytes.saturating_add(message.len()) > bound || messages >= MAX_MESSAGES {
             return false;
         }
-        peer.bytes = bytes;
+        let peer = self.peers.entry(from).or_default();
+        peer.bytes = peer.bytes.saturating_add(message.len());
         peer.messages.push_back(message);
         true
+    }
+
+    /// The messages that count against the bounds when this peer sends another one, and their bytes.
+    fn load(&self, from: &Key) -> (usize, usize) {
+        let of = |peer: &PeerQueue| (peer.messages.len(), peer.bytes);
+        #[cfg(feature = "simulation")]
+        if self.shares_bounds {
+            let all = self.peers.values().map(of);
+            return all.fold((0, 0), |sum, one| (sum.0.saturating_add(one.0), sum.1.saturating_add(one.1)));
+        }
+        self.peers.get(from).map_or((0, 0), of)
     }
 
     fn pop(&mut self) -> Option<(Key, Vec<u8>)> {
@@ -90,6 +104,14 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
+    /// Undoes a rule, for tests that see what it is for: its bounds are of all peers together.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn with_shared_bounds() -> Self {
+        let inbox = Self::default();
+        [&inbox.urgent, &inbox.heavy].into_iter().for_each(|lane| lane.lock().shares_bounds = true);
+        inbox
+    }
+
     fn lane(&self, lane: Lane) -> (&Waiting, usize) {
         match lane {
             Lane::Urgent => (&self.urgent, MAX_URGENT_BYTES),

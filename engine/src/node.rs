@@ -39,6 +39,8 @@ pub(crate) struct NodeConfig {
     pub cache_pages: NonZeroUsize,
     pub start: Option<StartingPoint>,
     pub witness: Option<Arc<dyn VoteWitness>>,
+    /// Where peers' gossip waits; empty.
+    pub letters: GossipInbox,
 }
 
 /// How the owner of a node talks to it.
@@ -154,7 +156,7 @@ impl<E: Runtime> Foundation<E> {
         S: Sender<PublicKey = PublicKey>,
         R: Receiver<PublicKey = PublicKey>,
     {
-        let letters = GossipInbox::default();
+        let letters = self.config.letters.clone();
         for (name, lane) in [("gossip_urgent", Lane::Urgent), ("gossip_heavy", Lane::Heavy)] {
             let (shared, letters) = (self.shared.clone(), letters.clone());
             let lane = move |runtime| crate::gossip::handle(runtime, shared, letters, lane);

@@ -7,6 +7,7 @@ use crate::misbehaviour::Flood;
 use crate::wire;
 use rand_chacha::ChaCha20Rng;
 use std::collections::VecDeque;
+use std::iter;
 use std::sync::Arc;
 use veilgrid_crypto::bid::{SealedBid, seal_bid};
 use veilgrid_ledger::block::Block;
@@ -16,11 +17,14 @@ use veilgrid_ledger::transaction::Transaction;
 use veilgrid_roles::replica::MAX_GOSSIP_BYTES;
 
 /// It begins so long before promises end, in milliseconds: what it sends first is looked at when the last ones are given.
-const LEAD_MS: u64 = 350;
+const LEAD_MS: u64 = 420;
 /// Messages each time that the engine asks, which are as many as it sends until it asks again.
 const MESSAGES: usize = 2;
-/// The first false bids are followed by so many of the longest messages: more than the queue of a peer has room for.
-const LONG_MESSAGES: usize = 40;
+/// The first false bids are followed by so many of the longest messages: what the queue of a peer has room for.
+const LONG_MESSAGES: usize = 32;
+/// If others' messages had taken some of it, what is left is filled by messages that are half as long each time, down to so
+/// many bytes: no bid has room in the rest.
+const SHORT_BYTES: usize = 512;
 /// The most different bids that an account may have in a message.
 const BIDS_AN_ACCOUNT: u64 = 2;
 /// What is no message.
@@ -98,7 +102,10 @@ impl Flooder {
         if matches!(self.how, Flood::Signatures | Flood::ProofsAtPromises | Flood::ProofsAtOpenings) {
             let Some(falsehood) = self.falsehood(state) else { return };
             self.burst.push_back(falsehood);
-            self.burst.extend((0..LONG_MESSAGES).map(|_| vec![GARBAGE[0]; MAX_GOSSIP_BYTES]));
+            let long = iter::repeat_n(MAX_GOSSIP_BYTES, LONG_MESSAGES);
+            let halves = iter::successors(Some(MAX_GOSSIP_BYTES / 2), |bytes| Some(bytes / 2));
+            let shorter = halves.take_while(|bytes| *bytes >= SHORT_BYTES);
+            self.burst.extend(long.chain(shorter).map(|bytes| vec![GARBAGE[0]; bytes]));
         }
         self.begun = true;
     }

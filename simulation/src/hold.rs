@@ -12,17 +12,31 @@ const LAST_HOLD_MS: u64 = 900;
 const BLOCK_MS: u64 = 100;
 
 /// What it remembers between two questions.
-#[derive(Default)]
 pub(crate) struct Hold {
+    epoch_blocks: u64,
     /// Height of the block that it was asked for last, and when it was so first.
     asked: Option<(u64, u64)>,
 }
 
 impl Hold {
+    pub(crate) fn new(epoch_blocks: u64) -> Self {
+        Self { epoch_blocks, asked: None }
+    }
+
+    /// Whether this is the last block of an epoch.
+    pub(crate) fn ends_epoch(&self, block: &Block) -> bool {
+        self.left(block) == 0
+    }
+
+    /// Blocks that follow this one in its epoch.
+    fn left(&self, block: &Block) -> u64 {
+        (self.epoch_blocks - 1).saturating_sub(block.header.height % self.epoch_blocks)
+    }
+
     /// Whether it keeps a block of its own. It leads every fourth one, and is given up when it waits for too long.
     pub(crate) fn keeps(&mut self, block: &Block, now_ms: u64) -> bool {
         let height = block.header.height;
-        let left = (TIMING.epoch_blocks - 1).saturating_sub(height % TIMING.epoch_blocks);
+        let left = self.left(block);
         if !left.is_multiple_of(VALIDATORS as u64) {
             return false;
         }

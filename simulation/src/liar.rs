@@ -5,6 +5,7 @@ use crate::flood::Flooder;
 use crate::hold::Hold;
 use crate::market::{Market, TIMING};
 use crate::misbehaviour::{InvalidBlock, Misbehaviour};
+use crate::plan::Plan;
 use crate::wire::{self, Message};
 use rand_chacha::ChaCha20Rng;
 use std::sync::Arc;
@@ -62,10 +63,10 @@ pub(crate) struct Liar {
 }
 
 impl Liar {
-    pub(crate) fn new(market: &Arc<Market>, seed: u64, index: usize, how: Misbehaviour) -> Self {
+    pub(crate) fn new(market: &Arc<Market>, plan: &Plan, index: usize, how: Misbehaviour) -> Self {
         let key = market.keys[index].clone();
         let flooder = match how {
-            Misbehaviour::Flood(flood) => Some(Flooder::new(flood, market.clone(), seed)),
+            Misbehaviour::Flood(flood) => Some(Flooder::new(flood, market.clone(), plan.seed)),
             _ => None,
         };
         Self {
@@ -74,9 +75,9 @@ impl Liar {
             twin: KeyHolder::new(key.clone()),
             key,
             decode: market.decode,
-            twin_rng: rng(seed, 3),
+            twin_rng: rng(plan.seed, 3),
             second_story: Vec::new(),
-            hold: Hold::default(),
+            hold: Hold::new(plan.epoch_blocks()),
             flooder,
         }
     }
@@ -157,7 +158,7 @@ impl Liar {
 
     /// Whether this block is to begin a round's grace early, as it ends an epoch.
     pub(crate) fn ends_epoch(&self, block: &Block) -> bool {
-        self.how == Misbehaviour::EpochsEnd && TIMING.begins_epoch(block.header.height + 1)
+        self.how == Misbehaviour::EpochsEnd && self.hold.ends_epoch(block)
     }
 
     /// It has seen a block that may become final.

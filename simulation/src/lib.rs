@@ -25,7 +25,7 @@
 //! | the same, and tells bids to one honest validator alone, to which the member goes next | the same |
 //! | the same, tells nobody, and leads the last block of an epoch, which begins the grace, and the next one's first | the same |
 //! | the same, tells nobody, and the times of its blocks are as far ahead as allowed, while an honest clock is slow | the same |
-//! | a flood of gossip at the rate that the network allows: garbage, bids with false signatures, bids with false proofs that members have signed, the longest messages, the same true bids again and again | the same; shares, key events and bids of others come in time; no round is void; what is false costs one message a minute, and no proof when a signature is false; nothing is verified twice |
+//! | a flood of gossip at the rate that the network allows: garbage, bids with false signatures, bids with false proofs that members have signed, messages that fill a queue while those are verified, the same true bids again and again | the same; shares, key events and bids of others come in time; no round is void; what is false costs one message a minute, and no proof when a signature is false; nothing is verified twice |
 //! | false opening shares | skipped and named; the round clears |
 //! | two stories of one dealer; false deliveries to one, two or three; a silent dealer | one set of keys, the same everywhere; the dealer is named, honest ones are not |
 //! | members that seal two different bids | one of them counts |
@@ -41,7 +41,8 @@
 //! engine stops by itself; a round that opens after the last fault clears within [`PROGRESS_MS`], and every eighth plan
 //! without a false validator runs until all hold shares again, within [`SHARES_MS`]. `tests/checks.rs` falsifies the
 //! records of runs and sees each check fail; and it undoes rules ([`Rule`]) and sees that the attacker whom a rule is
-//! against finds the gap in one of the seeds of continuous integration.
+//! against finds the gap in one of the seeds of continuous integration. The grace over an epoch's end is undone for the ledger
+//! and for intakes at once: the engine's epochs are shorter than theirs, so that neither knows of the end.
 //!
 //! Those attackers who keep bids from others have a network that nothing disturbs, members that come to them first and
 //! late, and an honest majority that goes by the weakest parameters that the rules allow (one block of grace).

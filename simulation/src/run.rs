@@ -2,9 +2,10 @@
 
 use crate::check::{Counts, check};
 use crate::chronicle::End;
-use crate::market::{TIMING, VALIDATORS};
+use crate::market::VALIDATORS;
 use crate::plan::{Plan, Step};
 use crate::sabotage::falsify;
+use crate::undone::Rule;
 use crate::validator::Validator;
 use crate::world::{MAX_BLOCK_BYTES, Shared, World};
 use std::fmt;
@@ -89,12 +90,13 @@ pub fn run(plan: &Plan) -> Result<Report, Box<Broken>> {
     };
     let limit_ms = plan.calm_ms() + bound_ms;
     let simulation = Simulation {
-        epoch_blocks: TIMING.epoch_blocks,
+        epoch_blocks: plan.epoch_blocks(),
         max_block_bytes: MAX_BLOCK_BYTES,
         timing: timing(),
         link: plan.link,
         faults: plan.engine_faults(),
         double_voter: plan.double_voter(),
+        shares_queue_bounds: plan.undone == Some(Rule::Queues),
         limit_ms,
         ..Simulation::new(plan.seed, VALIDATORS, world.lock().market.decode)
     };

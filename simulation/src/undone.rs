@@ -1,5 +1,7 @@
-//! Rules that a plan undoes, from outside of the validator that keeps them: tests see that an attacker finds the gap.
+//! Rules that a plan undoes: tests see that an attacker finds the gap. Most are undone from outside of the validator that
+//! keeps them; [`Rule::Queues`] is in the engine's own simulation.
 
+use crate::market::TIMING;
 use crate::plan::Plan;
 use crate::wire;
 use std::collections::BTreeSet;
@@ -20,6 +22,27 @@ pub enum Rule {
     Muting,
     /// Shares and key events do not wait behind bids.
     Lanes,
+    /// Who sends more than is handled fills its own queue and nobody else's.
+    Queues,
+    /// The grace has f blocks more when an epoch of the engine ends among its blocks.
+    GraceOverEpochs,
+}
+
+/// Blocks of an engine's epoch with [`Rule::GraceOverEpochs`] undone. The ledger's have more: it does not know that leaders
+/// begin anew, so a grace over that has f + 1 blocks, and intakes reckon with as many. As in the ledger's epochs, whoever
+/// leads the last block can lead the next epoch's first.
+const UNSEEN_EPOCH_BLOCKS: u64 = 26;
+
+impl Plan {
+    /// Blocks of an epoch of the engine: the ledger's.
+    pub(crate) fn epoch_blocks(&self) -> u64 {
+        if self.undone == Some(Rule::GraceOverEpochs) { UNSEEN_EPOCH_BLOCKS } else { TIMING.epoch_blocks }
+    }
+
+    /// The ledger's epoch in which one of the engine begins.
+    pub(crate) fn ledger_epoch(&self, engine_epoch: u64) -> u64 {
+        TIMING.epoch_of(engine_epoch.saturating_mul(self.epoch_blocks()))
+    }
 }
 
 /// What of its rules a validator breaks.

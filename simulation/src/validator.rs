@@ -40,7 +40,7 @@ impl Validator {
         let mut locked = world.lock();
         let (life, core) = locked.start(index);
         let how = locked.plan.misbehaviour_of(index).cloned();
-        let liar = how.map(|how| Liar::new(&locked.market, locked.plan.seed, index, how));
+        let liar = how.map(|how| Liar::new(&locked.market, &locked.plan, index, how));
         let decode = locked.market.decode;
         let undone = Undone::new(&locked.plan, index, decode);
         let (world, checked) = (world.clone(), Arc::default());
@@ -247,6 +247,7 @@ impl Application for Validator {
     }
 
     fn consensus_keys(&self, epoch: u64) -> Option<Vec<[u8; 32]>> {
+        let epoch = self.world.lock().plan.ledger_epoch(epoch);
         lock(&self.core).consensus_keys(epoch)
     }
 }

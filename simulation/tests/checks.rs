@@ -139,11 +139,13 @@ fn attacked(is: fn(&Misbehaviour) -> bool) -> impl Iterator<Item = Plan> {
 #[test]
 fn an_attacker_finds_the_rule_that_is_undone() {
     type Is = fn(&Misbehaviour) -> bool;
-    let attackers: [(Rule, Is, &str); 4] = [
+    let attackers: [(Rule, Is, &str); 6] = [
         (Rule::SentOn, |how| matches!(how, Misbehaviour::Whisperer(_)), "is lost"),
         (Rule::LastPromise, |how| matches!(how, Misbehaviour::FastLeader(_)), "is lost"),
         (Rule::Muting, |how| *how == Misbehaviour::Flood(Flood::Garbage), "false messages of the flood"),
         (Rule::Lanes, |how| *how == Misbehaviour::Flood(Flood::ProofsAtOpenings), "a share or key event"),
+        (Rule::Queues, |how| *how == Misbehaviour::Flood(Flood::ProofsAtPromises), "bids that validator"),
+        (Rule::GraceOverEpochs, |how| *how == Misbehaviour::EpochsEnd, "is lost"),
     ];
     for (rule, is, says) in attackers {
         let mut plans = attacked(is).map(|plan| Plan { undone: Some(rule), ..plan });
@@ -157,4 +159,13 @@ fn a_grace_over_an_epochs_end_needs_its_f_blocks_more() {
     let late = |plan: Plan| run(&plan).expect("one false validator is borne").late_in_grace;
     let needs = attacked(|how| *how == Misbehaviour::EpochsEnd).any(|plan| late(plan) > 0);
     assert!(needs, "no seed shows it");
+}
+
+/// The engine's epochs, which are shorter while the rule about them is undone, break nothing by themselves: it takes
+/// whoever leads their ends.
+#[test]
+fn epochs_that_the_ledger_does_not_know_break_no_promise_without_their_attacker() {
+    let plan = attacked(|how| matches!(how, Misbehaviour::Whisperer(_))).next().expect("a seed has it");
+    let report = run(&Plan { undone: Some(Rule::GraceOverEpochs), ..plan }).expect("the rule is not needed");
+    assert!(report.cleared >= 1, "{report:?}");
 }

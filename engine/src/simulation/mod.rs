@@ -81,6 +81,8 @@ pub struct Simulation {
     pub faults: Vec<(u64, Fault)>,
     /// A validator that votes for two blocks whenever it can, in epoch 0. It has no application.
     pub double_voter: Option<usize>,
+    /// Undoes a rule: the queues of gossip are bounded for all peers together, not peer by peer.
+    pub shares_queue_bounds: bool,
     /// Simulated milliseconds after which the run ends without success.
     pub limit_ms: u64,
 }
@@ -182,6 +184,7 @@ impl Simulation {
             link: Link::default(),
             faults: Vec::new(),
             double_voter: None,
+            shares_queue_bounds: false,
             limit_ms: 3_600_000,
         }
     }

@@ -4,6 +4,7 @@ use super::recorder::{Log, Recorder};
 use super::{Applied, Fault, LEDGER_ID, Link, Outcome, Simulation, Time, consensus_key, consensus_secret};
 use crate::application::Application;
 use crate::block::BlockCodec;
+use crate::inbox::Inbox as GossipInbox;
 use crate::keys::{self, private_key};
 use crate::network::{BLOCKED_FOR, Channels, Peers, max_message_bytes, quotas};
 use crate::node::{self, Control, NodeConfig};
@@ -216,6 +217,11 @@ fn config(settings: &Simulation, index: usize, store: usize) -> NodeConfig {
         cache_pages: NZUsize!(64),
         start: None,
         witness: None,
+        letters: if settings.shares_queue_bounds {
+            GossipInbox::with_shared_bounds()
+        } else {
+            GossipInbox::default()
+        },
     }
 }
 
