@@ -2,11 +2,12 @@
 //! stores nor take connections, and validators that were founded together reach it together.
 
 use crate::checks::CheckError;
+use crate::http::FILES_BESIDE;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// What a process asks the system for, if it may have as much.
 const WANTED: u64 = 65_536;
-/// A connection of the server, and the second handle by which it is cut off.
+/// A connection of the server, from before its handshake on, and the second handle by which it is cut off.
 const FILES_A_CONNECTION: u64 = 2;
 /// Fewer connections than that are no service: one household's.
 const LEAST_CONNECTIONS: u64 = 64;
@@ -41,9 +42,10 @@ impl EngineNeed {
 }
 
 impl Need {
-    /// Open files beside those of connections.
+    /// Open files beside those of the connections that are configured.
     fn own_files(&self) -> u64 {
-        self.engine.map_or(0, |engine| engine.files).saturating_add(OTHER_FILES)
+        let beside = if self.connections == 0 { 0 } else { FILES_BESIDE };
+        self.engine.map_or(0, |engine| engine.files).saturating_add(OTHER_FILES).saturating_add(beside)
     }
 
     fn least_connections(&self) -> u64 {
@@ -126,9 +128,9 @@ mod tests {
     #[test]
     fn a_limit_below_the_need_is_refused_with_the_numbers() {
         let aggregator = Need { connections: 1_024, engine: None };
-        assert_eq!((aggregator.files(), aggregator.least()), (2_304, 384));
-        let text = aggregator.fitting(Some(383)).expect_err("too few").to_string();
-        let parts = ["383", "384", "2304", "1024 connections", "LimitNOFILE"];
+        assert_eq!((aggregator.files(), aggregator.least()), (2_400, 480));
+        let text = aggregator.fitting(Some(479)).expect_err("too few").to_string();
+        let parts = ["479", "480", "2400", "1024 connections", "LimitNOFILE"];
         assert!(parts.iter().all(|part| text.contains(part)) && !text.contains("epoch"), "{text}");
 
         // No limit that processes ask for fits the longest epochs that the ledger allows.
@@ -143,11 +145,11 @@ mod tests {
     fn a_low_limit_takes_connections_and_nothing_else() {
         let aggregator = Need { connections: 1_024, engine: None };
         let fitting =
-            [384, 385, 386, 1_024, 2_304, u64::MAX].map(|limit| aggregator.fitting(Some(limit)).ok());
+            [480, 481, 482, 1_120, 2_400, u64::MAX].map(|limit| aggregator.fitting(Some(limit)).ok());
         assert_eq!(fitting, [64, 64, 65, 384, 1_024, 1_024].map(Some));
         assert_eq!(aggregator.fitting(None).ok(), Some(1_024));
         let few = Need { connections: 10, engine: None };
-        assert_eq!((few.least(), few.fitting(Some(276)).ok()), (276, Some(10)), "fewer were never asked for");
+        assert_eq!((few.least(), few.fitting(Some(372)).ok()), (372, Some(10)), "fewer were never asked for");
 
         // Validators with the epochs of localnet work with the limit that most systems begin with.
         for epoch_blocks in [60, 120] {

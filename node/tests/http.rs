@@ -2,6 +2,8 @@
 
 #[path = "http_support/connections.rs"]
 mod connections;
+#[path = "http_support/handshakes.rs"]
+mod handshakes;
 #[path = "http_support/health.rs"]
 mod health;
 mod http_support;
@@ -10,10 +12,11 @@ mod rounds;
 #[path = "http_support/tls.rs"]
 mod tls;
 
-use http_support::{World, options, params, refusal, run};
+use http_support::held::{Held, Speaks};
+use http_support::{World, options, options_of, params, refusal, run, run_both};
 use rand_core::OsRng;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use veilgrid_actors::stopwatch::Stopwatch;
@@ -170,13 +173,13 @@ fn a_flood_of_invalid_bids_leaves_valid_ones_their_receipts() {
 
 #[test]
 fn what_is_too_large_is_refused_before_it_is_read() {
-    run(async || {
-        let w = World::new(options());
+    run_both(async |speaks| {
+        let w = World::new(options_of(speaks));
         let address = w.address();
         for path in ["/v1/bids", "/v1/relay", "/v1/transactions"] {
             // Only the head is sent: the answer comes without the body.
             let head = format!("POST {path} HTTP/1.1\r\nhost: a\r\ncontent-length: 999999999\r\n\r\n");
-            let answer = blocking(move || exchange(address, head.as_bytes())).await;
+            let answer = blocking(move || exchange(speaks, address, head.as_bytes())).await;
             assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
             assert!(answer.contains("urn:veilgrid:problem:too-large"), "{answer}");
         }
@@ -187,7 +190,7 @@ fn what_is_too_large_is_refused_before_it_is_read() {
             chunked.extend_from_slice(&vec![1; envelope_bytes(&params())]);
             chunked.extend_from_slice(b"\r\n");
         }
-        let answer = blocking(move || exchange(address, &chunked)).await;
+        let answer = blocking(move || exchange(speaks, address, &chunked)).await;
         assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
         assert_eq!(
             refusal(w.post("/v1/bids", vec![0; envelope_bytes(&params()) + 1]).await, 413).await,
@@ -198,25 +201,27 @@ fn what_is_too_large_is_refused_before_it_is_read() {
 
 #[test]
 fn slow_clients_block_nobody_and_are_given_up() {
-    run(async || {
+    run_both(async |speaks| {
         let limits = HttpOptions {
             head_timeout: Duration::from_millis(700),
             body_timeout: Duration::from_millis(700),
             max_connections_of_peer: Some(128),
-            ..options()
+            ..options_of(speaks)
         };
         let w = World::new(limits);
         let (address, length) = (w.address(), envelope_bytes(&params()));
-        let open = |text: String| {
-            let mut stream = TcpStream::connect(address).expect("connected");
-            stream.write_all(text.as_bytes()).expect("written");
-            stream
+        let open = async |text: String| {
+            let open = move |_| {
+                let mut stream = Held::open(speaks, [127, 0, 0, 1], address);
+                stream.write_all(text.as_bytes()).expect("written");
+                stream
+            };
+            blocking(move || (0..40).map(open).collect::<Vec<_>>()).await
         };
         // Half of a head; a head and half of a body.
-        let heads: Vec<_> = (0..40).map(|_| open("POST /v1/bids HTTP/1.1\r\nhost:".into())).collect();
-        let bodies: Vec<_> = (0..40)
-            .map(|_| open(format!("POST /v1/bids HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\nxx")))
-            .collect();
+        let heads = open("POST /v1/bids HTTP/1.1\r\nhost:".into()).await;
+        let body = format!("POST /v1/bids HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\nxx");
+        let bodies = open(body).await;
         let began = Stopwatch::start();
         w.receipt(&w.bid(0, 5)).await;
         assert!(began.elapsed() < Duration::from_secs(10));
@@ -281,8 +286,9 @@ fn a_relayed_batch_is_the_aggregators_and_each_bid_is_checked_like_any_other() {
 /// Threat: four addresses with slow bodies hold all places for large ones.
 #[test]
 fn strangers_with_slow_bodies_do_not_keep_the_aggregators_batches_out() {
-    run(async || {
-        let w = World::new(options());
+    run_both(async |speaks| {
+        let w = World::new(options_of(speaks));
+        let address = w.address();
         let ledger_id = w.state.community().ledger_id();
         let batch = |member| {
             let bids = vec![w.bid(member, 5)];
@@ -292,13 +298,13 @@ fn strangers_with_slow_bodies_do_not_keep_the_aggregators_batches_out() {
         let mut held = Vec::new();
         for last in 2..=5u8 {
             for _ in 0..8 {
-                let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
-                socket.bind(SocketAddr::from(([127, 0, 0, last], 0))).expect("bound");
-                let stream = socket.connect(w.address()).await.expect("connected");
-                let mut stream = stream.into_std().expect("a stream");
-                let head = b"POST /v1/transactions HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n";
-                stream.write_all(head).expect("written");
-                held.push(stream);
+                let slow = move || {
+                    let mut stream = Held::open(speaks, [127, 0, 0, last], address);
+                    let head = b"POST /v1/transactions HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n";
+                    stream.write_all(head).expect("written");
+                    stream
+                };
+                held.push(blocking(slow).await);
             }
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -452,16 +458,16 @@ fn what_a_node_does_not_do_is_not_found() {
 }
 
 /// Sends everything that the other side takes and returns what comes back.
-fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
-    let mut stream = TcpStream::connect(address).expect("connected");
+fn exchange(speaks: Speaks, address: SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = Held::open(speaks, [127, 0, 0, 1], address);
     // The server may answer and close before it has taken everything.
     let _ = stream.write_all(bytes);
     rest(stream)
 }
 
 /// What still comes on a connection, until it ends, the first answer is whole or nothing comes for a while.
-fn rest(mut stream: TcpStream) -> String {
-    stream.set_read_timeout(Some(Duration::from_secs(5))).expect("set");
+fn rest(mut stream: Held) -> String {
+    stream.wait_at_most(Duration::from_secs(5));
     let (mut answer, mut part) = (Vec::new(), [0; 4096]);
     while let Ok(count) = stream.read(&mut part) {
         answer.extend_from_slice(&part[..count]);

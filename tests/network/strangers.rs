@@ -2,8 +2,10 @@
 
 use crate::harness::{LOOK, Network, Plan};
 use crate::http;
+use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::time::Duration;
 
 /// Bytes that are no HTTP: of TLS, of nothing, of a head without sense.
 const NO_HTTP: [&[u8]; 3] = [
@@ -12,27 +14,59 @@ const NO_HTTP: [&[u8]; 3] = [
     b"GET / HTTP/1.1\r\nbad header\x01: \x02\r\n\r\n",
 ];
 
+/// A number of the first validator's.
+fn metric(network: &Network, name: &str) -> Option<u64> {
+    let (_, body) = http::get(network.health_port("validator-1"), "/v1/metrics")?;
+    let text = String::from_utf8_lossy(&body).into_owned();
+    text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+}
+
 /// ERROR is what wakes somebody: anybody can send bytes.
 #[test]
 fn strangers_write_no_error_lines_and_are_counted() {
     let mut network = Network::found("strangers", Plan::default());
     network.start("validator-1");
     let port = network.http_port("validator-1");
-    let malformed = |network: &Network| -> Option<u64> {
-        let (_, body) = http::get(network.health_port("validator-1"), "/v1/metrics")?;
-        let text = String::from_utf8_lossy(&body).into_owned();
-        text.lines().find_map(|line| line.strip_prefix("veilgrid_malformed_requests_total ")?.parse().ok())
-    };
+    let malformed = |network: &Network| metric(network, "veilgrid_malformed_requests_total");
     network.wait_for("an answer", 120, |network| malformed(network));
     for bytes in NO_HTTP {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("connected");
         stream.write_all(bytes).expect("written");
-        stream.set_read_timeout(Some(std::time::Duration::from_secs(30))).expect("set");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("set");
         let mut answer = [0; 12];
         stream.read_exact(&mut answer).expect("an answer");
         assert_eq!(&answer, b"HTTP/1.1 400");
     }
     network.wait_for("all are counted", 120, |network| (malformed(network)? >= 3).then_some(()));
+    let log = network.log("validator-1");
+    assert!(!log.contains("ERROR"), "{log}");
+    network.finish();
+}
+
+/// The same of a listener with TLS: bytes that are none, and none at all.
+#[test]
+fn failed_handshakes_write_no_error_lines_and_are_counted() {
+    let mut network = Network::found("handshakes", Plan::default());
+    let file = |key: &str, name: &str| -> OsString {
+        let data = concat!(env!("CARGO_MANIFEST_DIR"), "/node/tests/data");
+        format!("VEILGRID_VALIDATOR__HTTP__TLS_{key}={data}/{name}").into()
+    };
+    let certificate = file("CERTIFICATE", "test-only-certificate.pem");
+    network.start_under("validator-1", &["env".into(), certificate, file("KEY", "test-only-key.pem")]);
+    let port = network.http_port("validator-1");
+    network.wait_for("an answer", 120, |network| metric(network, "veilgrid_tls_handshakes "));
+    let mut open = Vec::new();
+    for bytes in NO_HTTP.into_iter().chain([&b""[..]]) {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("connected");
+        stream.write_all(bytes).expect("written");
+        open.push(stream);
+    }
+    // The first begins like TLS and goes no further.
+    for (why, least) in [("broken", 2), ("timeout", 2)] {
+        let name = format!("veilgrid_tls_handshakes_failed_total{{reason=\"{why}\"}}");
+        network.wait_for(&name, 120, |network| (metric(network, &name)? >= least).then_some(()));
+    }
+    network.wait_for("places", 120, |network| (metric(network, "veilgrid_connections ")? == 0).then_some(()));
     let log = network.log("validator-1");
     assert!(!log.contains("ERROR"), "{log}");
     network.finish();

@@ -1,43 +1,37 @@
-//! Connections: how many of them one address may hold, and how long each may stand still.
+//! Connections: each has its place from when it was accepted on, and goes on in its time.
 //!
 //! The server underneath ends a connection that sends no first request and one that is idle. It has no time-out for a
 //! peer that sends one byte of a further request and for one that does not read its answer. So each connection has a
 //! time here until which it has to have gone on, and is cut off when it has not.
 
 use super::body::peer_of;
+use super::connection_counts::HandshakeEnd;
 use super::limit::Peer;
 use super::metrics::Metrics;
+use super::pace::Pace;
+use super::places::{Full, Placed, Places, Room};
 use super::relay_places::RelayPlaces;
-use actix_tls::accept::rustls_0_23::TlsStream;
-use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::rt::net::TcpStream;
-use actix_web::web::Bytes;
-use std::any::Any;
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::AsFd;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 use veilgrid_actors::stopwatch::Stopwatch;
 
-/// How often it is said that an address has too many connections, in milliseconds.
+/// How often it is said that there are too many connections, in milliseconds.
 const WARNING_PAUSE_MS: u64 = 60_000;
 /// Shortest and longest pause between two looks at all connections, in milliseconds.
 const PAUSES_MS: (u64, u64) = (50, 1_000);
 
-/// What a connection is allowed.
+/// What connections are allowed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Allowance {
-    /// Connections at once, those of the aggregator's own places aside.
-    pub(super) most: usize,
-    /// Connections of one address at once; none: as many as the server has.
-    pub(super) of_peer: Option<usize>,
-    /// Places that the aggregator alone has, beside these.
-    pub(super) of_aggregator: usize,
+    /// How many there may be.
+    pub(super) room: Room,
+    /// For the TLS handshake, which has a time-out of its own.
+    pub(super) handshake: Duration,
     /// Until the head of the next request is there.
     pub(super) quiet: Duration,
     /// For the work on a request, its body included.
@@ -57,18 +51,12 @@ pub(super) struct Connections {
 
 #[derive(Default)]
 struct Table {
-    next: u64,
+    places: Places,
     open: BTreeMap<u64, Open>,
-    of_peer: BTreeMap<Peer, usize>,
-    /// Those in the aggregator's own places.
-    of_aggregator: usize,
     quiet_until_ms: u64,
 }
 
 struct Open {
-    peer: Peer,
-    /// Whether it has one of the aggregator's own places.
-    is_relay: bool,
     /// A second handle of the socket: with it a connection is cut off that is in the server's hands.
     socket: std::net::TcpStream,
     until_ms: u64,
@@ -77,57 +65,113 @@ struct Open {
 /// A place among the connections; given back when the connection is gone.
 pub(super) struct Connection(Pace);
 
-/// Notes that a connection goes on.
-#[derive(Clone)]
-pub(super) struct Pace {
-    connections: Arc<Connections>,
-    id: u64,
-}
-
 impl Connections {
     pub(super) fn new(allowance: Allowance, relay: Arc<RelayPlaces>, metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self { allowance, began: Stopwatch::start(), relay, metrics, table: Mutex::default() })
     }
 
-    /// Takes a new connection in, or cuts it off when its address has as many as one may have, or all have as many as
-    /// there may be.
-    pub(super) fn admit(self: &Arc<Self>, io: &dyn Any) -> Option<Connection> {
-        let stream = tcp_of(io)?;
-        let address = stream.peer_addr().ok();
-        match second_handle(stream) {
-            Ok(socket) => self.place(peer_of(address), socket),
+    /// Gives a new connection its place. None when its address has as many as one may have, or all have as many as there
+    /// may be and nobody gives way: whoever asks closes it. `in_handshake`: it begins with one.
+    pub(super) fn admit(self: &Arc<Self>, stream: &TcpStream, in_handshake: bool) -> Option<Connection> {
+        self.place(peer_of(stream.peer_addr().ok()), in_handshake, || second_handle(stream))
+    }
+
+    fn place(
+        self: &Arc<Self>,
+        peer: Peer,
+        in_handshake: bool,
+        socket: impl FnOnce() -> io::Result<std::net::TcpStream>,
+    ) -> Option<Connection> {
+        let mut table = self.table();
+        let is_aggregator = self.relay.is_aggregator(peer);
+        let connection = match table.places.take(&self.allowance.room, peer, is_aggregator, in_handshake) {
+            Ok(Placed { id, displaced }) => {
+                if let Some(id) = displaced {
+                    self.displace(&mut table, peer, id);
+                }
+                self.open(&mut table, id, in_handshake, socket)
+            }
+            Err(full) => {
+                self.refuse(&mut table, peer, full);
+                None
+            }
+        };
+        self.count(&table);
+        connection
+    }
+
+    /// Cuts off whose place is another's now.
+    fn displace(&self, table: &mut Table, newcomer: Peer, id: u64) {
+        self.metrics.connections.fail(HandshakeEnd::Displaced);
+        if let Some(Open { socket, .. }) = table.open.remove(&id) {
+            cut(&socket);
+        }
+        let why = "all are taken (limits.connections), and who has most handshakes gives way";
+        self.warn(table, newcomer, "TLS handshakes are cut off", why);
+    }
+
+    fn open(
+        self: &Arc<Self>,
+        table: &mut Table,
+        id: u64,
+        in_handshake: bool,
+        socket: impl FnOnce() -> io::Result<std::net::TcpStream>,
+    ) -> Option<Connection> {
+        let mut time = self.allowance.quiet;
+        if in_handshake {
+            time = time.saturating_add(self.allowance.handshake);
+        }
+        match socket() {
+            Ok(socket) => {
+                table.open.insert(id, Open { socket, until_ms: self.in_ms(time) });
+                Some(Connection(Pace { connections: Arc::clone(self), id }))
+            }
             Err(error) => {
-                tracing::debug!(?address, %error, "a connection can't be watched");
+                tracing::debug!(%error, "a connection that can't be watched is closed");
+                table.places.free(id);
+                self.metrics.connections.refuse();
                 None
             }
         }
     }
 
-    fn place(self: &Arc<Self>, peer: Peer, socket: std::net::TcpStream) -> Option<Connection> {
+    fn refuse(&self, table: &mut Table, peer: Peer, full: Full) {
+        self.metrics.connections.refuse();
+        let why = match full {
+            Full::Peer => "an address has as many as one may have (limits.connections_per_address)",
+            Full::All => "there are as many as there may be (limits.connections)",
+        };
+        self.warn(table, peer, "connections are closed as they come", why);
+    }
+
+    /// Says that there are too many, once in a while.
+    fn warn(&self, table: &mut Table, peer: Peer, what: &str, why: &str) {
         let now_ms = self.now_ms();
-        let until_ms = now_ms.saturating_add(millis(self.allowance.quiet));
-        let mut table = self.table();
-        let is_relay = table.of_aggregator < self.allowance.of_aggregator && self.relay.is_aggregator(peer);
-        if !is_relay && let Err(why) = table.room(&self.allowance, peer) {
-            self.metrics.connection_refused();
-            if now_ms >= table.quiet_until_ms {
-                table.quiet_until_ms = now_ms.saturating_add(WARNING_PAUSE_MS);
-                let (address, of_peer, all) = (socket.peer_addr().ok(), table.of(peer), table.open.len());
-                tracing::warn!(?address, of_peer, all, "connections are closed as they come: {why}");
-            }
-            cut(&socket);
-            return None;
+        if now_ms < table.quiet_until_ms {
+            return;
         }
-        let id = table.next;
-        table.next = id.wrapping_add(1);
-        if is_relay {
-            table.of_aggregator = table.of_aggregator.saturating_add(1);
-        } else {
-            let of_peer = table.of(peer).saturating_add(1);
-            table.of_peer.insert(peer, of_peer);
+        table.quiet_until_ms = now_ms.saturating_add(WARNING_PAUSE_MS);
+        let (of_peer, all, handshakes) =
+            (table.places.of(peer), table.places.all(), table.places.handshakes());
+        tracing::warn!(address = %peer, of_peer, all, handshakes, "{what}: {why}");
+    }
+
+    fn count(&self, table: &Table) {
+        self.metrics.connections.are(table.places.all(), table.places.handshakes());
+    }
+
+    /// Gives a connection time, unless it is cut off already.
+    pub(super) fn allow(&self, id: u64, time: Duration) {
+        let until_ms = self.in_ms(time);
+        if let Some(open) = self.table().open.get_mut(&id)
+            && open.until_ms != u64::MAX
+        {
+            open.until_ms = until_ms;
         }
-        table.open.insert(id, Open { peer, is_relay, socket, until_ms });
-        Some(Connection(Pace { connections: Arc::clone(self), id }))
+    }
+
+    pub(super) fn allowance(&self) -> &Allowance {
+        &self.allowance
     }
 
     /// Cuts off what has stood still for too long.
@@ -149,25 +193,12 @@ impl Connections {
         millis(self.began.elapsed())
     }
 
+    fn in_ms(&self, time: Duration) -> u64 {
+        self.now_ms().saturating_add(millis(time))
+    }
+
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Table {
-    fn of(&self, peer: Peer) -> usize {
-        self.of_peer.get(&peer).copied().unwrap_or(0)
-    }
-
-    /// Whether there is a place for one more of this peer, in the places of all.
-    fn room(&self, allowance: &Allowance, peer: Peer) -> Result<(), &'static str> {
-        if allowance.of_peer.is_some_and(|most| self.of(peer) >= most) {
-            return Err("an address has as many as one may have (limits.connections_per_address)");
-        }
-        if self.open.len().saturating_sub(self.of_aggregator) >= allowance.most {
-            return Err("there are as many as there may be (limits.connections)");
-        }
-        Ok(())
     }
 }
 
@@ -175,93 +206,37 @@ impl Connection {
     pub(super) fn pace(&self) -> Pace {
         self.0.clone()
     }
+
+    /// Its handshake is over. False when it had to give way meanwhile.
+    pub(super) fn shaken(&self) -> bool {
+        let connections = &self.0.connections;
+        let is_here = {
+            let mut table = connections.table();
+            let is_here = table.places.shaken(self.0.id);
+            connections.count(&table);
+            is_here
+        };
+        connections.allow(self.0.id, connections.allowance.quiet);
+        is_here
+    }
+
+    /// Its handshake failed: that is counted, unless it had to give way, which was counted then.
+    pub(super) fn failed(&self, why: HandshakeEnd) {
+        let connections = &self.0.connections;
+        if connections.table().open.contains_key(&self.0.id) {
+            connections.metrics.connections.fail(why);
+        }
+    }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        let mut table = self.0.connections.table();
-        let Some(open) = table.open.remove(&self.0.id) else { return };
-        if open.is_relay {
-            table.of_aggregator = table.of_aggregator.saturating_sub(1);
-            return;
-        }
-        match table.of_peer.get(&open.peer).copied() {
-            Some(count) if count > 1 => table.of_peer.insert(open.peer, count - 1),
-            _ => table.of_peer.remove(&open.peer),
-        };
+        let connections = &self.0.connections;
+        let mut table = connections.table();
+        table.open.remove(&self.0.id);
+        table.places.free(self.0.id);
+        connections.count(&table);
     }
-}
-
-impl Pace {
-    /// A request is there and is being worked on.
-    pub(super) fn works(&self) {
-        let allowance = &self.connections.allowance;
-        self.allow(allowance.work.saturating_add(allowance.quiet));
-    }
-
-    /// So many bytes were handed to the connection, or none of an answer whose parts are still to come.
-    pub(super) fn answers(&self, bytes: u64) {
-        let allowance = &self.connections.allowance;
-        let reading_ms = bytes.saturating_mul(1000) / allowance.least_rate.max(1);
-        self.allow(allowance.quiet.saturating_add(Duration::from_millis(reading_ms)));
-    }
-
-    fn allow(&self, time: Duration) {
-        let until_ms = self.connections.now_ms().saturating_add(millis(time));
-        if let Some(open) = self.connections.table().open.get_mut(&self.id)
-            && open.until_ms != u64::MAX
-        {
-            open.until_ms = until_ms;
-        }
-    }
-
-    /// Watches an answer: of one in parts each part is handed over when the peer has taken the one before.
-    pub(super) fn watch(self, body: BoxBody) -> BoxBody {
-        match body.size() {
-            BodySize::None => {
-                self.answers(0);
-                body
-            }
-            BodySize::Sized(bytes) => {
-                self.answers(bytes);
-                body
-            }
-            BodySize::Stream => {
-                self.answers(0);
-                BoxBody::new(InParts { body, pace: self })
-            }
-        }
-    }
-}
-
-struct InParts {
-    body: BoxBody,
-    pace: Pace,
-}
-
-impl MessageBody for InParts {
-    type Error = Box<dyn Error>;
-
-    fn size(&self) -> BodySize {
-        self.body.size()
-    }
-
-    fn poll_next(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        let this = self.get_mut();
-        let part = Pin::new(&mut this.body).poll_next(context);
-        if let Poll::Ready(Some(Ok(part))) = &part {
-            this.pace.answers(part.len() as u64);
-        }
-        part
-    }
-}
-
-fn tcp_of(io: &dyn Any) -> Option<&TcpStream> {
-    let plain = io.downcast_ref::<TcpStream>();
-    plain.or_else(|| io.downcast_ref::<TlsStream<TcpStream>>().map(|tls| tls.get_ref().0))
 }
 
 fn second_handle(stream: &TcpStream) -> io::Result<std::net::TcpStream> {
@@ -284,9 +259,8 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr, TcpListener};
 
     const ALLOWANCE: Allowance = Allowance {
-        most: 3,
-        of_peer: Some(2),
-        of_aggregator: 1,
+        room: Room { most: 3, of_peer: Some(2), of_aggregator: 1 },
+        handshake: Duration::from_secs(1000),
         quiet: Duration::from_secs(1000),
         work: Duration::from_secs(1000),
         least_rate: 1000,
@@ -317,46 +291,63 @@ mod tests {
     fn an_address_has_so_many_connections_and_gets_places_back() {
         let connections = connections(ALLOWANCE);
         let ends: Vec<_> = (0..4).map(|_| pair()).collect();
-        let place = |of: Peer, end: usize| connections.place(of, ends[end].1.try_clone().expect("a handle"));
+        let place = |of: Peer, end: usize| connections.place(of, false, || ends[end].1.try_clone());
         let first = place(peer(1), 0).expect("free");
         let _second = place(peer(1), 1).expect("free");
         assert!(place(peer(1), 2).is_none());
-        assert!(is_cut(&ends[2].0) && !is_cut(&ends[0].0));
         let _other = place(peer(2), 3).expect("another address");
         drop(first);
         assert!(place(peer(1), 0).is_some());
-        assert_eq!(connections.table().open.len(), 2, "what is dropped is gone");
-        assert_eq!(connections.metrics.connections_refused(), 1);
+        let counts = &connections.metrics.connections;
+        assert_eq!(
+            (counts.open(), counts.handshakes(), counts.refused()),
+            (2, 0, 1),
+            "what is dropped is gone"
+        );
+        assert!(connections.place(peer(3), false, || Err(io::Error::other("no file is left"))).is_none());
+        assert_eq!((counts.open(), counts.refused()), (2, 2), "what can't be watched has no place");
+        assert_eq!(connections.table().open.len(), 2);
     }
 
-    /// Threat: addresses that hold all connections keep the aggregator out.
     #[test]
-    fn the_aggregator_has_connections_of_its_own() {
-        let connections = connections(Allowance { of_peer: None, ..ALLOWANCE });
-        let ends: Vec<_> = (0..7).map(|_| pair()).collect();
-        let place = |of: Peer, end: usize| connections.place(of, ends[end].1.try_clone().expect("a handle"));
-        let strangers: Vec<_> = (0..3).map(|end| place(peer(2), end).expect("free")).collect();
-        assert!(place(peer(1), 3).is_none(), "all are taken, and nobody knows the aggregator yet");
+    fn the_aggregator_is_known_when_it_comes() {
+        let connections = connections(ALLOWANCE);
+        let ends: Vec<_> = (0..5).map(|_| pair()).collect();
+        let place = |of: Peer, end: usize| connections.place(of, false, || ends[end].1.try_clone());
+        let _strangers: Vec<_> = (0..3).map(|end| place(peer(end as u8 + 2), end).expect("free")).collect();
+        assert!(place(peer(1), 3).is_none(), "all are taken, and nobody knows it yet");
         connections.relay.prove(peer(1), [1; 32]);
-        let relay = place(peer(1), 4).expect("a place of its own");
-        assert!(place(peer(1), 5).is_none(), "there is one");
-        assert!(place(peer(3), 6).is_none(), "it is nobody else's");
-        assert_eq!(connections.metrics.connections_refused(), 3);
-        drop(relay);
-        assert!(place(peer(3), 6).is_none());
-        assert!(place(peer(1), 5).is_some());
-        drop(strangers);
-        assert!(connections.table().open.is_empty());
+        assert!(place(peer(1), 4).is_some(), "a place of its own");
+    }
+
+    #[test]
+    fn who_gives_way_is_cut_off_and_counted_once() {
+        let connections = connections(ALLOWANCE);
+        let ends: Vec<_> = (0..4).map(|_| pair()).collect();
+        let place = |of: Peer, end: usize| connections.place(of, true, || ends[end].1.try_clone());
+        let held = [(1, 0), (1, 1), (2, 2)].map(|(of, end)| place(peer(of), end).expect("free"));
+        let newcomer = place(peer(3), 3).expect("a place");
+        assert_eq!([0, 1, 2, 3].map(|end: usize| is_cut(&ends[end].0)), [true, false, false, false]);
+        let counts = &connections.metrics.connections;
+        assert_eq!((counts.open(), counts.handshakes()), (3, 3));
+        assert!(newcomer.shaken() && !held[0].shaken());
+        for one in &held {
+            one.failed(HandshakeEnd::Broken);
+        }
+        assert_eq!((counts.failed(HandshakeEnd::Displaced), counts.failed(HandshakeEnd::Broken)), (1, 2));
+        drop((held, newcomer));
+        assert_eq!((counts.open(), counts.handshakes(), connections.table().open.len()), (0, 0, 0));
     }
 
     #[test]
     fn whoever_stands_still_is_cut_off_and_whoever_goes_on_is_not() {
-        let allowance = Allowance { of_peer: None, quiet: Duration::from_millis(40), ..ALLOWANCE };
+        let room = Room { of_peer: None, ..ALLOWANCE.room };
+        let allowance = Allowance { room, quiet: Duration::from_millis(40), ..ALLOWANCE };
         let connections = connections(allowance);
         let ends: Vec<_> = (0..3).map(|_| pair()).collect();
         let held: Vec<_> = ends
             .iter()
-            .map(|(_, ours)| connections.place(peer(1), ours.try_clone().expect("a handle")).expect("free"))
+            .map(|(_, ours)| connections.place(peer(1), false, || ours.try_clone()).expect("free"))
             .collect();
         held[1].pace().works();
         // Ten seconds' worth at the least rate.

@@ -2,10 +2,11 @@
 //! its own answers while the rest of the process works.
 
 use super::connections::Connections;
+use super::door::Door;
 use super::metrics::Metrics;
 use super::relay_places::RelayPlaces;
 use super::routes::health_routes;
-use super::server::{Door, HttpError, HttpOptions, Shared, serve, watch};
+use super::server::{HttpError, HttpOptions, Shared, serve, watch};
 use super::services::Services;
 use actix_web::dev::ServerHandle;
 use actix_web::web::Data;
@@ -97,7 +98,7 @@ type Assembled = (Arc<Connections>, actix_web::dev::Server, Vec<SocketAddr>);
 fn assemble(door: Door, services: Services, metrics: Arc<Metrics>) -> Result<Assembled, HttpError> {
     let relay_places = RelayPlaces::new(0, &[]);
     // What is refused here is not what is counted of the public listener.
-    let connections = Connections::new(door.allowance(), Arc::clone(&relay_places), Arc::default());
+    let connections = Connections::new(door.options().allowance(), Arc::clone(&relay_places), Arc::default());
     let shared = Data::new(Shared::new(door.options(), services, metrics, relay_places));
     let (server, addresses) = serve(door, shared, &connections, health_routes)?;
     Ok((connections, server, addresses))

@@ -4,6 +4,7 @@
 //! to itself, so the bucket is the network's.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -28,6 +29,16 @@ impl Peer {
                 Some(v4) => Self(v4.to_ipv6_mapped().to_bits()),
                 None => Self(Ipv6Addr::to_bits(v6) >> 64 << 64),
             },
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = Ipv6Addr::from_bits(self.0);
+        match address.to_ipv4_mapped() {
+            Some(v4) => v4.fmt(f),
+            None => write!(f, "{address}/64"),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Counters of the server, in Prometheus' text format.
 
+use super::connection_counts::{ConnectionCounts, HandshakeEnd};
 use super::problem::Kind;
 use super::services::{Services, StatusReport};
 use super::strangers::malformed;
@@ -21,17 +22,28 @@ pub struct Metrics {
     refusals: [AtomicU64; Kind::ALL.len()],
     latencies: [AtomicU64; BOUNDS_MS.len() + 1],
     latency_sum_us: AtomicU64,
-    connections_refused: AtomicU64,
+    pub(super) connections: ConnectionCounts,
 }
 
 impl Metrics {
-    pub(super) fn connection_refused(&self) {
-        self.connections_refused.fetch_add(1, Ordering::Relaxed);
-    }
-
     /// Connections that were closed as they came.
     pub fn connections_refused(&self) -> u64 {
-        self.connections_refused.load(Ordering::Relaxed)
+        self.connections.refused()
+    }
+
+    /// Connections that are open now, those in their handshake among them.
+    pub fn connections(&self) -> u64 {
+        self.connections.open()
+    }
+
+    /// Connections that are in their TLS handshake now.
+    pub fn handshakes(&self) -> u64 {
+        self.connections.handshakes()
+    }
+
+    /// TLS handshakes that failed so.
+    pub fn handshakes_failed(&self, why: HandshakeEnd) -> u64 {
+        self.connections.failed(why)
     }
 
     pub(super) fn request(&self) {
@@ -112,8 +124,7 @@ impl Metrics {
     fn write_server(&self, page: &mut Page) {
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
         page.counter("veilgrid_http_requests_total", "Requests.", load(&self.requests));
-        let help = "Connections that were closed as they came, because there were too many.";
-        page.counter("veilgrid_connections_refused_total", help, self.connections_refused());
+        self.connections.write(page);
         let help = "Connections that sent what is no HTTP.";
         page.counter("veilgrid_malformed_requests_total", help, malformed());
         page.counter(
@@ -154,14 +165,14 @@ impl Metrics {
 }
 
 /// A page of metrics.
-struct Page(String);
+pub(super) struct Page(pub(super) String);
 
 impl Page {
-    fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
+    pub(super) fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
         self.line(name, help, "gauge", value);
     }
 
-    fn counter(&mut self, name: &str, help: &str, value: impl Display) {
+    pub(super) fn counter(&mut self, name: &str, help: &str, value: impl Display) {
         self.line(name, help, "counter", value);
     }
 

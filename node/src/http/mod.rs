@@ -19,8 +19,8 @@
 //! Refusals are problems of RFC 9457 ([`Problem`]); their kinds are part of the API.
 //!
 //! # Security
-//! Nothing that is sent is trusted, and whoever sends is anybody. The order is: the address's share of requests, the
-//! stated length, a place for the body, the body within its time, then the intake's checks in the order of their
+//! Nothing that is sent is trusted, and whoever sends is anybody. The order is: a place among the connections, by the
+//! address; the TLS handshake; the address's share of requests, the stated length, a place for the body, the body within its time, then the intake's checks in the order of their
 //! cost. Memory is bounded by connections, places and the intake's own bounds; a peer that is slow holds one
 //! connection, one place and one block. A flood from many addresses at once still fills the connections: what is in
 //! front of the server (a firewall) has to help then, and members have several nodes to send to.
@@ -28,12 +28,18 @@
 mod bids;
 mod body;
 mod certificate;
+mod connection_counts;
 mod connections;
+mod door;
+mod entrance;
+mod guest;
 mod health;
 mod ledger;
 mod limit;
 mod listener;
 mod metrics;
+mod pace;
+mod places;
 mod problem;
 mod relay_places;
 mod rounds;
@@ -43,10 +49,13 @@ mod services;
 mod strangers;
 mod validators;
 
+pub use connection_counts::HandshakeEnd;
+pub use door::Door;
 pub use health::{HealthDoor, HealthServer};
 pub use limit::Rate;
 pub use metrics::Metrics;
 pub use problem::{Kind, Problem};
-pub use server::{Door, HttpError, HttpOptions, HttpServer};
+pub(crate) use server::FILES_BESIDE;
+pub use server::{HttpError, HttpOptions, HttpServer};
 pub use services::{Services, StatusReport, SubmitError, SubmitTransaction};
 pub use strangers::{malformed, note_malformed};

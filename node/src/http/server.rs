@@ -1,28 +1,33 @@
 //! The server itself: routes, limits, TLS, start and end.
 
 use super::body::peer_of;
-use super::certificate::expiry_unix_s;
-use super::connections::{Allowance, Connection, Connections};
+use super::connections::{Allowance, Connections};
+use super::door::Door;
+use super::entrance::{Arrived, Entrance};
+use super::guest::Guest;
 use super::limit::{Limiter, Rate, Uploads};
-use super::listener::listening;
 use super::metrics::Metrics;
+use super::pace::Pace;
+use super::places::Room;
 use super::problem::{Kind, Problem};
 use super::relay_places::RelayPlaces;
 use super::routes::{nowhere, routes};
 use super::services::Services;
+use actix_http::HttpService;
+use actix_server::{GracefulShutdownSignal, Server, ServerHandle};
+use actix_service::{ServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{Server, ServerHandle, ServiceRequest, ServiceResponse};
+use actix_web::dev::{AppConfig, Extensions, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Next, from_fn};
+use actix_web::rt::net::TcpStream;
 use actix_web::web::{self, Data, PayloadConfig};
 use actix_web::{App, Error, ResponseError};
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error as ThisError;
+use tokio_rustls::TlsAcceptor;
 use veilgrid_actors::stopwatch::Stopwatch;
 
 /// Bodies of bids on their way at once, in all and from one peer.
@@ -36,6 +41,9 @@ const RELAY_CONNECTIONS: usize = 16;
 /// Connections that the server underneath takes beyond ours, for a moment: so it never stops accepting, and what is too
 /// many is closed, counted and said.
 const SPARE_CONNECTIONS: usize = 64;
+/// Open files for connections beyond those that are configured: the aggregator's have a second handle, as all that have a
+/// place.
+pub(crate) const FILES_BESIDE: u64 = (2 * RELAY_CONNECTIONS + SPARE_CONNECTIONS) as u64;
 /// Longest wait of a handler for something that is no answer of what stands behind: a long poll.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
@@ -48,7 +56,7 @@ pub struct HttpOptions {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Threads. Handlers only pass on and wait: two are enough.
     pub workers: usize,
-    /// Connections at once, all threads together; the aggregator has some beside them.
+    /// Connections at once, all threads together, those in their handshake among them; the aggregator has some beside them.
     pub max_connections: usize,
     /// Connections of one address at once; none: as many as there are. More are closed as they come.
     pub max_connections_of_peer: Option<usize>,
@@ -56,6 +64,8 @@ pub struct HttpOptions {
     pub aggregator_addresses: Vec<IpAddr>,
     /// Requests of one address; none: as many as come.
     pub rate: Option<Rate>,
+    /// For the TLS handshake, from when a connection was accepted on.
+    pub handshake_timeout: Duration,
     /// For the head of a request.
     pub head_timeout: Duration,
     /// For the body of a request.
@@ -81,6 +91,7 @@ impl HttpOptions {
             max_connections_of_peer: Some(32),
             aggregator_addresses: Vec::new(),
             rate: Some(Rate { per_minute: 6000, burst: 400 }),
+            handshake_timeout: Duration::from_secs(5),
             head_timeout: Duration::from_secs(5),
             body_timeout: Duration::from_secs(10),
             answer_timeout: Duration::from_secs(30),
@@ -92,12 +103,15 @@ impl HttpOptions {
 }
 
 impl HttpOptions {
-    fn allowance(&self) -> Allowance {
+    pub(super) fn allowance(&self) -> Allowance {
         let work = self.body_timeout.saturating_add(self.answer_timeout).saturating_add(LONGEST_WAIT);
         Allowance {
-            most: self.max_connections,
-            of_peer: self.max_connections_of_peer,
-            of_aggregator: RELAY_CONNECTIONS,
+            room: Room {
+                most: self.max_connections,
+                of_peer: self.max_connections_of_peer,
+                of_aggregator: RELAY_CONNECTIONS,
+            },
+            handshake: self.handshake_timeout,
             quiet: self.keep_alive.saturating_add(self.head_timeout),
             work,
             least_rate: self.least_rate,
@@ -168,49 +182,6 @@ pub struct HttpServer {
     metrics: Arc<Metrics>,
 }
 
-/// An address that is taken, with what a server there needs, before anything stands behind it.
-///
-/// Whoever has started actors can't go back: they end in a panic with their runtime. So the address and the certificate
-/// are looked at before.
-pub struct Door {
-    options: HttpOptions,
-    listener: TcpListener,
-    tls: Option<ServerConfig>,
-    certificate_expires_unix_s: Option<i64>,
-}
-
-impl Door {
-    /// Takes the address and reads certificate and key. Whoever connects waits until the server starts.
-    ///
-    /// # Errors
-    /// [`HttpError`].
-    pub fn open(options: HttpOptions) -> Result<Self, HttpError> {
-        let listen = options.listen;
-        let (tls, certificate_expires_unix_s) = match &options.tls {
-            None => (None, None),
-            Some((certificate, key)) => {
-                let (config, expires_unix_s) = tls_config(certificate, key)?;
-                (Some(config), expires_unix_s)
-            }
-        };
-        let listener = listening(listen).map_err(|source| HttpError::Listen { listen, source })?;
-        Ok(Self { options, listener, tls, certificate_expires_unix_s })
-    }
-
-    pub(super) fn options(&self) -> &HttpOptions {
-        &self.options
-    }
-
-    pub(super) fn allowance(&self) -> Allowance {
-        self.options.allowance()
-    }
-
-    /// When its certificate expires, seconds since 1970 UTC; none without one, or when it does not say so in a known form.
-    pub fn certificate_expires_unix_s(&self) -> Option<i64> {
-        self.certificate_expires_unix_s
-    }
-}
-
 impl HttpServer {
     /// Starts a server; it answers when this returns. Called inside of an actix system, which the server's threads
     /// outlive no longer than their last requests.
@@ -277,58 +248,65 @@ pub(super) fn serve(
     connections: &Arc<Connections>,
     routes: fn(&mut web::ServiceConfig),
 ) -> Result<(Server, Vec<SocketAddr>), HttpError> {
-    let (Door { options, listener, tls, .. }, connections) = (door, Arc::clone(connections));
+    let Door { options, listener, tls, .. } = door;
     let listen = options.listen;
-    // The bound of all is ours ([`Connections`]); the framework's is for each of its threads.
+    let refuse = |source| HttpError::Listen { listen, source };
+    let workers = options.workers.max(1);
+    // The bound of all is ours ([`Connections`]); the framework's is for each of its threads, and none stops accepting
+    // before ours is reached.
     let most = options.max_connections.saturating_add(RELAY_CONNECTIONS + SPARE_CONNECTIONS);
-    let server = actix_web::HttpServer::new(move || {
-        App::new()
-            .app_data(shared.clone())
-            // Bodies are read with bounds of their own; nothing else may read one.
-            .app_data(PayloadConfig::new(0))
-            .wrap(from_fn(guard))
-            .configure(routes)
-            .default_service(web::to(nowhere))
-    })
-    .workers(options.workers.max(1))
-    .max_connections(most)
-    .on_connect(move |io, data| {
-        if let Some(connection) = connections.admit(io) {
-            data.insert(connection);
-        }
-    })
-    .client_request_timeout(options.head_timeout)
-    .client_disconnect_timeout(Duration::from_secs(2))
-    // Whoever is gone gives the place back at once, not when the wait for a block is over.
-    .h1_allow_half_closed(false)
-    .keep_alive(options.keep_alive)
-    .shutdown_timeout(options.shutdown_timeout_s)
-    // The process has its own handling of signals.
-    .disable_signals();
-    let bound = match tls {
-        None => server.listen(listener),
-        Some(config) => server.listen_rustls_0_23(listener, config),
+    let builder = Server::build()
+        .workers(workers)
+        .max_concurrent_connections(most.div_ceil(workers))
+        .shutdown_timeout(options.shutdown_timeout_s)
+        // The process has its own handling of signals.
+        .disable_signals();
+    let entrance = Entrance {
+        connections: Arc::clone(connections),
+        tls: tls.map(|config| TlsAcceptor::from(Arc::new(config))),
+        handshake_timeout: options.handshake_timeout,
+        ending: builder.graceful_shutdown_signal(),
     };
-    let server = bound.map_err(|source| HttpError::Listen { listen, source })?;
-    let addresses = server.addrs();
-    Ok((server.run(), addresses))
+    let addresses = vec![listener.local_addr().map_err(refuse)?];
+    let service = move || {
+        let entrance = entrance.clone();
+        let http = http(&options, &shared, routes, entrance.ending.clone());
+        fn_service(move |stream: TcpStream| entrance.enter(stream)).and_then(http)
+    };
+    let builder = builder.listen("http", listener, service).map_err(refuse)?;
+    Ok((builder.run(), addresses))
 }
 
-/// The configuration, and when the certificate expires.
-fn tls_config(certificate: &Path, key: &Path) -> Result<(ServerConfig, Option<i64>), HttpError> {
-    let refuse = |path: &Path, why: String| HttpError::Tls { path: path.to_path_buf(), why };
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| refuse(certificate, error.to_string()))?;
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| refuse(key, error.to_string()))?;
-    let expires_unix_s = chain.first().and_then(|own| expiry_unix_s(own));
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| refuse(certificate, error.to_string()))?
-        .with_no_client_auth()
-        .with_single_cert(chain, private)
-        .map_err(|error| refuse(certificate, error.to_string()))?;
-    Ok((config, expires_unix_s))
+/// What stands behind the entrance. The framework's own way to put a server together has no room for one.
+fn http(
+    options: &HttpOptions,
+    shared: &Data<Shared>,
+    routes: fn(&mut web::ServiceConfig),
+    ending: GracefulShutdownSignal,
+) -> impl ServiceFactory<Arrived, Config = (), Response = (), Error = (), InitError = ()> + use<> {
+    let app = App::new()
+        .app_data(shared.clone())
+        // Bodies are read with bounds of their own; nothing else may read one.
+        .app_data(PayloadConfig::new(0))
+        .wrap(from_fn(guard))
+        .configure(routes)
+        .default_service(web::to(nowhere));
+    HttpService::build()
+        .graceful_shutdown_signal(move || {
+            let ending = ending.clone();
+            async move { ending.notified().await }
+        })
+        .client_request_timeout(options.head_timeout)
+        .client_disconnect_timeout(Duration::from_secs(2))
+        // Whoever is gone gives the place back at once, not when the wait for a block is over.
+        .h1_allow_half_closed(false)
+        .keep_alive(options.keep_alive)
+        .on_connect_ext(|guest: &Guest, data: &mut Extensions| {
+            data.insert(guest.pace());
+        })
+        .finish(map_config(app, |()| AppConfig::default()))
+        // Whoever writes the log has counted what a stranger sent.
+        .map_err(|_| ())
 }
 
 /// Around every request: the peer's share before anything else, and the counting after.
@@ -342,7 +320,7 @@ async fn guard<B: MessageBody + 'static>(
     };
     shared.metrics.request();
     let peer = request.peer_addr();
-    let pace = request.conn_data::<Connection>().map(Connection::pace);
+    let pace = request.conn_data::<Pace>().cloned();
     if let Some(pace) = &pace {
         pace.works();
     }

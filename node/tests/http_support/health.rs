@@ -1,6 +1,6 @@
 //! Methods, and health and metrics on a listener of their own.
 
-use super::http_support::{World, options, refusal, run};
+use super::http_support::{World, options, options_of, refusal, run, run_both};
 use super::{blocking, exchange};
 use reqwest::Method;
 use std::net::{SocketAddr, TcpStream};
@@ -56,13 +56,13 @@ fn head_and_options_are_answered_and_a_wrong_method_is_told_which_are_right() {
 
 #[test]
 fn what_is_no_http_is_refused_and_the_next_request_is_not() {
-    run(async || {
-        let w = World::new(options());
+    run_both(async |speaks| {
+        let w = World::new(options_of(speaks));
         let address = w.address();
         for bytes in
             [&b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n"[..], b"GET / HTTP/9.9\r\n\r\n", b"\0\0\0\0\r\n\r\n"]
         {
-            let answer = blocking(move || exchange(address, bytes)).await;
+            let answer = blocking(move || exchange(speaks, address, bytes)).await;
             assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
         }
         assert_eq!(w.get("/v1/healthz").await.status(), 200);

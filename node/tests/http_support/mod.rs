@@ -1,10 +1,13 @@
 //! A small ledger with keys in its genesis, a round that takes bids, and a server in front of an intake.
 
 mod false_bid;
+pub mod held;
 
+use self::held::Speaks;
 use actix::{Actor, Context, Handler};
 use rand_core::OsRng;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use veilgrid_actors::aggregator::{AggregatorActor, Confirm, Keep, KeepError, Keeper};
@@ -104,6 +107,7 @@ pub struct World {
     pub effects: Vec<BlockEffects>,
     pub server: HttpServer,
     pub client: reqwest::Client,
+    scheme: &'static str,
 }
 
 pub fn params() -> MarketParams {
@@ -123,6 +127,29 @@ pub fn params() -> MarketParams {
 /// The usual limits without a rate: tests share one address.
 pub fn options() -> HttpOptions {
     HttpOptions { rate: None, ..HttpOptions::new(SocketAddr::from(([127, 0, 0, 1], 0))) }
+}
+
+/// The certificate and the key of the tests.
+pub fn tls_files() -> (PathBuf, PathBuf) {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    (data.join("test-only-certificate.pem"), data.join("test-only-key.pem"))
+}
+
+/// The same limits for a listener that speaks TLS.
+pub fn tls_options() -> HttpOptions {
+    HttpOptions { tls: Some(tls_files()), ..options() }
+}
+
+/// The limits of a listener that speaks so.
+pub fn options_of(speaks: Speaks) -> HttpOptions {
+    HttpOptions { tls: speaks.tls_files(), ..options() }
+}
+
+/// A client that trusts the certificate of the tests.
+pub fn trusting() -> reqwest::ClientBuilder {
+    let certificate = std::fs::read(tls_files().0).expect("read");
+    let trusted = reqwest::Certificate::from_pem(&certificate).expect("PEM");
+    reqwest::Client::builder().no_proxy().add_root_certificate(trusted)
 }
 
 impl World {
@@ -151,7 +178,8 @@ impl World {
         blocks.0.lock().expect("blocks").push(genesis.to_bytes());
         let ledger = LedgerView::new(first.clone(), blocks.clone());
         let mut world = Self {
-            client: reqwest::Client::builder().no_proxy().build().expect("client"),
+            client: trusting().build().expect("client"),
+            scheme: if options.tls.is_some() { "https" } else { "http" },
             server: HttpServer::start(options.clone(), Self::services(&ledger, None, None)).expect("server"),
             wallets,
             state: first,
@@ -260,7 +288,7 @@ impl World {
     }
 
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address())
+        format!("{}://{}{path}", self.scheme, self.address())
     }
 
     pub async fn get(&self, path: &str) -> reqwest::Response {
@@ -304,6 +332,15 @@ pub async fn refusal(response: reqwest::Response, status: u16) -> String {
     assert!(!text_of("title").is_empty() && !text_of("detail").is_empty());
     assert!(text_of("instance").starts_with("urn:veilgrid:occurrence:"));
     text_of("type").strip_prefix("urn:veilgrid:problem:").expect("a URN of ours").to_owned()
+}
+
+/// Runs a test with a plain listener, and again over TLS.
+pub fn run_both(test: impl AsyncFn(Speaks)) {
+    run(async || {
+        for speaks in Speaks::ALL {
+            test(speaks).await;
+        }
+    });
 }
 
 /// Runs a test inside of an actix system.
