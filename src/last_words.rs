@@ -3,7 +3,7 @@
 //! Nothing is logged behind it, so that whoever reads a log from its end finds it. Threads of libraries may still run when a
 //! process ends, and the database's own says on a full disk what it could not write.
 
-use crate::output::utc;
+use crate::output::{harmless_lines, utc};
 use serde_json::json;
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,8 +22,7 @@ pub struct Logs;
 
 impl Write for Logs {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let said = said();
-        if *said { Ok(line.len()) } else { io::stderr().write(line) }
+        write_unless(*said(), line, &mut io::stderr())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -31,9 +30,18 @@ impl Write for Logs {
     }
 }
 
+/// Writes a line unless the last one was written: then it is taken and dropped.
+fn write_unless(said: bool, line: &[u8], to: &mut impl Write) -> io::Result<usize> {
+    if said { Ok(line.len()) } else { to.write(line) }
+}
+
 /// Says on standard error why the program ends.
 pub fn say(text: &str, log_json: bool) {
-    let line = if log_json { line_of(text, wall_clock_unix_ms()) } else { format!("veilgrid: {text}") };
+    let line = if log_json {
+        line_of(text, wall_clock_unix_ms())
+    } else {
+        format!("veilgrid: {}", harmless_lines(text))
+    };
     let mut said = said();
     // Nobody is left to tell when standard error is closed.
     let _ = writeln!(io::stderr(), "{line}");
@@ -54,6 +62,15 @@ fn line_of(text: &str, now_unix_ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_logged_behind_the_last_line() {
+        let mut written = Vec::new();
+        assert_eq!(write_unless(false, b"before", &mut written).expect("memory"), 6);
+        say("the end", false);
+        assert_eq!(write_unless(*said(), b"behind", &mut written).expect("memory"), 6);
+        assert_eq!(written, b"before");
+    }
 
     #[test]
     fn the_last_line_is_one_line_of_json_with_all_that_the_others_have() {

@@ -16,7 +16,10 @@ use veilgrid_node::http::note_malformed;
 /// # Errors
 /// A filter that can't be read.
 pub fn start_logs(args: &LogArgs, default: &str) -> Result<(), Failure> {
-    let (origin, text) = args.log.as_deref().map_or(("log", default), |text| ("--log", text));
+    let (origin, text) = match &args.log {
+        Some(text) => (origin_of(std::env::args()), text.as_str()),
+        None => ("log", default),
+    };
     check_levels(text).map_err(|why| Failure::Input(format!("{origin} {text}: {why}")))?;
     let filter = EnvFilter::try_new(text)
         .map_err(|error| Failure::Input(format!("{origin} {text}: {error}; try warn or debug")))?;
@@ -30,9 +33,20 @@ pub fn start_logs(args: &LogArgs, default: &str) -> Result<(), Failure> {
         .with(Strangers.with_filter(filter_fn(is_strangers)));
     registry.init();
     if args.log_json {
-        std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+        log_panics();
     }
     Ok(())
+}
+
+/// Makes a panic a line of the log, instead of text that no reader of JSON understands.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+}
+
+/// Where a filter comes from that stands above the configuration: its option, or else its variable of the environment.
+fn origin_of(mut arguments: impl Iterator<Item = String>) -> &'static str {
+    let is_option = |argument: String| argument == "--log" || argument.starts_with("--log=");
+    if arguments.any(is_option) { "--log" } else { "VEILGRID_LOG" }
 }
 
 /// Whether a line is the web framework's ERROR about what a stranger sent. ERROR is what wakes somebody, and anybody can
@@ -127,6 +141,34 @@ mod tests {
         assert!(!text.contains("stream error"), "{text}");
         assert!(text.contains("no files left") && text.contains("own"), "{text}");
         assert_eq!(malformed(), before + 1);
+    }
+
+    #[test]
+    fn a_panic_is_one_line_of_json() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let registry =
+            tracing_subscriber::registry().with(fmt::layer().with_writer(move || writer.clone()).json());
+        let before = std::panic::take_hook();
+        log_panics();
+        let panicked = tracing::subscriber::with_default(registry, || {
+            std::panic::catch_unwind(|| panic!("the first line\nand another"))
+        });
+        std::panic::set_hook(before);
+        assert!(panicked.is_err());
+        let text = String::from_utf8(lines.0.lock().expect("lines").clone()).expect("UTF-8");
+        let value: serde_json::Value = serde_json::from_str(text.trim_end()).expect("one line of JSON");
+        assert_eq!(value["level"], "ERROR");
+        let message = value["fields"]["message"].as_str().expect("a message");
+        assert!(message.contains("the first line\nand another"), "{message}");
+    }
+
+    #[test]
+    fn a_filter_is_named_by_where_it_stands() {
+        let origin = |words: &[&str]| origin_of(words.iter().map(|word| (*word).to_owned()));
+        assert_eq!(origin(&["veilgrid", "clear", "--log", "x"]), "--log");
+        assert_eq!(origin(&["veilgrid", "--log=x", "clear"]), "--log");
+        assert_eq!(origin(&["veilgrid", "clear", "--log-json"]), "VEILGRID_LOG");
     }
 
     #[test]

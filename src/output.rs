@@ -34,9 +34,15 @@ pub fn progress(length: u64, what: &'static str, json: bool) -> ProgressBar {
 /// Why results could not be written, once that has happened.
 static UNWRITTEN: OnceLock<String> = OnceLock::new();
 
-/// Writes a line to standard output. A reader that has gone away (`| head`) ends the output, not the program's sense; any
-/// other failure is the command's ([`written`]).
+/// Writes a line, or several, to standard output. What is shown may come from a file or from another node, so that no
+/// control character of it gets through.
 pub fn line(text: impl std::fmt::Display) {
+    write(&harmless_lines(&text.to_string()));
+}
+
+/// A reader that has gone away (`| head`) ends the output, not the program's sense; any other failure is the command's
+/// ([`written`]).
+fn write(text: &str) {
     let mut out = std::io::stdout();
     if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush())
         && error.kind() != std::io::ErrorKind::BrokenPipe
@@ -58,6 +64,11 @@ pub fn written() -> Result<(), Failure> {
     }
 }
 
+/// Text of several lines as a terminal may show it.
+pub fn harmless_lines(text: &str) -> String {
+    text.split('\n').map(harmless).collect::<Vec<_>>().join("\n")
+}
+
 /// Text from a file as a terminal may show it: control characters are written out.
 pub fn harmless(text: &str) -> String {
     text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
@@ -68,7 +79,8 @@ pub fn harmless(text: &str) -> String {
 /// # Errors
 /// A value that JSON can't hold.
 pub fn json(value: &impl Serialize) -> Result<(), Failure> {
-    line(serde_json::to_string_pretty(value).map_err(Failure::input)?);
+    // Programs read it, and it has escapes of its own.
+    write(&serde_json::to_string_pretty(value).map_err(Failure::input)?);
     Ok(())
 }
 
@@ -146,6 +158,8 @@ mod tests {
     fn control_characters_are_written_out() {
         assert_eq!(harmless("a\u{1b}[31mb\r\n"), "a\\u{1b}[31mb\\r\\n");
         assert_eq!(harmless("Süd 3"), "Süd 3");
+        assert_eq!(harmless_lines("a \u{1b}[31mb\r\n  c\td\u{9b}"), "a \\u{1b}[31mb\\r\n  c\\td\\u{9b}");
+        assert_eq!(harmless_lines("Süd:\n  Größe"), "Süd:\n  Größe");
     }
 
     #[test]

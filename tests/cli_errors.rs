@@ -75,6 +75,14 @@ fn usage_errors_exit_with_2() {
     let filter = veilgrid(["clear", "no-such-file.csv", "--log", "veilgrid=loud"]);
     assert_eq!(code(&filter), 2);
     assert!(stderr(&filter).contains("--log veilgrid=loud"), "{}", stderr(&filter));
+    let variable = std::process::Command::new(env!("CARGO_BIN_EXE_veilgrid"))
+        .args(["clear", "no-such-file.csv"])
+        .env("VEILGRID_LOG", "warning")
+        .output()
+        .expect("the program starts");
+    assert_eq!(code(&variable), 2);
+    let message = stderr(&variable);
+    assert!(message.contains("VEILGRID_LOG warning") && !message.contains("--log"), "{message}");
     let hash = veilgrid(["audit", "Cargo.toml", "--genesis", "xyz"]);
     assert_eq!(code(&hash), 2);
     assert!(stderr(&hash).contains("64 hex digits"));
@@ -186,4 +194,42 @@ fn damaged_ledgers_fail_the_audit_with_exit_code_1() {
     let missing = veilgrid(["show", ledger_text, "round", "7"]);
     assert_eq!(code(&missing), 2);
     assert!(stderr(&missing).contains("no round 7"));
+}
+
+/// Threat: a file with control characters takes the terminal of whoever looks at it over.
+#[test]
+fn no_control_character_of_a_file_reaches_the_terminal() {
+    const RED: &str = "\u{1b}[31m";
+    let dir = tempfile::tempdir().expect("a folder");
+    let write =
+        |name: &str, text: String| write_book(dir.path(), name, &text).to_str().expect("UTF-8").to_owned();
+    let id = write("id.csv", format!("{HEAD}a{RED},buy,20.5,1\nb,sell,10,1\n"));
+    let large = write("large.csv", format!("{HEAD}a{RED},buy,20,70\n"));
+    let price = write("price.csv", format!("{HEAD}a,buy,2{RED},1\n"));
+    let head = write("head.csv", format!("id{RED},side\na,buy\n"));
+    let orders =
+        write("orders.csv", format!("slot,side,price_ct_per_kwh,quantity_kwh\n*,b{RED},1,1\n{RED},,,\n"));
+    // Messages of the library that reads TOML quote the line.
+    let plan = write("plan.toml", format!("[market]\nticks{RED} = 3\n"));
+    let field = write("field.toml", "[market]\n\"ticks\\u001b[31m\" = 3\n".to_owned());
+    let config = write("config.toml", "[http]\n\"listen\\u001b[31m\" = 3\n".to_owned());
+    let found =
+        |plan: &str| ["found", "--plan", plan, "--out", "x", "--public", "p"].map(str::to_owned).to_vec();
+    for (exit, args) in [
+        (0, vec!["clear".to_owned(), id, "--plain".to_owned()]),
+        (2, vec!["clear".to_owned(), large]),
+        (2, vec!["clear".to_owned(), price]),
+        (2, vec!["clear".to_owned(), head]),
+        (2, vec!["orders".to_owned(), "check".to_owned(), orders]),
+        (2, found(&plan)),
+        (2, found(&field)),
+        (3, vec!["validator".to_owned(), "--config".to_owned(), config]),
+    ] {
+        let output = veilgrid(&args);
+        let (shown, told) = (String::from_utf8_lossy(&output.stdout), stderr(&output));
+        assert_eq!(code(&output), exit, "{args:?}: {told}");
+        let control = |c: char| c.is_control() && c != '\n';
+        assert!(!shown.contains(control) && !told.contains(control), "{args:?}: {shown:?} {told:?}");
+        assert!(format!("{shown}{told}").contains("u{1b}"), "it is written out: {args:?}: {shown} {told}");
+    }
 }

@@ -3,6 +3,7 @@
 mod common;
 
 use common::{code, stderr, veilgrid};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -133,6 +134,21 @@ fn a_network_is_founded_from_public_parts() {
         assert!(code(&refused) == 2 && message.contains(words) && message.contains("T"), "{message}");
         assert!(message.contains(name) && !other.exists(), "{message}");
     }
+    // So are epochs for which no validator may open enough files.
+    let long = dir.path().join("long.toml");
+    let epochs = std::fs::read_to_string(&plan)
+        .expect("read")
+        .replace("epoch_blocks = 1000", "epoch_blocks = 4000000000");
+    std::fs::write(&long, epochs).expect("written");
+    let (mut endless, other) = (args.clone(), dir.path().join("other.bin"));
+    (endless[2], endless[4]) = (text(&long), text(&other));
+    let refused = veilgrid(&endless);
+    let message = stderr(&refused);
+    assert!(code(&refused) == 2 && message.contains("long.toml") && !other.exists(), "{message}");
+    assert!(
+        message.contains("open files") && message.contains("65536") && message.contains("at most"),
+        "{message}"
+    );
     args.pop();
     args[4] = "elsewhere.bin";
     let few = veilgrid(&args);
@@ -256,4 +272,35 @@ fn localnet_leaves_other_folders_alone() {
     assert!(code(&refused) == 2 && stderr(&refused).contains("not empty"), "{}", stderr(&refused));
     let few = veilgrid(["localnet", "--validators", "3", "--dir", text(&dir.path().join("new"))]);
     assert!(code(&few) == 2 && stderr(&few).contains("4 to 128"), "{}", stderr(&few));
+}
+
+/// Threat: a node answers with what takes over the terminal of whoever asks it.
+#[test]
+fn no_control_character_of_an_answer_reaches_the_terminal() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let body = serde_json::json!({
+        "ledger_id": "0".repeat(64), "height": 7, "epoch": 0, "epoch_blocks": 100, "since_epoch": 0, "threshold": 3,
+        "keys": 4, "validators": [], "pending": null,
+        "session": { "session": 1, "task": "\u{1b}[31mred", "phase": "\u{9b}2J" },
+    })
+    .to_string();
+    let answering = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("asked");
+        // The head of a GET comes at once.
+        let _ = stream.read(&mut [0; 4096]).expect("a request");
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).expect("answered");
+    });
+    let output = veilgrid(["validators", "show", "--url", &url]);
+    answering.join().expect("answered");
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned() + &stderr(&output);
+    assert_eq!(code(&output), 0, "{shown:?}");
+    assert!(
+        shown.contains("\\u{1b}[31mred") && !shown.contains(|c: char| c.is_control() && c != '\n'),
+        "{shown:?}"
+    );
 }

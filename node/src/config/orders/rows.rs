@@ -163,8 +163,7 @@ fn meant_minute(text: &str) -> Option<u32> {
     Some(number(hours, 24)? * 60 + number(minutes, 60)?)
 }
 
-/// A value from the file as it goes into a message: short, and without control characters.
+/// A value from the file as it goes into a message: short. Messages quote it (`{:?}`), which writes control characters out.
 pub(super) fn shown(text: &str) -> String {
-    let safe = |c: char| if c.is_control() { c.escape_default().collect() } else { vec![c] };
-    text.chars().take(40).flat_map(safe).collect()
+    text.chars().take(40).collect()
 }

@@ -57,6 +57,8 @@ fn faults_name_line_and_column() {
         ("07:07,buy,20,1\n", "line 2, column 1 (slot)"),
         ("*,buy,2,1\n", "8.00 to 23.00 ct/kWh"),
         ("*,buy,\u{1b}[31m,1\n", "\\u{1b}[31m"),
+        ("*,\u{1b}[31m,1,1\n", "the side \"\\u{1b}[31m\" is"),
+        ("\u{1b}[31m,buy,1,1\n", ": \"\\u{1b}[31m\" is no slot"),
         ("07:00,buy,20,60\n07:00,buy,20,10\n", "slot 07:00"),
     ] {
         let text = fault(rows);
@@ -66,6 +68,8 @@ fn faults_name_line_and_column() {
     assert!(fault("*,buy,20,1\r\n\r\n*,buy,x,1\r\n").contains("line 4, column 3"));
     assert!(parse("").expect_err("empty").to_string().contains("slot,side,price_ct_per_kwh,quantity_kwh"));
     assert!(parse("side,slot,price_ct_per_kwh,quantity_kwh\n").is_err());
+    let head = parse("slot\u{1b}[31m,side\n").expect_err("no such columns").to_string();
+    assert!(head.contains("\"slot\\u{1b}[31m,side\""), "{head}");
 }
 
 #[test]
