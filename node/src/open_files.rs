@@ -78,6 +78,31 @@ impl Need {
     }
 }
 
+/// Whether a validator of a network with such epochs works with the limit that the handbook's units allow. It does whatever
+/// its connections are: it takes as many as fit.
+///
+/// # Errors
+/// What it would need, and the longest epoch that fits.
+pub fn check_epochs(epoch_blocks: u64, validators: usize) -> Result<(), String> {
+    let peers = validators.saturating_sub(1);
+    let need =
+        |blocks: u64| Need { connections: u32::MAX, engine: Some(EngineNeed::of(blocks, peers)) }.least();
+    let needed = need(epoch_blocks);
+    if needed <= WANTED {
+        return Ok(());
+    }
+    // The need grows with the epoch.
+    let (mut fits, mut too_long) = (0, epoch_blocks);
+    while too_long - fits > 1 {
+        let middle = fits.midpoint(too_long);
+        if need(middle) <= WANTED { fits = middle } else { too_long = middle }
+    }
+    Err(format!(
+        "timing.epoch_blocks = {epoch_blocks}: a validator with epochs of so many blocks and {peers} others needs {needed} open \
+         files, and the units allow {WANTED} (LimitNOFILE); choose {fits} blocks at most"
+    ))
+}
+
 /// Raises the limit as far as this process may and needs to, says it, and compares it with the need. Many systems begin
 /// with 1,024, and allow more to whoever asks. Returns how many connections fit: all, or fewer with a warning.
 ///
@@ -139,6 +164,17 @@ mod tests {
         let text = validator.fitting(Some(WANTED)).expect_err("too many").to_string();
         let numbers = ["epochs of 4294967295 blocks", &longest.files.to_string(), "65536"];
         assert!(numbers.iter().all(|part| text.contains(part)), "{text}");
+    }
+
+    #[test]
+    fn epochs_that_need_more_files_than_units_allow_are_refused_with_the_longest_that_fits() {
+        assert_eq!([60, 20_000, 100_000].map(|blocks| check_epochs(blocks, 128)), [const { Ok(()) }; 3]);
+        let text = check_epochs(u32::MAX.into(), 4).expect_err("too long");
+        let longest: u64 = text.rsplit(' ').nth(3).and_then(|word| word.parse().ok()).expect("a number");
+        let least = |blocks| Need { connections: 64, engine: Some(EngineNeed::of(blocks, 3)) }.least();
+        assert!(text.contains(&least(u32::MAX.into()).to_string()), "{text}");
+        assert!(least(longest) <= WANTED && least(longest + 1) > WANTED, "{text}");
+        assert_eq!((check_epochs(longest, 4), check_epochs(longest + 1, 4).is_err()), (Ok(()), true));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use veilgrid_market::units::{format_ct_per_kwh, format_ratio};
 use veilgrid_node::checks::wall_clock_unix_ms;
 use veilgrid_node::config::Hex32;
 use veilgrid_node::founding::{Dates, FoundingPlan, GenesisFile, PublicPart, assemble, check_times};
+use veilgrid_node::open_files::check_epochs;
 
 /// Arguments of `found`.
 #[derive(Debug, Args)]
@@ -102,6 +103,8 @@ pub fn found(args: &FoundArgs) -> Result<(), Failure> {
         .collect::<Result<_, _>>()?;
     let genesis = assemble(&plan, &parts, wall_clock_unix_ms(), &mut OsRng).map_err(Failure::input)?;
     let summary = summary(&args.plan, &genesis)?;
+    check_epochs(plan.timing.epoch_blocks, summary.validators.len())
+        .map_err(|why| Failure::file(&args.plan, why))?;
     genesis.write(&args.out).map_err(Failure::input)?;
     print(&genesis, &summary, args.json)?;
     if !args.json {
@@ -200,10 +203,13 @@ fn seconds(ms: u64) -> String {
 fn summary(origin: &Path, genesis: &GenesisFile) -> Result<Summary, Failure> {
     let draft = draft_of(genesis)?;
     let founded_unix_ms = genesis.block.header.time_unix_ms;
-    let (dates, notes) =
+    let (dates, mut notes) =
         check_times(&draft.params, founded_unix_ms).map_err(|why| Failure::file(origin, why))?;
     let grid = &draft.params.grid;
     let timing = draft.params.timing;
+    // A network that exists may run with a higher limit.
+    let epochs = timing.map(|timing| check_epochs(timing.epoch_blocks, draft.validators.len()));
+    notes.extend(epochs.and_then(Result::err));
     let network = draft.network.iter().flatten();
     let validators = draft.validators.iter().zip(network).enumerate();
     Ok(Summary {
