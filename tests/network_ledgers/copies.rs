@@ -86,6 +86,29 @@ fn what_follows_the_last_certificate_is_named_and_not_counted() {
 }
 
 #[test]
+fn what_show_shows_of_uncovered_blocks_is_marked() {
+    let copies = Copies::new();
+    let late_ms = copies.world.ms(RoundTiming::close_ms, 2);
+    for (certified, is_final, uncovered) in [(4, false, 2), (6, true, 0)] {
+        let ledger = copies.write(&format!("to-{certified}.vgl"), 5, late_ms, 2, certified);
+        let shown = json(&veilgrid(["show", text(&ledger), "--json"]));
+        assert_eq!(shown["network"]["uncovered_blocks"], uncovered, "{shown}");
+        assert_eq!(
+            (&shown["rounds"][0]["round_id"], &shown["rounds"][0]["is_final"]),
+            (&1.into(), &is_final.into())
+        );
+        let round = json(&veilgrid(["show", text(&ledger), "round", "1", "--json"]));
+        assert_eq!((&round["round_id"], &round["is_final"]), (&1.into(), &is_final.into()), "{round}");
+        for more in [&[][..], &["round", "1"]] {
+            let output = veilgrid(["show", text(&ledger)].iter().chain(more));
+            assert_eq!(said(&output).contains("not final"), !is_final, "{more:?}: {}", said(&output));
+        }
+        let blocks = said(&veilgrid(["show", text(&ledger)]));
+        assert_eq!(blocks.contains("blocks 5 to 6 are in no certificate"), !is_final, "{blocks}");
+    }
+}
+
+#[test]
 fn a_pinned_block_has_to_be_this_ledgers_and_final() {
     let copies = Copies::new();
     let ledger = copies.write("ledger.vgl", 4, 0, 0, 2);
@@ -180,6 +203,7 @@ fn what_can_not_be_compared_says_why() {
         (1, &0.into(), &"different_ledgers".into()),
         "{text_of}"
     );
+    assert!(text_of.contains("another genesis") && !text_of.contains("the same blocks"), "{text_of}");
     // A copy whose certificates do not hold is no proof.
     let (blocks, root) = go_on(&copies.world, 3, 0, 1);
     let false_copy = copies.path("false.vgl");

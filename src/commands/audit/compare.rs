@@ -94,6 +94,11 @@ impl Compared {
                     "{other} goes on behind this ledger, it has the same blocks 0 to {last_common_height}"
                 )
             }
+            Relation::Part { height: 0, block_hash, other_block_hash } => format!(
+                "{other} has another genesis: block 0 is {} here and {} there",
+                hex::encode(block_hash),
+                hex::encode(other_block_hash)
+            ),
             Relation::Part { height, block_hash, other_block_hash } => format!(
                 "{other} parts from this ledger at height {height}: block {} here, block {} there, and the same blocks \
                  before",
@@ -116,7 +121,7 @@ impl Compared {
                  the files says which one is meant"
             }
             Some(Meaning::DifferentLedgers) => {
-                "; these are ledgers of two communities: compare the genesis hashes"
+                "; these are ledgers of two communities, which have no block in common: name two copies of one"
             }
             None => "; what that means is not known, because one of them does not pass its audit",
         };

@@ -29,6 +29,8 @@ struct LedgerJson<'a> {
 #[derive(Serialize)]
 struct NetworkJson<'a> {
     certified_height: u64,
+    /// Blocks after that, which count for nothing.
+    uncovered_blocks: u64,
     pruned_blocks: u64,
     key_sessions: &'a [String],
     validator_changes: &'a [String],
@@ -60,6 +62,8 @@ struct RowJson<'a> {
     status: String,
     bids: usize,
     outcome: Option<&'a Outcome>,
+    /// False when something of it is in blocks that no certificate covers.
+    is_final: bool,
 }
 
 #[derive(Serialize)]
@@ -70,6 +74,8 @@ struct RoundJson<'a> {
     slot_seconds: u32,
     status: String,
     outcome: Option<&'a Outcome>,
+    /// False when something of it is in blocks that no certificate covers.
+    is_final: bool,
     opened: Vec<OpenedJson<'a>>,
     bids: Vec<BidJson>,
 }
@@ -120,6 +126,7 @@ fn network(shown: &Shown) -> Option<NetworkJson<'_>> {
     let refused = network.refused.iter();
     Some(NetworkJson {
         certified_height: network.certified,
+        uncovered_blocks: shown.blocks.saturating_sub(1).saturating_sub(network.certified),
         pruned_blocks: network.pruned_blocks,
         key_sessions: &network.sessions,
         validator_changes: &network.changes,
@@ -138,7 +145,7 @@ fn network(shown: &Shown) -> Option<NetworkJson<'_>> {
 fn rows(shown: &Shown) -> Vec<RowJson<'_>> {
     let params = &shown.genesis.draft.params;
     let own =
-        shown.rounds.iter().filter(|(id, _)| !shown.passed().iter().any(|passed| passed.contains(**id)));
+        shown.rounds.iter().filter(|(id, _)| !shown.passed().iter().any(|(_, passed)| passed.contains(**id)));
     let mut rows: BTreeMap<u64, RowJson<'_>> = own
         .map(|(round_id, round)| {
             let row = RowJson {
@@ -150,11 +157,12 @@ fn rows(shown: &Shown) -> Vec<RowJson<'_>> {
                 status: round.status(),
                 bids: round.bids.len(),
                 outcome: round.outcome.as_ref(),
+                is_final: shown.is_final(round),
             };
             (*round_id, row)
         })
         .collect();
-    rows.extend(shown.passed().iter().map(|passed| {
+    rows.extend(shown.passed().iter().map(|(height, passed)| {
         let first = passed.first_round_id;
         let start = params.timing.and_then(|timing| timing.slot_start_unix_s(first, params.slot_seconds));
         let row = RowJson {
@@ -166,6 +174,7 @@ fn rows(shown: &Shown) -> Vec<RowJson<'_>> {
             status: super::print::void_status(passed.reason).to_owned(),
             bids: 0,
             outcome: None,
+            is_final: shown.is_final_at(*height),
         };
         (first, row)
     }));
@@ -173,7 +182,7 @@ fn rows(shown: &Shown) -> Vec<RowJson<'_>> {
 }
 
 /// One round.
-pub(super) fn round(round_id: u64, round: &ShownRound) -> impl Serialize {
+pub(super) fn round(round_id: u64, round: &ShownRound, is_final: bool) -> impl Serialize {
     let opened = (0u32..).zip(&round.opened);
     let points =
         round.settlement_points.iter().map(|point| Some(Hex32(*point))).chain(std::iter::repeat(None));
@@ -184,6 +193,7 @@ pub(super) fn round(round_id: u64, round: &ShownRound) -> impl Serialize {
         slot_seconds: round.slot_seconds,
         status: round.status(),
         outcome: round.outcome.as_ref(),
+        is_final,
         opened: opened
             .map(|(index, sum)| OpenedJson {
                 request: sum.request,
@@ -205,7 +215,7 @@ pub(super) fn round(round_id: u64, round: &ShownRound) -> impl Serialize {
 }
 
 /// A round that no block opened in its time.
-pub(super) fn passed(shown: &Shown, round_id: u64, status: &str) -> impl Serialize {
+pub(super) fn passed(shown: &Shown, round_id: u64, status: &str, is_final: bool) -> impl Serialize {
     let params = &shown.genesis.draft.params;
     let start = params.timing.and_then(|timing| timing.slot_start_unix_s(round_id, params.slot_seconds));
     RoundJson {
@@ -215,6 +225,7 @@ pub(super) fn passed(shown: &Shown, round_id: u64, status: &str) -> impl Seriali
         slot_seconds: params.slot_seconds,
         status: status.to_owned(),
         outcome: None,
+        is_final,
         opened: Vec::new(),
         bids: Vec::new(),
     }

@@ -1,5 +1,7 @@
 //! `veilgrid show`: a ledger for people, or as JSON. It prints what the file says and checks only its form; `audit` checks.
 //!
+//! What stands in a network's blocks after the last certificate is shown with the note that it is not final.
+//!
 //! A network's ledger also holds transactions that were refused. Only its state machine knows which, so that one is
 //! replayed: what is shown is what has happened.
 
@@ -38,11 +40,14 @@ pub fn run(args: &ShowArgs) -> Result<(), Failure> {
         print_ledger(&ledger);
         return Ok(());
     };
-    if let Some(passed) = ledger.passed().iter().find(|passed| passed.contains(round_id)) {
+    if let Some((height, passed)) = ledger.passed().iter().find(|(_, passed)| passed.contains(round_id)) {
+        let is_final = ledger.is_final_at(*height);
         if args.json {
-            return output::json(&json::passed(&ledger, round_id, print::void_status(passed.reason)));
+            let status = print::void_status(passed.reason);
+            return output::json(&json::passed(&ledger, round_id, status, is_final));
         }
         output::line(format!("round {round_id} is void: {}", passed.reason));
+        print::print_finality(is_final);
         return Ok(());
     }
     let known = || ledger.rounds.keys().map(u64::to_string).collect::<Vec<_>>().join(", ");
@@ -50,9 +55,9 @@ pub fn run(args: &ShowArgs) -> Result<(), Failure> {
         Failure::file(&args.ledger, format!("no round {round_id}; it has the rounds {}", known()))
     })?;
     if args.json {
-        return output::json(&json::round(round_id, round));
+        return output::json(&json::round(round_id, round, ledger.is_final(round)));
     }
-    print_round(round_id, round);
+    print_round(round_id, round, ledger.is_final(round));
     Ok(())
 }
 
@@ -75,12 +80,15 @@ struct ShownNetwork {
     sessions: Vec<String>,
     changes: Vec<String>,
     refused: Vec<(u64, TransactionKind, String)>,
-    passed: Vec<PassedRounds>,
+    /// With the height of the block by which they were over.
+    passed: Vec<(u64, PassedRounds)>,
     pruned_blocks: u64,
 }
 
 #[derive(Default)]
 struct ShownRound {
+    /// Height of the last block with something of it.
+    last_height: u64,
     slot_start_unix_s: i64,
     slot_seconds: u32,
     /// Account and digest of each bid, in ledger order; pruned bids have no account.
@@ -191,8 +199,24 @@ impl Replay {
 
 impl Shown {
     /// Rounds that no block opened in their time.
-    fn passed(&self) -> &[PassedRounds] {
+    fn passed(&self) -> &[(u64, PassedRounds)] {
         self.network.as_ref().map_or(&[], |network| &network.passed)
+    }
+
+    /// Blocks of a network that no certificate covers, first and last: whoever wrote the file can have made them up.
+    fn uncovered(&self) -> Option<(u64, u64)> {
+        let certified = self.network.as_ref()?.certified;
+        let last = self.blocks.saturating_sub(1);
+        (certified < last).then_some((certified.saturating_add(1), last))
+    }
+
+    /// Whether all that is shown of a round counts; always where one process orders the blocks.
+    fn is_final(&self, round: &ShownRound) -> bool {
+        self.is_final_at(round.last_height)
+    }
+
+    fn is_final_at(&self, height: u64) -> bool {
+        self.network.as_ref().is_none_or(|network| height <= network.certified)
     }
 
     /// Takes a block; without anything known every transaction in it has happened.
@@ -218,19 +242,21 @@ impl Shown {
                         network.refused.push((height, transaction.kind(), refusal.to_string()));
                     }
                 }
-                (_, PrunedTransaction::Full(transaction)) => self.take(transaction),
+                (_, PrunedTransaction::Full(transaction)) => self.take(height, transaction),
                 (_, PrunedTransaction::Bids { round_id, bid_digests }) => {
                     let round = self.rounds.entry(round_id).or_default();
                     round.bids.extend(bid_digests.into_iter().map(|digest| (None, digest)));
+                    round.last_height = height;
                 }
             }
         }
     }
 
-    fn take(&mut self, transaction: Transaction) {
+    fn take(&mut self, height: u64, transaction: Transaction) {
         let Some(round_id) = transaction.round_id() else { return };
         let params = &self.genesis.draft.params;
         let round = self.rounds.entry(round_id).or_default();
+        round.last_height = height;
         match transaction {
             // They are about no round.
             Transaction::Genesis(_) | Transaction::KeyEvent { .. } | Transaction::ChangeValidators(_) => {}
@@ -277,7 +303,7 @@ impl ShownNetwork {
                 let task = format!("{task:?}").to_lowercase();
                 self.sessions.push(format!("{session} ({task}): {reason}"));
             }
-            Effect::PassedOver(passed) => self.passed.push(*passed),
+            Effect::PassedOver(passed) => self.passed.push((height, *passed)),
             Effect::ValidatorsChanged { epoch, validators } => {
                 self.changes.push(format!("{validators} from epoch {epoch}, block {height}"));
             }

@@ -61,15 +61,19 @@ pub(super) fn void_status(reason: VoidReason) -> &'static str {
     }
 }
 
+fn with_finality(status: String, is_final: bool) -> String {
+    if is_final { status } else { format!("{status}, not final") }
+}
+
 /// One row for rounds that were passed over one after another.
-fn passed_row(ledger: &Shown, passed: &PassedRounds) -> [String; 7] {
+fn passed_row(ledger: &Shown, height: u64, passed: &PassedRounds) -> [String; 7] {
     let (first, last) = (passed.first_round_id, passed.last_round_id);
     let params = &ledger.genesis.draft.params;
     let slot = params.timing.and_then(|timing| timing.slot_start_unix_s(first, params.slot_seconds));
     let which = if first == last { first.to_string() } else { format!("{first}-{last}") };
     let slot = slot.map_or_else(|| "-".to_owned(), output::utc);
     let nothing = || "-".to_owned();
-    let status = void_status(passed.reason).to_owned();
+    let status = with_finality(void_status(passed.reason).to_owned(), ledger.is_final_at(height));
     [which, slot, "0".to_owned(), status, nothing(), nothing(), nothing()]
 }
 
@@ -112,7 +116,7 @@ pub(super) fn print_ledger(ledger: &Shown) {
     let mut rows: BTreeMap<u64, [String; 7]> = BTreeMap::new();
     for (round_id, round) in &ledger.rounds {
         // Bids for it that were refused and pruned since leave their digests.
-        if ledger.passed().iter().any(|passed| passed.contains(*round_id)) {
+        if ledger.passed().iter().any(|(_, passed)| passed.contains(*round_id)) {
             continue;
         }
         let of = |show: fn(&Outcome) -> String| round.outcome.as_ref().map_or_else(|| "-".to_owned(), show);
@@ -120,23 +124,39 @@ pub(super) fn print_ledger(ledger: &Shown) {
             round_id.to_string(),
             output::utc(round.slot_start_unix_s),
             round.bids.len().to_string(),
-            round.status(),
+            with_finality(round.status(), ledger.is_final(round)),
             of(output::price),
             of(output::volume),
             of(output::rationing),
         ];
         rows.insert(*round_id, row);
     }
-    rows.extend(ledger.passed().iter().map(|passed| (passed.first_round_id, passed_row(ledger, passed))));
+    rows.extend(
+        ledger.passed().iter().map(|(at, passed)| (passed.first_round_id, passed_row(ledger, *at, passed))),
+    );
     rows.into_values().for_each(|row| {
         rounds.add_row(row);
     });
     output::line(rounds);
+    if let Some((first, last)) = ledger.uncovered() {
+        output::line(format!(
+            "blocks {first} to {last} are in no certificate: what they say is not final, and whoever wrote the file can have \
+             made it up"
+        ));
+    }
 }
 
-pub(super) fn print_round(round_id: u64, round: &ShownRound) {
+/// Says of a round that it does not count yet.
+pub(super) fn print_finality(is_final: bool) {
+    if !is_final {
+        output::line("not final: something of it is in blocks that no certificate covers");
+    }
+}
+
+pub(super) fn print_round(round_id: u64, round: &ShownRound, is_final: bool) {
     let from = output::utc(round.slot_start_unix_s);
     output::line(format!("round {round_id}, slot from {from}, {} s: {}", round.slot_seconds, round.status()));
+    print_finality(is_final);
     if let Some(outcome) = &round.outcome {
         let (price, volume) = (output::price(outcome), output::volume(outcome));
         output::line(format!(
