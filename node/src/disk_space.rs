@@ -65,8 +65,8 @@ impl Said {
     }
 }
 
-/// Watches a disk until the process ends. Clones are one watch.
-#[derive(Debug, Clone)]
+/// Watches a disk until the process ends. Clones are one watch; one that was not started finds nothing.
+#[derive(Debug, Clone, Default)]
 pub struct DiskWatch(Arc<Mutex<Option<String>>>);
 
 impl DiskWatch {
@@ -82,11 +82,11 @@ impl DiskWatch {
             min_free_mib,
             said: Said { level: Level::Enough, looks: 0 },
         };
-        looks.look(free_space(data_dir));
+        let _ = looks.look(free_space(data_dir));
         let shutdown = shutdown.clone();
         let body = move || {
             while !shutdown.sleep(PAUSE) {
-                looks.look(free_space(&looks.data_dir));
+                let _ = looks.look(free_space(&looks.data_dir));
             }
         };
         std::thread::Builder::new().name("disk-space".to_owned()).spawn(body)?;
@@ -116,12 +116,16 @@ struct Looks {
 }
 
 impl Looks {
-    fn look(&mut self, free: io::Result<u64>) {
+    /// Takes what is free; returns the level when it was said now.
+    fn look(&mut self, free: io::Result<u64>) -> Option<Level> {
         let (data_dir, min_free_mib) = (self.data_dir.display(), self.min_free_mib);
         let free_mib = match free {
             Ok(bytes) => bytes >> 20,
             // Nothing is known of the disk, so what was known of it stays.
-            Err(error) => return tracing::debug!(%data_dir, %error, "free space is not known"),
+            Err(error) => {
+                tracing::debug!(%data_dir, %error, "free space is not known");
+                return None;
+            }
         };
         let now = level(free_mib, min_free_mib);
         let trouble = (now == Level::Trouble).then(|| {
@@ -129,8 +133,9 @@ impl Looks {
                 "{free_mib} MiB are free on the disk of {data_dir}: free some, a full disk ends this process"
             )
         });
-        if self.said.is_due(now) {
-            match now {
+        let said = self.said.is_due(now).then_some(now);
+        if let Some(level) = said {
+            match level {
                 Level::Enough => tracing::info!(%data_dir, free_mib, "the disk has space again"),
                 Level::Low => {
                     tracing::warn!(%data_dir, free_mib, min_free_mib, "the disk fills up: free some space");
@@ -141,6 +146,7 @@ impl Looks {
             }
         }
         *self.watch.0.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+        said
     }
 }
 
@@ -163,16 +169,15 @@ mod tests {
         assert_eq!(levels, [Level::Enough, Level::Low, Level::Low, Level::Trouble, Level::Trouble]);
         assert_eq!(level(0, 0), Level::Enough, "who asks for no space is not warned");
         let mut looks = looks();
-        let mut after = |free_mib: u64| {
-            looks.look(Ok(free_mib << 20));
-            looks.watch.trouble()
-        };
-        assert_eq!((after(300), after(100)), (None, None));
-        let trouble = after(49).expect("trouble");
+        let mut after = |free_mib: u64| (looks.look(Ok(free_mib << 20)), looks.watch.trouble());
+        assert_eq!((after(300), after(100)), ((None, None), (Some(Level::Low), None)));
+        let (said, trouble) = after(49);
+        assert_eq!(said, Some(Level::Trouble));
+        let trouble = trouble.expect("trouble");
         assert!(trouble.contains("49 MiB") && trouble.contains("/var/v"), "{trouble}");
-        looks.look(Err(io::ErrorKind::Other.into()));
+        assert_eq!(looks.look(Err(io::ErrorKind::Other.into())), None);
         assert_eq!(looks.watch.trouble(), Some(trouble), "a failed look changes nothing");
-        looks.look(Ok(300 << 20));
+        assert_eq!(looks.look(Ok(300 << 20)), Some(Level::Enough));
         assert_eq!(looks.watch.trouble(), None);
     }
 

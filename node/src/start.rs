@@ -2,7 +2,7 @@
 
 use crate::checks::{ClockSample, ClockState, check_clock_not_before, check_data_dir, wall_clock_unix_ms};
 use crate::client::{Client, ClientOptions};
-use crate::config::{ChecksConfig, HttpConfig, LimitsConfig, RelayLimitsConfig};
+use crate::config::{ChecksConfig, HttpConfig, LimitsConfig, RelayLimitsConfig, ValidatorConfig};
 use crate::error::NodeError;
 use crate::http::{HealthDoor, HealthServer, HttpOptions, Metrics, Rate, Services};
 use std::future::Future;
@@ -119,6 +119,14 @@ pub fn http_options(http: &HttpConfig, limits: impl Into<LimitsConfig>) -> HttpO
     let share = of_address.min((options.max_connections / 2).max(1));
     options.max_connections_of_peer = (per_minute > 0).then_some(share);
     options
+}
+
+/// The same for a validator, whose places for the aggregator go to the addresses that its operator names.
+pub fn validator_http_options(config: &ValidatorConfig) -> HttpOptions {
+    HttpOptions {
+        aggregator_addresses: config.aggregator_addresses.clone(),
+        ..http_options(&config.http, config.limits)
+    }
 }
 
 /// Shows that an address is free and one of this machine, before anything takes long: the listener comes later.

@@ -2,7 +2,7 @@
 //! shares, whether blocks come, disk, clock, certificate.
 
 use crate::checks::{certain_skew_ms, wall_clock_unix_ms};
-use crate::disk_space::free_space;
+use crate::disk_space::{DiskWatch, free_space};
 use crate::http::StatusReport;
 use crate::share_roll::{ShareRoll, Validators};
 use crate::survey::Answer;
@@ -28,6 +28,7 @@ pub(crate) struct Vitals(Arc<Mutex<Inner>>);
 
 struct Inner {
     data_dir: PathBuf,
+    disk: DiskWatch,
     certificate_expires_unix_s: Option<i64>,
     roll: ShareRoll,
     /// Validators that say of themselves that they hold no shares.
@@ -62,10 +63,11 @@ struct Finding {
 }
 
 impl Vitals {
-    /// A watch that begins at a state.
-    pub(crate) fn new(data_dir: &Path, roll: ShareRoll, state: &State) -> Self {
+    /// A watch that begins at a state. What `disk` finds is shown with all else.
+    pub(crate) fn new(data_dir: &Path, disk: DiskWatch, roll: ShareRoll, state: &State) -> Self {
         let vitals = Self(Arc::new(Mutex::new(Inner {
             data_dir: data_dir.to_owned(),
+            disk,
             certificate_expires_unix_s: None,
             roll,
             denied: Validators::new(),
@@ -159,7 +161,7 @@ impl Vitals {
             same.map(|finding| finding.text.clone())
         };
         let troubles: Vec<String> = report.trouble.into_iter().chain(texts(true)).collect();
-        StatusReport {
+        inner.disk.add_to(StatusReport {
             holders: inner.holders(own_lack),
             suspended_rounds: inner.suspended_rounds,
             last_block_age_s: Some(now_unix_ms.saturating_sub(inner.block_unix_ms) / 1_000),
@@ -171,7 +173,7 @@ impl Vitals {
             warnings: report.warnings.into_iter().chain(texts(false)).collect(),
             trouble: (!troubles.is_empty()).then(|| troubles.join("; ")),
             ..report
-        }
+        })
     }
 
     /// Logs what is wrong: at once, then once a minute, and when it is over.
@@ -179,21 +181,14 @@ impl Vitals {
         let now_unix_ms = wall_clock_unix_ms();
         let mut inner = self.lock();
         let findings = inner.findings(own_lack, now_unix_ms);
-        for finding in &findings {
-            let last = inner.said.get(finding.key);
-            if last.is_some_and(|last| now_unix_ms.abs_diff(*last) < SAY_EVERY_MS) {
-                continue;
-            }
-            inner.said.insert(finding.key, now_unix_ms);
-            match finding.is_error {
-                true => tracing::error!("{}", finding.text),
-                false => tracing::warn!("{}", finding.text),
+        let (due, ended) = inner.due(findings, now_unix_ms);
+        for Finding { text, is_error, .. } in due {
+            match is_error {
+                true => tracing::error!("{text}"),
+                false => tracing::warn!("{text}"),
             }
         }
-        let over = |key: &&'static str| !findings.iter().any(|finding| finding.key == *key);
-        let ended: Vec<_> = inner.said.keys().copied().filter(over).collect();
         for key in ended {
-            inner.said.remove(key);
             tracing::info!("over: {key}");
         }
     }
@@ -221,6 +216,20 @@ impl Inner {
             certificate.and_then(|expires_unix_s| expiring(expires_unix_s, now_unix_s)),
         ];
         found.into_iter().flatten().collect()
+    }
+
+    /// Those of the findings that are to be said now, and the keys of those that were said and are over.
+    fn due(&mut self, findings: Vec<Finding>, now_unix_ms: u64) -> (Vec<Finding>, Vec<&'static str>) {
+        let over = |key: &&'static str| !findings.iter().any(|finding| finding.key == *key);
+        let ended: Vec<_> = self.said.keys().copied().filter(over).collect();
+        self.said.retain(|key, _| !ended.contains(key));
+        let last = |key| self.said.get(key).copied();
+        let is_due = |finding: &Finding| {
+            last(finding.key).is_none_or(|last| now_unix_ms.abs_diff(last) >= SAY_EVERY_MS)
+        };
+        let due: Vec<_> = findings.into_iter().filter(is_due).collect();
+        self.said.extend(due.iter().map(|finding| (finding.key, now_unix_ms)));
+        (due, ended)
     }
 }
 
@@ -264,33 +273,5 @@ fn expiring(expires_unix_s: i64, now_unix_s: i64) -> Option<Finding> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn exactly_enough_holders_are_a_warning_and_fewer_an_error_and_trouble() {
-        let found = |holders| {
-            few_holders(holders, 5, 4).map(|finding| (finding.is_error, finding.is_trouble, finding.text))
-        };
-        assert_eq!(found(5), None);
-        let (is_error, is_trouble, text) = found(4).expect("just enough");
-        assert_eq!((is_error, is_trouble), (false, false));
-        assert!(text.contains("4 of 5"), "{text}");
-        let (is_error, is_trouble, text) = found(3).expect("too few");
-        assert_eq!((is_error, is_trouble), (true, true));
-        assert!(text.contains("3 of 5") && text.contains("4 are needed"), "{text}");
-    }
-
-    #[test]
-    fn a_certificate_is_said_two_weeks_before_it_expires() {
-        let found = |left_s| expiring(1_000_000_000 + left_s, 1_000_000_000).map(|finding| finding.is_error);
-        assert_eq!((found(CERTIFICATE_SOON_S), found(CERTIFICATE_SOON_S - 1)), (None, Some(false)));
-        assert_eq!((found(1), found(0), found(i64::from(i32::MIN))), (Some(false), Some(true), Some(true)));
-    }
-
-    #[test]
-    fn idle_blocks_come_far_more_often_than_silence_is_told() {
-        let idle = Duration::from_millis(veilgrid_roles::replica::Limits::default().idle_interval_ms);
-        assert!(idle * 10 <= LONGEST_SILENCE, "{idle:?}");
-    }
-}
+#[path = "vitals_tests.rs"]
+mod tests;

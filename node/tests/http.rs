@@ -405,7 +405,9 @@ fn a_validator_in_trouble_says_so_in_status_health_and_metrics() {
         let report = StatusReport {
             role: "validator",
             trouble: Some(trouble.to_owned()),
+            certified_height: Some(7),
             last_vote_age_s: Some(45),
+            clock_off_ms: Some(-2_500),
             votes_for_nothing: true,
             unknown_votes: 2,
             ..StatusReport::default()
@@ -424,6 +426,8 @@ fn a_validator_in_trouble_says_so_in_status_health_and_metrics() {
             "veilgrid_votes_for_nothing 1",
             "veilgrid_unknown_votes 2",
             "veilgrid_last_vote_age_seconds 45",
+            "veilgrid_certified_height 7",
+            "veilgrid_clock_off_ms 2500",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in {text}");
         }

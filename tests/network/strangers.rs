@@ -5,6 +5,7 @@ use crate::http;
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
 use std::time::Duration;
 
 /// Bytes that are no HTTP: of TLS, of nothing, of a head without sense.
@@ -69,6 +70,33 @@ fn failed_handshakes_write_no_error_lines_and_are_counted() {
     network.wait_for("places", 120, |network| (metric(network, "veilgrid_connections ")? == 0).then_some(()));
     let log = network.log("validator-1");
     assert!(!log.contains("ERROR"), "{log}");
+    network.finish();
+}
+
+/// When its certificate ends is said by both kinds of process that have one.
+#[test]
+fn the_end_of_a_certificate_is_known_of_validators_and_the_aggregator() {
+    let mut network = Network::found("certificates", Plan::default());
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("node/tests/data");
+    let tls = format!(
+        "[http]\ntls_certificate = {:?}\ntls_key = {:?}\n",
+        data.join("test-only-certificate.pem"),
+        data.join("test-only-key.pem")
+    );
+    for (name, file) in [("validator-1", "validator.toml"), ("aggregator", "aggregator.toml")] {
+        let config = network.home(name).join(file);
+        let text = std::fs::read_to_string(&config).expect("a configuration");
+        std::fs::write(&config, text.replacen("[http]\n", &tls, 1)).expect("written");
+        network.start(name);
+        let expiry = |network: &Network| {
+            let (_, body) = http::get(network.health_port(name), "/v1/metrics")?;
+            let text = String::from_utf8_lossy(&body).into_owned();
+            let metric = "veilgrid_certificate_expiry_timestamp_seconds ";
+            text.lines().find_map(|line| line.strip_prefix(metric)?.parse::<u64>().ok())
+        };
+        let expiry_unix_s = network.wait_for("the end of the certificate", 120, |network| expiry(network));
+        assert!(expiry_unix_s > 4_000_000_000, "it is of the next century: {expiry_unix_s}");
+    }
     network.finish();
 }
 

@@ -129,11 +129,11 @@ async fn aggregate(
     // Before the actors: from there on there is no way back.
     let door = Door::open(start::http_options(&config.http, config.limits));
     let door = door.map_err(|error| NodeError::server("the aggregator", &error))?;
-    let vitals = Vitals::new(&config.data_dir, roll, follower.state());
+    let vitals = Vitals::new(&config.data_dir, disk, roll, follower.state());
     vitals.set_certificate(door.certificate_expires_unix_s());
     let actors =
         Actors::start(&config, keys, follower.state().clone(), &validators, verdicts, vitals.clone())?;
-    let services = actors.services(&view, disk, &shutdown);
+    let services = actors.services(&view, &shutdown);
     let server = HttpServer::behind(door, services.clone());
     let server = server.map_err(|error| NodeError::server("the aggregator", &error))?;
     let _health = match start::start_health(health, services, Some(server.metrics())) {
@@ -194,7 +194,7 @@ impl Actors {
         Ok(Self { intake, forwarder, verdicts, certified: Arc::new(AtomicU64::new(0)), vitals })
     }
 
-    fn services(&self, view: &LedgerView, disk: DiskWatch, shutdown: &Shutdown) -> Services {
+    fn services(&self, view: &LedgerView, shutdown: &Shutdown) -> Services {
         let (shutdown, certified, vitals) =
             (shutdown.clone(), Arc::clone(&self.certified), self.vitals.clone());
         Services {
@@ -209,7 +209,7 @@ impl Actors {
                     trouble: shutdown.is_triggered().then(|| "the node is ending".to_owned()),
                     ..StatusReport::default()
                 };
-                vitals.complete(disk.add_to(report), None)
+                vitals.complete(report, None)
             }),
         }
     }

@@ -292,6 +292,9 @@ fn the_known_keys_are_those_of_the_structures() {
         checks: ChecksConfig::default(),
     };
     assert_keys(&validator);
+    let options = crate::start::validator_http_options(&validator);
+    assert_eq!(options.aggregator_addresses, validator.aggregator_addresses);
+    assert_eq!(options.tls, Some((PathBuf::from("x"), PathBuf::from("x"))));
     assert_keys(&AggregatorConfig {
         data_dir: data_dir.clone(),
         genesis: genesis.clone(),

@@ -202,6 +202,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_aggregators_own_connections_are_taken_from_nobody() {
+        let (mut places, room) = (Places::default(), Room { of_aggregator: 2, ..ROOM });
+        for _ in 0..room.of_aggregator {
+            places.take(&room, peer(1), true, false).expect("its own");
+        }
+        for number in 0..room.most {
+            let address = peer(if number % 2 == 0 { 2 } else { 3 });
+            places.take(&room, address, false, false).expect("the places of all are free");
+        }
+        assert_eq!(places.take(&room, peer(4), false, false), Err(Full::All));
+    }
+
     /// Threat: connections that never end their handshake take all places.
     #[test]
     fn the_address_with_most_handshakes_gives_way_with_its_oldest() {

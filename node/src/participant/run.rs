@@ -132,8 +132,8 @@ async fn participate(
     let Some(follower) = follower else { return Ok(()) };
     let (blocks, applied) = mpsc::channel(WAITING);
     let following = spawn(follower.run(blocks, shutdown.clone()));
-    let shown = Shown::new(Vitals::new(data, roll, desk.state()), view, desk.counts());
-    let _health = start::start_health(health, shown.services(disk, &shutdown), None)?;
+    let shown = Shown::new(Vitals::new(data, disk, roll, desk.state()), view, desk.counts());
+    let _health = start::start_health(health, shown.services(&shutdown), None)?;
     spawn(keep_watch(shown.vitals.clone(), validators, ASK_EVERY, || None, shutdown.clone()));
     let session = Session::new(desk, post, orders, StatusFile::new(data), shown);
     let worked = session.run(applied, shutdown.clone()).await;

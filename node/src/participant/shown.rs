@@ -1,7 +1,6 @@
 //! What a participant shows to whoever watches it: heights and counts, nothing of what is traded.
 
 use super::desk::Counts;
-use crate::disk_space::DiskWatch;
 use crate::follower::Accepted;
 use crate::http::{Services, StatusReport};
 use crate::ledger_view::LedgerView;
@@ -27,7 +26,7 @@ impl Shown {
     }
 
     /// What stands behind the listener for health and metrics.
-    pub(super) fn services(&self, disk: DiskWatch, shutdown: &Shutdown) -> Services {
+    pub(super) fn services(&self, shutdown: &Shutdown) -> Services {
         let (vitals, shutdown, member) = (self.vitals.clone(), shutdown.clone(), Arc::clone(&self.member));
         let status = move || {
             let counts = *member.lock().unwrap_or_else(PoisonError::into_inner);
@@ -38,7 +37,7 @@ impl Shown {
                 member: Some(counts),
                 ..StatusReport::default()
             };
-            vitals.complete(disk.add_to(report), None)
+            vitals.complete(report, None)
         };
         let ledger = self.view.clone();
         Services { intake: None, relay: None, submit: None, ledger, status: Arc::new(status) }

@@ -22,7 +22,9 @@ use crate::open_files::{self, EngineNeed, Need};
 use crate::passphrase;
 use crate::share_roll::ShareRoll;
 use crate::shutdown::Shutdown;
-use crate::start::{check_clock, check_listen, check_machine, http_options, open_health, start_health};
+use crate::start::{
+    check_clock, check_listen, check_machine, open_health, start_health, validator_http_options,
+};
 use crate::survey::keep_watch;
 use crate::vitals::Vitals;
 use actix::{Actor, Arbiter};
@@ -172,9 +174,8 @@ impl Validator {
     /// Everything but the engine.
     fn assemble(&self, vault: KeyVault, replayed: Replayed) -> Result<(Parts, Services), NodeError> {
         // Before the actors: from there on there is no way back.
-        let mut options = http_options(&self.config.http, self.config.limits);
-        options.aggregator_addresses.clone_from(&self.config.aggregator_addresses);
-        let door = Door::open(options).map_err(|error| NodeError::server("the HTTP server", &error))?;
+        let door = Door::open(validator_http_options(&self.config))
+            .map_err(|error| NodeError::server("the HTTP server", &error))?;
         let Replayed { state, ended, roll, retention } = replayed;
         let skew_ms = state.timing().map_or(0, |timing| timing.max_clock_skew_ms);
         let watch = Watch::open(&self.config.data_dir, self.consensus_key, skew_ms)?;
@@ -182,7 +183,7 @@ impl Validator {
         let application = Arc::new(Mutex::new(NodeApplication::new(core, watch.clone())));
         build_log(&application, &state)?;
         let view = LedgerView::resumed(state.clone(), ended, self.store.clone());
-        let vitals = Vitals::new(&self.config.data_dir, roll, &state);
+        let vitals = Vitals::new(&self.config.data_dir, self.disk.clone(), roll, &state);
         vitals.set_certificate(door.certificate_expires_unix_s());
         let journal = self.config.data_dir.join("intake");
         let (intake, keeper) = intake::start(&journal, &self.keys, &application, state)?;
@@ -191,13 +192,13 @@ impl Validator {
             |_| SubmitActor(application)
         });
         let board = StatusBoard::new(vitals.clone());
-        let (shown, disk) = (board.clone(), self.disk.clone());
+        let shown = board.clone();
         let services = Services {
             intake: Some(intake.clone().recipient()),
             relay: Some(intake.clone().recipient()),
             submit: Some(submit.recipient()),
             ledger: view.clone(),
-            status: Arc::new(move || disk.add_to(shown.report())),
+            status: Arc::new(move || shown.report()),
         };
         let http = HttpServer::behind(door, services.clone())
             .map_err(|error| NodeError::server("the HTTP server", &error))?;

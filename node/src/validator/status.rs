@@ -145,12 +145,14 @@ pub(super) fn report_of(application: &NodeApplication, signing_key: &[u8; 32]) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk_space::DiskWatch;
     use crate::share_roll::ShareRoll;
     use veilgrid_ledger::state::State;
 
     fn board() -> (StatusBoard, Vitals, State) {
         let state = crate::founding::tests::state_of_four();
-        let vitals = Vitals::new(std::path::Path::new("."), ShareRoll::default(), &state);
+        let vitals =
+            Vitals::new(std::path::Path::new("."), DiskWatch::default(), ShareRoll::default(), &state);
         (StatusBoard::new(vitals.clone()), vitals, state)
     }
 
