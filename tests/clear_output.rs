@@ -113,8 +113,33 @@ fn an_order_larger_than_a_step_is_told_what_helps() {
         "{}",
         stderr(&refused)
     );
+    // Whoever asks for them all the same is told too.
+    let refused = veilgrid(["clear", path, "--bits", "32"]);
+    let message = stderr(&refused);
+    assert!(common::code(&refused) == 2 && message.contains("at most 2 members"), "{message}");
+    assert!(message.contains("or clear the book with --plain"), "{message}");
     // What it says does.
     assert_eq!(clear(&book, &["--plain"])["traded"], true);
+    assert_eq!(clear(&book, &["--plain", "--bits", "32"])["traded"], true);
+}
+
+/// More than any opening could bear: who reads every order opens none.
+#[test]
+fn in_plaintext_there_is_no_bound_of_openings() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut text = "id,side,price_ct_per_kwh,quantity_kwh\n".to_owned();
+    for number in 0..10_000 {
+        let (side, price) =
+            if number % 2 == 0 { ("buy", 20 + number % 7) } else { ("sell", 10 + number % 5) };
+        text.push_str(&format!("o{number},{side},{price},0.5\n"));
+    }
+    let book = write_book(dir.path(), "many.csv", &text);
+    let market = ["--ticks", "4096", "--tick", "10"];
+    let result = clear(&book, &[&market[..], &["--plain"]].concat());
+    assert_eq!((&result["traded"], &result["volume_wh"]), (&true.into(), &2_500_000.into()));
+    let refused = veilgrid([&["clear", book.to_str().expect("UTF-8")], &market[..]].concat());
+    let message = stderr(&refused);
+    assert!(common::code(&refused) == 2 && message.contains("2048 members"), "{message}");
 }
 
 #[test]

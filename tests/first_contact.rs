@@ -193,7 +193,9 @@ fn localnet_names_a_taken_port_before_it_makes_anything() {
     let net = dir.path().join("net");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("an address").port().to_string();
-    let refused = veilgrid(["localnet", "--dir", text(&net), "--base-port", &port]);
+    // Without the check it would run: not for long.
+    let soon = ["--rounds", "1", "--timeout-s", "1"];
+    let refused = veilgrid([&["localnet", "--dir", text(&net), "--base-port", &port], &soon[..]].concat());
     let message = stderr(&refused);
     assert_eq!(code(&refused), 2, "{message}");
     assert!(message.contains(&format!("127.0.0.1:{port}")) && message.contains("--base-port"), "{message}");

@@ -66,8 +66,9 @@ fn read_round(args: &ClearArgs) -> Result<Round, Failure> {
     };
     // The bounds are those of openings; whoever reads every order opens none.
     if !args.plain {
-        check_bounds(&grid, u32::from(args.bits), book.len().max(LEAST_MEMBERS) as u64)
-            .map_err(Failure::input)?;
+        check_bounds(&grid, u32::from(args.bits), book.len().max(LEAST_MEMBERS) as u64).map_err(|error| {
+            Failure::Input(format!("{error}; or clear the book with --plain, which opens no sum"))
+        })?;
     }
     let placed = place_book(&grid, book, off_grid).map_err(|error| Failure::file(&args.book, error))?;
     for row in placed.kept.iter().filter(|_| !args.plain) {

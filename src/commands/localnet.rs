@@ -248,8 +248,9 @@ fn changes(snapshot: &Snapshot) -> Vec<String> {
             ProcessState::Ended(status) => lines.push(format!("{} ended: {status}", process.name)),
         }
     }
-    // One voice is enough for what all validators see alike.
-    if let Some(round) = snapshot.processes.iter().find_map(|process| process.round.as_ref()) {
+    // One voice is enough for what all validators see alike; participants know a round's number only.
+    let rounds = snapshot.processes.iter().filter_map(|process| process.round.as_ref());
+    if let Some(round) = rounds.into_iter().find(|round| !round.stage.is_empty()) {
         lines.push(format!("round {}: {}", round.round_id, round.stage));
     }
     for round in &snapshot.ended {
@@ -323,4 +324,32 @@ fn report(network: &Network, summary: &Summary, json: bool) -> Result<(), Failur
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(name: &str, stage: &str) -> ProcessView {
+        let round = serde_json::json!({ "round_id": 4, "stage": stage });
+        ProcessView {
+            name: name.to_owned(),
+            pid: 7,
+            state: ProcessState::Running,
+            height: None,
+            state_root: None,
+            round: Some(serde_json::from_value(round).expect("a round")),
+            waiting_bids: None,
+            trouble: None,
+        }
+    }
+
+    #[test]
+    fn a_round_is_told_by_a_process_that_knows_its_stage() {
+        // The folder of a participant tells of the run before, also while no validator answers.
+        let mut snapshot = Snapshot { processes: vec![process("participant-001", "")], ended: vec![] };
+        assert_eq!(changes(&snapshot), [] as [String; 0]);
+        snapshot.processes.push(process("validator-1", "bidding"));
+        assert_eq!(changes(&snapshot), ["round 4: bidding"]);
+    }
 }
