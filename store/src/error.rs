@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
-use veilgrid_ledger::export::{MAX_CERTIFICATE_BYTES, ReadError, WriteError};
+use veilgrid_ledger::export::{MAX_CERTIFICATE_BYTES, MAX_CHECKPOINT_BYTES, ReadError, WriteError};
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::refusal::{BlockError, BlockFault};
 
@@ -114,6 +114,12 @@ pub enum StoreError {
     Certificate {
         /// Height of its block.
         height: u64,
+        /// Its length.
+        bytes: usize,
+    },
+    /// A checkpoint is too long.
+    #[error("the checkpoint has {bytes} bytes, at most {MAX_CHECKPOINT_BYTES} are allowed")]
+    Checkpoint {
         /// Its length.
         bytes: usize,
     },

@@ -7,6 +7,7 @@ use crate::store::{KEY_CHECKPOINT, KEY_PRUNED, Store, block_key};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use veilgrid_ledger::block::Block;
+use veilgrid_ledger::export::MAX_CHECKPOINT_BYTES;
 use veilgrid_ledger::pruned::PrunedBlock;
 use veilgrid_ledger::transaction::Transaction;
 
@@ -32,8 +33,8 @@ impl Store {
     /// calling this again goes on.
     ///
     /// # Errors
-    /// [`StoreError::Empty`], [`StoreError::Halted`], [`StoreError::DiskFull`], [`StoreError::Io`],
-    /// [`StoreError::DamagedBlock`].
+    /// [`StoreError::Empty`], [`StoreError::Checkpoint`], [`StoreError::Halted`], [`StoreError::DiskFull`],
+    /// [`StoreError::Io`], [`StoreError::DamagedBlock`].
     pub fn prune_bodies(
         &mut self,
         up_to_height: u64,
@@ -75,6 +76,10 @@ impl Store {
 
     /// Stores a checkpoint. It is on disk before anything that is written later.
     pub(crate) fn put_checkpoint(&mut self, checkpoint: &[u8]) -> Result<(), StoreError> {
+        let bytes = checkpoint.len();
+        if bytes > MAX_CHECKPOINT_BYTES {
+            return Err(StoreError::Checkpoint { bytes });
+        }
         let mut batch = sled::Batch::default();
         batch.insert(KEY_CHECKPOINT, [Sha256::digest(checkpoint).as_slice(), checkpoint].concat());
         let applied = self.database.apply(batch);

@@ -6,7 +6,7 @@ use common::{certificate, certificate_of, chain_with_bids, copy_directory, files
 use std::fs;
 use std::path::Path;
 use veilgrid_ledger::block::Block;
-use veilgrid_ledger::export::{Exported, ReadError};
+use veilgrid_ledger::export::{Exported, MAX_CHECKPOINT_BYTES, ReadError};
 use veilgrid_ledger::pruned::PrunedBlock;
 use veilgrid_ledger::state::FinishedRounds;
 use veilgrid_ledger::state::checkpoint::Checkpoint;
@@ -77,33 +77,51 @@ fn bids_go_and_everything_else_stays() {
 }
 
 #[test]
+fn a_checkpoint_above_its_bound_is_refused_and_nothing_is_pruned_for_it() {
+    let blocks = chain_with_bids(12, 4);
+    let directory = tempfile::tempdir().expect("directory");
+    let mut store = filled(directory.path(), &blocks);
+    let longest = vec![7; MAX_CHECKPOINT_BYTES];
+    let error = store.prune_bodies(7, &[longest.as_slice(), &[7]].concat(), |_| true).expect_err("too long");
+    assert!(
+        matches!(error, StoreError::Checkpoint { bytes } if bytes == MAX_CHECKPOINT_BYTES + 1),
+        "{error}"
+    );
+    assert_eq!((store.pruned_up_to(), store.checkpoint().expect("read")), (None, None));
+    assert_pruned(&store, &blocks, None);
+    assert_eq!(store.prune_bodies(7, &longest, |_| true).expect("pruned").blocks, 3);
+}
+
+#[test]
 fn blocks_that_are_still_needed_wait_for_the_next_pruning() {
     let blocks = chain_with_bids(12, 5);
     let directory = tempfile::tempdir().expect("directory");
-    let mut store = filled(directory.path(), &blocks);
+    // What is moved aside lies beside it.
+    let path = directory.path().join("store");
+    let mut store = filled(&path, &blocks);
     let needed = |block: &Block| block.header.height != 4;
     assert_eq!(store.prune_bodies(9, b"first", needed).expect("prune").blocks, 3);
     assert_eq!(store.pruned_up_to(), None, "block 4 has its bids");
     assert_eq!(store.block(4).expect("read"), Some(blocks[4].clone()));
     assert_eq!(store.ledger_bytes().pruned_blocks, 3);
     drop(store);
-    let mut store = Store::open(directory.path()).expect("again");
+    let mut store = Store::open(&path).expect("again");
     assert_eq!(store.prune_bodies(6, b"second", |_| true).expect("prune").blocks, 1);
     assert_eq!((store.pruned_up_to(), store.ledger_bytes().pruned_blocks), (Some(6), 4));
     assert_eq!(store.checkpoint().expect("read").as_deref(), Some(b"second".as_slice()));
     drop(store);
     for (change, why) in [(true, "the checkpoint was changed"), (false, "pruned blocks and no checkpoint")] {
-        let db = sled::open(directory.path()).expect("database");
+        let db = sled::open(&path).expect("database");
         if change {
             db.insert("checkpoint", vec![0; 40]).expect("insert");
         } else {
             db.remove("checkpoint").expect("remove");
         }
         drop(db);
-        let error = Store::open(directory.path()).expect_err("nobody gets past the pruned blocks");
+        let error = Store::open(&path).expect_err("nobody gets past the pruned blocks");
         assert!(error.is_damage() && error.to_string().contains(why), "{error}");
     }
-    let opened = Store::open_or_rebuild(directory.path()).expect("rebuilt");
+    let opened = Store::open_or_rebuild(&path).expect("rebuilt");
     assert_eq!(opened.rebuilt.expect("damaged").kept_blocks, 2, "those before the first pruned one");
 }
 
