@@ -21,6 +21,12 @@ pub fn restarts() -> u64 {
     number("VEILGRID_CUTS_RESTARTS", 1)
 }
 
+/// A folder for worst disks, in memory where there is some: none of them has to last, and whoever opens a store waits for the
+/// disk a hundred times.
+pub fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a folder")
+}
+
 /// The dice of one of many parts.
 pub fn dice(of: u64) -> Dice {
     Dice(number("VEILGRID_CUTS_SEED", 1).wrapping_mul(1 << 32).wrapping_add(of))

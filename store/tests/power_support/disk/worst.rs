@@ -70,14 +70,15 @@ fn write_private(path: &Path, bytes: &[u8]) {
     file.and_then(|mut file| file.write_all(bytes)).expect("written");
 }
 
-/// Which of so many changes came to the disk: none, all, the first ones, the last ones, or any.
+/// Which of so many changes came to the disk: none, all, the first ones, the last ones, the very last one, or any.
 fn choose(dice: &mut Dice, count: usize) -> Vec<bool> {
     let first = dice.below(count + 1);
-    match dice.below(5) {
+    match dice.below(6) {
         0 => vec![false; count],
         1 => vec![true; count],
         2 => (0..count).map(|index| index < first).collect(),
         3 => (0..count).map(|index| index >= first).collect(),
+        4 => (0..count).map(|index| index + 1 == count).collect(),
         _ => (0..count).map(|_| dice.coin()).collect(),
     }
 }
