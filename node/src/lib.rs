@@ -6,7 +6,7 @@ pub mod client;
 pub mod config;
 pub mod disk_space;
 pub mod error;
-mod files;
+pub mod files;
 pub mod follower;
 pub mod founding;
 pub mod http;

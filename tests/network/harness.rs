@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_veilgrid");
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_veilgrid");
 /// Between two looks.
 pub const LOOK: Duration = Duration::from_millis(50);
 /// How long a process may take to stop in order.
@@ -144,6 +144,14 @@ impl Network {
 
     pub fn home(&self, name: &str) -> PathBuf {
         self.dir.join(name)
+    }
+
+    /// Everybody's.
+    pub fn homes(&self) -> Vec<PathBuf> {
+        let mut names = vec!["aggregator".to_owned()];
+        names.extend(self.validators().map(validator));
+        names.extend((1..=self.plan.participants).map(participant));
+        names.iter().map(|name| self.home(name)).collect()
     }
 
     fn log_path(&self, name: &str) -> PathBuf {

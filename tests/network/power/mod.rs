@@ -1,6 +1,6 @@
 //! Power failures. The order of writes and syncs of each process is recorded, and the worst disks that it allows are built
 //! at random cuts. What a process had said before a cut has to be on each of them. Stores by themselves:
-//! `store/tests/power.rs`.
+//! `store/tests/power/`.
 //!
 //! 50 cuts a process run with all other tests. Where there is no `strace`, they are left out with a message, or fail if
 //! `VEILGRID_NEEDS_STRACE` is set. More:
@@ -12,6 +12,7 @@
 //! `VEILGRID_CUTS_SEED` (1) changes the cuts, `VEILGRID_CUTS_RESTARTS` (1) how many whole networks are started on worst
 //! disks, `VEILGRID_CUTS_LOUD` says which stores were built anew.
 
+mod commands;
 mod promises;
 #[path = "../../../store/tests/power_support/mod.rs"]
 mod support;
@@ -20,11 +21,10 @@ use crate::harness::{Network, Plan};
 use promises::{Found, Said, hashes};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use support::dice::Dice;
 use support::disk::Disk;
 use support::trace::{self, Act, can_record, recording};
-use support::{cuts, dice};
+use support::{cuts, dice, scratch};
 
 /// Processes that are recorded, one of each kind. The others write the same.
 const RECORDED: [&str; 3] = ["validator-1", "aggregator", "participant-001"];
@@ -152,19 +152,24 @@ fn power_failures_take_nothing_that_was_said() {
         Recorded { name, home: network.home(name), before, acts }
     });
     let recorded: Vec<Recorded> = recorded.collect();
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut ends = vec![];
+    // It stays when a disk in it breaks a promise.
+    let folder = scratch().keep();
+    // The others were killed, and their disks did not fail.
+    let others = network.homes().into_iter().filter(|home| recorded.iter().all(|one| one.home != *home));
+    let mut ends: Vec<(PathBuf, Disk)> = others.map(|home| (home.clone(), Disk::load(&home))).collect();
     for (number, one) in recorded.iter().enumerate() {
         let end = one.is_complete();
-        let seen = folder.path().join(format!("{}-whole", one.name));
+        let seen = folder.join(format!("{}-whole", one.name));
         end.write_seen(&seen);
         let whole = hashes(&seen.join("data/ledger"));
-        let found = one.try_cuts(folder.path(), &whole, &mut dice(number as u64));
+        let found = one.try_cuts(&folder, &whole, &mut dice(number as u64));
         println!("{}: {} calls, {found:?}", one.name, one.acts.len());
-        ends.push(end);
+        ends.push((one.home.clone(), end));
     }
+    std::fs::remove_dir_all(folder).expect("removed");
     for restart in 0..support::restarts() {
-        restart_all(&mut network, &recorded, &ends, third, restart);
+        restart_all(&mut network, &ends, third, restart);
+        println!("restart {restart}: the network went on");
     }
     network.finish();
 }
@@ -182,11 +187,12 @@ fn start_any<'a>(
     }
 }
 
-/// Starts the whole network on worst disks of its end: it goes on, and nobody finds a broken promise.
-fn restart_all(network: &mut Network, recorded: &[Recorded], ends: &[Disk], last: u64, number: u64) {
-    for (one, end) in recorded.iter().zip(ends) {
-        std::fs::remove_dir_all(&one.home).expect("removed");
-        end.write_worst(&mut dice(1000 + number), &one.home);
+/// Starts the whole network on worst disks of its end: it goes on, and nobody finds a broken promise. Everybody goes back to
+/// that end: whoever did so alone, after the others have gone on, would be a validator that was set back.
+fn restart_all(network: &mut Network, ends: &[(PathBuf, Disk)], last: u64, number: u64) {
+    for (home, end) in ends {
+        std::fs::remove_dir_all(home).expect("removed");
+        end.write_worst(&mut dice(1000 + number), home);
     }
     network.start_validators();
     network.start("aggregator");
@@ -199,43 +205,4 @@ fn restart_all(network: &mut Network, recorded: &[Recorded], ends: &[Disk], last
     network.stop("validator-1");
     network.promises_kept(&network.audit(1), next);
     network.kill_all();
-}
-
-#[test]
-fn what_was_founded_is_on_the_disk_when_it_is_said() {
-    if !can_record("what_was_founded_is_on_the_disk_when_it_is_said") {
-        return;
-    }
-    let folder = tempfile::tempdir().expect("a folder");
-    let (root, to) = (folder.path().join("root"), folder.path().join("trace"));
-    std::fs::create_dir(&root).expect("made");
-    let before = Disk::load(&root);
-    let mut command = trace::recorder(&to);
-    let net = root.join("net");
-    command.push(env!("CARGO_BIN_EXE_veilgrid").into());
-    let numbers = ["--validators", "4", "--participants", "2", "--ticks", "16", "--base-port", "29000"];
-    command.extend(["localnet", "--found-only", "--dir"].map(Into::into));
-    command.push(net.into());
-    command.extend(numbers.map(Into::into));
-    let output = Command::new(&command[0]).args(&command[1..]).output().expect("it starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let one = Recorded { name: "localnet", home: root, before, acts: recording(&to) };
-    let end = one.is_complete();
-    // Whoever starts it first takes the lock, and makes it when it is not there.
-    let files = |disk: &Disk| {
-        let lock = |path: &PathBuf| path.ends_with("localnet.lock");
-        disk.seen().into_iter().filter(|(path, _)| !lock(path)).collect::<BTreeMap<_, _>>()
-    };
-    for number in 0..cuts() {
-        let at = folder.path().join(format!("disk-{number}"));
-        end.write_worst(&mut dice(number), &at);
-        let (kept, whole) = (files(&Disk::load(&at)), files(&end));
-        let missing = whole.iter().find(|(path, bytes)| kept.get(*path) != Some(*bytes));
-        assert!(
-            missing.is_none(),
-            "disk {number}: {:?} is not what was written",
-            missing.map(|(path, _)| path)
-        );
-        std::fs::remove_dir_all(at).expect("removed");
-    }
 }

@@ -28,7 +28,7 @@ pub struct Said {
 pub struct Found {
     pub disks: usize,
     pub promises: usize,
-    /// Stores that were called damaged, and built anew without a loss.
+    /// Stores that were called damaged before their process had spoken of a block: a new one may be in pieces.
     pub rebuilt: usize,
 }
 
@@ -126,6 +126,9 @@ impl Said {
         let opened = Store::open_or_rebuild(path).map_err(|error| format!("the ledger's store: {error}"))?;
         if let Some(rebuilt) = &opened.rebuilt {
             found.rebuilt += 1;
+            if self.height.is_some() {
+                return Err(format!("the ledger's store is called damaged: {}", rebuilt.why));
+            }
             if std::env::var_os("VEILGRID_CUTS_LOUD").is_some() {
                 println!("rebuilt: {}", rebuilt.why);
             }
