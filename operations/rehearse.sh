@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The handbook's procedures, done: founds a network of its own, backs up and restores, replaces a validator, audits. All of
-# it over TLS with an authority of its own and certificates for a name. About three minutes; nothing is left behind.
+# it over TLS with an authority of its own and certificates for a name. Two to three minutes; nothing is left behind.
 #
 #     VEILGRID=target/release/veilgrid operations/rehearse.sh [restore|replace|audit]...
 #

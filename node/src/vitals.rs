@@ -211,6 +211,7 @@ impl Inner {
         let now_unix_s = i64::try_from(now_unix_ms / 1_000).unwrap_or(i64::MAX);
         let silence = Some(self.silence.elapsed()).filter(|silence| *silence > self.longest_silence);
         let found = [
+            own_lack.map(|_| without_shares()),
             self.holders(own_lack).and_then(|holders| few_holders(holders, self.validators, self.threshold)),
             silence.map(silent),
             certificate.and_then(|expires_unix_s| expiring(expires_unix_s, now_unix_s)),
@@ -249,6 +250,13 @@ fn few_holders(holders: u16, validators: u16, threshold: u16) -> Option<Finding>
         is_trouble: false,
         text: format!("{has}, which is just enough: one fewer and no round can be opened"),
     })
+}
+
+fn without_shares() -> Finding {
+    let text = "this validator holds no key shares and opens nothing: stop it and put the newest copy of its shares.vgkeys back, or \
+                wait, it gets new ones within two epochs"
+        .to_owned();
+    Finding { key: "no shares here", is_error: false, is_trouble: false, text }
 }
 
 fn silent(silence: Duration) -> Finding {

@@ -111,6 +111,9 @@ fn too_few_holders_of_shares_and_no_blocks_are_said_by_every_light() {
     }
 
     network.wait_for_line(&others, "WARN", "3 of 4 validators hold");
+    // And the one that lacks them says so itself: with more to spare nobody else would.
+    network.wait_for_lights(&["validator-4"], 200, "warning: this validator holds no key shares");
+    network.wait_for_line(&["validator-4"], "WARN", "this validator holds no key shares");
 
     // One fewer, and everybody's lights are red, before a round has to find out.
     network.lose_shares("validator-3");
