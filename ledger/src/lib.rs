@@ -20,6 +20,7 @@ pub mod checks;
 pub mod community;
 mod encoding;
 pub mod export;
+pub mod finality;
 pub mod genesis;
 pub mod hash;
 pub mod key_roles;
