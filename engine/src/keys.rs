@@ -2,13 +2,13 @@
 
 use commonware_codec::{Copying, DecodeExt as _};
 use commonware_consensus::simplex::scheme::ed25519;
+use commonware_cryptography::certificate;
 use commonware_cryptography::ed25519::{PrivateKey, PublicKey};
 use commonware_cryptography::sha256;
-use commonware_cryptography::{Signer as _, certificate};
 use commonware_utils::ordered::Set;
 use commonware_utils::{Participant, TryCollect as _};
-use rand_core::CryptoRngCore;
 use veilgrid_crypto::secret::Secret;
+use veilgrid_ledger::finality::ValidatorSetFault;
 use veilgrid_ledger::hash::Hash;
 
 /// Most validators of an epoch; sizes the messages of all nodes, so it is one number for everybody.
@@ -30,38 +30,6 @@ pub(crate) fn digest(hash: &Hash) -> Digest {
 
 /// A finalisation certificate.
 pub(crate) type Finalization = commonware_consensus::simplex::types::Finalization<Scheme, Digest>;
-
-/// Why a list of consensus keys is no validator set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ValidatorSetFault {
-    /// No validator, or more than [`MAX_VALIDATORS`].
-    #[error("a validator set of {count} keys; it must have between 1 and {MAX_VALIDATORS}")]
-    Count {
-        /// Keys that were given.
-        count: usize,
-    },
-    /// Bytes that are no Ed25519 public key.
-    #[error("consensus key {position} (from 0) is not an Ed25519 public key")]
-    Key {
-        /// Place in the list.
-        position: usize,
-    },
-    /// One key twice.
-    #[error("the validator set names a consensus key twice")]
-    Repeated,
-}
-
-/// A new Ed25519 seed.
-pub fn generate_consensus_secret(rng: &mut impl CryptoRngCore) -> Secret<[u8; 32]> {
-    let mut seed = Secret::new([0u8; 32]);
-    rng.fill_bytes(seed.expose_mut());
-    seed
-}
-
-/// The public key of an Ed25519 seed: the name of a validator among its peers.
-pub fn consensus_public_key(seed: &Secret<[u8; 32]>) -> [u8; 32] {
-    key_bytes(&private_key(seed).public_key())
-}
 
 pub(crate) fn private_key(seed: &Secret<[u8; 32]>) -> PrivateKey {
     // Every string of 32 bytes is a seed.
@@ -93,11 +61,6 @@ pub(crate) fn validator_set(keys: &[[u8; 32]]) -> Result<Set<PublicKey>, Validat
     keys.into_iter().try_collect().map_err(|_| ValidatorSetFault::Repeated)
 }
 
-/// The scheme that verifies certificates of these validators.
-pub(crate) fn verifier(ledger_id: &[u8; 32], keys: &[[u8; 32]]) -> Result<Scheme, ValidatorSetFault> {
-    Ok(Scheme::verifier(&namespace(ledger_id, "consensus"), validator_set(keys)?))
-}
-
 /// The scheme of a node: it signs if the node is one of the validators, else it verifies only.
 pub(crate) fn scheme(
     ledger_id: &[u8; 32],
@@ -123,22 +86,16 @@ pub(crate) fn place(scheme: &Scheme) -> Option<Participant> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand_chacha::ChaCha20Rng;
-    use rand_core::SeedableRng as _;
+    use veilgrid_ledger::finality::ConsensusKey;
 
-    #[test]
-    fn secrets_are_of_the_generator_and_make_different_keys() {
-        let mut rng = ChaCha20Rng::from_seed([1; 32]);
-        let (first, second) = (generate_consensus_secret(&mut rng), generate_consensus_secret(&mut rng));
-        assert_ne!(consensus_public_key(&first), consensus_public_key(&second));
-        let again = generate_consensus_secret(&mut ChaCha20Rng::from_seed([1; 32]));
-        assert_eq!(consensus_public_key(&first), consensus_public_key(&again));
+    fn public(seed: &Secret<[u8; 32]>) -> [u8; 32] {
+        ConsensusKey::from_seed(seed).public()
     }
 
     #[test]
     fn only_a_validator_signs() {
         let secret = |byte| Secret::new([byte; 32]);
-        let keys: Vec<_> = (1..=4).map(|byte| consensus_public_key(&secret(byte))).collect();
+        let keys: Vec<_> = (1..=4).map(|byte| public(&secret(byte))).collect();
         let signs_as = |byte| signs(&scheme(&[0; 32], &keys, &private_key(&secret(byte))).expect("a set"));
         assert!(signs_as(4));
         assert!(!signs_as(5));
@@ -146,7 +103,7 @@ mod tests {
 
     #[test]
     fn validator_sets_are_bounded_and_hold_keys_once() {
-        let key = consensus_public_key(&Secret::new([1; 32]));
+        let key = public(&Secret::new([1; 32]));
         let mut no_key = [0xff; 32];
         no_key[0] = 2;
         let many = vec![key; MAX_VALIDATORS as usize + 1];

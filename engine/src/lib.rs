@@ -1,12 +1,12 @@
 //! The BFT engine: order, finality, certificates and gossip, behind one interface. No other crate names the engine.
 //!
 //! A validator gives [`start`] an [`Application`] under a mutex; everybody else verifies the engine's work with
-//! [`certificate::verify`].
+//! [`veilgrid_ledger::finality::verify`].
 
 mod application;
 mod automaton;
 mod block;
-pub mod certificate;
+mod certificate;
 mod config;
 mod delivery;
 mod epochs;
@@ -29,5 +29,5 @@ mod witness;
 pub use application::{Application, GossipWork, MAX_GOSSIP_BYTES, Proposal, VoteWitness};
 pub use config::{EngineConfig, EngineError, StartingPoint, Timing};
 pub use handle::{EngineHandle, start};
-pub use keys::{MAX_VALIDATORS, ValidatorSetFault, consensus_public_key, generate_consensus_secret};
+pub use keys::MAX_VALIDATORS;
 pub use limits::{blocks_kept, open_files};

@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
+use veilgrid_ledger::finality::ConsensusKey;
 
 /// Messages of each consensus channel from one peer in a second.
 const CONSENSUS_QUOTA: u32 = 512;
@@ -106,7 +107,7 @@ pub(crate) type RealChannels = Channels<
 pub(crate) fn open(context: &tokio::Context, config: &EngineConfig, codec: &BlockCodec) -> RealChannels {
     let secret = keys::private_key(&config.consensus_secret);
     let mut addresses: BTreeMap<_, _> = config.peers.iter().copied().collect();
-    addresses.insert(keys::consensus_public_key(&config.consensus_secret), config.listen);
+    addresses.insert(ConsensusKey::from_seed(&config.consensus_secret).public(), config.listen);
     let settings = settings(config, secret, NonZeroUsize::MIN.saturating_add(addresses.len()), codec);
     let (mut network, oracle) = lookup::Network::new(context.child("network"), settings);
     let [votes, certificates, requests, blocks, backfill, gossip] = quotas();

@@ -1,11 +1,12 @@
 //! Signature schemes by epoch, for the parts of the engine that verify certificates of any epoch.
 
-use crate::keys::{self, Scheme, ValidatorSetFault};
+use crate::keys::{self, Scheme};
 use commonware_consensus::types::Epoch;
 use commonware_cryptography::certificate::{Provider, Scoped};
 use commonware_cryptography::ed25519::PrivateKey;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use veilgrid_ledger::finality::ValidatorSetFault;
 
 /// The schemes of the epochs that are known so far.
 #[derive(Clone)]

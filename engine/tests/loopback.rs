@@ -12,8 +12,9 @@ use std::time::Duration;
 use veilgrid_crypto::secret::Secret;
 use veilgrid_engine::{
     EngineConfig, EngineError, EngineHandle, MAX_GOSSIP_BYTES, StartingPoint, Timing, VoteWitness,
-    blocks_kept, certificate, consensus_public_key, open_files, start,
+    blocks_kept, open_files, start,
 };
+use veilgrid_ledger::finality::{self, ConsensusKey};
 
 const LEDGER: [u8; 32] = [3; 32];
 
@@ -43,7 +44,7 @@ fn secret(index: usize) -> Secret<[u8; 32]> {
 }
 
 fn keys(count: usize) -> Vec<[u8; 32]> {
-    (0..count).map(|index| consensus_public_key(&secret(index))).collect()
+    (0..count).map(|index| ConsensusKey::from_seed(&secret(index)).public()).collect()
 }
 
 fn free_addresses(count: usize) -> Vec<SocketAddr> {
@@ -149,7 +150,7 @@ fn four_validators_agree_and_a_restarted_one_catches_up() {
         );
         for (height, bytes) in &disk.certificates {
             let hash = disk.blocks[*height as usize - 1].hash();
-            let verdict = certificate::verify(&LEDGER, height / epoch_blocks, &keys(4), &hash, bytes);
+            let verdict = finality::verify(&LEDGER, height / epoch_blocks, &keys(4), &hash, bytes);
             assert_eq!(verdict, Ok(()), "block {height}");
         }
     }
@@ -162,7 +163,7 @@ fn every_vote_in_a_certificate_was_witnessed(disks: &[Disk], witnesses: &[Arc<Wi
     for (witness, key) in witnesses.iter().zip(keys(4)) {
         let known = witness.0.lock().expect("a witness");
         for bytes in disks.iter().flat_map(|disk| disk.certificates.values()) {
-            let Some((epoch, view)) = certificate::own_vote(&keys(4), &key, bytes) else { continue };
+            let Some((epoch, view)) = finality::own_vote(&keys(4), &key, bytes) else { continue };
             assert!(known.contains(&(epoch, view)), "epoch {epoch}, view {view}");
             assert!(known.contains(&(epoch, 0)), "the epoch began");
             votes += 1;

@@ -4,8 +4,8 @@ mod common;
 
 use common::{Behaviour, Counter, Disk, decode_context};
 use std::sync::{Arc, Mutex};
-use veilgrid_engine::certificate;
 use veilgrid_engine::simulation::{Applied, Fault, LEDGER_ID, Link, Outcome, Simulation, consensus_key, top};
+use veilgrid_ledger::finality;
 
 const VALIDATORS: usize = 4;
 
@@ -95,7 +95,7 @@ fn certificates_of_all_blocks_hold() {
         assert!(disk.certificates.len() >= 20);
         for (height, bytes) in &disk.certificates {
             let hash = disk.blocks[*height as usize - 1].hash();
-            let verdict = certificate::verify(&LEDGER_ID, height / 8, &validators, &hash, bytes);
+            let verdict = finality::verify(&LEDGER_ID, height / 8, &validators, &hash, bytes);
             assert_eq!(verdict, Ok(()), "block {height}");
         }
     }

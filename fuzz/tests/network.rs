@@ -16,12 +16,12 @@ use veilgrid_fuzz::edits::Case;
 use veilgrid_fuzz::network::network;
 use veilgrid_fuzz::property::{CASES, Decoder, bounded};
 use veilgrid_ledger::audit::CertificateCheck;
+use veilgrid_ledger::audit::QuorumCertificates;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::export::{Exported, LedgerReader, LedgerWriter, ReadError, Trailer};
 use veilgrid_ledger::pruned::PrunedBlock;
 use veilgrid_ledger::state::checkpoint::Checkpoint;
 use veilgrid_ledger::transaction::{DecodeContext, Transaction};
-use veilgrid_node::follower::EngineCertificates;
 use veilgrid_roles::replica::{GossipFault, Limits, Replica};
 
 #[test]
@@ -175,7 +175,7 @@ fn certificate_of_a_block() {
     let (keys, block) = (voters.keys(), [5; 32]);
     let certificates = [voters.certificate(&block, &[0, 1, 2]), voters.by_all(&block)];
     let check = |bytes: &[u8]| {
-        let check = |bytes: &[u8]| EngineCertificates.check(&voters.ledger_id, 300, &keys, &block, bytes);
+        let check = |bytes: &[u8]| QuorumCertificates.check(&voters.ledger_id, 300, &keys, &block, bytes);
         bounded(bytes, 1 << 16, check)
     };
     certificates.iter().for_each(|bytes| assert_eq!(check(bytes), Ok(())));

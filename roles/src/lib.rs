@@ -5,6 +5,7 @@
 //!
 //! - [`community`] and [`behaviour`]: whose energy it is, and how members bid.
 //! - [`member`]: a participant's wallet, bids and fills.
+//! - [`committee`]: validators that agree in one process, with the votes and certificates of a network.
 //! - [`core`]: one validator as the consensus engine sees it: replica, key holder and journal.
 //! - [`intake`]: the aggregator.
 //! - [`keyholder`]: a validator's secrets: key sessions over the ledger, opening shares.
@@ -17,6 +18,7 @@
 
 pub mod behaviour;
 pub mod clocks;
+pub mod committee;
 pub mod community;
 pub mod core;
 pub mod intake;

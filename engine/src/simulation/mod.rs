@@ -9,11 +9,11 @@ mod world;
 
 use crate::application::Application;
 use crate::config::Timing;
-use crate::keys::consensus_public_key;
 use commonware_runtime::{Runner as _, deterministic};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use veilgrid_crypto::secret::Secret;
+use veilgrid_ledger::finality::ConsensusKey;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::transaction::DecodeContext;
 use world::{Make, World};
@@ -168,7 +168,7 @@ pub fn consensus_secret(index: usize) -> Secret<[u8; 32]> {
 
 /// A validator's consensus key.
 pub fn consensus_key(index: usize) -> [u8; 32] {
-    consensus_public_key(&consensus_secret(index))
+    ConsensusKey::from_seed(&consensus_secret(index)).public()
 }
 
 impl Simulation {

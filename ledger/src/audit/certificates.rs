@@ -5,6 +5,7 @@
 //! block before a change of the validators has a certificate of its own.
 
 use super::violation::ViolationRule;
+use crate::finality;
 use crate::hash::Hash;
 use crate::state::State;
 use serde::Serialize;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 /// Blocks at the end of a ledger that may be without a certificate still, because it was copied while it grew.
 pub const MAX_UNCERTIFIED_TAIL: u64 = 16;
 
-/// Verifies the finalisation certificates of an engine, which the ledger knows nothing about.
+/// Verifies finalisation certificates: [`QuorumCertificates`], or a second verifier beside it in tests.
 pub trait CertificateCheck: core::fmt::Debug + Send + Sync {
     /// Whether `certificate` shows that the block is final on this ledger. `validators` are the consensus keys of the
     /// block's epoch.
@@ -28,6 +29,24 @@ pub trait CertificateCheck: core::fmt::Debug + Send + Sync {
         block_hash: &Hash,
         certificate: &[u8],
     ) -> Result<(), String>;
+}
+
+/// The certificates of [`crate::finality`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct QuorumCertificates;
+
+impl CertificateCheck for QuorumCertificates {
+    fn check(
+        &self,
+        ledger_id: &Hash,
+        epoch: u64,
+        validators: &[[u8; 32]],
+        block_hash: &Hash,
+        certificate: &[u8],
+    ) -> Result<(), String> {
+        let verdict = finality::verify(ledger_id, epoch, validators, block_hash, certificate);
+        verdict.map_err(|fault| fault.to_string())
+    }
 }
 
 /// What was found about certificates. All zero on the ledger of one process.

@@ -25,7 +25,7 @@ mod tally;
 mod violation;
 
 pub use auditor::Auditor;
-pub use certificates::{CertificateCheck, CertificateCounts};
+pub use certificates::{CertificateCheck, CertificateCounts, QuorumCertificates};
 pub use pin::Pin;
 pub use receipts::{ReceiptFinding, ReceiptVerdict};
 pub use report::{AuditReport, KeySessionOutcome, RefusedTransaction};

@@ -6,7 +6,7 @@ use crate::client::Client;
 use crate::config::AggregatorConfig;
 use crate::disk_space::DiskWatch;
 use crate::error::NodeError;
-use crate::follower::{self, Accepted, EngineCertificates, Follower, FollowerOptions};
+use crate::follower::{self, Accepted, Follower, FollowerOptions, QuorumCertificates};
 use crate::founding::read_genesis;
 use crate::http::{Door, HealthDoor, HttpServer, Services, StatusReport};
 use crate::keyfile::{self, AggregatorKeys};
@@ -115,7 +115,7 @@ async fn aggregate(
             first_source: 0,
             long_poll: LONG_POLL,
             batch: BATCH,
-            certificates: EngineCertificates,
+            certificates: QuorumCertificates,
             verdicts: Box::new(verdicts.clone()),
         },
         |block| {

@@ -1,12 +1,12 @@
 //! The rules by which a follower accepts blocks.
 
-use super::certificates::CertificateCheck;
 use super::error::FollowerError;
 use super::evidence::{CertifiedHeader, ForkEvidence};
 use crate::client::CertifiedBlock;
 use std::sync::Arc;
 use thiserror::Error;
 use veilgrid_crypto::wire::WireError;
+use veilgrid_ledger::audit::CertificateCheck;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::refusal::BlockFault;
 use veilgrid_ledger::state::State;

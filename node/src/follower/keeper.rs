@@ -3,7 +3,6 @@
 //! A store holds only blocks that were certified when they came, so a restart executes them again and asks for no
 //! certificate. The genesis comes from a local file that has to have the trusted hash.
 
-use super::certificates::CertificateCheck;
 use super::chain::{Accepted, Chain};
 use super::error::FollowerError;
 use crate::founding::read_genesis;
@@ -13,6 +12,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
+use veilgrid_ledger::audit::CertificateCheck;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::verdicts::BidVerdicts;

@@ -14,7 +14,6 @@
 //! | `keeper` | blocks on disk and what is replayed from it |
 //! | `run` | the loop |
 
-mod certificates;
 mod chain;
 mod error;
 mod evidence;
@@ -22,10 +21,10 @@ mod keeper;
 mod run;
 mod sources;
 
-pub use certificates::{CertificateCheck, EngineCertificates};
 pub use chain::{Accepted, Chain, SourceFault, Taken};
 pub use error::FollowerError;
 pub use evidence::ForkEvidence;
 pub use keeper::{Keeper, SharedStore, genesis_from};
 pub use run::{Fetch, Fetched, Follower, FollowerOptions, Following};
 pub use sources::{Source, Sources};
+pub use veilgrid_ledger::audit::{CertificateCheck, QuorumCertificates};

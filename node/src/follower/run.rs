@@ -1,6 +1,5 @@
 //! The loop: ask, check, store, hand on.
 
-use super::certificates::CertificateCheck;
 use super::chain::{Accepted, Chain, Taken};
 use super::error::FollowerError;
 use super::keeper::Keeper;
@@ -15,6 +14,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
+use veilgrid_ledger::audit::CertificateCheck;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::verdicts::BidVerdicts;
 

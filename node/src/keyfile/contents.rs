@@ -1,14 +1,13 @@
 //! What the key files of the three processes hold.
 
 use super::Kind;
-use curve25519_dalek::EdwardsPoint;
-use sha2::{Digest, Sha512};
 use veilgrid_crypto::envelope::EnvelopeKey;
 use veilgrid_crypto::group::decode_scalar;
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_crypto::secret::Secret;
 use veilgrid_crypto::wallet::WalletSeed;
 use veilgrid_crypto::wire::{Reader, WireError};
+use veilgrid_ledger::finality::ConsensusKey;
 
 /// The content of a key file.
 pub trait Contents: Sized {
@@ -62,7 +61,7 @@ impl ValidatorKeys {
 
     /// The public key of consensus (ed25519).
     pub fn consensus_key(&self) -> [u8; 32] {
-        ed25519_public(&self.consensus_seed)
+        ConsensusKey::from_seed(&self.consensus_seed).public()
     }
 }
 
@@ -78,14 +77,6 @@ impl ParticipantKeys {
     pub fn generate(rng: &mut impl rand_core::CryptoRngCore) -> Self {
         Self { seed: WalletSeed::generate(rng) }
     }
-}
-
-/// The ed25519 public key of a seed (RFC 8032, section 5.1.5): the founding of a network needs it without an engine.
-pub fn ed25519_public(seed: &Secret<[u8; 32]>) -> [u8; 32] {
-    let digest: Secret<[u8; 64]> = Secret::new(Sha512::digest(seed.expose()).into());
-    let mut half = Secret::new([0u8; 32]);
-    half.expose_mut().copy_from_slice(&digest.expose()[..32]);
-    EdwardsPoint::mul_base_clamped(*half.expose()).compress().to_bytes()
 }
 
 /// Joins secret parts. The vector has its final size from the start: one that grows leaves copies behind, which is

@@ -204,13 +204,3 @@ fn only_the_owner_may_read_key_files() {
         assert!(error.to_string().contains("chmod 600"), "{error}");
     }
 }
-
-#[test]
-fn consensus_keys_are_those_of_rfc_8032() {
-    let seed = |text: &str| Secret::new(hex::decode(text).expect("hex").try_into().expect("32 bytes"));
-    let first = seed("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60");
-    assert_eq!(
-        hex::encode(ed25519_public(&first)),
-        "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
-    );
-}

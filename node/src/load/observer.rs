@@ -4,7 +4,7 @@ use super::{LoadError, runtime};
 use crate::checks::wall_clock_unix_ms;
 use crate::client::{Client, ClientOptions};
 use crate::follower::{
-    Accepted, EngineCertificates, Follower, FollowerError, FollowerOptions, Keeper, genesis_from,
+    Accepted, Follower, FollowerError, FollowerOptions, Keeper, QuorumCertificates, genesis_from,
 };
 use crate::shutdown::Shutdown;
 use std::path::Path;
@@ -117,7 +117,7 @@ async fn follow(
         first_source: 0,
         long_poll: LONG_POLL,
         batch: BATCH,
-        certificates: EngineCertificates,
+        certificates: QuorumCertificates,
         verdicts: Box::new(verdicts),
     };
     let Some(follower) = Follower::open(options, |_| true)? else { return Ok(()) };

@@ -14,7 +14,7 @@ use crate::client::{Client, ClientOptions};
 use crate::config::ParticipantConfig;
 use crate::disk_space::DiskWatch;
 use crate::error::NodeError;
-use crate::follower::{Accepted, EngineCertificates, Follower, FollowerOptions, Keeper};
+use crate::follower::{Accepted, Follower, FollowerOptions, Keeper, QuorumCertificates};
 use crate::founding::read_genesis;
 use crate::http::HealthDoor;
 use crate::keyfile::{self, ParticipantKeys};
@@ -116,7 +116,7 @@ async fn participate(
         first_source: usize::from(desk.account().first().copied().unwrap_or(0)),
         long_poll: LONG_POLL,
         batch: BATCH,
-        certificates: EngineCertificates,
+        certificates: QuorumCertificates,
         verdicts: Box::new(VerifyAll),
     };
     // Nothing else runs yet, so the stored blocks are executed on this thread.

@@ -11,7 +11,7 @@ use super::standing::{behind, heights, validates_next};
 use super::status::Mode;
 use crate::checks::wall_clock_unix_ms;
 use crate::error::NodeError;
-use crate::follower::{Accepted, Chain, EngineCertificates, Follower, Following};
+use crate::follower::{Accepted, Chain, Follower, Following, QuorumCertificates};
 use crate::shutdown::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,7 +98,7 @@ impl Validator {
     }
 
     /// A follower from the last block of the own store on.
-    fn follower(&self, parts: &Parts) -> Result<Follower<EngineCertificates>, NodeError> {
+    fn follower(&self, parts: &Parts) -> Result<Follower<QuorumCertificates>, NodeError> {
         let start = |error: &dyn std::fmt::Display| NodeError::start("following the ledger", error);
         let (state, verdicts) = {
             let application = lock(&parts.application);
@@ -111,7 +111,7 @@ impl Validator {
             (tip, store.certificate(height).map_err(|error| start(&error))?)
         };
         let tip = tip.ok_or_else(|| start(&format!("block {height} is not in the store")))?;
-        let chain = Chain::new(state, Arc::new(tip), certificate.map(Arc::from), EngineCertificates)
+        let chain = Chain::new(state, Arc::new(tip), certificate.map(Arc::from), QuorumCertificates)
             .map_err(|error| start(&error))?;
         let following = Following {
             evidence: self.config.data_dir.join("evidence"),

@@ -8,8 +8,9 @@ use crate::files::write_durably;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use veilgrid_engine::{VoteWitness, certificate};
+use veilgrid_engine::VoteWitness;
 use veilgrid_ledger::block::BlockHeader;
+use veilgrid_ledger::finality;
 use veilgrid_ledger::state::State;
 use veilgrid_roles::clocks::{ClockVerdict, Clocks};
 use veilgrid_roles::own_votes::{Mark, OwnVotes, Signed};
@@ -103,7 +104,7 @@ impl Watch {
         let Some(epoch) = state.timing().map(|timing| timing.epoch_of(header.height)) else { return };
         let Some(validators) = state.consensus_keys(epoch) else { return };
         let mut inner = self.lock();
-        let Some(view) = certificate::own_vote(&validators, &inner.consensus_key, bytes) else { return };
+        let Some(view) = finality::own_vote(&validators, &inner.consensus_key, bytes) else { return };
         let signed = Signed { view, height: header.height, block_unix_ms: header.time_unix_ms };
         inner.votes.found(signed, wall_clock_unix_ms());
     }

@@ -8,16 +8,16 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 use veilgrid_crypto::receipt::Receipt;
+use veilgrid_ledger::audit::QuorumCertificates;
 use veilgrid_ledger::audit::{AuditError, AuditReport, AuditRequest, audit_export};
 use veilgrid_ledger::export::{LedgerReader, ReadError};
-use veilgrid_node::follower::EngineCertificates;
 
 /// A ledger file that is read with a progress bar, or standard input.
 pub(super) type Reader = LedgerReader<Counted<BufReader<Box<dyn Read>>>>;
 
 /// A request that asks for nothing but the rules, certificates included.
 pub(super) fn request() -> AuditRequest {
-    AuditRequest { certificates: Some(Arc::new(EngineCertificates)), ..AuditRequest::default() }
+    AuditRequest { certificates: Some(Arc::new(QuorumCertificates)), ..AuditRequest::default() }
 }
 
 /// Audits a ledger file.

@@ -1,0 +1,15 @@
+//! Validators that agree in one process: the same cores, rules and certificates as a network's, without its engine.
+//!
+//! An [`Orderer`] gives each view a leader; the leader's core proposes, every [`Voter`] checks the block and signs it, and
+//! more than two thirds of the signatures make the certificate with which the block is final. Nobody is trusted for the
+//! order: what the orderer can do is what a network's connections can do, to be late.
+//!
+//! [`crate::local`] calls these one after another in one thread; actors do it by messages.
+
+mod founders;
+mod orderer;
+mod voter;
+
+pub use founders::{Founding, Keys, draft_genesis, one_process_timing, threshold_for};
+pub use orderer::Orderer;
+pub use voter::{VoteFault, Voter};

@@ -1,0 +1,160 @@
+//! One process that runs a whole community makes the ledger of a network.
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use std::convert::Infallible;
+use std::sync::Arc;
+use veilgrid_crypto::bid::{SealedBid, seal_bid};
+use veilgrid_crypto::wallet::{Wallet, WalletSeed};
+use veilgrid_ledger::audit::{AuditReport, AuditRequest, QuorumCertificates, Record, audit};
+use veilgrid_ledger::params::MarketParams;
+use veilgrid_ledger::transaction::VoidReason;
+use veilgrid_market::{Grid, Rule};
+use veilgrid_roles::committee::{Founding, one_process_timing, threshold_for};
+use veilgrid_roles::local::{LocalCommunity, LocalError, RoundEnd};
+use veilgrid_roles::replica::{GossipFault, OfferRefusal};
+
+const EPOCH: u64 = 3;
+const SLOT_SECONDS: u32 = 900;
+const FIRST_OPEN_MS: u64 = 1_700_000_000_000;
+const FIRST_SLOT_S: i64 = 1_700_000_100;
+/// Sells at the ticks 0 and 1, buys at 2 and 1: tick 1 is marginal.
+const BOOK: [[u64; 8]; 4] = [
+    [40, 0, 0, 0, 0, 0, 0, 0],
+    [0, 0, 30, 0, 0, 0, 0, 0],
+    [0, 0, 0, 0, 0, 50, 0, 0],
+    [0, 0, 0, 7, 0, 0, 0, 0],
+];
+
+struct World {
+    rng: ChaCha20Rng,
+    wallets: Vec<Wallet>,
+    community: LocalCommunity,
+}
+
+impl World {
+    fn new(validators: u16) -> Self {
+        let mut rng = ChaCha20Rng::seed_from_u64(5);
+        let wallets: Vec<_> =
+            BOOK.iter().map(|_| Wallet::from_seed(&WalletSeed::generate(&mut rng))).collect();
+        let timing = one_process_timing(FIRST_OPEN_MS, FIRST_SLOT_S, SLOT_SECONDS);
+        let founding = Founding {
+            params: MarketParams {
+                grid: Grid::new(10_000, 1_000, 4).expect("grid"),
+                bits: 8,
+                rule: Rule::Uniform,
+                open_volume: true,
+                min_bidders: 2,
+                max_members: 16,
+                slot_seconds: SLOT_SECONDS,
+                threshold: threshold_for(validators),
+                timing: Some(timing),
+            },
+            validators,
+            members: wallets.iter().map(|w| w.account_key(EPOCH).verifying_key().to_bytes()).collect(),
+            key_epoch: EPOCH,
+            time_unix_ms: Founding::genesis_time_ms(&timing),
+        };
+        let community = LocalCommunity::found(&founding, &mut rng).expect("founded");
+        Self { rng, wallets, community }
+    }
+
+    fn bids(&mut self, round_id: u64) -> Vec<SealedBid> {
+        let state = self.community.state();
+        let context = state.round_context(round_id).expect("open");
+        let params = state.community().bid_params().expect("keys");
+        let sealed = |(wallet, book): (&Wallet, &[u64; 8])| {
+            seal_bid(params, &context, wallet, book, &mut self.rng).expect("sealed")
+        };
+        self.wallets.iter().zip(&BOOK).map(sealed).collect()
+    }
+
+    fn round(&mut self) -> Result<RoundEnd, LocalError> {
+        let round_id = self.community.open_round()?;
+        let bids = self.bids(round_id);
+        let receipts = self.community.submit(round_id, &bids, &mut self.rng)?;
+        assert_eq!(receipts.len(), bids.len());
+        self.community.finish_round(round_id)
+    }
+
+    fn audit(&self) -> AuditReport {
+        let records = self.community.ledger().iter().map(|(block, certificate)| {
+            Ok::<_, Infallible>(Record::Block(Box::new(block.clone()), certificate.clone()))
+        });
+        let certificates: Option<Arc<dyn veilgrid_ledger::audit::CertificateCheck>> =
+            Some(Arc::new(QuorumCertificates));
+        audit(records, AuditRequest { certificates, ..AuditRequest::default() }, |_| {})
+            .expect("no violation")
+    }
+}
+
+/// Changes the shares of these validators, whose messages are the only ones of their kind's length.
+fn liars(who: &'static [usize]) -> Box<dyn FnMut(usize, &mut Vec<u8>)> {
+    Box::new(|from, message| {
+        // A share's last bytes are its proof's response; bids and key events are longer by far.
+        if who.contains(&from)
+            && message.len() < 200
+            && let Some(byte) = message.last_mut()
+        {
+            *byte ^= 1;
+        }
+    })
+}
+
+#[test]
+fn a_round_of_one_process_is_a_networks_with_certificates_of_all_blocks() {
+    let mut w = World::new(4);
+    for round_id in 1..=2 {
+        let RoundEnd::Settled(settled) = w.round().expect("a round") else { panic!("it trades") };
+        assert_eq!((settled.round_id, settled.outcome.volume_wh), (round_id, Some(57)));
+    }
+    let report = w.audit();
+    let blocks = w.community.blocks().count() as u64 - 1;
+    assert!(report.certificates.checked);
+    assert_eq!((report.certificates.certificates, report.certificates.covered_blocks), (blocks, blocks));
+    assert_eq!((report.rounds_settled, report.bids), (2, 8));
+    assert_eq!(report.refused, 0);
+}
+
+#[test]
+fn rounds_follow_the_calendar_and_too_few_bids_void_one() {
+    let mut w = World::new(4);
+    assert!(w.community.now_unix_ms() < FIRST_OPEN_MS, "keys come before the first opening");
+    let round_id = w.community.open_round().expect("opened");
+    let slot = w.community.state().round(round_id).expect("open").slot();
+    assert_eq!((round_id, slot.start_unix_s, w.community.now_unix_ms()), (1, FIRST_SLOT_S, FIRST_OPEN_MS));
+    let bids = w.bids(round_id);
+    w.community.submit(round_id, &bids[..1], &mut w.rng).expect("taken");
+    assert_eq!(w.community.finish_round(1).expect("an end"), RoundEnd::Voided(VoidReason::TooFewBids));
+    assert!(matches!(w.round().expect("the next one"), RoundEnd::Settled(_)));
+    assert_eq!(w.audit().rounds_void, 1);
+}
+
+#[test]
+fn seven_validators_agree_as_four_do() {
+    let mut w = World::new(7);
+    assert!(matches!(w.round().expect("a round"), RoundEnd::Settled(_)));
+    assert!(w.audit().certificates.checked);
+}
+
+#[test]
+fn one_validator_with_false_shares_is_named_and_two_stall_the_round() {
+    let mut w = World::new(4);
+    w.community.tamper(liars(&[1]));
+    assert!(matches!(w.round().expect("three of four are enough"), RoundEnd::Settled(_)));
+    let named = |fault: &GossipFault, validator: u16| {
+        matches!(fault, GossipFault::False { first: OfferRefusal::ShareFalse { fault, .. }, .. }
+            if fault.to_string().contains(&format!("validator {validator}")))
+    };
+    assert!(!w.community.faults().is_empty());
+    assert!(w.community.faults().iter().all(|fault| named(fault, 2)), "{:?}", w.community.faults());
+
+    let mut w = World::new(4);
+    w.community.tamper(liars(&[1, 3]));
+    let Err(LocalError::Stalled { round_id: 1, false_shares }) = w.round() else {
+        panic!("two are too many")
+    };
+    for validator in [2, 4] {
+        assert!(false_shares.iter().any(|fault| named(fault, validator)), "{false_shares:?}");
+    }
+}
