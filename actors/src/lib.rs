@@ -2,8 +2,8 @@
 //! a disk. No rule of the protocol lives here; what an actor does with a message is one call of a pure core.
 //!
 //! Along one bid: [`member`] forms it, [`pool`] seals it off the actors' threads, [`aggregator`] takes it in,
-//! verifies it in a batch and has it ordered, [`sequencer`] puts it into a block, every [`validator`] executes and
-//! flushes the block before it acknowledges, [`auditor`] checks everything again with no secret. [`day`] runs a whole
+//! verifies it in a batch and has it ordered, every [`validator`] checks, signs and flushes the block, [`orderer`] carries
+//! blocks and votes between them, [`auditor`] checks everything again with no secret. [`day`] runs a whole
 //! day of a community with all of them: [`day::run_day`] is the way in.
 //!
 //! # Mailboxes
@@ -23,8 +23,8 @@ pub mod cancel;
 pub mod clock;
 pub mod day;
 pub mod member;
+pub mod orderer;
 pub mod pool;
-pub mod sequencer;
 pub mod stopwatch;
 pub mod validator;
 pub mod verdicts;

@@ -12,45 +12,39 @@ use veilgrid_actors::aggregator::{
     SubmitEnvelope,
 };
 use veilgrid_actors::cancel::CancelFlag;
+use veilgrid_actors::orderer::{FollowBlock, Order, OrderError};
 use veilgrid_actors::pool::ProofPool;
-use veilgrid_actors::sequencer::{FollowBlock, Order, OrderError};
 use veilgrid_actors::verdicts::SharedVerdicts;
 use veilgrid_crypto::bid::{SealedBid, seal_bid};
 use veilgrid_crypto::envelope::EnvelopeKey;
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_crypto::wallet::{Wallet, WalletSeed};
-use veilgrid_ledger::builder::{genesis_block, propose};
-use veilgrid_ledger::genesis::Genesis;
 use veilgrid_ledger::params::MarketParams;
-use veilgrid_ledger::state::State;
-use veilgrid_ledger::state::effects::BlockEffects;
-use veilgrid_ledger::transaction::{Transaction, VoidReason};
-use veilgrid_ledger::verdicts::VerifyAll;
+use veilgrid_ledger::transaction::VoidReason;
+use veilgrid_roles::committee::{Founding, one_process_timing};
 use veilgrid_roles::intake::{Admitted, Intake, IntakeError};
-use veilgrid_roles::local::{Founding, draft_genesis};
+use veilgrid_roles::local::{LocalCommunity, RoundEnd};
 use veilgrid_roles::member::envelope_for;
-use veilgrid_roles::validator::Candidate;
 
 /// Makes a block when it is allowed to, or says that there is none.
-struct FakeSequencer {
-    state: State,
+struct FakeOrderer {
     allowed: Arc<Semaphore>,
     refuses: bool,
 }
 
-impl Actor for FakeSequencer {
+impl Actor for FakeOrderer {
     type Context = Context<Self>;
 }
 
-impl Handler<Order> for FakeSequencer {
-    type Result = ResponseFuture<Result<Arc<BlockEffects>, OrderError>>;
+impl Handler<Order> for FakeOrderer {
+    type Result = ResponseFuture<Result<(), OrderError>>;
 
     fn handle(&mut self, message: Order, _: &mut Self::Context) -> Self::Result {
         let (allowed, refuses) = (Arc::clone(&self.allowed), self.refuses);
-        let effects = propose(&self.state, message.0, 0, &mut VerifyAll).expect("accepted").2;
+        assert!(message.round_id == 1 && !message.bids.is_empty());
         Box::pin(async move {
             allowed.acquire().await.expect("open").forget();
-            if refuses { Err(OrderError::Halted) } else { Ok(Arc::new(effects)) }
+            if refuses { Err(OrderError::Halted) } else { Ok(()) }
         })
     }
 }
@@ -61,7 +55,7 @@ struct Scene {
     envelopes: Vec<Vec<u8>>,
     bids: Vec<SealedBid>,
     /// With round 1 open.
-    state: State,
+    local: LocalCommunity,
 }
 
 /// Two members, a market for two, round 1 open, a bid of each in an envelope.
@@ -69,27 +63,22 @@ fn scene(refuses: bool) -> Scene {
     scene_with(refuses, None)
 }
 
-/// The same with a journal instead of the sequencer.
+/// The same with a journal instead of the orderer.
 fn scene_with(refuses: bool, journal: Option<Keeper>) -> Scene {
     let wallets = [(); 2].map(|()| Wallet::from_seed(&WalletSeed::generate(&mut OsRng)));
-    let params = MarketParams { min_bidders: 2, max_members: 2, ..common::params() };
+    let timing = one_process_timing(1_000_000, 9_000, common::SLOT_SECONDS);
+    let params = MarketParams { min_bidders: 2, max_members: 2, timing: Some(timing), ..common::params() };
     let founding = Founding {
         params,
         validators: 4,
         members: wallets.iter().map(|wallet| wallet.account_key(1).verifying_key().to_bytes()).collect(),
         key_epoch: 1,
-        time_unix_ms: 0,
+        time_unix_ms: Founding::genesis_time_ms(&timing),
     };
-    let candidates: Vec<_> = (1..=4).map(|index| Candidate::generate(index, &mut OsRng)).collect();
-    let roster: Vec<_> = candidates.iter().map(Candidate::verifying_key).collect();
+    let mut local = LocalCommunity::found(&founding, &mut OsRng).expect("founded");
+    local.open_round().expect("open");
+    let (state, now_unix_ms) = (local.state().clone(), local.now_unix_ms());
     let (receipt_key, envelope_key) = (SigningKey::generate(&mut OsRng), EnvelopeKey::generate(&mut OsRng));
-    let draft = draft_genesis(&founding, &roster, &receipt_key, &envelope_key.public(), &mut OsRng);
-    let context = draft.keygen_context();
-    let packages = candidates.iter().map(|one| one.deal(&context, &mut OsRng).expect("dealt").0).collect();
-    let genesis = genesis_block(Genesis::new(draft, packages).expect("genesis"), 0);
-    let state = State::from_genesis_block(&genesis).expect("genesis");
-    let open = Transaction::OpenRound { round_id: 1, slot_start_unix_s: 900, slot_seconds: 900 };
-    let state = propose(&state, vec![open], 0, &mut VerifyAll).expect("open").1;
 
     let community = state.community();
     let seal = |wallet: &Wallet| {
@@ -106,12 +95,13 @@ fn scene_with(refuses: bool, journal: Option<Keeper>) -> Scene {
     let (ledger_id, key) = (community.ledger_id(), envelope_key.public());
     let envelopes = bids.iter().map(|bid| envelope_for(&key, &ledger_id, bid, &mut OsRng)).collect();
     let allowed = Arc::new(Semaphore::new(0));
-    let sequencer = FakeSequencer { state: state.clone(), allowed: Arc::clone(&allowed), refuses }.start();
-    let keeper = journal.unwrap_or_else(|| sequencer.recipient::<Order>().into());
+    let orderer = FakeOrderer { allowed: Arc::clone(&allowed), refuses }.start();
+    let keeper = journal.unwrap_or_else(|| orderer.recipient::<Order>().into());
     let intake = Intake::new(envelope_key, receipt_key, state.clone(), 0);
     let pool = ProofPool::new("test", None, CancelFlag::new()).expect("threads");
-    let shell = AggregatorActor::new(intake, pool, SharedVerdicts::new(10), keeper, Arc::new(|| 0));
-    Scene { aggregator: shell.start(), allowed, envelopes, bids, state }
+    let shell =
+        AggregatorActor::new(intake, pool, SharedVerdicts::new(10), keeper, Arc::new(move || now_unix_ms));
+    Scene { aggregator: shell.start(), allowed, envelopes, bids, local }
 }
 
 impl Scene {
@@ -300,14 +290,10 @@ fn what_the_journal_does_not_take_gets_no_receipt() {
 #[test]
 fn a_state_that_was_executed_elsewhere_ends_the_round_too() {
     System::new().block_on(async {
-        let scene = scene(false);
+        let mut scene = scene(false);
         let waiting = scene.submit(0);
-        let end = vec![
-            Transaction::CloseRound { round_id: 1 },
-            Transaction::Void { round_id: 1, reason: VoidReason::TooFewBids },
-        ];
-        let state = propose(&scene.state, end, 0, &mut VerifyAll).expect("void").1;
-        scene.aggregator.send(Advance(state)).await.expect("there");
+        assert!(matches!(scene.local.finish_round(1), Ok(RoundEnd::Voided(VoidReason::TooFewBids))));
+        scene.aggregator.send(Advance(scene.local.state().clone())).await.expect("there");
         let refusal = waiting.await.expect("there").expect_err("too late");
         assert!(matches!(refusal, BidRefusal::RoundOver), "{refusal}");
     });
@@ -329,16 +315,16 @@ fn an_invalid_bid_is_refused_and_the_others_of_its_batch_are_not() {
 #[test]
 fn a_bid_whose_round_ends_while_it_waits_is_answered_and_frees_its_place() {
     System::new().block_on(async {
-        let scene = scene(false);
+        let mut scene = scene(false);
         let (first, second) = (scene.submit(0), scene.submit(1));
         // Both are in the mailbox now, and their batch begins after a while; the round is closed and void before.
-        let end = vec![
-            Transaction::CloseRound { round_id: 1 },
-            Transaction::Void { round_id: 1, reason: VoidReason::TooFewBids },
-        ];
-        let block = propose(&scene.state, end, 0, &mut VerifyAll).expect("void").0;
-        let followed = scene.aggregator.send(FollowBlock(Arc::new(block)));
-        followed.await.expect("there").expect("a good block");
+        let known = scene.local.ledger().len();
+        assert!(matches!(scene.local.finish_round(1), Ok(RoundEnd::Voided(VoidReason::TooFewBids))));
+        for (block, certificate) in &scene.local.ledger()[known..] {
+            let certificate = certificate.clone().map(Arc::new);
+            let block = FollowBlock { block: Arc::new(block.clone()), certificate };
+            scene.aggregator.send(block).await.expect("there").expect("a good block");
+        }
         for request in [first, second] {
             let answer = tokio::time::timeout(A_WHILE, request).await.expect("an answer");
             let refusal = answer.expect("there").expect_err("too late");

@@ -3,30 +3,37 @@
 mod common;
 
 use actix::{Actor, Context, Handler, Recipient, ResponseFuture};
-use common::{MEMBERS, blocks, config, params, replayed, run, run_quietly};
+use common::{MEMBERS, blocks, config, params, records, replayed, run, run_quietly};
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::path::PathBuf;
+use std::sync::Arc;
 use veilgrid_actors::day::{ConfigError, DayError, DayEvent, DayReport, RoundResult, Surroundings};
-use veilgrid_actors::sequencer::OrderError;
+use veilgrid_actors::orderer::OrderError;
 use veilgrid_actors::validator::{
-    Acknowledgement, BlockFinal, DeliverBlock, Journal, JournalError, StoreJournal, ValidatorFault,
+    Acknowledgement, Finalise, Gossip, Gossiped, Journal, JournalError, StoreJournal, ValidatorFault,
 };
-use veilgrid_ledger::audit::{AuditReport, AuditRequest, ReceiptVerdict, audit, audit_export};
+use veilgrid_ledger::audit::{
+    AuditReport, AuditRequest, QuorumCertificates, ReceiptVerdict, Record, audit, audit_export,
+};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::transaction::{Transaction, VoidReason};
 use veilgrid_market::{Rationed, clear_plain};
 use veilgrid_roles::community::Role;
-use veilgrid_roles::proposer::ShareRefusal;
 use veilgrid_store::{Existing, Store, StoreError, read_ledger};
 
 /// Audits a stored ledger with the receipts of the day, trusting the report's genesis.
-fn audited(blocks: Vec<Block>, report: &DayReport) -> AuditReport {
-    let request = AuditRequest {
+fn audited(records: Vec<Record>, report: &DayReport) -> AuditReport {
+    let request = AuditRequest { receipts: report.receipts.clone(), ..request(report) };
+    audit(records.into_iter().map(Ok::<_, Infallible>), request, |_| {}).expect("no violation")
+}
+
+fn request(report: &DayReport) -> AuditRequest {
+    AuditRequest {
         trusted_genesis: Some(report.genesis_hash),
-        receipts: report.receipts.clone(),
+        certificates: Some(Arc::new(QuorumCertificates)),
         ..AuditRequest::default()
-    };
-    audit(blocks.into_iter().map(Ok::<_, Infallible>), request, |_| {}).expect("no violation")
+    }
 }
 
 /// The opened sums and the outcome are those of the members' orders in the clear.
@@ -66,13 +73,21 @@ fn a_day_runs_to_its_end_and_everybody_agrees() {
         assert_eq!(stored.len() as u64, report.blocks());
         let state = replayed(&stored);
         assert_eq!((state.block_hash(), state.root()), (report.tip.block_hash, report.tip.state_root));
-        // Simulated time only: bidding for the first slot opens a slot length before it, the last closes as it starts.
+        // Simulated time only: keys come in the minute before the first bidding, which opens a slot length before its
+        // slot; the last round is over before its slot begins.
         let times: Vec<u64> = stored.iter().map(|block| block.header.time_unix_ms).collect();
-        assert_eq!(times[0], 1000 * common::START.unsigned_abs());
-        assert_eq!(times.last(), Some(&(1000 * (common::START + 1800).unsigned_abs())));
+        let opens_ms = 1000 * common::START.unsigned_abs();
+        assert_eq!(times[0], opens_ms - 60_000);
+        let opened = stored.iter().find(|block| block.transactions.iter().any(is_opening)).expect("a round");
+        assert_eq!(opened.header.time_unix_ms, opens_ms);
+        let last = *times.last().expect("blocks");
+        assert!((opens_ms + 900_000..opens_ms + 1_800_000).contains(&last), "{last}");
     }
-    let audit = audited(blocks(&report.store_dirs[0]), &report);
+    let audit = audited(records(&report.store_dirs[0]), &report);
     assert_eq!((audit.bids, audit.rounds_settled), (2 * MEMBERS as u64, 2));
+    // Every block but the genesis has a certificate that the validators of this process have signed.
+    assert!(audit.certificates.checked && audit.refused == 0);
+    assert_eq!(audit.certificates.certificates, report.blocks() - 1);
     assert_eq!(audit.receipts.len(), 2 * MEMBERS);
     assert!(audit.receipts.iter().all(|finding| finding.verdict == ReceiptVerdict::Included));
     assert_eq!(report.receipt_findings.len(), 2 * MEMBERS);
@@ -87,6 +102,10 @@ fn a_day_runs_to_its_end_and_everybody_agrees() {
     let bought: u128 = report.energy.iter().map(|line| line.account.bought_wh_q16).sum();
     assert_eq!(bought, report.rounds.iter().map(|round| round.market.bought_wh_q16).sum::<u128>());
     check_events(&events);
+}
+
+fn is_opening(transaction: &Transaction) -> bool {
+    matches!(transaction, Transaction::OpenRound { .. })
 }
 
 fn check_events(events: &[DayEvent]) {
@@ -114,8 +133,8 @@ fn the_exported_ledger_passes_the_audit() {
     let stored: Vec<_> = store.blocks().collect::<Result<_, _>>().expect("whole");
     let file = dir.path().join("ledger.vgl");
     store.export(&file, &replayed(&stored), Existing::Keep).expect("exported");
-    let request = AuditRequest { trusted_genesis: Some(report.genesis_hash), ..AuditRequest::default() };
-    let audit = audit_export(read_ledger(&file).expect("a file"), request, |_| {}).expect("no violation");
+    let audit =
+        audit_export(read_ledger(&file).expect("a file"), request(&report), |_| {}).expect("no violation");
     assert_eq!(audit, report.audit);
 }
 
@@ -144,7 +163,7 @@ fn too_few_bidders_void_the_round_and_the_day_goes_on() {
     assert!(matches!(report.rounds[1].result, RoundResult::Settled(_)));
     check_against_plain_clearing(&report);
     assert!(events.iter().any(|event| matches!(event, DayEvent::RoundVoid { round_id: 1, bids: 2, .. })));
-    let audit = audited(blocks(&report.store_dirs[0]), &report);
+    let audit = audited(records(&report.store_dirs[0]), &report);
     assert_eq!((audit.rounds_void, audit.rounds_settled), (1, 1));
     // A void round keeps its promises too: the bids are on the ledger.
     assert!(report.receipt_findings.iter().all(|finding| finding.verdict == ReceiptVerdict::Included));
@@ -165,7 +184,7 @@ fn cancelled_at(when: fn(&DayEvent) -> bool) -> DayReport {
     let report = report.expect("a cancelled day is no error");
     assert!(report.cancelled && events.last() == Some(&DayEvent::Cancelled));
     for dir in &report.store_dirs {
-        let stored = blocks(dir);
+        let stored = records(dir);
         assert_eq!(stored.len() as u64, report.blocks());
         let audit = audited(stored, &report);
         assert_eq!((audit.state_root, audit.height), (report.tip.state_root, report.tip.height));
@@ -199,41 +218,40 @@ fn a_day_cancelled_between_rounds_has_whole_rounds_only() {
     assert!(report.audit.rounds_unfinished.is_empty());
 }
 
-/// Stands between the sequencer and a validator and changes the proof of each of its shares.
-struct Liar(Recipient<BlockFinal>);
+/// Stands between the orderer and a validator and changes the proof of each of its shares.
+struct Liar(Recipient<Gossip>);
 
 impl Actor for Liar {
     type Context = Context<Self>;
 }
 
-impl Handler<BlockFinal> for Liar {
-    type Result = ResponseFuture<Result<Vec<Transaction>, ValidatorFault>>;
+impl Handler<Gossip> for Liar {
+    type Result = ResponseFuture<Result<Gossiped, ValidatorFault>>;
 
-    fn handle(&mut self, message: BlockFinal, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, message: Gossip, _: &mut Self::Context) -> Self::Result {
         let request = self.0.send(message);
         Box::pin(async move {
-            let mut shares = request.await.expect("the validator")?;
-            for transaction in &mut shares {
-                if let Transaction::OpeningShare { share, .. } = transaction {
-                    share.response[0] ^= 1;
-                }
+            let mut gossiped = request.await.expect("the validator")?;
+            // The response stands at the end of a share; bids and key events are longer by far.
+            for message in gossiped.messages.iter_mut().filter(|message| message.len() < 200) {
+                *message.last_mut().expect("bytes") ^= 1;
             }
-            Ok(shares)
+            Ok(gossiped)
         })
     }
 }
 
-/// Stands between the sequencer and a validator and changes the state root of its acknowledgements.
-struct Stray(Recipient<DeliverBlock>);
+/// Stands between the orderer and a validator and changes the state root of its acknowledgements.
+struct Stray(Recipient<Finalise>);
 
 impl Actor for Stray {
     type Context = Context<Self>;
 }
 
-impl Handler<DeliverBlock> for Stray {
+impl Handler<Finalise> for Stray {
     type Result = ResponseFuture<Result<Acknowledgement, ValidatorFault>>;
 
-    fn handle(&mut self, message: DeliverBlock, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, message: Finalise, _: &mut Self::Context) -> Self::Result {
         let request = self.0.send(message);
         Box::pin(async move {
             let mut acknowledged = request.await.expect("the validator")?;
@@ -243,25 +261,44 @@ impl Handler<DeliverBlock> for Stray {
     }
 }
 
-#[test]
-fn a_validator_with_another_state_stops_the_day_and_is_named() {
-    let dir = tempfile::tempdir().expect("directory");
-    let mut surroundings = Surroundings::local(dir.path());
-    surroundings.network = Box::new(|mut links| {
-        links[3].deliver = Stray(links[3].deliver.clone()).start().recipient();
+fn with_strays(dir: &std::path::Path, strays: &'static [u16]) -> Surroundings {
+    let mut surroundings = Surroundings::local(dir);
+    surroundings.network = Box::new(move |mut links| {
+        for link in links.iter_mut().filter(|link| strays.contains(&link.validator)) {
+            link.finalise = Stray(link.finalise.clone()).start().recipient();
+        }
         links
     });
-    let (report, _) = run(config(dir.path()), surroundings, |_, _| {});
-    let Err(DayError::Order(OrderError::Disagreement { height: 3, validator: 4 })) = report else {
-        panic!("another state is a fork: {report:?}")
-    };
+    surroundings
+}
+
+#[test]
+fn a_validator_with_another_state_is_left_behind_and_named() {
+    let dir = tempfile::tempdir().expect("directory");
+    let (report, _) = run(config(dir.path()), with_strays(dir.path(), &[4]), |_, _| {});
+    let report = report.expect("three of four are enough");
+    let [(4, why)] = report.tip.left_behind.as_slice() else { panic!("{:?}", report.tip.left_behind) };
+    assert!(why.contains("validator 4 has another state after block 3"), "{why}");
+    check_against_plain_clearing(&report);
+    assert_eq!(report.whole_store(), Some(&report.store_dirs[0]));
+    let audit = audited(records(&report.store_dirs[0]), &report);
+    assert_eq!(audit.certificates.covered_blocks, report.blocks() - 1);
+}
+
+#[test]
+fn two_validators_with_another_state_stop_the_day_and_are_named() {
+    let dir = tempfile::tempdir().expect("directory");
+    let (report, _) = run(config(dir.path()), with_strays(dir.path(), &[1, 4]), |_, _| {});
+    let Err(DayError::Order(error)) = report else { panic!("two of four can't decide: {report:?}") };
+    let text = error.to_string();
+    assert!(text.contains("validator 1 has another state") && text.contains("validator 4 has"), "{text}");
 }
 
 fn with_liars(dir: &std::path::Path, liars: &'static [u16]) -> Surroundings {
     let mut surroundings = Surroundings::local(dir);
     surroundings.network = Box::new(move |mut links| {
         for link in links.iter_mut().filter(|link| liars.contains(&link.validator)) {
-            link.finalise = Liar(link.finalise.clone()).start().recipient();
+            link.gossip = Liar(link.gossip.clone()).start().recipient();
         }
         links
     });
@@ -277,9 +314,8 @@ fn a_validator_with_false_shares_is_named_and_the_sums_are_right() {
     assert!(matches!(report.rounds[0].result, RoundResult::Settled(_)));
     check_against_plain_clearing(&report);
     let openings: usize = report.rounds.iter().map(|round| round.opened.len()).sum();
-    assert_eq!(report.tip.false_shares.len(), openings);
-    let named = |refusal: &ShareRefusal| matches!(refusal, ShareRefusal::False { validator: 2, .. });
-    assert!(report.tip.false_shares.iter().all(named));
+    assert!((1..=openings).contains(&report.tip.false_shares.len()), "{:?}", report.tip.false_shares);
+    assert!(report.tip.false_shares.iter().all(|share| share.fault.validator == 2));
     assert!(events.iter().any(|event| matches!(event, DayEvent::FalseShare(_))));
 }
 
@@ -290,20 +326,15 @@ fn two_validators_with_false_shares_stop_the_day_and_are_named() {
     let Err(DayError::Order(OrderError::Stalled { round_id: 1, false_shares })) = report else {
         panic!("two of four can't open: {report:?}")
     };
-    let named: Vec<_> = false_shares
-        .iter()
-        .map(|refusal| match refusal {
-            ShareRefusal::False { validator, .. } => *validator,
-            ShareRefusal::NotAwaited { .. } => 0,
-        })
-        .collect();
-    assert_eq!(named, [2, 4]);
+    let named: BTreeSet<u16> = false_shares.iter().map(|share| share.fault.validator).collect();
+    assert_eq!(named, BTreeSet::from([2, 4]), "{false_shares:?}");
 }
 
-/// A disk that is full from some block on.
+/// A disk that is full from some block on, for so many tries.
 struct FullDisk {
     inner: StoreJournal,
     from_height: u64,
+    tries: u32,
     path: PathBuf,
 }
 
@@ -319,34 +350,67 @@ impl Journal for FullDisk {
         self.inner.place()
     }
 
-    fn append(&mut self, block: &Block) -> Result<(), JournalError> {
-        if block.header.height >= self.from_height {
+    fn append(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<(), JournalError> {
+        if block.header.height >= self.from_height && self.tries > 0 {
+            self.tries -= 1;
             return Err(StoreError::DiskFull { path: self.path.clone() }.into());
         }
-        self.inner.append(block)
+        self.inner.append(block, certificate)
+    }
+}
+
+/// These validators' disks are full for so many tries.
+fn with_full_disks(dir: &std::path::Path, full: &'static [u16], tries: u32) -> Surroundings {
+    let mut surroundings = Surroundings::local(dir);
+    let below = dir.to_owned();
+    surroundings.journals = Box::new(move |validator| {
+        let path = below.join(format!("validator-{validator}"));
+        let inner = StoreJournal::new(path.clone());
+        if full.contains(&validator) {
+            Box::new(FullDisk { inner, from_height: 4, tries, path })
+        } else {
+            Box::new(inner)
+        }
+    });
+    surroundings
+}
+
+#[test]
+fn a_validator_whose_disk_was_full_for_a_moment_catches_up() {
+    let dir = tempfile::tempdir().expect("directory");
+    let (report, _) = run(config(dir.path()), with_full_disks(dir.path(), &[3], 2), |_, _| {});
+    let report = report.expect("three of four are enough");
+    assert!(report.tip.left_behind.is_empty(), "{:?}", report.tip.left_behind);
+    assert_eq!(blocks(&report.store_dirs[2]).len() as u64, report.blocks());
+}
+
+#[test]
+fn a_full_disk_is_named_and_leaves_whole_ledgers() {
+    let dir = tempfile::tempdir().expect("directory");
+    let (report, _) = run(config(dir.path()), with_full_disks(dir.path(), &[1], u32::MAX), |_, _| {});
+    let report = report.expect("three of four are enough");
+    let [(1, why)] = report.tip.left_behind.as_slice() else { panic!("{:?}", report.tip.left_behind) };
+    assert!(why.contains("no space left"), "{why}");
+    assert_eq!(report.whole_store(), Some(&report.store_dirs[1]));
+    for (dir, count) in report.store_dirs.iter().zip([4, report.blocks(), report.blocks(), report.blocks()]) {
+        let stored = blocks(dir);
+        assert_eq!(stored.len() as u64, count, "{}", dir.display());
+        let request = AuditRequest::default();
+        audit(stored.into_iter().map(Ok::<_, Infallible>), request, |_| {}).expect("a whole ledger");
     }
 }
 
 #[test]
-fn a_full_disk_ends_the_day_with_its_name_and_leaves_whole_ledgers() {
+fn two_full_disks_end_the_day_with_their_names_and_leave_whole_ledgers() {
     let dir = tempfile::tempdir().expect("directory");
-    let mut surroundings = Surroundings::local(dir.path());
-    let below = dir.path().to_owned();
-    surroundings.journals = Box::new(move |validator| {
-        let path = below.join(format!("validator-{validator}"));
-        let inner = StoreJournal::new(path.clone());
-        if validator == 3 { Box::new(FullDisk { inner, from_height: 4, path }) } else { Box::new(inner) }
-    });
-    let (report, events) = run(config(dir.path()), surroundings, |_, _| {});
-    let Err(DayError::Order(OrderError::NotAcknowledged { height: 4, source })) = report else {
-        panic!("a block without its acknowledgement: {report:?}")
-    };
-    assert!(matches!(source, ValidatorFault::Store { validator: 3, .. }));
-    assert!(source.to_string().contains("no space left"), "{source}");
+    let (report, events) = run(config(dir.path()), with_full_disks(dir.path(), &[2, 3], u32::MAX), |_, _| {});
+    let error = report.expect_err("two of four can't decide").to_string();
+    assert!(error.contains("validator 2") && error.contains("validator 3"), "{error}");
+    assert!(error.contains("no space left"), "{error}");
     assert!(!events.iter().any(|event| matches!(event, DayEvent::Settled { .. })));
-    for (validator, count) in [(1, 5), (2, 5), (3, 4), (4, 5)] {
+    for validator in 1..=4 {
         let stored = blocks(&dir.path().join(format!("validator-{validator}")));
-        assert_eq!(stored.len(), count, "validator {validator}");
+        assert!((4..=5).contains(&stored.len()), "validator {validator}");
         let request = AuditRequest::default();
         audit(stored.into_iter().map(Ok::<_, Infallible>), request, |_| {}).expect("a whole ledger");
     }

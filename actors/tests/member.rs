@@ -3,7 +3,7 @@
 mod common;
 
 use actix::{Actor, Context, Handler, System};
-use common::{blocks, config, run_quietly};
+use common::{blocks, config, replayed, run_quietly};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use veilgrid_actors::aggregator::{BidRefusal, SubmitEnvelope};
@@ -57,7 +57,7 @@ fn a_bid_is_sent_again_unchanged_and_a_foreign_receipt_is_refused() {
     let dir = tempfile::tempdir().expect("directory");
     let config = config(dir.path());
     let (report, _) = run_quietly(config.clone());
-    let state = State::from_genesis_block(&blocks(&report.store_dirs[0])[0]).expect("genesis");
+    let state = replayed(&blocks(&report.store_dirs[0]));
     System::new().block_on(async {
         let key = EnvelopeKey::generate(&mut rand_core::OsRng);
         let (envelope_key, seen) = (key.public(), Arc::default());

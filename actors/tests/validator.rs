@@ -3,17 +3,17 @@
 mod common;
 
 use actix::{Addr, Supervisor, System};
-use common::{blocks, config, replayed, run_quietly};
+use common::{config, records, replayed, run_quietly};
 use rand_core::OsRng;
 use std::path::Path;
 use std::sync::Arc;
 use veilgrid_actors::validator::{
-    Acknowledgement, BlockFinal, DeliverBlock, Journal, JournalError, StoreJournal, Tip, ValidatorActor,
-    ValidatorFault,
+    Acknowledgement, Finalise, Identify, Join, Journal, JournalError, Propose, StoreJournal, Tip,
+    ValidatorActor, ValidatorFault,
 };
-use veilgrid_crypto::keygen::{KeyGenContext, KeyShares, deal, receive};
-use veilgrid_crypto::schnorr::SigningKey;
+use veilgrid_ledger::audit::Record;
 use veilgrid_ledger::block::Block;
+use veilgrid_roles::committee::Keys;
 use veilgrid_store::StoreError;
 
 /// A store that fails at one block, once, and may not open again afterwards.
@@ -39,77 +39,95 @@ impl Journal for Failing {
         self.inner.place()
     }
 
-    fn append(&mut self, block: &Block) -> Result<(), JournalError> {
+    fn append(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<(), JournalError> {
         if self.fails_at == Some(block.header.height) {
             (self.fails_at, self.failed) = (None, true);
             return Err(StoreError::DiskFull { path: "full".into() }.into());
         }
-        self.inner.append(block)
+        self.inner.append(block, certificate)
     }
 }
 
-/// Shares of some keys; following a ledger does not use them.
-fn some_shares() -> KeyShares {
-    let context = KeyGenContext { ledger_id: [1; 32], session: 1, validators: 2, threshold: 2, keys: 1 };
-    let (packages, dealt): (Vec<_>, Vec<_>) = (1..=2)
-        .map(|dealer| deal(&context, &SigningKey::generate(&mut OsRng), dealer, &mut OsRng).expect("dealt"))
-        .unzip();
-    let mine: Vec<_> = dealt.into_iter().flatten().filter(|shares| shares.receiver == 2).collect();
-    receive(&context, &packages, &mine, 2).expect("shares")
+type Chain = Vec<(Block, Vec<u8>)>;
+
+/// A day's ledger.
+fn day() -> Chain {
+    let dir = tempfile::tempdir().expect("directory");
+    let (report, _) = run_quietly(config(dir.path()));
+    let split = |record| match record {
+        Record::Block(block, certificate) => (*block, certificate.unwrap_or_default()),
+        _ => unreachable!("a day is not pruned"),
+    };
+    records(&report.store_dirs[0]).into_iter().map(split).collect()
 }
 
-/// A validator with the first three blocks in its store, which fails at block 3.
-fn start(dir: &Path, chain: &[Block], reopens: bool) -> Addr<ValidatorActor> {
-    let mut inner = StoreJournal::new(dir.join("store"));
-    inner.open_empty().expect("a new store");
-    chain[..3].iter().for_each(|block| inner.append(block).expect("stored"));
+/// A validator that follows, with the first three blocks in its store, which fails at block 3.
+async fn start(dir: &Path, chain: &Chain, reopens: bool) -> Addr<ValidatorActor> {
+    let inner = StoreJournal::new(dir.join("store"));
     let journal = Failing { inner, fails_at: Some(3), reopens, failed: false };
-    let actor = ValidatorActor::resume(some_shares(), Box::new(journal)).expect("replayed");
-    Supervisor::start(|_| actor)
+    let actor = ValidatorActor::with_keys(2, Keys::generate(&mut OsRng), Box::new(journal));
+    let validator = Supervisor::start(|_| actor);
+    validator.send(Identify).await.expect("supervised").expect("an empty store");
+    let genesis = Arc::new(chain[0].0.clone());
+    validator.send(Join { genesis }).await.expect("supervised").expect("a sound genesis");
+    for block in &chain[1..3] {
+        finalise(&validator, block).await.expect("stored");
+    }
+    validator
 }
 
-async fn deliver(validator: &Addr<ValidatorActor>, block: &Block) -> Result<Acknowledgement, ValidatorFault> {
-    validator.send(DeliverBlock(Arc::new(block.clone()))).await.expect("supervised")
+async fn finalise(
+    validator: &Addr<ValidatorActor>,
+    (block, certificate): &(Block, Vec<u8>),
+) -> Result<Acknowledgement, ValidatorFault> {
+    let message = Finalise { block: Arc::new(block.clone()), certificate: Arc::new(certificate.clone()) };
+    validator.send(message).await.expect("supervised")
+}
+
+async fn tip(validator: &Addr<ValidatorActor>) -> Acknowledgement {
+    validator.send(Tip).await.expect("supervised").expect("a tip")
 }
 
 #[test]
 fn a_validator_restarts_from_its_store_and_goes_on() {
-    let (day, own) = (tempfile::tempdir().expect("directory"), tempfile::tempdir().expect("directory"));
-    let (report, _) = run_quietly(config(day.path()));
-    let chain = blocks(&report.store_dirs[0]);
+    let own = tempfile::tempdir().expect("directory");
+    let chain = day();
+    let blocks: Vec<Block> = chain.iter().map(|(block, _)| block.clone()).collect();
     System::new().block_on(async {
-        let validator = start(own.path(), &chain, true);
-        let before = Acknowledgement::of(2, &replayed(&chain[..3]));
-        let tip = async || validator.send(Tip).await.expect("supervised").expect("a tip");
-        assert_eq!(tip().await, before);
+        let validator = start(own.path(), &chain, true).await;
+        let before = Acknowledgement::of(2, &replayed(&blocks[..3]));
+        assert_eq!(tip(&validator).await, before);
 
-        let fault = deliver(&validator, &chain[3]).await.expect_err("the store is full");
-        assert!(matches!(fault, ValidatorFault::Store { validator: 2, .. }), "{fault}");
-        assert_eq!(tip().await, before, "what is not on disk did not happen");
+        let fault = finalise(&validator, &chain[3]).await.expect_err("the store is full");
+        assert!(
+            matches!(&fault, ValidatorFault::Stopped { validator: 2, why } if why.contains("no space")),
+            "{fault}"
+        );
+        assert_eq!(tip(&validator).await, before, "what is not on disk did not happen");
 
         for block in &chain[3..] {
-            let acknowledged = deliver(&validator, block).await.expect("the disk has room again");
-            assert_eq!((acknowledged.height, acknowledged.block_hash), (block.header.height, block.hash()));
+            let acknowledged = finalise(&validator, block).await.expect("the disk has room again");
+            assert_eq!(
+                (acknowledged.height, acknowledged.block_hash),
+                (block.0.header.height, block.0.hash())
+            );
         }
-        assert_eq!(tip().await.state_root, report.tip.state_root);
+        assert_eq!(tip(&validator).await, Acknowledgement::of(2, &replayed(&blocks)));
     });
-    System::new().block_on(async {
-        let stored = StoreJournal::new(own.path().join("store"));
-        let again = ValidatorActor::resume(some_shares(), Box::new(stored)).expect("replayed");
-        let tip = Supervisor::start(|_| again).send(Tip).await.expect("supervised").expect("a tip");
-        assert_eq!((tip.height, tip.state_root), (report.tip.height, report.tip.state_root));
-    });
+    let (genesis, state) =
+        veilgrid_actors::validator::replay(&mut StoreJournal::new(own.path().join("store")))
+            .expect("replayed");
+    assert_eq!((genesis.hash(), state.root()), (blocks[0].hash(), replayed(&blocks).root()));
 }
 
 #[test]
 fn a_validator_whose_store_stays_away_is_down_and_says_why() {
-    let (day, own) = (tempfile::tempdir().expect("directory"), tempfile::tempdir().expect("directory"));
-    let (report, _) = run_quietly(config(day.path()));
-    let chain = blocks(&report.store_dirs[0]);
+    let own = tempfile::tempdir().expect("directory");
+    let chain = day();
     System::new().block_on(async {
-        let validator = start(own.path(), &chain, false);
-        deliver(&validator, &chain[3]).await.expect_err("the store is full");
-        let fault = deliver(&validator, &chain[3]).await.expect_err("the store does not open");
+        let validator = start(own.path(), &chain, false).await;
+        finalise(&validator, &chain[3]).await.expect_err("the store is full");
+        let fault = finalise(&validator, &chain[3]).await.expect_err("the store does not open");
         assert!(
             matches!(&fault, ValidatorFault::Down { validator: 2, reason } if reason.contains("gone")),
             "{fault}"
@@ -118,24 +136,21 @@ fn a_validator_whose_store_stays_away_is_down_and_says_why() {
 }
 
 #[test]
-fn shares_are_released_for_the_own_last_block_only() {
-    let (day, own) = (tempfile::tempdir().expect("directory"), tempfile::tempdir().expect("directory"));
-    let (report, _) = run_quietly(config(day.path()));
-    let chain = blocks(&report.store_dirs[0]);
+fn nothing_is_done_out_of_turn() {
+    let own = tempfile::tempdir().expect("directory");
+    let chain = day();
     System::new().block_on(async {
-        let validator = start(own.path(), &chain, true);
-        let finalise = async |height: u64, block_hash: [u8; 32]| {
-            validator.send(BlockFinal { height, block_hash }).await.expect("supervised")
-        };
-        for (height, hash) in [(1, chain[1].hash()), (3, chain[3].hash()), (2, [0; 32])] {
-            let fault = finalise(height, hash).await.expect_err("not its last block");
-            assert!(matches!(fault, ValidatorFault::NotItsTip { last: 2, .. }), "{fault}");
-        }
-        assert!(finalise(2, chain[2].hash()).await.expect("its last block").is_empty());
+        let journal = Box::new(StoreJournal::new(own.path().join("another")));
+        let candidate = Supervisor::start(|_| ValidatorActor::candidate(1, journal));
+        let early = candidate.send(Propose { parent: [0; 32], now_unix_ms: 0 }).await.expect("supervised");
+        assert!(matches!(early, Err(ValidatorFault::WrongTime { validator: 1, .. })));
 
-        let fault = deliver(&validator, &chain[4]).await.expect_err("a gap");
-        assert!(matches!(fault, ValidatorFault::Refused(_)), "{fault}");
-        let tip = validator.send(Tip).await.expect("supervised").expect("a tip");
-        assert_eq!(tip.height, 2, "a refused block changes nothing");
+        let validator = start(own.path(), &chain, true).await;
+        let late = validator.send(Join { genesis: Arc::new(chain[0].0.clone()) }).await.expect("supervised");
+        assert!(matches!(late, Err(ValidatorFault::WrongTime { validator: 2, .. })), "{late:?}");
+        // A block that was there before changes nothing; a gap stops the validator, which comes back from its store.
+        assert_eq!(finalise(&validator, &chain[1]).await.expect("known").height, 2);
+        finalise(&validator, &chain[4]).await.expect_err("a gap");
+        assert_eq!(tip(&validator).await.height, 2, "a refused block changes nothing");
     });
 }

@@ -4,7 +4,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::sync::OnceLock;
 use veilgrid_crypto::bid::{SealedBid, seal_bid};
-use veilgrid_crypto::keygen::{KeyGenContext, deal};
+use veilgrid_crypto::keygen::{DealerPackage, DealtShares, KeyGenContext, deal, receive};
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::block::Block;
@@ -13,9 +13,11 @@ use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::pruned::PrunedBlock;
 use veilgrid_ledger::transaction::{DecodeContext, Transaction};
 use veilgrid_market::{Grid, Rule, clear_plain};
-use veilgrid_roles::local::{Founding, LocalCommunity, RoundEnd};
+use veilgrid_roles::committee::{Founding, one_process_timing};
+use veilgrid_roles::local::{LocalCommunity, RoundEnd};
 
 const EPOCH: u64 = 5;
+const VALIDATORS: u16 = 4;
 const START_MS: u64 = 1_700_000_000_000;
 const SLOT_START_UNIX_S: i64 = 1_700_000_100;
 
@@ -72,27 +74,29 @@ fn make() -> Samples {
     let (bids, receipts) = trade(&mut community, &wallets, &mut rng);
     let draft = &community.state().community().genesis().draft;
     let (keygen, later) = (draft.keygen_context(), DecodeContext::of(draft));
-    let (_, dealt) = deal(&keygen, &SigningKey::generate(&mut rng), 1, &mut rng).expect("dealt");
-    let transactions: Vec<_> = community.blocks().iter().flat_map(|block| &block.transactions).collect();
+    let (packages, dealt) = dealt(&keygen, &mut rng);
+    let transactions: Vec<_> = community.blocks().flat_map(|block| &block.transactions).collect();
     let mut file = LedgerWriter::new(Vec::new()).expect("memory");
     for block in community.blocks() {
         file.block(block).expect("memory");
     }
     let root = community.state().root();
-    let pruned_blocks = community.blocks().iter().filter(|block| has_bids(block));
+    let pruned_blocks = community.blocks().filter(|block| has_bids(block));
     let pruned_blocks = pruned_blocks.map(|block| PrunedBlock::of(block.clone()).to_bytes()).collect();
-    let blocks: Vec<_> = community.blocks().iter().map(|block| block.to_bytes()).collect();
+    let blocks: Vec<_> = community.blocks().map(|block| block.to_bytes()).collect();
     Samples {
         keygen,
         later,
         bids: bids.iter().map(SealedBid::to_bytes).collect(),
         receipts,
-        packages: community.state().community().genesis().packages.iter().map(|p| p.to_bytes()).collect(),
-        dealt: dealt.iter().map(|shares| shares.to_bytes().expose().clone()).collect(),
-        key_shares: community
-            .validators()
-            .iter()
-            .map(|v| v.key_shares().to_bytes().expose().clone())
+        packages: packages.iter().map(DealerPackage::to_bytes).collect(),
+        dealt: dealt[0].iter().map(|shares| shares.to_bytes().expose().clone()).collect(),
+        key_shares: (1..=VALIDATORS)
+            .map(|receiver| {
+                let shares = dealt.iter().map(|of| of[usize::from(receiver) - 1].clone());
+                let shares = receive(&keygen, &packages, &shares.collect::<Vec<_>>(), receiver);
+                shares.expect("true shares").to_bytes().expose().clone()
+            })
             .collect(),
         opening_shares: transactions.iter().filter_map(|transaction| opening_share(transaction)).collect(),
         genesis: vec![transactions[0].to_bytes()],
@@ -101,29 +105,38 @@ fn make() -> Samples {
         blocks: blocks[1..].to_vec(),
         pruned_blocks,
         file: vec![file.finish(root).expect("memory")],
-        certified_files: [false, true].map(|prune| certified_file(community.blocks(), root, prune)).to_vec(),
+        certified_files: [false, true].map(|prune| certified_file(&community, root, prune)).to_vec(),
         outcomes: outcomes(),
     }
+}
+
+/// A key generation as its dealers make it: packages, and what each of them has dealt to each receiver.
+fn dealt(context: &KeyGenContext, rng: &mut ChaCha20Rng) -> (Vec<DealerPackage>, Vec<Vec<DealtShares>>) {
+    let deal_one = |dealer| deal(context, &SigningKey::generate(rng), dealer, rng).expect("dealt");
+    (1..=VALIDATORS).map(deal_one).unzip()
 }
 
 fn has_bids(block: &Block) -> bool {
     block.transactions.iter().any(|transaction| matches!(transaction, Transaction::Bids { .. }))
 }
 
-fn certified_file(blocks: &[Block], root: [u8; 32], prune: bool) -> Vec<u8> {
+fn certified_file(community: &LocalCommunity, root: [u8; 32], prune: bool) -> Vec<u8> {
     let mut file = LedgerWriter::new(Vec::new()).expect("memory");
-    for (block, length) in blocks.iter().zip(1..) {
+    for (block, certificate) in community.ledger() {
         if prune && has_bids(block) {
             file.pruned(&PrunedBlock::of(block.clone())).expect("memory");
         } else {
             file.block(block).expect("memory");
         }
-        file.certificate(&vec![7; length]).expect("memory");
+        if let Some(certificate) = certificate {
+            file.certificate(certificate).expect("memory");
+        }
     }
     file.finish(root).expect("memory")
 }
 
 fn found(wallets: &[Wallet], rng: &mut ChaCha20Rng) -> LocalCommunity {
+    let timing = one_process_timing(START_MS, SLOT_START_UNIX_S, 900);
     let params = MarketParams {
         grid: Grid::new(10_000, 1_000, 4).expect("grid"),
         bits: 8,
@@ -133,10 +146,11 @@ fn found(wallets: &[Wallet], rng: &mut ChaCha20Rng) -> LocalCommunity {
         max_members: 16,
         slot_seconds: 900,
         threshold: 3,
-        timing: None,
+        timing: Some(timing),
     };
     let members = wallets.iter().map(|wallet| wallet.account_key(EPOCH).verifying_key().to_bytes()).collect();
-    let founding = Founding { params, validators: 4, members, key_epoch: EPOCH, time_unix_ms: START_MS };
+    let time_unix_ms = Founding::genesis_time_ms(&timing);
+    let founding = Founding { params, validators: VALIDATORS, members, key_epoch: EPOCH, time_unix_ms };
     LocalCommunity::found(&founding, rng).expect("a sound community")
 }
 
@@ -146,7 +160,7 @@ fn trade(
     wallets: &[Wallet],
     rng: &mut ChaCha20Rng,
 ) -> (Vec<SealedBid>, Vec<Vec<u8>>) {
-    community.open_round(1, SLOT_START_UNIX_S, START_MS).expect("opened");
+    community.open_round().expect("opened");
     let verified = community.state().community();
     let context = community.state().round_context(1).expect("open");
     let bids: Vec<_> = wallets
@@ -155,11 +169,11 @@ fn trade(
         .map(|(wallet, book)| seal_bid(verified.bid_params().expect("keys"), &context, wallet, book, rng))
         .collect::<Result<_, _>>()
         .expect("sealed");
-    let receipts = community.submit(1, &bids, START_MS, rng).expect("taken in");
-    let end = community.finish_round(1, START_MS, rng).expect("finished");
+    let receipts = community.submit(1, &bids, rng).expect("taken in");
+    let end = community.finish_round(1).expect("finished");
     assert!(matches!(end, RoundEnd::Settled(_)), "the sample has every transaction of a round");
-    community.open_round(2, SLOT_START_UNIX_S + 900, START_MS).expect("opened");
-    let end = community.finish_round(2, START_MS, rng).expect("finished");
+    community.open_round().expect("opened");
+    let end = community.finish_round(2).expect("finished");
     assert!(matches!(end, RoundEnd::Voided(_)), "the sample has a void");
     (bids, receipts.iter().map(|receipt| receipt.to_bytes()).collect())
 }

@@ -124,7 +124,7 @@ impl LedgerView {
     pub fn note(&self, effects: &BlockEffects) {
         // A panic elsewhere leaves at worst an end unremembered.
         let mut ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        effects.outset.iter().chain(&effects.effects).for_each(|effect| ended.note(effect));
+        effects.all().for_each(|effect| ended.note(effect));
     }
 
     /// The latest final state.

@@ -7,7 +7,7 @@ use veilgrid_ledger::transaction::VoidReason;
 /// Logs what a final block did, once, in the order of the blocks.
 pub(crate) fn log_block(effects: &BlockEffects) {
     let height = effects.height;
-    effects.outset.iter().chain(&effects.effects).for_each(|effect| log(height, effect));
+    effects.all().for_each(|effect| log(height, effect));
 }
 
 fn log(height: u64, effect: &Effect) {

@@ -101,7 +101,7 @@ impl Vitals {
     /// Takes what final blocks did, in their order.
     pub(crate) fn note(&self, effects: &BlockEffects) {
         let mut inner = self.lock();
-        effects.outset.iter().chain(&effects.effects).for_each(|effect| {
+        effects.all().for_each(|effect| {
             if matches!(effect, Effect::KeysInForce { .. }) {
                 // What was said was of the shares before.
                 inner.denied.clear();

@@ -9,7 +9,6 @@
 //! - [`core`]: one validator as the consensus engine sees it: replica, key holder and journal.
 //! - [`intake`]: the aggregator.
 //! - [`keyholder`]: a validator's secrets: key sessions over the ledger, opening shares.
-//! - [`validator`]: key generation, block checks, opening shares.
 //! - [`proposer`]: the transactions that can follow.
 //! - [`replica`]: a validator of a network between consensus engine and ledger: proposals, votes, pool, gossip.
 //! - [`own_votes`], [`clocks`]: whether votes under its key are its own, and whose clock is wrong.
@@ -28,4 +27,3 @@ pub mod member;
 pub mod own_votes;
 pub mod proposer;
 pub mod replica;
-pub mod validator;

@@ -4,12 +4,12 @@
 //! ledger, bids travel in envelopes, every validator checks and signs every block. Time is simulated: it goes on as far as
 //! the next thing that waits for it.
 
-use crate::committee::{Founding, Keys, Orderer, VoteFault, Voter, draft_genesis};
+use crate::committee::{FalseShare, Founding, Keys, Orderer, VoteFault, Voter, bids_at_once, draft_genesis};
 use crate::core::{CoreError, Journal, JournalError, ValidatorCore};
 use crate::intake::{Intake, IntakeError, Received};
 use crate::keyholder::KeyHolder;
 use crate::member::envelope_for;
-use crate::replica::{GossipFault, Limits, OfferRefusal, Proposal};
+use crate::replica::{Limits, OfferRefusal, Proposal};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{CryptoRngCore, SeedableRng};
 use std::collections::BTreeMap;
@@ -32,8 +32,6 @@ use veilgrid_ledger::verdicts::{BidVerdicts, VerdictCache};
 
 /// Bids whose verdicts the aggregator's process remembers.
 const REMEMBERED_BIDS: usize = 20_000;
-/// Bids that are handed to the validators at once.
-const OFFERED_AT_ONCE: usize = 256;
 
 /// Bounds and pace of validators that share a simulated clock: it is never waited for, so that blocks come as fast as
 /// the rules allow where blocks themselves are waited for.
@@ -85,12 +83,13 @@ pub enum LocalError {
         /// The round.
         round_id: u64,
         /// What was false.
-        false_shares: Vec<GossipFault>,
+        false_shares: Vec<FalseShare>,
     },
 }
 
-fn named(faults: &[GossipFault]) -> String {
-    match faults {
+/// A list for a sentence.
+pub fn named(shares: &[FalseShare]) -> String {
+    match shares {
         [] => "none".to_owned(),
         some => some.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
     }
@@ -132,7 +131,7 @@ pub struct LocalCommunity {
     /// Block 0, and the final ones with their certificates.
     ledger: Vec<(Block, Option<Vec<u8>>)>,
     now_unix_ms: u64,
-    faults: Vec<GossipFault>,
+    false_shares: Vec<FalseShare>,
     /// Changes messages of validator i (from 0) on their way: for tests.
     wire: Option<Wire>,
 }
@@ -162,7 +161,7 @@ impl LocalCommunity {
             verdicts: VerdictCache::new(REMEMBERED_BIDS),
             ledger: vec![(genesis, None)],
             now_unix_ms: founding.time_unix_ms,
-            faults: Vec::new(),
+            false_shares: Vec::new(),
             wire: None,
         };
         community.generate_keys()?;
@@ -201,9 +200,9 @@ impl LocalCommunity {
     pub fn now_unix_ms(&self) -> u64 {
         self.now_unix_ms
     }
-    /// What validators have sent that is false, so far.
-    pub fn faults(&self) -> &[GossipFault] {
-        &self.faults
+    /// The false shares that validators have sent so far.
+    pub fn false_shares(&self) -> &[FalseShare] {
+        &self.false_shares
     }
     /// Lets messages of validators be changed on their way.
     pub fn tamper(&mut self, wire: Wire) {
@@ -265,7 +264,7 @@ impl LocalCommunity {
             }
             admitted.extend(concluded.admitted.into_iter().filter(|one| !one.on_ledger).map(|one| one.bid));
         }
-        for bids in admitted.chunks(OFFERED_AT_ONCE) {
+        for bids in admitted.chunks(bids_at_once(self.state())) {
             self.order(round_id, bids)?;
         }
         Ok(bids.iter().filter_map(|bid| receipts.remove(&bid.digest())).collect())
@@ -299,7 +298,7 @@ impl LocalCommunity {
             }
             let waits = matches!(self.state().expected(round_id), Ok(Expected::Shares(_)));
             if waits && self.state().is_suspended(round_id) {
-                let false_shares = self.faults.clone();
+                let false_shares = self.false_shares.clone();
                 return Err(LocalError::Stalled { round_id, false_shares });
             }
         }
@@ -341,10 +340,11 @@ impl LocalCommunity {
             }
         }
         for validator in &mut self.validators {
-            let faults = validator.core_mut().take_faults();
-            for (_, fault) in faults {
-                if !self.faults.contains(&fault) {
-                    self.faults.push(fault);
+            for share in
+                validator.core_mut().take_faults().iter().filter_map(|(_, fault)| FalseShare::of(fault))
+            {
+                if !self.false_shares.contains(&share) {
+                    self.false_shares.push(share);
                 }
             }
         }

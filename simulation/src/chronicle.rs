@@ -94,7 +94,7 @@ impl Chronicle {
             None => self.blocks.insert(height, found),
         };
         let time_ms = applied.block.header.time_unix_ms;
-        for effect in effects.outset.iter().chain(&effects.effects) {
+        for effect in effects.all() {
             self.take(height, time_ms, effect, state);
         }
         self.asks(state);

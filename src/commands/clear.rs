@@ -11,13 +11,15 @@ use veilgrid_crypto::tally::settlement_point_holds;
 use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::state::effects::SettledRound;
+use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_market::units::{format_ct_per_kwh, format_kwh_q16};
 use veilgrid_market::{
     BookOrder, Grid, OffGrid, Order, Outcome, Purpose, Rationed, Rule, Side, SumKind, SumRequest,
     check_bounds, clear_plain, fill_q16, fill_weights, parse_book, place_book, step_of, step_quantities,
     step_totals,
 };
-use veilgrid_roles::local::{Founding, LocalCommunity, RoundEnd, threshold_for};
+use veilgrid_roles::committee::{Founding, one_process_timing, threshold_for};
+use veilgrid_roles::local::{LocalCommunity, RoundEnd};
 use veilgrid_store::{Existing, write_ledger};
 
 /// Validators of a sealed round from a file.
@@ -27,6 +29,8 @@ const LEAST_MEMBERS: usize = 2;
 const KEY_EPOCH: u64 = 1;
 const ROUND: u64 = 1;
 const SLOT_SECONDS: u32 = 900;
+/// When the round opens, in milliseconds of the ledger's time. A book of orders has no date.
+const OPENS_MS: u64 = 60_000;
 
 /// A book with the terms of its round.
 struct Round {
@@ -130,31 +134,32 @@ fn sealed(round: &Round, args: &ClearArgs) -> Result<Cleared, Failure> {
         (0..members).map(|_| Wallet::from_seed(&WalletSeed::generate(&mut OsRng))).collect();
     let members =
         wallets.iter().map(|wallet| wallet.account_key(KEY_EPOCH).verifying_key().to_bytes()).collect();
+    let timing = one_process_timing(OPENS_MS, 0, SLOT_SECONDS);
     let founding = Founding {
-        params: market(round, u32::try_from(wallets.len()).map_err(Failure::input)?),
+        params: market(round, u32::try_from(wallets.len()).map_err(Failure::input)?, timing),
         validators: VALIDATORS,
         members,
         key_epoch: KEY_EPOCH,
-        time_unix_ms: 0,
+        time_unix_ms: Founding::genesis_time_ms(&timing),
     };
     let mut community = LocalCommunity::found(&founding, &mut OsRng).map_err(Failure::input)?;
-    community.open_round(ROUND, 0, 0).map_err(Failure::input)?;
+    community.open_round().map_err(Failure::input)?;
     let bids = seal_all(round, &wallets, &community, args.json)?;
-    community.submit(ROUND, &bids, 0, &mut OsRng).map_err(Failure::input)?;
-    let end = community.finish_round(ROUND, 0, &mut OsRng).map_err(Failure::input)?;
+    community.submit(ROUND, &bids, &mut OsRng).map_err(Failure::input)?;
+    let end = community.finish_round(ROUND).map_err(Failure::input)?;
     let RoundEnd::Settled(settled) = end else {
         return Err(Failure::Input("the round was void although there is no minimum of bidders".to_owned()));
     };
     check_fills(round, &wallets, &bids, &community, &settled)?;
     if let Some(path) = &args.ledger {
         let root = community.state().root();
-        write_ledger(path, community.blocks(), root, Existing::Keep).map_err(Failure::input)?;
+        write_ledger(path, community.ledger(), root, Existing::Keep).map_err(Failure::input)?;
     }
     let opened = settled.opened.iter().map(|sum| (sum.request, sum.value_wh)).collect();
     Ok(Cleared { outcome: settled.outcome, opened })
 }
 
-fn market(round: &Round, members: u32) -> MarketParams {
+fn market(round: &Round, members: u32, timing: RoundTiming) -> MarketParams {
     MarketParams {
         grid: round.grid,
         bits: round.bits,
@@ -164,7 +169,7 @@ fn market(round: &Round, members: u32) -> MarketParams {
         max_members: members,
         slot_seconds: SLOT_SECONDS,
         threshold: threshold_for(VALIDATORS),
-        timing: None,
+        timing: Some(timing),
     }
 }
 

@@ -85,22 +85,25 @@ impl Store {
     }
 }
 
-/// Writes blocks that are in memory as a ledger file, as [`Store::export`] does for stored ones. `state_root` is the
-/// root after the last block.
+/// Writes blocks that are in memory, each with its certificate if it has one, as a ledger file, as [`Store::export`] does
+/// for stored ones. `state_root` is the root after the last block.
 ///
 /// # Errors
 /// [`StoreError::Exists`], [`StoreError::DiskFull`], [`StoreError::Io`].
 pub fn write_ledger(
     path: &Path,
-    blocks: &[Block],
+    blocks: &[(Block, Option<Vec<u8>>)],
     state_root: Hash,
     existing: Existing,
 ) -> Result<(), StoreError> {
     write_whole(path, existing, |file| {
         let failed = |error| StoreError::write(path, error);
         let mut writer = LedgerWriter::new(BufWriter::with_capacity(BUFFER_BYTES, file)).map_err(failed)?;
-        for block in blocks {
+        for (block, certificate) in blocks {
             writer.block(block).map_err(failed)?;
+            if let Some(certificate) = certificate {
+                writer.certificate(certificate).map_err(failed)?;
+            }
         }
         let buffer = writer.finish(state_root).map_err(failed)?;
         buffer.into_inner().map_err(|error| StoreError::io(path, error.into_error()))

@@ -230,7 +230,8 @@ fn an_export_appears_whole_and_replaces_nothing() {
     assert_eq!(reader.trailer().expect("trailer").state_root, state.root());
 
     let from_memory = directory.path().join("memory.vgl");
-    write_ledger(&from_memory, &blocks, state.root(), Existing::Keep).expect("write");
+    let uncertified: Vec<_> = blocks.iter().cloned().map(|block| (block, None)).collect();
+    write_ledger(&from_memory, &uncertified, state.root(), Existing::Keep).expect("write");
     assert_eq!(fs::read(&from_memory).expect("file"), fs::read(&path).expect("file"));
     fs::remove_file(&from_memory).expect("remove");
     store.put_certificate(2, &certificate(2)).expect("put");

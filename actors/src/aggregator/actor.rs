@@ -2,8 +2,8 @@
 
 use super::keeper::Keeper;
 use super::messages::{Advance, BidRefusal, SubmitBids, SubmitEnvelope, VerificationTime};
+use crate::orderer::{FollowBlock, FollowFault};
 use crate::pool::ProofPool;
-use crate::sequencer::{FollowBlock, FollowFault};
 use crate::stopwatch::Stopwatch;
 use crate::verdicts::SharedVerdicts;
 use actix::{
@@ -304,7 +304,7 @@ impl Handler<FollowBlock> for AggregatorActor {
     type Result = Result<(), FollowFault>;
 
     fn handle(&mut self, message: FollowBlock, _: &mut Self::Context) -> Self::Result {
-        self.intake.apply(&message.0, &mut self.verdicts)?;
+        self.intake.apply(&message.block, &mut self.verdicts)?;
         self.followed();
         Ok(())
     }

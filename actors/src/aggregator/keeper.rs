@@ -1,13 +1,12 @@
 //! Where admitted bids go before their receipts leave.
 
 use super::messages::BidRefusal;
-use crate::sequencer::Order;
+use crate::orderer::Order;
 use actix::{Message, Recipient};
 use std::collections::BTreeMap;
 use thiserror::Error;
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::receipt::Receipt;
-use veilgrid_ledger::transaction::Transaction;
 use veilgrid_roles::intake::Admitted;
 
 /// Makes admitted bids and their receipts durable and begins to hand the bids on, to the validators or the pool. `Ok`
@@ -47,8 +46,8 @@ pub enum KeepError {
 /// Who keeps admitted bids.
 #[derive(Clone)]
 pub enum Keeper {
-    /// The demo's sequencer: its block is flushed by every validator before it answers, so it is the journal.
-    Sequencer(Recipient<Order>),
+    /// The orderer of one process: the bids' blocks are final and flushed before it answers, so it is the journal.
+    Orderer(Recipient<Order>),
     /// A node's journal.
     Journal {
         /// Makes durable.
@@ -59,8 +58,8 @@ pub enum Keeper {
 }
 
 impl From<Recipient<Order>> for Keeper {
-    fn from(sequencer: Recipient<Order>) -> Self {
-        Self::Sequencer(sequencer)
+    fn from(orderer: Recipient<Order>) -> Self {
+        Self::Orderer(orderer)
     }
 }
 
@@ -71,10 +70,9 @@ impl Keeper {
             return Ok(());
         }
         match self {
-            Self::Sequencer(sequencer) => {
-                let transactions = orders(admitted);
-                if !transactions.is_empty() {
-                    sequencer.send(Order(transactions)).await.map_err(|_| BidRefusal::Gone)??;
+            Self::Orderer(orderer) => {
+                for (round_id, bids) in by_round(admitted) {
+                    orderer.send(Order { round_id, bids }).await.map_err(|_| BidRefusal::Gone)??;
                 }
             }
             Self::Journal { keep, .. } => keep.send(Keep(admitted)).await.map_err(|_| BidRefusal::Gone)??,
@@ -86,7 +84,7 @@ impl Keeper {
     pub(super) async fn confirm(&self, receipt: Receipt) -> Result<(), BidRefusal> {
         match self {
             // Its block is final.
-            Self::Sequencer(_) => Ok(()),
+            Self::Orderer(_) => Ok(()),
             Self::Journal { confirm, .. } => {
                 Ok(confirm.send(Confirm(receipt)).await.map_err(|_| BidRefusal::Gone)??)
             }
@@ -94,11 +92,11 @@ impl Keeper {
     }
 }
 
-/// What was admitted and is not on the ledger yet, one transaction a round.
-fn orders(admitted: Vec<Admitted>) -> Vec<Transaction> {
+/// What was admitted and is not on the ledger yet.
+fn by_round(admitted: Vec<Admitted>) -> BTreeMap<u64, Vec<SealedBid>> {
     let mut rounds: BTreeMap<u64, Vec<SealedBid>> = BTreeMap::new();
     for one in admitted.into_iter().filter(|one| !one.on_ledger) {
         rounds.entry(one.bid.round_id).or_default().push(one.bid);
     }
-    rounds.into_iter().map(|(round_id, bids)| Transaction::Bids { round_id, bids }).collect()
+    rounds
 }

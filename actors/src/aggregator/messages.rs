@@ -1,8 +1,8 @@
 //! What the intake's actor is told and what it answers.
 
 use super::keeper::KeepError;
+use crate::orderer::OrderError;
 use crate::pool::PoolError;
-use crate::sequencer::OrderError;
 use actix::Message;
 use std::time::Duration;
 use thiserror::Error;

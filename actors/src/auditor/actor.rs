@@ -2,9 +2,10 @@
 
 use super::messages::{Audited, Conclude, ExpectBid};
 use super::receipts::ReceiptBook;
-use crate::sequencer::{FollowBlock, FollowFault};
+use crate::orderer::{FollowBlock, FollowFault};
 use actix::{Actor, Context, Handler};
-use veilgrid_ledger::audit::{AuditRequest, Auditor, Violation};
+use std::sync::Arc;
+use veilgrid_ledger::audit::{AuditRequest, Auditor, QuorumCertificates, Record, Violation};
 use veilgrid_ledger::block::Block;
 
 /// Blocks and receipts that may wait.
@@ -25,7 +26,11 @@ enum Audit {
 impl AuditorActor {
     /// An auditor that trusts this genesis block, after checking it.
     pub fn new(genesis: &Block) -> Self {
-        let request = AuditRequest { trusted_genesis: Some(genesis.hash()), ..AuditRequest::default() };
+        let request = AuditRequest {
+            trusted_genesis: Some(genesis.hash()),
+            certificates: Some(Arc::new(QuorumCertificates)),
+            ..AuditRequest::default()
+        };
         let mut auditor = Box::new(Auditor::new(request));
         let audit = match auditor.block(genesis) {
             Ok(()) => Audit::Running(auditor),
@@ -48,7 +53,10 @@ impl Handler<FollowBlock> for AuditorActor {
 
     fn handle(&mut self, message: FollowBlock, _: &mut Self::Context) -> Self::Result {
         let Audit::Running(auditor) = &mut self.audit else { return Err(FollowFault::Ended) };
-        if let Err(violation) = auditor.block(&message.0) {
+        let FollowBlock { block, certificate } = message;
+        let certificate = certificate.map(|bytes| bytes.as_ref().clone());
+        if let Err(violation) = auditor.record(&Record::Block(Box::new(block.as_ref().clone()), certificate))
+        {
             self.audit = Audit::Failed(violation.clone());
             return Err(violation.into());
         }

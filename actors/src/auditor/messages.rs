@@ -1,6 +1,6 @@
 //! What the auditor is told and what it answers.
 
-use crate::sequencer::FollowFault;
+use crate::orderer::FollowFault;
 use actix::Message;
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_ledger::audit::{AuditReport, ReceiptFinding};

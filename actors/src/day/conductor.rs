@@ -8,7 +8,7 @@ use crate::aggregator::{BidRefusal, VerificationTime};
 use crate::auditor::{Audited, Conclude, ExpectBid};
 use crate::cancel::CancelFlag;
 use crate::member::{PlaceBid, Placed, PlacingError, RoundSettled, RoundVoided, TellAccount};
-use crate::sequencer::{Advance, FollowFault, Halt, LedgerTip, Order, OrderError};
+use crate::orderer::{Decided, FollowFault, Halt, LedgerTip, NextBlock, OrderError};
 use crate::stopwatch::Stopwatch;
 use crate::validator::Tip;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,10 +16,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use veilgrid_crypto::receipt::Receipt;
-use veilgrid_ledger::state::effects::{BlockEffects, Effect, SettledRound};
+use veilgrid_ledger::state::effects::{Effect, SettledRound};
 use veilgrid_ledger::state::round::OpenedSum;
 use veilgrid_ledger::state::round::Slot;
-use veilgrid_ledger::transaction::{Transaction, VoidReason};
+use veilgrid_ledger::timing::RoundTiming;
+use veilgrid_ledger::transaction::VoidReason;
 use veilgrid_roles::behaviour::{GainLedger, Plan};
 
 /// How often the conductor looks for a cancellation while it waits for bids.
@@ -64,7 +65,7 @@ impl<'a> Conductor<'a> {
         let mut gains = simulation::enrol(&self.cast.members)?;
         let played = self.play(&mut gains).await;
         // Also after an error: whatever block is under way is finished before the threads end.
-        let tip = self.cast.sequencer.send(Halt).await.map_err(DayError::lost("the sequencer"));
+        let tip = self.cast.orderer.send(Halt).await.map_err(DayError::lost("the orderer"));
         let cancelled = played?;
         if cancelled {
             (self.observer)(DayEvent::Cancelled);
@@ -74,7 +75,9 @@ impl<'a> Conductor<'a> {
 
     /// All rounds, or those until the cancellation; true when cancelled.
     async fn play(&mut self, gains: &mut GainLedger) -> Result<bool, DayError> {
-        for (round_id, slot) in (1u64..).zip(&self.config.slots) {
+        for slot in &self.config.slots {
+            // The configuration was checked: each slot has a round.
+            let Some(round_id) = self.config.round_of(*slot) else { continue };
             if self.cancel.is_cancelled() || !self.round(round_id, *slot, gains).await? {
                 return Ok(true);
             }
@@ -90,10 +93,11 @@ impl<'a> Conductor<'a> {
         gains: &mut GainLedger,
     ) -> Result<bool, DayError> {
         let began = Stopwatch::start();
-        let (opens_ms, closes_ms) = self.config.bidding_ms(slot);
+        let (opens_ms, closes_ms) = self.times(round_id);
         self.cast.clock.advance_to(opens_ms);
-        let (slot_start_unix_s, slot_seconds) = (slot.start_unix_s, self.config.params.slot_seconds);
-        self.order(Transaction::OpenRound { round_id, slot_start_unix_s, slot_seconds }).await?;
+        let opened =
+            |effect: &Effect| matches!(effect, Effect::RoundOpened { round_id: id, .. } if *id == round_id);
+        while !self.next_block().await?.effects.iter().any(opened) {}
 
         let bidding = self.bidding(round_id, slot).await?;
         let mut timings = RoundTimings { proving: bidding.proving, ..RoundTimings::default() };
@@ -102,7 +106,7 @@ impl<'a> Conductor<'a> {
         let mut row = RoundRow {
             round_id,
             slot: slot.index,
-            slot_start_unix_s,
+            slot_start_unix_s: slot.start_unix_s,
             bids: bidding.plans.len() as u64,
             result: RoundResult::Unfinished,
             opened: Vec::new(),
@@ -120,9 +124,15 @@ impl<'a> Conductor<'a> {
         Ok(finished)
     }
 
-    async fn order(&self, transaction: Transaction) -> Result<Arc<BlockEffects>, DayError> {
-        let ordered = self.cast.sequencer.send(Order(vec![transaction])).await;
-        Ok(ordered.map_err(DayError::lost("the sequencer"))??)
+    async fn next_block(&self) -> Result<Arc<Decided>, DayError> {
+        Ok(self.cast.orderer.send(NextBlock).await.map_err(DayError::lost("the orderer"))??)
+    }
+
+    /// When a round's bidding begins and ends, Unix milliseconds.
+    fn times(&self, round_id: u64) -> (u64, u64) {
+        let timing = self.cast.state.timing();
+        let at = |of: fn(&RoundTiming, u64) -> Option<u64>| timing.and_then(|timing| of(timing, round_id));
+        (at(RoundTiming::open_ms).unwrap_or(0), at(RoundTiming::close_ms).unwrap_or(0))
     }
 
     /// Asks all members for their bids and hands their receipts to the auditor, until all have answered or somebody
@@ -204,9 +214,9 @@ impl<'a> Conductor<'a> {
         if self.cancel.is_cancelled() {
             return Ok(RoundEnd::Cancelled);
         }
-        let mut effects = self.order(Transaction::CloseRound { round_id }).await?;
         loop {
-            for effect in &effects.effects {
+            let decided = self.next_block().await?;
+            for effect in decided.effects.iter().filter(|effect| round_of(effect) == Some(round_id)) {
                 match effect {
                     Effect::ValueOpened { request, value_wh, .. } => {
                         opened.push(OpenedSum { request: *request, value_wh: *value_wh });
@@ -219,8 +229,6 @@ impl<'a> Conductor<'a> {
             if self.cancel.is_cancelled() {
                 return Ok(RoundEnd::Cancelled);
             }
-            let advanced = self.cast.sequencer.send(Advance { round_id }).await;
-            effects = advanced.map_err(DayError::lost("the sequencer"))??;
         }
     }
 
@@ -266,8 +274,8 @@ impl<'a> Conductor<'a> {
             accounts.push((member.role, account));
         }
         Ok(DayReport {
-            ledger_id: self.cast.genesis.community().ledger_id(),
-            genesis_hash: self.cast.genesis.block_hash(),
+            ledger_id: self.cast.state.community().ledger_id(),
+            genesis_hash: self.cast.genesis_hash,
             tip,
             rounds: self.rounds,
             gains: gains.summary(),
@@ -281,9 +289,13 @@ impl<'a> Conductor<'a> {
         })
     }
 
-    /// "All validators end with the same ledger and the same state."
+    /// "All validators end with the same ledger and the same state", but for those that it has left behind and named.
     async fn check_agreement(&self, tip: &LedgerTip) -> Result<(), DayError> {
+        let left_behind = |validator: u16| tip.left_behind.iter().any(|(left, _)| *left == validator);
         for (validator, address) in (1u16..).zip(&self.cast.validators) {
+            if left_behind(validator) {
+                continue;
+            }
             let at = address.send(Tip).await.map_err(DayError::lost(format!("validator {validator}")))??;
             if (at.height, at.block_hash, at.state_root) != (tip.height, tip.block_hash, tip.state_root) {
                 return Err(DayError::Disagreement { validator, height: at.height });
@@ -305,7 +317,15 @@ impl<'a> Conductor<'a> {
     }
 }
 
-/// When the sequencer has stopped, its reason is the day's.
+/// The round that an effect is about, as far as a conductor waits for it.
+fn round_of(effect: &Effect) -> Option<u64> {
+    match effect {
+        Effect::ValueOpened { round_id, .. } => Some(*round_id),
+        other => other.ended_round(),
+    }
+}
+
+/// When the orderer has stopped, its reason is the day's.
 fn bid_error(id: String, source: PlacingError) -> DayError {
     match source {
         PlacingError::Refused(BidRefusal::NotOrdered(error)) if !matches!(error, OrderError::Refused(_)) => {

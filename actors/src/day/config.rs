@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_roles::behaviour::{Day, MarketTerms, Tariffs, TermsError};
+use veilgrid_roles::committee::one_process_timing;
 use veilgrid_roles::community::{Community, Participant, Selection};
 
 /// Fewest validators: with less than 3f + 1 = 4 not even one may be faulty.
@@ -27,8 +28,8 @@ pub struct DayConfig {
     pub participants: Vec<Participant>,
     /// The slots that are traded, rising.
     pub slots: Vec<MarketSlot>,
-    /// The market's rules; `threshold` has to fit `validators`
-    /// ([`veilgrid_roles::local::threshold_for`]).
+    /// The market's rules but for the times of rounds, which follow from the slots ([`DayConfig::market`]); `threshold` has
+    /// to fit `validators` ([`veilgrid_roles::committee::threshold_for`]).
     pub params: MarketParams,
     /// What everybody pays and gets without the market.
     pub tariffs: Tariffs,
@@ -63,6 +64,14 @@ pub enum ConfigError {
         "slot {index} starts before the slot in front of it has ended: list the slots in rising order, once each"
     )]
     SlotOrder {
+        /// The slot.
+        index: usize,
+    },
+    /// A slot between two slots of the day.
+    #[error(
+        "slot {index} does not start a whole number of slots after the first one: the day's slots are of one length"
+    )]
+    SlotGrid {
         /// The slot.
         index: usize,
     },
@@ -145,6 +154,9 @@ impl DayConfig {
             if start_unix_s < slot_seconds || start_unix_s > i64::MAX / 1000 {
                 return Err(ConfigError::SlotStart { index, start_unix_s });
             }
+            if self.round_of(MarketSlot { index, start_unix_s }).is_none() {
+                return Err(ConfigError::SlotGrid { index });
+            }
         }
         let mut names = BTreeSet::new();
         for participant in &self.participants {
@@ -170,12 +182,22 @@ impl DayConfig {
         Day { slot_seconds: self.params.slot_seconds, market_slots }
     }
 
-    /// Simulated times of a slot, milliseconds since 1970 UTC: bidding opens one slot length before the slot starts
-    /// and closes when it starts.
-    pub(super) fn bidding_ms(&self, slot: MarketSlot) -> (u64, u64) {
-        let seconds = |at: i64| u64::try_from(at).unwrap_or(0).saturating_mul(1000);
-        let opens = slot.start_unix_s.saturating_sub(i64::from(self.params.slot_seconds));
-        (seconds(opens), seconds(slot.start_unix_s))
+    /// The market's rules with the times of its rounds: the first slot's bidding opens one slot length before that slot.
+    pub fn market(&self) -> MarketParams {
+        let first_slot_start_unix_s = self.slots.first().map_or(0, |slot| slot.start_unix_s);
+        let slot_seconds = self.params.slot_seconds;
+        let opens_s = first_slot_start_unix_s.saturating_sub(i64::from(slot_seconds));
+        let opens_ms = u64::try_from(opens_s).unwrap_or(0).saturating_mul(1000);
+        let timing = one_process_timing(opens_ms, first_slot_start_unix_s, slot_seconds);
+        MarketParams { timing: Some(timing), ..self.params.clone() }
+    }
+
+    /// The round that trades a slot; none for a slot between those of the calendar.
+    pub(super) fn round_of(&self, slot: MarketSlot) -> Option<u64> {
+        let since = slot.start_unix_s.checked_sub(self.slots.first()?.start_unix_s)?;
+        let seconds = i64::from(self.params.slot_seconds);
+        let slots = since.checked_div(seconds).filter(|_| since.checked_rem(seconds) == Some(0))?;
+        u64::try_from(slots).ok()?.checked_add(1)
     }
 
     pub(super) fn is_absent(&self, slot: MarketSlot, id: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use super::config::ConfigError;
 use crate::member::PlacingError;
-use crate::sequencer::{FollowFault, OrderError};
+use crate::orderer::{FollowFault, OrderError};
 use crate::validator::ValidatorFault;
 use thiserror::Error;
 use veilgrid_ledger::genesis::GenesisError;
@@ -26,6 +26,12 @@ pub enum DayError {
     /// Block 0 breaks a rule.
     #[error(transparent)]
     GenesisBlock(#[from] BlockError),
+    /// The validators generate no keys.
+    #[error("the validators generate no keys: {why}")]
+    NoKeys {
+        /// Why.
+        why: String,
+    },
     /// A validator refuses or fails.
     #[error(transparent)]
     Validator(#[from] ValidatorFault),
@@ -51,7 +57,7 @@ pub enum DayError {
     Gains(#[from] GainError),
     /// Validators end with different ledgers.
     #[error(
-        "validator {validator} ends at block {height} with another state than the sequencer: \
+        "validator {validator} ends at block {height} with another state than the others: \
          compare the audits of the validators' ledgers"
     )]
     Disagreement {

@@ -5,7 +5,7 @@ use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::transaction::VoidReason;
 use veilgrid_market::{Outcome, SumRequest};
-use veilgrid_roles::proposer::ShareRefusal;
+use veilgrid_roles::committee::FalseShare;
 
 /// Hears the events. It is called from several threads and must return quickly.
 pub type Observer = Arc<dyn Fn(DayEvent) + Send + Sync>;
@@ -22,7 +22,7 @@ pub enum DayEvent {
         /// Number of keys, one a step.
         keys: usize,
     },
-    /// The genesis is on every validator's disk.
+    /// The keys are in force on the ledger.
     KeyGenerationFinished {
         /// The ledger's identity.
         ledger_id: Hash,
@@ -71,7 +71,7 @@ pub enum DayEvent {
         value_wh: i64,
     },
     /// A validator's share is false; the opening goes on with the others'.
-    FalseShare(ShareRefusal),
+    FalseShare(FalseShare),
     /// The outcome is on the ledger.
     Cleared {
         /// The round.
@@ -119,7 +119,7 @@ impl DayEvent {
             Effect::Voided { round_id, reason, bids } => {
                 Self::RoundVoid { round_id: *round_id, reason: *reason, bids: *bids }
             }
-            // The rest is a network's, and a day has none.
+            // The rest is told by the ledger to whoever asks.
             Effect::ShareAccepted { .. }
             | Effect::Refused(_)
             | Effect::PassedOver(_)

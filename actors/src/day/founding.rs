@@ -7,10 +7,10 @@ use crate::aggregator::AggregatorActor;
 use crate::auditor::AuditorActor;
 use crate::clock::SimulatedClock;
 use crate::member::{Market, MemberActor, PlaceBid, RoundSettled, RoundVoided, TellAccount};
+use crate::orderer::{Follow, FollowBlock, NextBlock, Order, OrdererActor, OrdererCore, Pace, ValidatorLink};
 use crate::pool::ProofPool;
-use crate::sequencer::{Follow, Order, Pace, SequencerActor, SequencerCore, ValidatorLink};
 use crate::stopwatch::Stopwatch;
-use crate::validator::{Deal, Identify, Join, TakeShares, ValidatorActor};
+use crate::validator::{Identify, Join, ValidatorActor};
 use crate::verdicts::SharedVerdicts;
 use actix::{Actor, Addr, Recipient, Supervisor};
 use actix_rt::ArbiterHandle;
@@ -20,18 +20,20 @@ use std::sync::Arc;
 use std::time::Duration;
 use veilgrid_crypto::envelope::EnvelopeKey;
 use veilgrid_crypto::group::PointBytes;
-use veilgrid_crypto::keygen::DealerPackage;
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::builder::genesis_block;
 use veilgrid_ledger::genesis::{Genesis, GenesisDraft};
+use veilgrid_ledger::hash::Hash;
+use veilgrid_ledger::roster::ValidatorEntry;
 use veilgrid_ledger::state::State;
+use veilgrid_ledger::state::effects::Effect;
 use veilgrid_roles::behaviour::seed::seeded_rng;
 use veilgrid_roles::behaviour::{Bidder, ChargingStation, Consumer, Prosumer};
+use veilgrid_roles::committee::{Founding, draft_genesis};
 use veilgrid_roles::community::{Participant, Role};
 use veilgrid_roles::intake::Intake;
-use veilgrid_roles::local::{Founding, draft_genesis};
 use veilgrid_roles::member::{Member, MemberError};
 
 /// Bids whose verdicts the aggregator's process remembers.
@@ -42,10 +44,12 @@ pub(super) struct Cast {
     pub(super) members: Vec<MemberLink>,
     pub(super) validators: Vec<Addr<ValidatorActor>>,
     pub(super) aggregator: Addr<AggregatorActor>,
-    pub(super) sequencer: Addr<SequencerActor>,
+    pub(super) orderer: Addr<OrdererActor>,
     pub(super) auditor: Addr<AuditorActor>,
     pub(super) clock: SimulatedClock,
-    pub(super) genesis: State,
+    /// With the keys in force.
+    pub(super) state: State,
+    pub(super) genesis_hash: Hash,
     pub(super) key_generation: Duration,
     pub(super) store_dirs: Vec<PathBuf>,
 }
@@ -84,36 +88,37 @@ pub(super) async fn found(
 ) -> Result<Cast, DayError> {
     let newcomers: Vec<Newcomer> = config.participants.iter().cloned().map(Newcomer::new).collect();
     let validators = start_validators(config, &surroundings, threads)?;
+    let entries = identified(&validators).await?;
     let (receipt_key, envelope_key) = (SigningKey::generate(&mut OsRng), EnvelopeKey::generate(&mut OsRng));
-    let draft = draft(config, &newcomers, &validators, &receipt_key, &envelope_key).await?;
-    let began = Stopwatch::start();
-    let genesis = generate_keys(config, draft, &validators, observer).await?;
-    let key_generation = began.elapsed();
-    let state = State::from_genesis_block(&genesis)?;
+    let draft = draft(config, &newcomers, &entries, &receipt_key, &envelope_key)?;
+    let genesis = Arc::new(genesis_block(Genesis::new(draft, Vec::new())?, first_time_ms(config)));
+    let first = State::from_genesis_block(&genesis)?;
+    join(&validators, &genesis).await?;
 
     let clock = SimulatedClock::new(genesis.header.time_unix_ms);
     let verdicts = SharedVerdicts::new(REMEMBERED_BIDS);
-    let links = (1..).zip(&validators).map(|(index, address)| ValidatorLink::to(index, address)).collect();
-    let links = (surroundings.network)(links);
-    let core =
-        SequencerCore::new(state.clone(), links, verdicts.clone(), clock.clone(), Arc::clone(observer));
-    let sequencer = SequencerActor::start_in_arbiter(&threads.start()?, |_| SequencerActor::new(core));
+    let links = (1..).zip(&entries).zip(&validators);
+    let links = links.map(|((index, entry), address)| ValidatorLink::to(index, entry.consensus_key, address));
+    let links = (surroundings.network)(links.collect());
+    let core = OrdererCore::new(first.clone(), links, verdicts.clone(), clock.clone(), Arc::clone(observer));
+    let orderer = OrdererActor::start_in_arbiter(&threads.start()?, |_| OrdererActor::new(core));
     let auditor = {
         let genesis = Arc::clone(&genesis);
         AuditorActor::start_in_arbiter(&threads.start()?, move |_| AuditorActor::new(&genesis))
     };
+    follow(&orderer, auditor.clone().recipient(), Pace::Behind).await?;
+    let began = Stopwatch::start();
+    let state = generate_keys(config, &first, &orderer, observer).await?;
+    let key_generation = began.elapsed();
+
     let envelope_public = envelope_key.public();
     let intake = Intake::new(envelope_key, receipt_key, state.clone(), 0);
-    let orders = sequencer.clone().recipient::<Order>();
+    let orders = orderer.clone().recipient::<Order>();
     let time = clock.clone();
     let now = Arc::new(move || time.now_unix_ms());
     let shell = AggregatorActor::new(intake, pools.verdicts, verdicts, orders, now);
     let aggregator = AggregatorActor::start_in_arbiter(&threads.start()?, |_| shell);
-    let followers =
-        [(aggregator.clone().recipient(), Pace::InStep), (auditor.clone().recipient(), Pace::Behind)];
-    for (follower, pace) in followers {
-        sequencer.send(Follow { follower, pace }).await.map_err(DayError::lost("the sequencer"))?;
-    }
+    follow(&orderer, aggregator.clone().recipient(), Pace::InStep).await?;
     let market = Arc::new(Market {
         state: state.clone(),
         aggregator: aggregator.clone().recipient(),
@@ -122,17 +127,27 @@ pub(super) async fn found(
     });
     let members = start_members(config, newcomers, &market, &threads.start()?)?;
     let store_dirs = (1..=config.validators).map(|index| store_dir(&config.dir, index)).collect();
+    let genesis_hash = genesis.hash();
     Ok(Cast {
         members,
         validators,
         aggregator,
-        sequencer,
+        orderer,
         auditor,
         clock,
-        genesis: state,
+        state,
+        genesis_hash,
         key_generation,
         store_dirs,
     })
+}
+
+async fn follow(
+    orderer: &Addr<OrdererActor>,
+    follower: Recipient<FollowBlock>,
+    pace: Pace,
+) -> Result<(), DayError> {
+    orderer.send(Follow { follower, pace }).await.map_err(DayError::lost("the orderer"))
 }
 
 impl Newcomer {
@@ -160,65 +175,72 @@ fn start_validators(
         .collect()
 }
 
-async fn draft(
+/// The validators' public keys, in order. Their stores are open and empty then.
+async fn identified(validators: &[Addr<ValidatorActor>]) -> Result<Vec<ValidatorEntry>, DayError> {
+    let mut entries = Vec::with_capacity(validators.len());
+    for (index, validator) in (1u16..).zip(validators) {
+        entries.push(validator.send(Identify).await.map_err(lost_validator(index))??);
+    }
+    Ok(entries)
+}
+
+fn draft(
     config: &DayConfig,
     newcomers: &[Newcomer],
-    validators: &[Addr<ValidatorActor>],
+    validators: &[ValidatorEntry],
     receipt_key: &SigningKey,
     envelope_key: &EnvelopeKey,
 ) -> Result<GenesisDraft, DayError> {
-    let mut roster = Vec::with_capacity(validators.len());
-    for (index, validator) in (1u16..).zip(validators) {
-        roster.push(validator.send(Identify).await.map_err(lost_validator(index))??);
-    }
     let founding = Founding {
-        params: config.params.clone(),
+        params: config.market(),
         validators: config.validators,
         members: newcomers.iter().map(|newcomer| newcomer.account(config.key_epoch)).collect(),
         key_epoch: config.key_epoch,
         time_unix_ms: first_time_ms(config),
     };
-    let draft = draft_genesis(&founding, &roster, receipt_key, &envelope_key.public(), &mut OsRng);
+    let draft = draft_genesis(&founding, validators, receipt_key, &envelope_key.public(), &mut OsRng);
     draft.check()?;
     Ok(draft)
 }
 
-/// The ledger begins when the first bidding does.
+/// The ledger begins some time before the first bidding does, in which the keys are generated.
 fn first_time_ms(config: &DayConfig) -> u64 {
-    config.slots.first().map_or(0, |slot| config.bidding_ms(*slot).0)
+    config.market().timing.map_or(0, |timing| Founding::genesis_time_ms(&timing))
 }
 
-/// Everybody deals, block 0 is made of the packages, everybody checks what it was dealt and stores block 0.
-async fn generate_keys(
-    config: &DayConfig,
-    draft: GenesisDraft,
-    validators: &[Addr<ValidatorActor>],
-    observer: &Observer,
-) -> Result<Arc<Block>, DayError> {
-    let (threshold, keys) = (draft.params.threshold, draft.params.steps());
-    observer(DayEvent::KeyGenerationStarted { validators: config.validators, threshold, keys });
-    let peers: Vec<Recipient<TakeShares>> =
-        validators.iter().map(|validator| validator.clone().recipient()).collect();
-    let context = draft.keygen_context();
-    let dealing: Vec<_> =
-        validators.iter().map(|dealer| dealer.send(Deal { context, peers: peers.clone() })).collect();
-    let mut packages: Vec<DealerPackage> = Vec::with_capacity(validators.len());
-    for (index, package) in (1u16..).zip(dealing) {
-        packages.push(package.await.map_err(lost_validator(index))??);
-    }
-    let genesis = Arc::new(genesis_block(Genesis::new(draft, packages)?, first_time_ms(config)));
+/// Every validator checks and stores block 0.
+async fn join(validators: &[Addr<ValidatorActor>], genesis: &Arc<Block>) -> Result<(), DayError> {
     let joining: Vec<_> =
-        validators.iter().map(|validator| validator.send(Join { genesis: Arc::clone(&genesis) })).collect();
-    let mut ledger_id = [0; 32];
+        validators.iter().map(|validator| validator.send(Join { genesis: Arc::clone(genesis) })).collect();
     for (index, joined) in (1u16..).zip(joining) {
         joined.await.map_err(lost_validator(index))??;
     }
-    if let Some(veilgrid_ledger::transaction::Transaction::Genesis(genesis)) = genesis.transactions.first() {
-        ledger_id = genesis.ledger_id();
+    Ok(())
+}
+
+/// The validators generate the keys over the ledger; the state with which they are in force.
+async fn generate_keys(
+    config: &DayConfig,
+    first: &State,
+    orderer: &Addr<OrdererActor>,
+    observer: &Observer,
+) -> Result<State, DayError> {
+    let (threshold, keys) = (config.params.threshold, config.params.steps());
+    observer(DayEvent::KeyGenerationStarted { validators: config.validators, threshold, keys });
+    let mut state = first.clone();
+    while state.sharing().is_none() {
+        let decided = orderer.send(NextBlock).await.map_err(DayError::lost("the orderer"))??;
+        state = decided.state.clone();
+        for effect in &decided.effects {
+            if let Effect::KeysAborted { reason, .. } = effect {
+                return Err(DayError::NoKeys { why: reason.clone() });
+            }
+        }
     }
-    observer(DayEvent::KeyGenerationFinished { ledger_id, genesis_hash: genesis.hash() });
+    let ledger_id = state.community().ledger_id();
+    observer(DayEvent::KeyGenerationFinished { ledger_id, genesis_hash: first.block_hash() });
     tracing::info!(validators = config.validators, threshold, keys, "keys generated");
-    Ok(genesis)
+    Ok(state)
 }
 
 fn lost_validator(index: u16) -> impl FnOnce(actix::MailboxError) -> DayError {

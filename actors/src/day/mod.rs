@@ -42,7 +42,7 @@ pub fn run_day(
     run_day_in(config, surroundings, observer, cancel)
 }
 
-/// As [`run_day`], with other stores or another network between sequencer and validators.
+/// As [`run_day`], with other stores or another network between orderer and validators.
 ///
 /// # Errors
 /// As [`run_day`].

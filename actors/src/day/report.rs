@@ -1,6 +1,6 @@
 //! What a day comes to.
 
-use crate::sequencer::LedgerTip;
+use crate::orderer::LedgerTip;
 use std::path::PathBuf;
 use std::time::Duration;
 use veilgrid_crypto::receipt::Receipt;
@@ -37,11 +37,18 @@ pub struct DayReport {
     pub cancelled: bool,
     /// Wall-clock time of the key generation.
     pub key_generation: Duration,
-    /// The validators' stores, validator i (from 1) at i − 1. They are closed.
+    /// The validators' stores, validator i (from 1) at i − 1. They are closed. Those of [`LedgerTip::left_behind`] are not
+    /// whole.
     pub store_dirs: Vec<PathBuf>,
 }
 
 impl DayReport {
+    /// A store that has the whole ledger.
+    pub fn whole_store(&self) -> Option<&PathBuf> {
+        let whole = |validator: u16| !self.tip.left_behind.iter().any(|(left, _)| *left == validator);
+        (1u16..).zip(&self.store_dirs).find(|(validator, _)| whole(*validator)).map(|(_, dir)| dir)
+    }
+
     /// Number of blocks, the genesis included.
     pub fn blocks(&self) -> u64 {
         self.tip.height.saturating_add(1)

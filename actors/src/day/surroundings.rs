@@ -1,19 +1,19 @@
-//! What a day takes from outside: where validators store their blocks, and what lies between them and the sequencer.
+//! What a day takes from outside: where validators store their blocks, and what lies between them and the orderer.
 
-use crate::sequencer::ValidatorLink;
+use crate::orderer::ValidatorLink;
 use crate::validator::{Journal, StoreJournal};
 use std::path::{Path, PathBuf};
 
 /// Opens the journal of a validator (from 1).
-type Journals = Box<dyn Fn(u16) -> Box<dyn Journal + Send> + Send>;
-/// Stands between sequencer and validators.
+type Journals = Box<dyn Fn(u16) -> Box<dyn Journal> + Send>;
+/// Stands between orderer and validators.
 type Network = Box<dyn FnOnce(Vec<ValidatorLink>) -> Vec<ValidatorLink> + Send>;
 
 /// The world around a community.
 pub struct Surroundings {
     /// Where each validator's blocks go.
     pub journals: Journals,
-    /// The way from the sequencer to the validators: a simulated network, or none. Called once, inside the day's actor
+    /// The way from the orderer to the validators: a simulated network, or none. Called once, inside the day's actor
     /// system, so it may start actors of its own.
     pub network: Network,
 }

@@ -1,61 +1,64 @@
 //! The validator's actor.
 
-use super::journal::{Journal, JournalError, replay};
+use super::journal::{Journal, JournalError, Kept, replay};
 use super::messages::{
-    Acknowledgement, BlockFinal, Deal, DeliverBlock, Identify, Join, TakeShares, Tip, ValidatorFault,
+    Acknowledgement, CastVote, Finalise, Gossip, Gossiped, Identify, Join, OfferBids, Propose, Tip,
+    ValidatorFault,
 };
-use actix::{Actor, ActorContext, Context, Handler, ResponseFuture, Supervised};
+use actix::{Actor, ActorContext, Context, Handler, MessageResult, Supervised};
 use rand_core::OsRng;
 use std::sync::Arc;
-use veilgrid_crypto::group::PointBytes;
-use veilgrid_crypto::keygen::{DealerPackage, DealtShares, KeyGenContext, KeyShares};
-use veilgrid_ledger::transaction::Transaction;
-use veilgrid_roles::validator::{Candidate, Validator};
+use veilgrid_ledger::block::Block;
+use veilgrid_ledger::finality::Vote;
+use veilgrid_ledger::roster::ValidatorEntry;
+use veilgrid_ledger::state::State;
+use veilgrid_roles::committee::{Keys, Voter};
+use veilgrid_roles::core::ValidatorCore;
+use veilgrid_roles::keyholder::KeyHolder;
+use veilgrid_roles::local::simulated_pace;
+use veilgrid_roles::replica::{OfferRefusal, Offered, Proposal};
 
-/// Messages that may wait. The sequencer has one block under way at a time, dealers one message each.
+/// Messages that may wait. The orderer has one of each kind under way at a time.
 const MAILBOX: usize = 64;
+
+type Core = Voter<Kept, OsRng>;
 
 /// A validator. It blocks while it executes and flushes, so each has a thread of its own.
 pub struct ValidatorActor {
     index: u16,
-    journal: Box<dyn Journal + Send>,
+    keys: Keys,
+    kept: Kept,
     phase: Phase,
 }
 
 enum Phase {
     /// Before the ledger begins.
-    Candidate { candidate: Box<Candidate>, inbox: Vec<DealtShares> },
+    Candidate,
     /// A validator of a running ledger, at the last block of its store.
-    Member(Box<Validator>),
+    Member(Box<Core>),
     /// Its store failed; it is about to be restarted.
-    Stopped(KeyShares),
+    Stopped,
     /// It can't go on.
     Down(String),
 }
 
 impl ValidatorActor {
-    /// Validator `index` (from 1) before the ledger begins, with a fresh signing key and an empty journal.
-    pub fn candidate(index: u16, journal: Box<dyn Journal + Send>) -> Self {
-        let candidate = Box::new(Candidate::generate(index, &mut OsRng));
-        Self { index, journal, phase: Phase::Candidate { candidate, inbox: Vec::new() } }
+    /// Validator `index` (from 1) before the ledger begins, with fresh keys and an empty journal.
+    pub fn candidate(index: u16, journal: Box<dyn Journal>) -> Self {
+        Self::with_keys(index, Keys::generate(&mut OsRng), journal)
     }
 
-    /// A validator of a stored ledger, which is replayed.
-    ///
-    /// # Errors
-    /// Why the journal does not open or replay.
-    pub fn resume(shares: KeyShares, mut journal: Box<dyn Journal + Send>) -> Result<Self, JournalError> {
-        let state = replay(journal.as_mut())?;
-        let index = shares.index();
-        Ok(Self { index, journal, phase: Phase::Member(Box::new(Validator::new(shares, state))) })
+    /// The same with keys that it is given.
+    pub fn with_keys(index: u16, keys: Keys, journal: Box<dyn Journal>) -> Self {
+        Self { index, keys, kept: Kept::new(journal), phase: Phase::Candidate }
     }
 
-    fn member(&mut self) -> Result<&mut Validator, ValidatorFault> {
+    fn member(&mut self) -> Result<&mut Core, ValidatorFault> {
         let validator = self.index;
         match &mut self.phase {
             Phase::Member(core) => Ok(core),
-            Phase::Candidate { .. } => Err(wrong_time(validator, "it has not joined the ledger yet")),
-            Phase::Stopped(_) => Err(wrong_time(validator, "it is restarting")),
+            Phase::Candidate => Err(wrong_time(validator, "it has not joined the ledger yet")),
+            Phase::Stopped => Err(wrong_time(validator, "it is restarting")),
             Phase::Down(reason) => Err(ValidatorFault::Down { validator, reason: reason.clone() }),
         }
     }
@@ -65,49 +68,52 @@ impl ValidatorActor {
         ValidatorFault::Store { validator: self.index, source: Arc::new(source) }
     }
 
-    fn deal(&mut self, context: &KeyGenContext) -> Result<(DealerPackage, Vec<DealtShares>), ValidatorFault> {
-        let Phase::Candidate { candidate, inbox } = &mut self.phase else {
-            return Err(wrong_time(self.index, "it deals before it joins a ledger only"));
+    /// A core at a state, with the secrets that were kept.
+    fn core(&self, genesis: Block, state: State) -> Result<Core, String> {
+        let holder = match self.kept.secrets() {
+            None => KeyHolder::new(self.keys.signing.clone()),
+            Some(secrets) => KeyHolder::restore(self.keys.signing.clone(), secrets.expose())
+                .map_err(|error| error.to_string())?,
         };
-        let (package, mut dealt) = candidate.deal(context, &mut OsRng)?;
-        let own = dealt.iter().position(|shares| shares.receiver == self.index);
-        inbox.extend(own.map(|position| dealt.remove(position)));
-        Ok((package, dealt))
+        let core = ValidatorCore::new(genesis, state, holder, self.kept.clone(), OsRng, simulated_pace());
+        Ok(Voter::new(core.map_err(|error| error.to_string())?, self.keys.consensus.clone()))
     }
 
-    fn join(&mut self, message: &Join) -> Result<Acknowledgement, ValidatorFault> {
-        let Phase::Candidate { candidate, inbox } = &self.phase else {
-            return Err(wrong_time(self.index, "it has joined a ledger already"));
+    fn join(&mut self, genesis: &Block) -> Result<Acknowledgement, ValidatorFault> {
+        let validator = self.index;
+        let Phase::Candidate = &self.phase else {
+            return Err(wrong_time(validator, "it has joined a ledger already"));
         };
-        let core = candidate.join(&message.genesis, inbox)?;
+        let state = State::from_genesis_block(genesis)
+            .map_err(|source| ValidatorFault::Genesis { validator, source })?;
         // The journal was found empty when the actor started; opening it again would hide what came in between.
-        if let Err(source) = self.journal.append(&message.genesis) {
-            return Err(self.store_fault(source));
-        }
-        let acknowledgement = Acknowledgement::of(self.index, core.state());
-        // Signing key and dealt shares of the key generation are not needed any more; dropping wipes them.
-        self.phase = Phase::Member(Box::new(core));
+        let stored = self.kept.blocks(|blocks| blocks.append(genesis, None));
+        stored.map_err(|source| self.store_fault(source))?;
+        let acknowledgement = Acknowledgement::of(validator, &state);
+        let core = self.core(genesis.clone(), state);
+        self.phase = Phase::Member(Box::new(core.map_err(|why| ValidatorFault::Stopped { validator, why })?));
         Ok(acknowledgement)
     }
 
     /// Execute, append and flush, acknowledge: in this order.
-    fn deliver(
+    fn finalise(
         &mut self,
-        message: &DeliverBlock,
+        message: &Finalise,
         ctx: &mut Context<Self>,
     ) -> Result<Acknowledgement, ValidatorFault> {
-        let index = self.index;
-        let core = self.member()?;
-        core.apply(&message.0)?;
-        let acknowledgement = Acknowledgement::of(index, core.state());
-        if let Err(source) = self.journal.append(&message.0) {
-            // The state is ahead of the disk now: it goes, and comes back from the disk.
-            let shares = self.member()?.key_shares().clone();
-            self.phase = Phase::Stopped(shares);
+        let validator = self.index;
+        let core = self.member()?.core_mut();
+        let taken = core.finalise(&message.block, Some(message.certificate.as_slice()));
+        // What it did, the conductor hears from the orderer.
+        core.take_applied();
+        if let Err(why) = taken {
+            // The state may be ahead of the disk now: it goes, and comes back from the disk.
+            self.phase = Phase::Stopped;
             ctx.stop();
-            return Err(self.store_fault(source));
+            return Err(ValidatorFault::Stopped { validator, why });
         }
-        tracing::debug!(validator = index, height = acknowledgement.height, "block flushed");
+        let acknowledgement = Acknowledgement::of(validator, core.state());
+        tracing::debug!(validator, height = acknowledgement.height, "block flushed");
         Ok(acknowledgement)
     }
 }
@@ -126,72 +132,34 @@ impl Actor for ValidatorActor {
 
 impl Supervised for ValidatorActor {
     fn restarting(&mut self, _: &mut Self::Context) {
-        let stopped = std::mem::replace(&mut self.phase, Phase::Down("it stopped before it joined".into()));
-        let Phase::Stopped(shares) = stopped else {
-            self.phase = stopped;
-            return;
-        };
-        self.phase = match replay(self.journal.as_mut()) {
-            Ok(state) => {
-                tracing::warn!(validator = self.index, height = state.height(), "restarted from its store");
-                Phase::Member(Box::new(Validator::new(shares, state)))
+        let Phase::Stopped = self.phase else { return };
+        let stored = self.kept.blocks(replay).map_err(|error| error.to_string());
+        self.phase = match stored.and_then(|(genesis, state)| self.core(genesis, state)) {
+            Ok(core) => {
+                let height = core.core().height();
+                tracing::warn!(validator = self.index, height, "restarted from its store");
+                Phase::Member(Box::new(core))
             }
-            Err(error) => Phase::Down(error.to_string()),
+            Err(reason) => Phase::Down(reason),
         };
     }
 }
 
 impl Handler<Identify> for ValidatorActor {
-    type Result = Result<PointBytes, ValidatorFault>;
+    type Result = MessageResult<Identify>;
 
-    /// Opens the journal too, so that a directory that can't be used shows before keys are generated.
     fn handle(&mut self, _: Identify, _: &mut Self::Context) -> Self::Result {
-        let Phase::Candidate { candidate, .. } = &self.phase else {
+        MessageResult(self.identify())
+    }
+}
+
+impl ValidatorActor {
+    fn identify(&self) -> Result<ValidatorEntry, ValidatorFault> {
+        let Phase::Candidate = &self.phase else {
             return Err(wrong_time(self.index, "it has joined a ledger already"));
         };
-        let key = candidate.verifying_key();
-        self.journal.open_empty().map_err(|source| self.store_fault(source))?;
-        Ok(key)
-    }
-}
-
-impl Handler<Deal> for ValidatorActor {
-    type Result = ResponseFuture<Result<DealerPackage, ValidatorFault>>;
-
-    fn handle(&mut self, message: Deal, _: &mut Self::Context) -> Self::Result {
-        let validator = self.index;
-        let dealt = self.deal(&message.context);
-        Box::pin(async move {
-            let (package, dealt) = dealt?;
-            let fault = |peer: usize, why: String| ValidatorFault::Peer { validator, peer, why };
-            for shares in dealt {
-                let peer = usize::from(shares.receiver);
-                let recipient = peer
-                    .checked_sub(1)
-                    .and_then(|place| message.peers.get(place))
-                    .ok_or_else(|| fault(peer, "it is not on the list".into()))?;
-                let taken = recipient.send(TakeShares(shares)).await;
-                taken.map_err(|error| fault(peer, error.to_string()))??;
-            }
-            Ok(package)
-        })
-    }
-}
-
-impl Handler<TakeShares> for ValidatorActor {
-    type Result = Result<(), ValidatorFault>;
-
-    /// Collects; whether they are true is checked against the genesis ([`Join`]).
-    fn handle(&mut self, message: TakeShares, _: &mut Self::Context) -> Self::Result {
-        let Phase::Candidate { inbox, .. } = &mut self.phase else {
-            return Err(wrong_time(self.index, "it takes shares before it joins a ledger only"));
-        };
-        // More than one set a dealer is found and named by the check; here it only must not fill the memory.
-        if inbox.len() > usize::from(veilgrid_crypto::keygen::MAX_VALIDATORS) {
-            return Err(wrong_time(self.index, "it was sent more shares than a ledger has validators"));
-        }
-        inbox.push(message.0);
-        Ok(())
+        self.kept.blocks(|blocks| blocks.open_empty()).map_err(|source| self.store_fault(source))?;
+        Ok(self.keys.entry())
     }
 }
 
@@ -199,29 +167,52 @@ impl Handler<Join> for ValidatorActor {
     type Result = Result<Acknowledgement, ValidatorFault>;
 
     fn handle(&mut self, message: Join, _: &mut Self::Context) -> Self::Result {
-        self.join(&message)
+        self.join(&message.genesis)
     }
 }
 
-impl Handler<DeliverBlock> for ValidatorActor {
+impl Handler<OfferBids> for ValidatorActor {
+    type Result = Result<Vec<Result<Offered, OfferRefusal>>, ValidatorFault>;
+
+    fn handle(&mut self, message: OfferBids, _: &mut Self::Context) -> Self::Result {
+        let bids = message.bids.as_ref().clone();
+        Ok(self.member()?.core_mut().offer_bids(message.round_id, bids))
+    }
+}
+
+impl Handler<Gossip> for ValidatorActor {
+    type Result = Result<Gossiped, ValidatorFault>;
+
+    fn handle(&mut self, message: Gossip, _: &mut Self::Context) -> Self::Result {
+        let core = self.member()?.core_mut();
+        message.0.iter().for_each(|(from, bytes)| core.receive(from, bytes));
+        Ok(Gossiped { messages: core.take_gossip(), faults: core.take_faults() })
+    }
+}
+
+impl Handler<Propose> for ValidatorActor {
+    type Result = Result<Proposal, ValidatorFault>;
+
+    fn handle(&mut self, message: Propose, _: &mut Self::Context) -> Self::Result {
+        Ok(self.member()?.core_mut().propose(&message.parent, message.now_unix_ms))
+    }
+}
+
+impl Handler<CastVote> for ValidatorActor {
+    type Result = Result<Vote, ValidatorFault>;
+
+    fn handle(&mut self, message: CastVote, _: &mut Self::Context) -> Self::Result {
+        let validator = self.index;
+        let vote = self.member()?.vote(&message.block, &message.ballot, message.now_unix_ms);
+        vote.map_err(|source| ValidatorFault::NoVote { validator, source })
+    }
+}
+
+impl Handler<Finalise> for ValidatorActor {
     type Result = Result<Acknowledgement, ValidatorFault>;
 
-    fn handle(&mut self, message: DeliverBlock, ctx: &mut Self::Context) -> Self::Result {
-        self.deliver(&message, ctx)
-    }
-}
-
-impl Handler<BlockFinal> for ValidatorActor {
-    type Result = Result<Vec<Transaction>, ValidatorFault>;
-
-    fn handle(&mut self, message: BlockFinal, _: &mut Self::Context) -> Self::Result {
-        let validator = self.index;
-        let core = self.member()?;
-        let (last, hash) = (core.state().height(), core.state().block_hash());
-        if (last, hash) != (message.height, message.block_hash) {
-            return Err(ValidatorFault::NotItsTip { validator, announced: message.height, last });
-        }
-        Ok(core.release(&mut OsRng))
+    fn handle(&mut self, message: Finalise, ctx: &mut Self::Context) -> Self::Result {
+        self.finalise(&message, ctx)
     }
 }
 
@@ -230,6 +221,6 @@ impl Handler<Tip> for ValidatorActor {
 
     fn handle(&mut self, _: Tip, _: &mut Self::Context) -> Self::Result {
         let index = self.index;
-        self.member().map(|core| Acknowledgement::of(index, core.state()))
+        self.member().map(|core| Acknowledgement::of(index, core.core().state()))
     }
 }

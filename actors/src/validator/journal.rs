@@ -1,11 +1,14 @@
-//! Where a validator's blocks go.
+//! Where a validator's blocks and secrets go.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thiserror::Error;
+use veilgrid_crypto::secret::Secret;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::refusal::BlockError;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::verdicts::VerifyAll;
+use veilgrid_roles::core;
 use veilgrid_store::{Store, StoreError};
 
 /// Why a journal can't be used.
@@ -36,7 +39,7 @@ pub enum JournalError {
 }
 
 /// A durable list of blocks.
-pub trait Journal {
+pub trait Journal: Send {
     /// Opens the journal, closing it first if it is open, and hands every stored block over in order. Returns how
     /// many there were.
     ///
@@ -59,11 +62,12 @@ pub trait Journal {
     /// Where the journal is, for messages.
     fn place(&self) -> String;
 
-    /// Appends the next block and returns once it is flushed: what this returns `Ok` for survives a crash.
+    /// Appends the next block with its certificate and returns once it is flushed: what this returns `Ok` for survives a
+    /// crash.
     ///
     /// # Errors
     /// The store's failure. Whether the block is stored is then unknown until the journal is opened again.
-    fn append(&mut self, block: &Block) -> Result<(), JournalError>;
+    fn append(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<(), JournalError>;
 }
 
 /// A journal in a store of its own directory.
@@ -97,28 +101,78 @@ impl Journal for StoreJournal {
         self.dir.display().to_string()
     }
 
-    fn append(&mut self, block: &Block) -> Result<(), JournalError> {
+    fn append(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<(), JournalError> {
         let store = self.store.as_mut().ok_or(JournalError::Closed)?;
-        // Blocks of one sequencer have no certificate.
-        store.append(block, None)?;
+        store.append(block, certificate)?;
         Ok(())
     }
 }
 
-/// Opens a journal and replays it with every check; nothing that was verified before is taken on trust.
+/// Opens a journal and replays it with every check; nothing that was verified before is taken on trust. Block 0 comes
+/// back too.
 ///
 /// # Errors
 /// The store's failure, a journal without blocks, or the rule that a stored block breaks.
-pub fn replay(journal: &mut dyn Journal) -> Result<State, JournalError> {
-    let mut state: Option<State> = None;
+pub fn replay(journal: &mut dyn Journal) -> Result<(Block, State), JournalError> {
+    let mut ledger: Option<(Block, State)> = None;
     journal.open(&mut |block| {
-        match &mut state {
-            None => state = Some(State::from_genesis_block(&block)?),
-            Some(state) => {
+        match &mut ledger {
+            None => {
+                let state = State::from_genesis_block(&block)?;
+                ledger = Some((block, state));
+            }
+            Some((_, state)) => {
                 state.apply_block(&block, &mut VerifyAll)?;
             }
         }
         Ok(())
     })?;
-    state.ok_or(JournalError::Empty)
+    ledger.ok_or(JournalError::Empty)
+}
+
+/// The core's journal: blocks on disk, secrets in memory. Clones are handles of one journal, so that the actor has it
+/// still when its core has stopped.
+#[derive(Clone)]
+pub(super) struct Kept(Arc<Mutex<KeptParts>>);
+
+struct KeptParts {
+    blocks: Box<dyn Journal>,
+    secrets: Option<Secret<Vec<u8>>>,
+}
+
+impl Kept {
+    pub(super) fn new(blocks: Box<dyn Journal>) -> Self {
+        Self(Arc::new(Mutex::new(KeptParts { blocks, secrets: None })))
+    }
+
+    /// Does something with the journal of blocks.
+    pub(super) fn blocks<T>(&self, work: impl FnOnce(&mut dyn Journal) -> T) -> T {
+        work(self.lock().blocks.as_mut())
+    }
+
+    pub(super) fn secrets(&self) -> Option<Secret<Vec<u8>>> {
+        self.lock().secrets.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, KeptParts> {
+        // A store halts itself after a failed write; a panic elsewhere leaves nothing half done in it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl core::Journal for Kept {
+    fn append(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<(), core::JournalError> {
+        let appended = self.lock().blocks.append(block, certificate);
+        appended.map_err(|error| core::JournalError { what: "a final block", why: error.to_string() })
+    }
+
+    fn certificate(&mut self, _: u64, _: &[u8]) -> Result<(), core::JournalError> {
+        // Blocks come with theirs.
+        Ok(())
+    }
+
+    fn save_secrets(&mut self, secrets: &Secret<Vec<u8>>) -> Result<(), core::JournalError> {
+        self.lock().secrets = Some(secrets.clone());
+        Ok(())
+    }
 }

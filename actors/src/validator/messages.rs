@@ -1,38 +1,26 @@
 //! What a validator is told and what it answers.
 
 use super::journal::JournalError;
-use actix::{Message, Recipient};
+use actix::Message;
 use std::sync::Arc;
 use thiserror::Error;
-use veilgrid_crypto::group::PointBytes;
-use veilgrid_crypto::keygen::{DealerPackage, DealtShares, KeyGenContext};
+use veilgrid_crypto::bid::SealedBid;
 use veilgrid_ledger::block::Block;
+use veilgrid_ledger::finality::{Ballot, ConsensusKeyBytes, Vote};
 use veilgrid_ledger::hash::Hash;
+use veilgrid_ledger::refusal::BlockError;
+use veilgrid_ledger::roster::ValidatorEntry;
 use veilgrid_ledger::state::State;
-use veilgrid_ledger::transaction::Transaction;
-use veilgrid_roles::validator::ValidatorError;
+use veilgrid_roles::committee::VoteFault;
+use veilgrid_roles::replica::{GossipFault, OfferRefusal, Offered, Proposal};
 
-/// Asks a candidate for its public signing key.
+/// Asks for the validator's public keys. It opens its journal too, so that a folder that can't be used shows before a
+/// ledger is founded.
 #[derive(Message)]
-#[rtype(result = "Result<PointBytes, ValidatorFault>")]
+#[rtype(result = "Result<ValidatorEntry, ValidatorFault>")]
 pub struct Identify;
 
-/// Asks a candidate to deal: shares go to the peers, the package comes back.
-#[derive(Message)]
-#[rtype(result = "Result<DealerPackage, ValidatorFault>")]
-pub struct Deal {
-    /// The session.
-    pub context: KeyGenContext,
-    /// Validator i (from 1) at i − 1; the dealer's own place is not used.
-    pub peers: Vec<Recipient<TakeShares>>,
-}
-
-/// A dealer's shares for this validator. Between processes they travel in an envelope; here they stay in memory.
-#[derive(Message)]
-#[rtype(result = "Result<(), ValidatorFault>")]
-pub struct TakeShares(pub DealtShares);
-
-/// Asks a candidate to check what it was dealt, to store block 0 and to become a validator of this ledger.
+/// Tells a validator the ledger that it is to extend: it checks and stores block 0.
 #[derive(Message)]
 #[rtype(result = "Result<Acknowledgement, ValidatorFault>")]
 pub struct Join {
@@ -40,19 +28,63 @@ pub struct Join {
     pub genesis: Arc<Block>,
 }
 
-/// The next block. The answer means: executed and flushed.
+/// Offers bids of one round; one answer a bid, in order.
+#[derive(Message, Clone)]
+#[rtype(result = "Result<Vec<Result<Offered, OfferRefusal>>, ValidatorFault>")]
+pub struct OfferBids {
+    /// The round.
+    pub round_id: u64,
+    /// The bids.
+    pub bids: Arc<Vec<SealedBid>>,
+}
+
+/// A message of a validator for all others, with its consensus key.
+pub type GossipMessage = (ConsensusKeyBytes, Arc<Vec<u8>>);
+
+/// Messages of other validators. The answer holds the own ones for them.
+#[derive(Message, Clone, Default)]
+#[rtype(result = "Result<Gossiped, ValidatorFault>")]
+pub struct Gossip(pub Vec<GossipMessage>);
+
+/// What a validator says, and what was false of what it heard.
+#[derive(Debug, Default)]
+pub struct Gossiped {
+    /// Its messages for all others.
+    pub messages: Vec<Vec<u8>>,
+    /// Who has sent something false.
+    pub faults: Vec<(ConsensusKeyBytes, GossipFault)>,
+}
+
+/// Asks the leader of a view for a block.
+#[derive(Message, Clone, Copy)]
+#[rtype(result = "Result<Proposal, ValidatorFault>")]
+pub struct Propose {
+    /// The last final block.
+    pub parent: Hash,
+    /// The time, Unix milliseconds.
+    pub now_unix_ms: u64,
+}
+
+/// Asks for a vote on a block.
+#[derive(Message, Clone)]
+#[rtype(result = "Result<Vote, ValidatorFault>")]
+pub struct CastVote {
+    /// The block.
+    pub block: Arc<Block>,
+    /// What is to be signed.
+    pub ballot: Ballot,
+    /// The time, Unix milliseconds.
+    pub now_unix_ms: u64,
+}
+
+/// The next final block with its certificate. The answer means: executed and flushed.
 #[derive(Message, Clone)]
 #[rtype(result = "Result<Acknowledgement, ValidatorFault>")]
-pub struct DeliverBlock(pub Arc<Block>);
-
-/// The validator's last block is final. The answer: the shares that the validator owes now.
-#[derive(Message, Clone, Copy)]
-#[rtype(result = "Result<Vec<Transaction>, ValidatorFault>")]
-pub struct BlockFinal {
-    /// The final block's height.
-    pub height: u64,
-    /// Its hash.
-    pub block_hash: Hash,
+pub struct Finalise {
+    /// The block.
+    pub block: Arc<Block>,
+    /// Its certificate.
+    pub certificate: Arc<Vec<u8>>,
 }
 
 /// Asks where the validator stands.
@@ -84,9 +116,30 @@ impl Acknowledgement {
 /// Why a validator does not do what it is told.
 #[derive(Debug, Clone, Error)]
 pub enum ValidatorFault {
-    /// Its core refuses: a false share in key generation, or a block that breaks a rule.
-    #[error("{0}")]
-    Refused(Arc<ValidatorError>),
+    /// Block 0 breaks a rule.
+    #[error("validator {validator} refuses block 0: {source}")]
+    Genesis {
+        /// Who.
+        validator: u16,
+        /// The rule.
+        source: BlockError,
+    },
+    /// It gives no vote.
+    #[error("validator {validator} does not vote: {source}")]
+    NoVote {
+        /// Who.
+        validator: u16,
+        /// Why.
+        source: VoteFault,
+    },
+    /// It has stopped, and starts again from its store.
+    #[error("validator {validator} stops: {why}; nothing of this block was acknowledged")]
+    Stopped {
+        /// Who.
+        validator: u16,
+        /// Why.
+        why: String,
+    },
     /// Its store fails. Nothing is acknowledged that is not on disk.
     #[error("validator {validator}: its store fails: {source}; nothing of this block was acknowledged")]
     Store {
@@ -111,30 +164,4 @@ pub enum ValidatorFault {
         /// What it can't do now.
         why: &'static str,
     },
-    /// The block that is said to be final is not its last one: no share is released.
-    #[error("validator {validator}: block {announced} is said to be final, but its last block is {last}")]
-    NotItsTip {
-        /// Who.
-        validator: u16,
-        /// Height that was announced.
-        announced: u64,
-        /// Height of its last block.
-        last: u64,
-    },
-    /// A peer did not take the shares that were dealt to it.
-    #[error("validator {validator}: validator {peer} does not take its shares: {why}")]
-    Peer {
-        /// Who.
-        validator: u16,
-        /// The peer.
-        peer: usize,
-        /// Why.
-        why: String,
-    },
-}
-
-impl From<ValidatorError> for ValidatorFault {
-    fn from(error: ValidatorError) -> Self {
-        Self::Refused(Arc::new(error))
-    }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use veilgrid_actors::cancel::CancelFlag;
 use veilgrid_actors::day::{DayConfig, DayError, DayEvent, DayReport, MarketSlot, Surroundings, run_day_in};
+use veilgrid_ledger::audit::Record;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::state::State;
@@ -102,6 +103,17 @@ pub fn run_quietly(config: DayConfig) -> (DayReport, Vec<DayEvent>) {
 pub fn blocks(dir: &Path) -> Vec<Block> {
     let store = Store::open(dir).expect("closed after the day");
     store.blocks().collect::<Result<_, _>>().expect("whole")
+}
+
+/// The blocks of a store with their certificates.
+pub fn records(dir: &Path) -> Vec<Record> {
+    let store = Store::open(dir).expect("closed after the day");
+    let blocks: Vec<Block> = store.blocks().collect::<Result<_, _>>().expect("whole");
+    let with = |block: Block| {
+        let certificate = store.certificate(block.header.height).expect("readable");
+        Record::Block(Box::new(block), certificate)
+    };
+    blocks.into_iter().map(with).collect()
 }
 
 /// The state after these blocks.

@@ -23,6 +23,24 @@ pub struct BlockEffects {
     pub effects: Vec<Effect>,
 }
 
+impl BlockEffects {
+    /// All effects: of height and time first, then of the transactions.
+    pub fn all(&self) -> impl Iterator<Item = &Effect> {
+        self.outset.iter().chain(&self.effects)
+    }
+}
+
+impl Effect {
+    /// The round that this ends, with a result or without one; rounds that were passed over were never there.
+    pub fn ended_round(&self) -> Option<u64> {
+        match self {
+            Self::Settled(settled) => Some(settled.round_id),
+            Self::Voided { round_id, .. } => Some(*round_id),
+            _ => None,
+        }
+    }
+}
+
 /// The effect of a transaction, or of a height.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {

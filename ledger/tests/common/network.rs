@@ -238,7 +238,7 @@ impl World {
 
     /// What follows from a height or a transaction, of all blocks so far.
     pub fn all_effects(&self) -> impl Iterator<Item = &Effect> {
-        self.effects.iter().flat_map(|block| block.outset.iter().chain(&block.effects))
+        self.effects.iter().flat_map(|block| block.all())
     }
 
     pub fn roster_of(&self, who: &[usize]) -> Roster {

@@ -121,7 +121,7 @@ async fn aggregate(
         |block| {
             view.publish(block.state.clone(), &block.effects);
             forget_finished(&verdicts, &block);
-            block.effects.outset.iter().chain(&block.effects.effects).for_each(|effect| roll.note(effect));
+            block.effects.all().for_each(|effect| roll.note(effect));
             !shutdown.is_triggered()
         },
     );
@@ -258,11 +258,5 @@ fn restore(
 
 /// Verdicts on bids of finished rounds are not needed any more.
 fn forget_finished(verdicts: &SharedVerdicts, block: &Accepted) {
-    for effect in &block.effects.effects {
-        if let Effect::Settled(settled) = effect {
-            verdicts.forget_up_to(settled.round_id);
-        } else if let Effect::Voided { round_id, .. } = effect {
-            verdicts.forget_up_to(*round_id);
-        }
-    }
+    block.effects.all().filter_map(Effect::ended_round).for_each(|round_id| verdicts.forget_up_to(round_id));
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_market::{Grid, Rule};
-use veilgrid_roles::local::threshold_for;
+use veilgrid_roles::committee::threshold_for;
 
 /// Most bytes of a plan.
 const MAX_PLAN_BYTES: u64 = 1 << 20;

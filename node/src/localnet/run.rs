@@ -7,7 +7,7 @@ use super::{LocalnetError, Network};
 use crate::shutdown::Shutdown;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use veilgrid_roles::local::threshold_for;
+use veilgrid_roles::committee::threshold_for;
 
 /// Between two looks at the processes.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -141,7 +141,7 @@ impl Desk {
     /// [`DeskError`]: the participant's own files. What the network does wrong is written down and no error.
     pub fn observe(&mut self, block: &Accepted) -> Result<(), DeskError> {
         self.state = block.state.clone();
-        for effect in block.effects.outset.iter().chain(&block.effects.effects) {
+        for effect in block.effects.all() {
             match effect {
                 Effect::PassedOver(passed) => {
                     self.counts.passed_over = self.counts.passed_over.saturating_add(passed.count());

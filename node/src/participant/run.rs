@@ -124,7 +124,7 @@ async fn participate(
     let follower = Follower::open(options, |block| {
         observed = desk.observe(&block);
         view.publish(block.state.clone(), &block.effects);
-        block.effects.outset.iter().chain(&block.effects.effects).for_each(|effect| roll.note(effect));
+        block.effects.all().for_each(|effect| roll.note(effect));
         observed.is_ok() && !shutdown.is_triggered()
     });
     let follower = follower.map_err(|error| NodeError::start("the follower", error))?;

@@ -128,7 +128,7 @@ fn replay(
         };
         let Some(block) = block else { break };
         let effects = state.apply_block(&block, verdicts).map_err(StoreError::Rule)?;
-        effects.outset.iter().chain(&effects.effects).for_each(|effect| note(effect, Some(&state)));
+        effects.all().for_each(|effect| note(effect, Some(&state)));
         progress.at(height)?;
     }
     Ok(state)

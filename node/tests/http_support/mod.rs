@@ -16,6 +16,7 @@ use veilgrid_actors::pool::ProofPool;
 use veilgrid_actors::verdicts::SharedVerdicts;
 use veilgrid_crypto::bid::{SealedBid, seal_bid};
 use veilgrid_crypto::envelope::EnvelopeKey;
+use veilgrid_crypto::keygen::deal;
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_crypto::wallet::{Wallet, WalletSeed};
@@ -29,10 +30,9 @@ use veilgrid_ledger::verdicts::VerifyAll;
 use veilgrid_market::{Grid, Rule};
 use veilgrid_node::http::{HttpOptions, HttpServer, Services, StatusReport, SubmitError, SubmitTransaction};
 use veilgrid_node::ledger_view::{BlockSource, LedgerView};
+use veilgrid_roles::committee::{Founding, Keys, draft_genesis};
 use veilgrid_roles::intake::{Admitted, Intake};
-use veilgrid_roles::local::{Founding, draft_genesis};
 use veilgrid_roles::member::envelope_for;
-use veilgrid_roles::validator::Candidate;
 
 pub const EPOCH: u64 = 1;
 pub const MEMBERS: usize = 6;
@@ -166,12 +166,16 @@ impl World {
             key_epoch: EPOCH,
             time_unix_ms: 0,
         };
-        let candidates: Vec<_> = (1..=4).map(|index| Candidate::generate(index, &mut OsRng)).collect();
-        let roster: Vec<_> = candidates.iter().map(Candidate::verifying_key).collect();
-        let draft = draft_genesis(&founding, &roster, &receipt_key, &envelope_key.public(), &mut OsRng);
+        let validators: Vec<Keys> = (1..=4).map(|_| Keys::generate(&mut OsRng)).collect();
+        let roster: Vec<_> = validators.iter().map(Keys::entry).collect();
+        let mut draft = draft_genesis(&founding, &roster, &receipt_key, &envelope_key.public(), &mut OsRng);
+        // A ledger whose keys are there from block 0 on.
+        draft.network = None;
         let context = draft.keygen_context();
-        let packages =
-            candidates.iter().map(|one| one.deal(&context, &mut OsRng).expect("dealt").0).collect();
+        let package = |(dealer, keys): (u16, &Keys)| {
+            deal(&context, &keys.signing, dealer, &mut OsRng).expect("dealt").0
+        };
+        let packages = (1..).zip(&validators).map(package).collect();
         let genesis = genesis_block(Genesis::new(draft, packages).expect("genesis"), 0);
         let first = State::from_genesis_block(&genesis).expect("genesis");
         let (journal, pool, blocks) = (Journal::default(), Pool::default(), Blocks::default());

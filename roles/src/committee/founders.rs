@@ -20,6 +20,8 @@ const PHASE_BLOCKS: u32 = 8;
 const SUSPEND_AFTER_MS: u64 = 400;
 /// Everybody has the same clock.
 const CLOCK_SKEW_MS: u64 = 1;
+/// This part of the time between two openings is there for clearing.
+const CLEARING_PART: u64 = 15;
 /// From the genesis block to the first opening, in milliseconds of block time: the keys are generated meanwhile.
 const LEAD_MS: u64 = 60_000;
 
@@ -72,9 +74,9 @@ pub fn threshold_for(validators: u16) -> u16 {
     Group::of(validators).threshold
 }
 
-/// Times of rounds where one process runs all validators: bidding for a slot lasts until the next slot's begins, the first
-/// one opens at `first_open_unix_ms` for the slot that starts at `first_slot_start_unix_s`. The genesis block comes at
-/// [`RoundTiming::first_open_unix_ms`] less a minute, in which the keys are generated.
+/// Times of rounds where one process runs all validators: a round a slot, the first one opens at `first_open_unix_ms` for
+/// the slot that starts at `first_slot_start_unix_s`. Bidding ends some time before the next round opens, so that a round
+/// can be cleared in between.
 pub fn one_process_timing(
     first_open_unix_ms: u64,
     first_slot_start_unix_s: i64,
@@ -84,7 +86,7 @@ pub fn one_process_timing(
     RoundTiming {
         first_open_unix_ms,
         interval_ms,
-        bidding_ms: interval_ms,
+        bidding_ms: interval_ms.saturating_sub(interval_ms / CLEARING_PART),
         grace_blocks: 1,
         opening_deadline_ms: interval_ms,
         suspend_after_ms: SUSPEND_AFTER_MS,

@@ -6,10 +6,12 @@
 //!
 //! [`crate::local`] calls these one after another in one thread; actors do it by messages.
 
+mod false_share;
 mod founders;
 mod orderer;
 mod voter;
 
+pub use false_share::FalseShare;
 pub use founders::{Founding, Keys, draft_genesis, one_process_timing, threshold_for};
-pub use orderer::Orderer;
+pub use orderer::{Orderer, bids_at_once};
 pub use voter::{VoteFault, Voter};

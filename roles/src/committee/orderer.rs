@@ -1,9 +1,14 @@
 //! Whose turn it is, and what is voted on.
 
+use crate::intake::shape_of;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::finality::{Ballot, ValidatorSetFault, Votes};
 use veilgrid_ledger::hash::Hash;
+use veilgrid_ledger::room::MAX_NETWORK_BLOCK_BYTES;
 use veilgrid_ledger::state::State;
+
+/// Most bids that are handed over at once, whatever their size.
+const MAX_BIDS_AT_ONCE: usize = 256;
 
 /// Views of a committee. A view has one leader, (epoch + view) mod n as in a network, and at most one block.
 #[derive(Debug, Clone)]
@@ -55,4 +60,11 @@ impl Orderer {
     pub fn passed(&mut self) {
         self.view = self.view.saturating_add(1);
     }
+}
+
+/// How many bids are handed to validators at once where they wait for the ledger before more come: half of a block's bytes
+/// at most, so that they never fill what a round's grace has room for.
+pub fn bids_at_once(state: &State) -> usize {
+    let bid_bytes = shape_of(state.community().params()).bid_bytes();
+    (MAX_NETWORK_BLOCK_BYTES / 2).checked_div(bid_bytes).unwrap_or(1).clamp(1, MAX_BIDS_AT_ONCE)
 }

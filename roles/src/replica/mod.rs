@@ -37,7 +37,6 @@ pub use receive::{CheckedGossip, GossipJob, GossipWork};
 pub use verdicts::{BidJob, SharedVerdicts};
 
 use crate::proposer::Steps;
-use crate::validator::finished_round;
 use gossip::Outbox;
 use pool::Pool;
 use speculation::{Executed, Speculation};
@@ -49,7 +48,7 @@ use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::refusal::BlockError;
 use veilgrid_ledger::room::MAX_NETWORK_BLOCK_BYTES;
 use veilgrid_ledger::state::State;
-use veilgrid_ledger::state::effects::BlockEffects;
+use veilgrid_ledger::state::effects::{BlockEffects, Effect};
 
 /// Bids whose verdicts are remembered between pool, vote and execution.
 const REMEMBERED_BIDS: usize = 20_000;
@@ -197,7 +196,7 @@ impl Replica {
         self.ahead.keep_descendants_of(&hash);
         self.pool.follow(&self.state);
         self.outbox.follow(&self.state, |item| self.pool.has(item));
-        for finished in executed.effects.effects.iter().filter_map(finished_round) {
+        for finished in executed.effects.effects.iter().filter_map(Effect::ended_round) {
             self.verdicts.forget_up_to(finished);
         }
         Ok(Some(executed.effects))

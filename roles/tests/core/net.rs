@@ -227,7 +227,7 @@ impl Net {
         let root = self.state().root();
         assert!(self.cores.iter().all(|core| core.state().root() == root), "the states differ");
         for applied in self.cores[1].take_applied() {
-            self.effects.extend(applied.effects.outset.iter().chain(&applied.effects.effects).cloned());
+            self.effects.extend(applied.effects.all().cloned());
         }
     }
 

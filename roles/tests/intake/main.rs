@@ -1,7 +1,5 @@
 //! What an intake admits, what it refuses and why, and what becomes of its promises after a restart.
 
-use curve25519_dalek::edwards::EdwardsPoint;
-use curve25519_dalek::scalar::Scalar;
 mod queue;
 
 use rand_chacha::ChaCha20Rng;
@@ -11,21 +9,21 @@ use veilgrid_crypto::envelope::{ENVELOPE_OVERHEAD, EnvelopeKey, seal_envelope};
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_crypto::wallet::{Wallet, WalletSeed};
-use veilgrid_ledger::builder::genesis_block;
-use veilgrid_ledger::genesis::{Genesis, NetworkKeys};
+use veilgrid_ledger::block::Block;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::state::State;
-use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_ledger::verdicts::{BidVerdicts, VerifyAll};
 use veilgrid_market::{Grid, Rule};
+use veilgrid_roles::committee::{Founding, one_process_timing, threshold_for};
 use veilgrid_roles::intake::{
     Admitted, Concluded, Intake, IntakeError, Received, RestoreError, envelope_bytes,
 };
-use veilgrid_roles::local::{Founding, LocalCommunity, threshold_for};
+use veilgrid_roles::local::LocalCommunity;
 use veilgrid_roles::member::envelope_for;
 
 const EPOCH: u64 = 1;
-const NOW_MS: u64 = 5_000;
+const OPENS_MS: u64 = 60_000;
+const NOW_MS: u64 = OPENS_MS + 5_000;
 
 struct World {
     rng: ChaCha20Rng,
@@ -43,6 +41,7 @@ fn world_of(members: u32) -> World {
     let mut rng = ChaCha20Rng::seed_from_u64(11);
     let wallets: Vec<Wallet> =
         (0..members).map(|_| Wallet::from_seed(&WalletSeed::generate(&mut rng))).collect();
+    let timing = one_process_timing(OPENS_MS, 900, 900);
     let params = MarketParams {
         grid: Grid::new(0, 1000, 2).expect("grid"),
         bits: 8,
@@ -52,13 +51,13 @@ fn world_of(members: u32) -> World {
         max_members: members,
         slot_seconds: 900,
         threshold: threshold_for(4),
-        timing: None,
+        timing: Some(timing),
     };
     let accounts =
         wallets.iter().map(|wallet| wallet.account_key(EPOCH).verifying_key().to_bytes()).collect();
     let founding = Founding { params, validators: 4, members: accounts, key_epoch: EPOCH, time_unix_ms: 0 };
     let mut community = LocalCommunity::found(&founding, &mut rng).expect("founded");
-    community.open_round(1, 900, 0).expect("open");
+    assert_eq!(community.open_round().expect("open"), 1);
     let envelope_key = *EnvelopeKey::generate(&mut rng).to_bytes().expose();
     let receipt_key = SigningKey::generate(&mut rng);
     World { rng, wallets, community, envelope_key, receipt_key }
@@ -67,6 +66,9 @@ fn world_of(members: u32) -> World {
 impl World {
     fn state(&self) -> State {
         self.community.state().clone()
+    }
+    fn genesis(&self) -> &Block {
+        &self.community.ledger()[0].0
     }
     fn key(&self) -> EnvelopeKey {
         EnvelopeKey::from_bytes(&self.envelope_key)
@@ -133,11 +135,14 @@ fn a_receipt_names_the_bid_and_the_same_bytes_get_it_again_even_after_the_close(
     // Closed and not finished: the blocks up to the close.
     let (late, filled) = (w.bid(2, 2), [bid.clone(), w.bid(1, 3)]);
     let mut rng = ChaCha20Rng::seed_from_u64(12);
-    w.community.submit(1, &filled, 0, &mut rng).expect("on the ledger");
-    w.community.finish_round(1, 0, &mut rng).expect("settled");
-    let mut closed = State::from_genesis_block(&w.community.blocks()[0]).expect("genesis");
-    for block in &w.community.blocks()[1..4] {
+    w.community.submit(1, &filled, &mut rng).expect("on the ledger");
+    w.community.finish_round(1).expect("settled");
+    let mut closed = State::from_genesis_block(w.genesis()).expect("genesis");
+    for block in w.community.blocks().skip(1) {
         closed.apply_block(block, &mut VerifyAll).expect("a block");
+        if closed.round(1).is_some_and(|round| !round.takes_bids()) {
+            break;
+        }
     }
     assert!(closed.round(1).is_some());
     intake.advance(closed);
@@ -152,8 +157,7 @@ fn a_finished_round_is_forgotten() {
     let (bid, waiting) = (w.bid(0, 1), w.bid(1, 1));
     w.admit(&mut intake, &bid);
     assert!(matches!(w.receive(&mut intake, &waiting), Ok(Received::Waiting(_))));
-    let mut rng = ChaCha20Rng::seed_from_u64(12);
-    w.community.finish_round(1, 0, &mut rng).expect("void");
+    w.community.finish_round(1).expect("void");
     intake.advance(w.state());
     assert!(!intake.awaits(&waiting.digest()) && intake.batch(9).is_empty());
     assert_eq!(intake.receive_bid(bid, NOW_MS), Err(IntakeError::NotOpen { round_id: 1 }));
@@ -162,7 +166,7 @@ fn a_finished_round_is_forgotten() {
 #[test]
 fn an_older_state_does_not_take_the_intake_back() {
     let mut w = world();
-    let old = State::from_genesis_block(&w.community.blocks()[0]).expect("genesis");
+    let old = State::from_genesis_block(w.genesis()).expect("genesis");
     let mut intake = w.intake(0);
     intake.advance(old);
     let bid = w.bid(0, 1);
@@ -215,7 +219,7 @@ fn an_r_that_the_ledger_has_gets_no_receipt() {
     let (other, mut own) = (w.bid(1, 2), w.bid(0, 1));
     own.r = other.r;
     let mut rng = ChaCha20Rng::seed_from_u64(12);
-    w.community.submit(1, std::slice::from_ref(&other), 0, &mut rng).expect("on the ledger");
+    w.community.submit(1, std::slice::from_ref(&other), &mut rng).expect("on the ledger");
     intake.advance(w.state());
     let concluded = intake.conclude(vec![(own.clone(), Ok(()))], NOW_MS, &mut w.rng);
     let repeated = IntakeError::HandleRepeated { account: own.account, round_id: 1 };
@@ -232,8 +236,7 @@ fn no_promise_is_signed_after_the_close() {
     let mut intake = w.intake(0);
     let bid = w.bid(0, 1);
     w.receive(&mut intake, &bid).expect("waits");
-    let mut rng = ChaCha20Rng::seed_from_u64(12);
-    w.community.finish_round(1, 0, &mut rng).expect("void");
+    w.community.finish_round(1).expect("void");
     intake.advance(w.state());
     let concluded = intake.conclude(vec![(bid, Ok(()))], NOW_MS, &mut w.rng);
     assert!(matches!(concluded.answers[0].1, Err(IntakeError::NotOpen { round_id: 1 })));
@@ -262,7 +265,7 @@ fn after_a_restart_the_same_bytes_get_the_same_receipt_and_numbers_go_on() {
     let bids = [w.bid(0, 1), w.bid(1, 1), w.bid(2, 1)];
     let journal = [w.admit(&mut intake, &bids[0]), w.admit(&mut intake, &bids[1])];
     let mut rng = ChaCha20Rng::seed_from_u64(12);
-    w.community.submit(1, &bids[..1], 0, &mut rng).expect("on the ledger");
+    w.community.submit(1, &bids[..1], &mut rng).expect("on the ledger");
     let (mut restored, promised) = w.restore(&journal).expect("its own journal");
     assert_eq!(promised, journal[1..], "what is not on the ledger yet");
     for one in &journal {
@@ -294,8 +297,7 @@ fn finished_rounds_of_a_journal_count_and_take_no_room() {
     let mut intake = w.intake(6);
     let bid = w.bid(0, 1);
     let journal = [w.admit(&mut intake, &bid)];
-    let mut rng = ChaCha20Rng::seed_from_u64(12);
-    w.community.finish_round(1, 0, &mut rng).expect("void");
+    w.community.finish_round(1).expect("void");
     let (mut restored, promised) = w.restore(&journal).expect("its own journal");
     assert!(promised.is_empty());
     assert_eq!(restored.last_sequence(), 7);
@@ -335,41 +337,19 @@ fn a_bid_on_the_ledger_gets_a_receipt_and_is_marked() {
     let mut w = world();
     let (bid, other) = (w.bid(0, 1), w.bid(0, 2));
     let mut rng = ChaCha20Rng::seed_from_u64(12);
-    w.community.submit(1, std::slice::from_ref(&bid), 0, &mut rng).expect("on the ledger");
+    w.community.submit(1, std::slice::from_ref(&bid), &mut rng).expect("on the ledger");
     let mut intake = w.intake(41);
     assert!(matches!(w.receive(&mut intake, &other), Err(IntakeError::Conflict { .. })));
     let admitted = w.admit(&mut intake, &bid);
     assert_eq!((admitted.receipt.sequence, admitted.on_ledger), (42, true));
 }
 
-/// On the ledger of a network keys come after block 0: until then nothing is decrypted or verified for anybody.
+/// Keys come after block 0: until then nothing is decrypted or verified for anybody.
 #[test]
 fn before_the_keys_are_generated_nothing_is_taken() {
     let mut w = world();
     let bid = w.bid(0, 1);
-    let network = (1..=4u8)
-        .map(|index| NetworkKeys {
-            consensus_key: EdwardsPoint::mul_base(&Scalar::from(index)).compress().to_bytes(),
-            envelope_key: EnvelopeKey::generate(&mut w.rng).public().to_bytes(),
-        })
-        .collect();
-    let timing = RoundTiming {
-        first_open_unix_ms: 0,
-        interval_ms: 30_000,
-        bidding_ms: 20_000,
-        grace_blocks: 2,
-        opening_deadline_ms: 60_000,
-        suspend_after_ms: 5_000,
-        first_slot_start_unix_s: 0,
-        epoch_blocks: 1_000,
-        keygen_phase_blocks: 20,
-        max_clock_skew_ms: 2_000,
-    };
-    let mut draft = w.state().community().genesis().draft.clone();
-    draft.params.timing = Some(timing);
-    draft.network = Some(network);
-    let genesis = Genesis { draft, packages: vec![] };
-    let state = State::from_genesis_block(&genesis_block(genesis, 0)).expect("a network's genesis");
+    let state = State::from_genesis_block(w.genesis()).expect("genesis");
     let bytes = envelope_bytes(state.community().params());
     let mut intake = Intake::new(w.key(), w.receipt_key.clone(), state, 0);
     assert_eq!(intake.receive(&vec![0; bytes], NOW_MS), Err(IntakeError::KeysNotReady));

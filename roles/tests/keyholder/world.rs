@@ -1,5 +1,6 @@
 //! Validators around one ledger without an engine: a block holds whatever is due or was sent, everybody acts after it.
 
+use crate::proposer::Proposer;
 use curve25519_dalek::edwards::EdwardsPoint;
 use curve25519_dalek::scalar::Scalar;
 use rand_chacha::ChaCha20Rng;
@@ -21,7 +22,6 @@ use veilgrid_ledger::transaction::Transaction;
 use veilgrid_ledger::verdicts::VerifyAll;
 use veilgrid_market::{Grid, Rule};
 use veilgrid_roles::keyholder::{Holding, KeyHolder, Notice};
-use veilgrid_roles::proposer::Proposer;
 
 pub const KEY_EPOCH: u64 = 5;
 pub const START_MS: u64 = 1_700_000_000_000;

@@ -21,7 +21,7 @@ fn rounds_settle_while_shares_are_renewed() {
         };
         let mut until = |network: &mut Network, wanted: &dyn Fn(&Effect) -> bool| loop {
             let effects = network.next_block();
-            let all: Vec<&Effect> = effects.outset.iter().chain(&effects.effects).collect();
+            let all: Vec<&Effect> = effects.all().collect();
             // Every effect is looked at.
             let hits = all.into_iter().filter(|effect| seen(effect, wanted(effect))).count();
             if hits > 0 {

@@ -264,7 +264,7 @@ impl Network {
         while self.now_ms <= START_MS + until_ms {
             let Some(effects) = self.step() else { continue };
             assert!(!effects.effects.iter().any(|effect| matches!(effect, Effect::Refused(_))));
-            if effects.outset.iter().chain(&effects.effects).any(&wanted) {
+            if effects.all().any(&wanted) {
                 return effects;
             }
         }

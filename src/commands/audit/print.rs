@@ -1,6 +1,7 @@
 //! The report of an audit for people.
 
 use crate::output;
+use std::collections::BTreeMap;
 use veilgrid_ledger::audit::{AuditReport, ReceiptVerdict};
 
 /// Prints what was checked, how many of each, and every opened value.
@@ -77,6 +78,27 @@ pub fn print_checked(report: &AuditReport) {
     output::line("audit passed");
 }
 
+/// Rounds that no block has opened, a line for each reason: a market that leaves slots out has many.
+fn passed_lines(report: &AuditReport) -> Vec<String> {
+    let mut by_reason: BTreeMap<String, Vec<(u64, u64)>> = BTreeMap::new();
+    for passed in &report.passed_rounds {
+        let stretch = (passed.first_round_id, passed.last_round_id);
+        by_reason.entry(passed.reason.to_string()).or_default().push(stretch);
+    }
+    let line = |(reason, stretches): (String, Vec<(u64, u64)>)| {
+        let which: Vec<String> = stretches.iter().map(stretch).collect();
+        let one = matches!(stretches[..], [(first, last)] if first == last);
+        let (rounds, are) = if one { ("round", "is") } else { ("rounds", "are") };
+        format!("{rounds} {} {are} void: {reason}", which.join(", "))
+    };
+    by_reason.into_iter().map(line).collect()
+}
+
+/// "7", or "7-9".
+fn stretch((first, last): &(u64, u64)) -> String {
+    if first == last { first.to_string() } else { format!("{first}-{last}") }
+}
+
 fn is_network(report: &AuditReport) -> bool {
     !report.key_sessions.is_empty() || report.certificates.checked
 }
@@ -86,12 +108,7 @@ fn print_network(report: &AuditReport) {
     for void in &report.void_rounds {
         output::line(format!("round {} is void with {} bids: {}", void.round_id, void.bids, void.reason));
     }
-    for passed in &report.passed_rounds {
-        let (first, last, reason) = (passed.first_round_id, passed.last_round_id, passed.reason);
-        let which =
-            if first == last { format!("round {first} is") } else { format!("rounds {first}-{last} are") };
-        output::line(format!("{which} void: {reason}"));
-    }
+    passed_lines(report).into_iter().for_each(output::line);
     for refused in &report.refused_listed {
         let (height, index, kind) = (refused.height, refused.index, refused.kind);
         output::line(format!("block {height}, transaction {index} ({kind}) was refused: {}", refused.reason));
@@ -100,17 +117,14 @@ fn print_network(report: &AuditReport) {
     if report.refused > listed {
         output::line(format!("and {} more refused transactions", report.refused - listed));
     }
-    let rounds = |(first, last): &(u64, u64)| {
-        if first == last { first.to_string() } else { format!("{first}-{last}") }
-    };
-    let by_digest: Vec<String> = report.pruned.rounds_by_digest.iter().map(rounds).collect();
+    let by_digest: Vec<String> = report.pruned.rounds_by_digest.iter().map(stretch).collect();
     if !by_digest.is_empty() {
         output::line(format!(
             "rounds known by their digests only, their bids are pruned: {}",
             by_digest.join(" ")
         ));
     }
-    let not_compared: Vec<String> = report.pruned.roots_not_compared.iter().map(rounds).collect();
+    let not_compared: Vec<String> = report.pruned.roots_not_compared.iter().map(stretch).collect();
     if !not_compared.is_empty() {
         output::line(format!(
             "state roots in the headers of these blocks are NOT compared, they follow pruned ones: {}",

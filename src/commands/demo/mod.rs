@@ -96,8 +96,8 @@ fn time_stamp() -> String {
     format!("{}-{}{:02}", &minutes[..8], &minutes[8..], seconds % 60)
 }
 
-/// Exports validator 1's ledger; every validator holds the same one.
+/// Exports a validator's ledger; all that were not left behind hold the same one.
 fn export(day: &DayReport, ledger: &Path) -> Result<(), Failure> {
-    let dir = day.store_dirs.first().ok_or_else(|| Failure::Input("the day left no store".to_owned()))?;
+    let dir = day.whole_store().ok_or_else(|| Failure::Input("the day left no store".to_owned()))?;
     export_store(dir, ledger).map(|_| ())
 }

@@ -8,8 +8,8 @@ use veilgrid_actors::day::DayConfig;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_market::{Grid, Rule, Side, parse_price};
 use veilgrid_roles::behaviour::Tariffs;
+use veilgrid_roles::committee::threshold_for;
 use veilgrid_roles::community::{Community, Rounding, import_community, select_community};
-use veilgrid_roles::local::threshold_for;
 
 /// The built-in day: SimBench, see `data/community_day/README.md` for source and licence (ODbL 1.0).
 const BUILT_IN: &str =
@@ -60,7 +60,7 @@ pub fn plan(args: &DemoArgs, out: &Path) -> Result<Plan, Failure> {
         out.join("validators"),
     );
     config.check().map_err(Failure::input)?;
-    config.params.check(args.validators).map_err(Failure::input)?;
+    config.market().check(args.validators).map_err(Failure::input)?;
     Ok(Plan { config, rounding: community.rounding, available: community.participants.len() })
 }
 

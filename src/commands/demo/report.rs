@@ -55,8 +55,11 @@ pub fn print(plan: &Plan, day: &DayReport) {
         day.key_generation.as_secs_f64(),
         day.rounds.len(),
     ));
-    for refusal in &day.tip.false_shares {
-        output::line(format!("false share: {refusal}"));
+    for share in &day.tip.false_shares {
+        output::line(format!("false share: {share}"));
+    }
+    for (validator, why) in &day.tip.left_behind {
+        output::line(format!("validator {validator} was left behind by the others: {why}"));
     }
 }
 

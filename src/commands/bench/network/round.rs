@@ -261,7 +261,7 @@ impl Life {
     /// Looks at a block; once the round has ended: when it was closed, cleared and settled, or why it is void.
     fn note(&mut self, seen: &Seen) -> Option<Result<(At, At, u64), String>> {
         let at = (seen.effects.height, seen.at_unix_ms);
-        for effect in seen.effects.outset.iter().chain(&seen.effects.effects) {
+        for effect in seen.effects.all() {
             match effect {
                 Effect::PassedOver(passed) if passed.contains(self.round_id) => {
                     return Some(Err(format!("round {} is void: {}", self.round_id, passed.reason)));

@@ -186,7 +186,7 @@ impl Session {
     /// No keys in time.
     pub fn wait_for_keys(&mut self, within: Duration) -> Result<(), Failure> {
         self.wait_for("the keys", within, |seen| {
-            let effects = seen.effects.outset.iter().chain(&seen.effects.effects);
+            let effects = seen.effects.all();
             effects.into_iter().find_map(|effect| matches!(effect, Effect::KeysInForce { .. }).then_some(()))
         })
     }

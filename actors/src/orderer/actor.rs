@@ -1,13 +1,11 @@
-//! The sequencer's actor: a mailbox in front of [`SequencerCore`], which works on one message at a time.
+//! The orderer's actor: a mailbox in front of [`OrdererCore`], which works on one message at a time.
 
-use super::core::SequencerCore;
-use super::messages::{Advance, Follow, FollowBlock, Halt, LedgerTip, Order, OrderError};
+use super::core::OrdererCore;
+use super::messages::{Decided, Follow, FollowBlock, Halt, LedgerTip, NextBlock, Order, OrderError};
 use actix::{Actor, ActorFutureExt, AtomicResponse, Context, Handler, Message, Recipient, WrapFuture};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use veilgrid_ledger::block::Block;
-use veilgrid_ledger::state::effects::BlockEffects;
 
 /// Orders that may wait while a block is under way.
 const MAILBOX: usize = 64;
@@ -16,14 +14,14 @@ const MAILBOX: usize = 64;
 pub const BACKLOG_BLOCKS: usize = 256;
 
 /// Orders blocks, one at a time: while one is under way its answer holds the mailbox back.
-pub struct SequencerActor {
+pub struct OrdererActor {
     /// Lent to the order that is under way; there is never a second one.
-    core: Option<SequencerCore>,
+    core: Option<OrdererCore>,
 }
 
-impl SequencerActor {
-    /// A sequencer.
-    pub fn new(core: SequencerCore) -> Self {
+impl OrdererActor {
+    /// An orderer.
+    pub fn new(core: OrdererCore) -> Self {
         Self { core: Some(core) }
     }
 
@@ -31,7 +29,7 @@ impl SequencerActor {
     fn with_core<T, F>(&mut self, absent: T, work: F) -> AtomicResponse<Self, T>
     where
         T: 'static,
-        F: AsyncFnOnce(&mut SequencerCore) -> T + 'static,
+        F: AsyncFnOnce(&mut OrdererCore) -> T + 'static,
     {
         let core = self.core.take();
         let run = async move {
@@ -50,7 +48,7 @@ impl SequencerActor {
     }
 }
 
-impl Actor for SequencerActor {
+impl Actor for OrdererActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
@@ -58,33 +56,39 @@ impl Actor for SequencerActor {
     }
 }
 
-impl Handler<Order> for SequencerActor {
-    type Result = AtomicResponse<Self, Result<Arc<BlockEffects>, OrderError>>;
+impl Handler<Order> for OrdererActor {
+    type Result = AtomicResponse<Self, Result<(), OrderError>>;
 
     fn handle(&mut self, message: Order, _: &mut Self::Context) -> Self::Result {
-        self.with_core(Err(OrderError::Halted), async move |core| core.order(message.0).await)
+        let Order { round_id, bids } = message;
+        self.with_core(Err(OrderError::Halted), async move |core| core.order(round_id, bids).await)
     }
 }
 
-impl Handler<Advance> for SequencerActor {
-    type Result = AtomicResponse<Self, Result<Arc<BlockEffects>, OrderError>>;
+impl Handler<NextBlock> for OrdererActor {
+    type Result = AtomicResponse<Self, Result<Arc<Decided>, OrderError>>;
 
-    fn handle(&mut self, message: Advance, _: &mut Self::Context) -> Self::Result {
-        self.with_core(Err(OrderError::Halted), async move |core| core.advance(message.round_id).await)
+    fn handle(&mut self, _: NextBlock, _: &mut Self::Context) -> Self::Result {
+        self.with_core(Err(OrderError::Halted), async |core| core.next_block().await)
     }
 }
 
-impl Handler<Halt> for SequencerActor {
+impl Handler<Halt> for OrdererActor {
     type Result = AtomicResponse<Self, <Halt as Message>::Result>;
 
     fn handle(&mut self, _: Halt, _: &mut Self::Context) -> Self::Result {
-        let nothing =
-            LedgerTip { height: 0, block_hash: [0; 32], state_root: [0; 32], false_shares: Vec::new() };
+        let nothing = LedgerTip {
+            height: 0,
+            block_hash: [0; 32],
+            state_root: [0; 32],
+            false_shares: Vec::new(),
+            left_behind: Vec::new(),
+        };
         self.with_core(nothing, async |core| core.halt().await)
     }
 }
 
-impl Handler<Follow> for SequencerActor {
+impl Handler<Follow> for OrdererActor {
     type Result = ();
 
     fn handle(&mut self, message: Follow, _: &mut Self::Context) {
@@ -96,17 +100,17 @@ impl Handler<Follow> for SequencerActor {
 
 /// Blocks on their way to a follower that is behind.
 pub(super) struct Backlog {
-    blocks: mpsc::Sender<Arc<Block>>,
+    blocks: mpsc::Sender<FollowBlock>,
     forwarding: JoinHandle<()>,
 }
 
 impl Backlog {
     /// Starts forwarding.
     pub(super) fn start(follower: Recipient<FollowBlock>) -> Self {
-        let (blocks, mut waiting) = mpsc::channel::<Arc<Block>>(BACKLOG_BLOCKS);
+        let (blocks, mut waiting) = mpsc::channel::<FollowBlock>(BACKLOG_BLOCKS);
         let forwarding = actix_rt::spawn(async move {
             while let Some(block) = waiting.recv().await {
-                match follower.send(FollowBlock(block)).await {
+                match follower.send(block).await {
                     Ok(Ok(())) => {}
                     Ok(Err(fault)) => return tracing::error!(%fault, "a follower stops"),
                     Err(error) => return tracing::error!(%error, "a follower is gone"),
@@ -117,7 +121,7 @@ impl Backlog {
     }
 
     /// Waits when the backlog is full. A follower that has stopped gets nothing more.
-    pub(super) async fn push(&self, block: Arc<Block>) {
+    pub(super) async fn push(&self, block: FollowBlock) {
         let _ = self.blocks.send(block).await;
     }
 

@@ -1,0 +1,297 @@
+//! Making one block after another: the leader proposes, everybody votes, all take over what is final.
+
+use super::actor::Backlog;
+use super::links::{Peer, ValidatorLink, ask};
+use super::messages::{Decided, FollowBlock, LedgerTip, OrderError, Pace};
+use crate::clock::SimulatedClock;
+use crate::day::{DayEvent, Observer};
+use crate::validator::{Acknowledgement, CastVote, Finalise, Gossip, OfferBids, Propose, ValidatorFault};
+use actix::Recipient;
+use futures::future::join_all;
+use std::sync::Arc;
+use veilgrid_crypto::bid::SealedBid;
+use veilgrid_ledger::block::Block;
+use veilgrid_ledger::finality::quorum;
+use veilgrid_ledger::state::State;
+use veilgrid_ledger::state::effects::Effect;
+use veilgrid_ledger::state::expected::Expected;
+use veilgrid_roles::committee::{FalseShare, Orderer, bids_at_once};
+use veilgrid_roles::replica::{Proposal, SharedVerdicts};
+
+/// What the orderer's actor keeps. It is lent to one order at a time.
+pub struct OrdererCore {
+    state: State,
+    orderer: Orderer,
+    verdicts: SharedVerdicts,
+    clock: SimulatedClock,
+    peers: Vec<Peer>,
+    in_step: Vec<Recipient<FollowBlock>>,
+    behind: Vec<Backlog>,
+    observer: Observer,
+    false_shares: Vec<FalseShare>,
+    /// Why no further blocks are made.
+    ended: Option<OrderError>,
+}
+
+impl OrdererCore {
+    /// Extends a ledger from `state` on, which all validators have. It trusts nobody, but takes verdicts on bids from the
+    /// aggregator of its own process.
+    pub fn new(
+        state: State,
+        validators: Vec<ValidatorLink>,
+        verdicts: SharedVerdicts,
+        clock: SimulatedClock,
+        observer: Observer,
+    ) -> Self {
+        Self {
+            orderer: Orderer::new(state.community().ledger_id()),
+            state,
+            verdicts,
+            clock,
+            peers: validators.into_iter().map(Peer::new).collect(),
+            in_step: Vec::new(),
+            behind: Vec::new(),
+            observer,
+            false_shares: Vec::new(),
+            ended: None,
+        }
+    }
+
+    pub(super) fn follow(&mut self, follower: Recipient<FollowBlock>, pace: Pace) {
+        match pace {
+            Pace::InStep => self.in_step.push(follower),
+            Pace::Behind => self.behind.push(Backlog::start(follower)),
+        }
+    }
+
+    /// Hands bids to all validators and makes blocks until the ledger has them.
+    pub(super) async fn order(&mut self, round_id: u64, bids: Vec<SealedBid>) -> Result<(), OrderError> {
+        self.going_on()?;
+        for part in bids.chunks(bids_at_once(&self.state)) {
+            self.offer(round_id, part).await?;
+            let has = |state: &State, bid: &SealedBid| {
+                state.round(round_id).is_some_and(|round| round.bid_of(&bid.account) == Some(bid.digest()))
+            };
+            while !part.iter().all(|bid| has(&self.state, bid)) {
+                self.next_block().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Offers bids to everybody. The validators that are in step decide: what they all refuse is refused.
+    async fn offer(&mut self, round_id: u64, bids: &[SealedBid]) -> Result<(), OrderError> {
+        let bids = Arc::new(bids.to_vec());
+        let offers = self.peers.iter().filter(|peer| peer.in_step()).map(|peer| {
+            let message = OfferBids { round_id, bids: Arc::clone(&bids) };
+            ask(&peer.link.offer, message, peer.link.validator)
+        });
+        let mut refused = None;
+        for answer in join_all(offers).await {
+            match answer.map(|answers| answers.into_iter().find_map(Result::err)) {
+                Ok(None) => return Ok(()),
+                Ok(Some(refusal)) => refused = Some(refusal),
+                Err(fault) => tracing::warn!(%fault, "bids were not taken"),
+            }
+        }
+        refused.map_or(Ok(()), |refusal| Err(refusal.into()))
+    }
+
+    /// The next final block, after as much simulated time as it takes.
+    pub(super) async fn next_block(&mut self) -> Result<Arc<Decided>, OrderError> {
+        self.going_on()?;
+        let decided = self.decided().await.inspect_err(|error| self.end(error))?;
+        self.stalled()?;
+        Ok(decided)
+    }
+
+    pub(super) async fn halt(&mut self) -> LedgerTip {
+        self.ended.get_or_insert(OrderError::Halted);
+        for backlog in std::mem::take(&mut self.behind) {
+            backlog.drain().await;
+        }
+        LedgerTip {
+            height: self.state.height(),
+            block_hash: self.state.block_hash(),
+            state_root: self.state.root(),
+            false_shares: self.false_shares.clone(),
+            left_behind: self.left_behind(),
+        }
+    }
+
+    fn left_behind(&self) -> Vec<(u16, String)> {
+        self.peers.iter().filter_map(Peer::behind).collect()
+    }
+
+    fn going_on(&self) -> Result<(), OrderError> {
+        self.ended.clone().map_or(Ok(()), Err)
+    }
+
+    fn end(&mut self, error: &OrderError) {
+        tracing::error!(%error, "no further blocks are made");
+        self.ended = Some(error.clone());
+    }
+
+    /// A round whose shares do not come is not waited for: everybody who could send one is in this process.
+    fn stalled(&mut self) -> Result<(), OrderError> {
+        let waits = |round_id: &u64| {
+            self.state.is_suspended(*round_id)
+                && matches!(self.state.expected(*round_id), Ok(Expected::Shares(_)))
+        };
+        let Some(round_id) = self.state.rounds().map(|round| round.round_id()).find(waits) else {
+            return Ok(());
+        };
+        let error = OrderError::Stalled { round_id, false_shares: self.false_shares.clone() };
+        self.end(&error);
+        Err(error)
+    }
+
+    async fn decided(&mut self) -> Result<Arc<Decided>, OrderError> {
+        loop {
+            self.exchange().await;
+            let place = self.orderer.leader(self.next_epoch(), self.peers.len());
+            let Some(leader) = self.peers.get(place).filter(|peer| peer.in_step()) else {
+                self.pass()?;
+                continue;
+            };
+            let message = Propose { parent: self.state.block_hash(), now_unix_ms: self.clock.now_unix_ms() };
+            match ask(&leader.link.propose, message, leader.link.validator).await {
+                Ok(Proposal::Wait { ms }) => {
+                    self.clock.advance_to(self.clock.now_unix_ms().saturating_add(ms));
+                }
+                Ok(Proposal::Block(block)) => return self.decide(Arc::new(*block)).await,
+                Err(fault) => {
+                    tracing::warn!(%fault, "a leader proposes nothing");
+                    self.pass()?;
+                }
+            }
+        }
+    }
+
+    fn next_epoch(&self) -> u64 {
+        self.state.timing().map_or(0, |timing| timing.epoch_of(self.state.height().saturating_add(1)))
+    }
+
+    /// The next leader's turn, if enough validators are left to vote for its block.
+    fn pass(&mut self) -> Result<(), OrderError> {
+        let left = self.peers.iter().filter(|peer| peer.in_step()).count();
+        if left < quorum(self.peers.len()) {
+            let (height, left_behind) = (self.state.height(), self.left_behind());
+            return Err(OrderError::TooFew { height, left_behind });
+        }
+        self.orderer.passed();
+        Ok(())
+    }
+
+    /// Everybody's messages reach everybody else.
+    async fn exchange(&mut self) {
+        let requests = self.peers.iter_mut().filter(|peer| peer.in_step()).map(|peer| {
+            let message = Gossip(std::mem::take(&mut peer.unheard));
+            let (link, key) = (&peer.link, peer.link.consensus_key);
+            async move { (key, ask(&link.gossip, message, link.validator).await) }
+        });
+        for (key, answer) in join_all(requests).await {
+            let gossiped = match answer {
+                Ok(gossiped) => gossiped,
+                Err(fault) => {
+                    tracing::warn!(%fault, "a validator hears and says nothing");
+                    continue;
+                }
+            };
+            for message in gossiped.messages {
+                let message = Arc::new(message);
+                let others = self.peers.iter_mut().filter(|peer| peer.link.consensus_key != key);
+                others.for_each(|peer| peer.unheard.push((key, Arc::clone(&message))));
+            }
+            for share in gossiped.faults.iter().filter_map(|(_, fault)| FalseShare::of(fault)) {
+                self.name(share);
+            }
+        }
+    }
+
+    /// Three validators find the same share false; it is named once.
+    fn name(&mut self, share: FalseShare) {
+        if !self.false_shares.contains(&share) {
+            tracing::warn!(%share, "false share");
+            (self.observer)(DayEvent::FalseShare(share));
+            self.false_shares.push(share);
+        }
+    }
+
+    /// The vote on a block.
+    async fn decide(&mut self, block: Arc<Block>) -> Result<Arc<Decided>, OrderError> {
+        let sound = self.orderer.ballot(&block, &self.state);
+        let (ballot, mut votes) = sound.map_err(|error| OrderError::Ledger(error.to_string()))?;
+        let now_unix_ms = self.clock.now_unix_ms();
+        let requests = self.peers.iter().filter(|peer| peer.in_step()).map(|peer| {
+            let message = CastVote { block: Arc::clone(&block), ballot, now_unix_ms };
+            ask(&peer.link.vote, message, peer.link.validator)
+        });
+        let (mut faults, mut count) = (Vec::new(), 0usize);
+        for answer in join_all(requests).await {
+            match answer {
+                Ok(vote) if votes.add(&vote) => count += 1,
+                Ok(_) => tracing::warn!("a vote does not hold"),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        let Some(certificate) = votes.certificate() else {
+            return Err(self.not_final(&block, count, faults));
+        };
+        faults.iter().for_each(|fault| tracing::warn!(%fault, "a block goes on without a vote"));
+        self.orderer.decided();
+        self.finish(block, Arc::new(certificate)).await
+    }
+
+    fn not_final(&self, block: &Block, votes: usize, faults: Vec<ValidatorFault>) -> OrderError {
+        OrderError::NotFinal { height: block.header.height, votes, validators: self.peers.len(), faults }
+    }
+
+    /// The block is final: everybody takes it over, followers get it, observers hear of it.
+    async fn finish(
+        &mut self,
+        block: Arc<Block>,
+        certificate: Arc<Vec<u8>>,
+    ) -> Result<Arc<Decided>, OrderError> {
+        let applied = self.state.apply_block(&block, &mut self.verdicts);
+        let applied = applied.map_err(|error| OrderError::Ledger(error.to_string()))?;
+        let own = Acknowledgement::of(0, &self.state);
+        let message = Finalise { block: Arc::clone(&block), certificate: Arc::clone(&certificate) };
+        let taking = self.peers.iter_mut().map(|peer| {
+            peer.owe(message.clone());
+            let at_tip = |sent: &Finalise| (sent.block.header.height == own.height).then_some(own);
+            peer.catch_up(at_tip)
+        });
+        join_all(taking).await;
+        self.hand_on(&block, &certificate).await?;
+        let effects: Vec<Effect> = applied.outset.into_iter().chain(applied.effects).collect();
+        effects.iter().for_each(|effect| self.observe(effect));
+        Ok(Arc::new(Decided { block, certificate, effects, state: self.state.clone() }))
+    }
+
+    async fn hand_on(&mut self, block: &Arc<Block>, certificate: &Arc<Vec<u8>>) -> Result<(), OrderError> {
+        let height = block.header.height;
+        let message = FollowBlock { block: Arc::clone(block), certificate: Some(Arc::clone(certificate)) };
+        for follower in &self.in_step {
+            let why = match follower.send(message.clone()).await {
+                Ok(Ok(())) => continue,
+                Ok(Err(fault)) => fault.to_string(),
+                Err(error) => error.to_string(),
+            };
+            return Err(OrderError::Follower { height, why });
+        }
+        for backlog in &self.behind {
+            backlog.push(message.clone()).await;
+        }
+        Ok(())
+    }
+
+    fn observe(&mut self, effect: &Effect) {
+        if let Some(round_id) = effect.ended_round() {
+            self.verdicts.forget_up_to(round_id);
+        }
+        if let Some(event) = DayEvent::of_effect(effect) {
+            (self.observer)(event);
+        }
+    }
+}
