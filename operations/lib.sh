@@ -7,7 +7,7 @@ program=${VEILGRID:-veilgrid}
 base_port=${BASE_PORT:-26100}
 host=localhost # a name, so that the certificates are for a name, as in the handbook
 
-command -v "$program" >/dev/null || { echo "set VEILGRID to the program: VEILGRID=target/release/veilgrid $0"; exit 2; }
+command -v "$program" >/dev/null || { echo "set VEILGRID to the program, built with the feature network: VEILGRID=target/release/veilgrid $0"; exit 2; }
 program=$(readlink -f "$(command -v "$program")")
 command -v openssl >/dev/null || { echo "this needs openssl, for an authority of its own"; exit 2; }
 

@@ -1,15 +1,6 @@
 //! The commands and their arguments.
 
 use crate::commands;
-use crate::commands::aggregator::AggregatorArgs;
-use crate::commands::bench::NetworkArgs;
-use crate::commands::found::{FoundArgs, GenesisArgs};
-use crate::commands::keys::KeysArgs;
-use crate::commands::localnet::LocalnetArgs;
-use crate::commands::orders::OrdersArgs;
-use crate::commands::participant::ParticipantArgs;
-use crate::commands::validator::ValidatorArgs;
-use crate::commands::validators::ValidatorsArgs;
 use crate::failure::{FINAL, Failure};
 use crate::logs::start_logs;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -118,55 +109,14 @@ pub enum Command {
         veilgrid bench prepare bids.bin --bids 256 --ticks 64\n  veilgrid bench round --bids 5000 --from bids.bin\n  \
         veilgrid bench network --bids 100 --flood 10")]
     Bench(BenchArgs),
-    /// Run a validator of a network
-    #[command(after_help = "Example:\n  veilgrid localnet --found-only --dir my-net\n  \
-        veilgrid validator --config my-net/validator-1/validator.toml\n  \
-        VEILGRID_VALIDATOR__LOG=debug veilgrid validator --config my-net/validator-1/validator.toml --print-config\n\n\
-        Each key of the file can be set in the environment as VEILGRID_VALIDATOR__KEY (tables with another __). \
-        SIGTERM or Ctrl-C stops it in order.")]
-    Validator(ValidatorArgs),
-    /// Run the aggregator of a network
-    #[command(after_help = "Example:\n  veilgrid aggregator --config my-net/aggregator/aggregator.toml\n\n\
-        Each key of the file can be set in the environment as VEILGRID_AGGREGATOR__KEY (tables with another __).")]
-    Aggregator(AggregatorArgs),
-    /// Run a participant of a network, which bids in every round
-    #[command(
-        after_help = "Example:\n  veilgrid participant --config my-net/participant-001/participant.toml\n  \
-        veilgrid participant --config my-net/participant-001/participant.toml --orders orders.csv\n\n\
-        Orders are CSV: slot,side,price_ct_per_kwh,quantity_kwh. The slot is the start of delivery in UTC, HH:MM, or * \
-        for every slot without rows of its own; the file is read again for every round. A row that can't be bid is named in \
-        the log and in data_dir/status.json, and the others are bid; `veilgrid orders check` tells before."
-    )]
-    Participant(ParticipantArgs),
-    /// Check a participant's orders without a network
-    #[command(
-        after_help = "Example:\n  veilgrid orders check my-net/participant-001/orders.csv --genesis my-net/genesis.bin\n\n\
-        Orders are CSV: slot,side,price_ct_per_kwh,quantity_kwh, as `veilgrid participant --help` says."
-    )]
-    Orders(OrdersArgs),
-    /// Run a whole network on this machine, one process each, and watch it
-    #[command(after_help = "Example:\n  veilgrid localnet --validators 4 --participants 5 --rounds 3\n  \
-        veilgrid localnet --dir my-network --interval-s 60\n\n\
-        The second one goes on with the network in my-network if there is one.")]
-    Localnet(LocalnetArgs),
-    /// Make key files and print their public parts
-    #[command(after_help = "Example:\n  veilgrid keys new --kind participant --out me.keys > me.json")]
-    Keys(KeysArgs),
-    /// Found a network: block 0 from a plan and everybody's public keys
-    #[command(after_help = "Example:\n  veilgrid found --plan plan.toml --out genesis.bin \\\n    \
-        --public v1.json v2.json v3.json v4.json aggregator.json member-1.json member-2.json member-3.json\n\n\
-        Nobody hands out a secret: the files hold what `veilgrid keys` printed. `veilgrid localnet` writes an example \
-        of a plan.")]
-    Found(FoundArgs),
-    /// Check and print block 0 of a network
-    #[command(
-        after_help = "Example:\n  veilgrid genesis show my-net/genesis.bin --hash $(cat my-net/genesis.hash)"
-    )]
-    Genesis(GenesisArgs),
-    /// Show the validators of a network, and replace some of them
-    #[command(after_help = "Example:\n  veilgrid localnet    # in another terminal\n  \
-        veilgrid validators show --url http://127.0.0.1:18001")]
-    Validators(ValidatorsArgs),
+    /// What needs a network's libraries; another build has it
+    #[cfg(feature = "network")]
+    #[command(flatten)]
+    Network(commands::network::NetworkCommand),
+    /// What this build does not have
+    #[cfg(not(feature = "network"))]
+    #[command(external_subcommand)]
+    Elsewhere(Vec<String>),
 }
 
 /// Arguments of `demo`.
@@ -352,7 +302,8 @@ pub enum BenchCommand {
         all of these), so that the shares of requests of an address are those of a real network: rate-limited in the \
         table of the flood counts what they kept out. Connections of an address are 512 instead of 32. Shares are not renewed during a run.\n\n\
         Exit code 0: every honest bid was in its round and every outcome is that of the plain clearing.")]
-    Network(NetworkArgs),
+    #[cfg(feature = "network")]
+    Network(crate::commands::bench::NetworkArgs),
 }
 
 /// The size of a measured run.
@@ -422,7 +373,8 @@ const DEFAULT_LOG: &str = "warn";
 /// A filter that can't be read.
 pub fn init_logs(cli: &Cli) -> Result<(), Failure> {
     match cli.command {
-        Command::Validator(_) | Command::Aggregator(_) | Command::Participant(_) => Ok(()),
+        #[cfg(feature = "network")]
+        Command::Network(ref command) if command.is_process() => Ok(()),
         _ => start_logs(&cli.logs, DEFAULT_LOG),
     }
 }
@@ -463,14 +415,29 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Show(args) => commands::show::run(&args),
         Command::Export(args) => commands::export::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
-        Command::Validator(args) => commands::validator::run(&args, &cli.logs),
-        Command::Aggregator(args) => commands::aggregator::run(&args, &cli.logs),
-        Command::Participant(args) => commands::participant::run(&args, &cli.logs),
-        Command::Orders(args) => commands::orders::run(&args),
-        Command::Localnet(args) => commands::localnet::run(&args),
-        Command::Keys(args) => commands::keys::run(&args),
-        Command::Found(args) => commands::found::found(&args),
-        Command::Genesis(args) => commands::found::genesis(&args),
-        Command::Validators(args) => commands::validators::run(&args),
+        #[cfg(feature = "network")]
+        Command::Network(command) => command.run(&cli.logs),
+        #[cfg(not(feature = "network"))]
+        Command::Elsewhere(words) => Err(elsewhere(&words)),
     }
+}
+
+/// Commands that only a build with the feature `network` has.
+#[cfg(not(feature = "network"))]
+const ELSEWHERE: [&str; 9] = [
+    "validator", "aggregator", "participant", "orders", "localnet", "keys", "found", "genesis", "validators",
+];
+
+/// What to do about a command that this build does not have.
+#[cfg(not(feature = "network"))]
+fn elsewhere(words: &[String]) -> Failure {
+    let command = words.first().map(String::as_str).unwrap_or_default();
+    if ELSEWHERE.contains(&command) {
+        return Failure::Input(format!(
+            "`{command}` is about a network of processes, and this program was built without them: build it with `cargo build \
+             --release --features network`"
+        ));
+    }
+    let command = crate::output::harmless(command);
+    Failure::Input(format!("there is no command `{command}`; `veilgrid --help` lists them"))
 }

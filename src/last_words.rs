@@ -7,7 +7,7 @@ use crate::output::{harmless_lines, utc};
 use serde_json::json;
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use veilgrid_node::checks::wall_clock_unix_ms;
+use veilgrid_actors::clock::wall_clock_unix_ms;
 
 /// Whether the last line was written. Held while a line is, so that none comes in between.
 static SAID: Mutex<bool> = Mutex::new(false);

@@ -1,4 +1,4 @@
-//! The simulated clock that block times come from.
+//! Time: the simulated clock that block times of a day come from, and the system's.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,4 +22,11 @@ impl SimulatedClock {
     pub fn now_unix_ms(&self) -> u64 {
         self.0.load(Ordering::Acquire)
     }
+}
+
+/// The machine's time, milliseconds since 1970; 0 for a clock that stands before.
+#[allow(clippy::disallowed_types, reason = "a process has to know the time; nothing pure calls this")]
+pub fn wall_clock_unix_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,5 +1,6 @@
 //! What a process asks of its machine before it starts: space, a writable folder, a sound clock.
 
+pub use veilgrid_actors::clock::wall_clock_unix_ms;
 use crate::config::ChecksConfig;
 use crate::open_files::Need;
 use std::path::{Path, PathBuf};
@@ -102,14 +103,6 @@ fn check_space(dir: &Path, free_mib: u64, needed_mib: u64) -> Result<(), CheckEr
     }
     Ok(())
 }
-
-/// The machine's time, milliseconds since 1970; 0 for a clock that stands before.
-#[allow(clippy::disallowed_types, reason = "a process has to know the time; nothing pure calls this")]
-pub fn wall_clock_unix_ms() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
 /// Checks the clock against what has certainly happened already.
 ///
 /// # Errors

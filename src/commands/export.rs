@@ -7,7 +7,6 @@ use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::path::Path;
 use veilgrid_ledger::state::State;
-use veilgrid_node::validator::state_of;
 use veilgrid_store::{Existing, Store};
 
 /// What a store's directory holds from its first moment on; opening any other directory would begin a store in it.
@@ -39,7 +38,7 @@ pub fn export_store(dir: &Path, ledger: &Path) -> Result<State, Failure> {
     let copied = copy_of_read_only(dir)?;
     let opened = copied.as_ref().map_or(dir, |copy| copy.path());
     let store = Store::open(opened).map_err(Failure::input)?;
-    let state = state_of(&store, dir).map_err(Failure::input)?;
+    let state = store.state().map_err(Failure::input)?;
     store.export(ledger, &state, Existing::Keep).map_err(Failure::input)?;
     Ok(state)
 }

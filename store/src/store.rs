@@ -25,9 +25,7 @@ use crate::usage::LedgerBytes;
 use std::path::{Path, PathBuf};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::hash::Hash;
-use veilgrid_ledger::state::State;
 use veilgrid_ledger::transaction::DecodeContext;
-use veilgrid_ledger::verdicts::BidVerdicts;
 
 /// Format of the layout that this program writes.
 const FORMAT: u16 = 2;
@@ -271,29 +269,6 @@ impl Store {
     pub fn blocks(&self) -> impl Iterator<Item = Result<Block, StoreError>> + '_ {
         let count = self.tip.map_or(0, |tip| tip.height.saturating_add(1));
         (0..count).filter_map(|height| self.block(height).transpose())
-    }
-
-    /// Rebuilds the state from the blocks of a ledger that was never pruned; none in a new store. `on_block` gets the height of each block replayed.
-    ///
-    /// # Errors
-    /// [`StoreError::Rule`] when a stored block breaks a rule, and the errors of [`Store::block`].
-    pub fn replay(
-        &self,
-        verdicts: &mut dyn BidVerdicts,
-        mut on_block: impl FnMut(u64),
-    ) -> Result<Option<State>, StoreError> {
-        let mut state: Option<State> = None;
-        for block in self.blocks() {
-            let block = block?;
-            match &mut state {
-                None => state = Some(State::from_genesis_block(&block).map_err(StoreError::Rule)?),
-                Some(state) => {
-                    state.apply_block(&block, verdicts).map_err(StoreError::Rule)?;
-                }
-            }
-            on_block(block.header.height);
-        }
-        Ok(state)
     }
 
     /// Form and bytes of a block that should be there.

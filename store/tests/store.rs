@@ -3,10 +3,10 @@
 mod common;
 
 use common::{certificate, chain, chain_with_bids, filled, read_back};
+use std::ops::ControlFlow;
 use std::fs;
 use std::path::Path;
 use veilgrid_ledger::export::{Exported, MAX_CERTIFICATE_BYTES};
-use veilgrid_ledger::verdicts::VerifyAll;
 use veilgrid_store::{Appended, Existing, Store, StoreError, Tip, read_ledger, write_ledger};
 
 #[test]
@@ -23,7 +23,10 @@ fn blocks_come_back_after_a_restart_and_give_the_same_state() {
     assert_eq!(store.block(8).expect("above"), None);
     let mut replayed = vec![];
     let rebuilt =
-        store.replay(&mut VerifyAll, |height| replayed.push(height)).expect("replay").expect("state");
+        store.replay(&mut |_, _| {}, &mut |height, _| {
+            replayed.push(height);
+            ControlFlow::Continue(())
+        }).expect("replay").expect("state");
     assert_eq!(rebuilt.root(), state.root());
     assert_eq!(replayed, (0..8).collect::<Vec<_>>());
 }

@@ -3,10 +3,10 @@
 //! The fast ones run with all other tests. The long ones are run by name:
 //!
 //! ```text
-//! cargo test --release --test network -- --ignored --nocapture chaos
-//! cargo test --release --test network -- --ignored --nocapture quorums
-//! cargo test --release --test network -- --ignored --nocapture pruned
-//! VEILGRID_CUTS=1000 cargo test --release --test network -- --nocapture power::
+//! cargo test --release --features network --test network -- --ignored --nocapture chaos
+//! cargo test --release --features network --test network -- --ignored --nocapture quorums
+//! cargo test --release --features network --test network -- --ignored --nocapture pruned
+//! VEILGRID_CUTS=1000 cargo test --release --features network --test network -- --nocapture power::
 //! ```
 //!
 //! `VEILGRID_CHAOS_KILLS` (100), `VEILGRID_CHAOS_SEED` (of the time), `VEILGRID_CHAOS_VALIDATORS` (4) and

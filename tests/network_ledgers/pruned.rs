@@ -9,7 +9,6 @@ use std::sync::LazyLock;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::checkpoint::Checkpoint;
-use veilgrid_node::validator::state_of;
 use veilgrid_store::Store;
 
 /// Two settled rounds. When round 2 takes bids round 1 is over: that state is the one of the checkpoint.
@@ -50,7 +49,7 @@ fn a_pruned_store_is_replayed_exported_and_audited() {
     let (pause, tip) = (&STORY.pause, &STORY.world.state);
     let path = pruned(dir.path(), &pause.checkpoint().expect("a network"), |block| pause.may_prune(block));
     let store = Store::open(&path).expect("a store");
-    let state = state_of(&store, &path).expect("replayed");
+    let state = store.state().expect("replayed");
     assert_eq!((state.height(), state.root()), (tip.height(), tip.root()));
     drop(store);
     let ledger = dir.path().join("ledger.vgl");
@@ -91,7 +90,7 @@ fn a_pruned_store_that_does_not_replay_is_exported_by_nobody() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = pruned(dir.path(), &checkpoint, prunes);
         let store = Store::open(&path).expect("a store");
-        let error = state_of(&store, &path).err().expect(what).to_string();
+        let error = store.state().err().expect(what).to_string();
         assert!(
             error.contains("the pruned ledger does not replay") && error.contains(why),
             "{what}: {error}"

@@ -7,16 +7,11 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::str::FromStr;
 use thiserror::Error;
+pub use veilgrid_ledger::hash::Hex32;
 
 /// A text that is none of its kind.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ValueError {
-    /// "A key or hash is 64 hexadecimal digits."
-    #[error("{found:?} is no key or hash: give 64 hexadecimal digits")]
-    Hex {
-        /// The text, cut.
-        found: String,
-    },
     /// "An address is host:port."
     #[error(
         "{found:?} is no address: give host:port, for example 192.0.2.7:7101 or validator-2.example:7101"
@@ -25,49 +20,6 @@ pub enum ValueError {
         /// The text, cut.
         found: String,
     },
-}
-
-/// 32 bytes that people see as 64 hexadecimal digits: keys and hashes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Hex32(pub [u8; 32]);
-
-impl fmt::Display for Hex32 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
-}
-
-impl fmt::Debug for Hex32 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
-impl FromStr for Hex32 {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        let mut bytes = [0u8; 32];
-        match hex::decode_to_slice(text.trim(), &mut bytes) {
-            Ok(()) => Ok(Self(bytes)),
-            Err(_) => Err(ValueError::Hex { found: cut(text) }),
-        }
-    }
-}
-
-impl TryFrom<String> for Hex32 {
-    type Error = ValueError;
-
-    fn try_from(text: String) -> Result<Self, ValueError> {
-        text.parse()
-    }
-}
-
-impl From<Hex32> for String {
-    fn from(value: Hex32) -> Self {
-        value.to_string()
-    }
 }
 
 /// Where a peer listens: `host:port`, where the host is an IP address or a name.

@@ -45,5 +45,5 @@ mod validating;
 mod votes;
 mod watch;
 
-pub use ledger::{LedgerError, state_of};
+pub use ledger::LedgerError;
 pub use run::run;

@@ -5,6 +5,7 @@ use super::candidate::Followed;
 use super::intake;
 use super::journal::{FileJournal, SharedStore};
 use super::ledger::{self, LedgerError};
+use veilgrid_store::ReplayError;
 use super::parts::{Parts, lock};
 use super::retention::Retention;
 use super::status::StatusBoard;
@@ -68,7 +69,7 @@ pub fn run(mut config: ValidatorConfig, shutdown: Shutdown) -> Result<(), NodeEr
     let opened = ledger::open_noting(&config.data_dir.join("ledger"), &genesis, note, &shutdown);
     let (store, state) = match opened {
         Err(LedgerError::Stopped) => return Ok(()),
-        Err(error @ (LedgerError::OtherLedger { .. } | LedgerError::Genesis(_))) => {
+        Err(error @ (LedgerError::OtherLedger { .. } | LedgerError::Replay(ReplayError::Genesis(_)))) => {
             return Err(NodeError::refused("the ledger", error));
         }
         opened => opened.map_err(|error| start("the ledger", &error))?,

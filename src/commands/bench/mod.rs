@@ -4,6 +4,7 @@
 //! of values, and both beside the machine's own unit costs.
 #![allow(clippy::disallowed_types, reason = "measuring needs a clock; nothing here is hashed or settled")]
 
+#[cfg(feature = "network")]
 mod network;
 mod prepared;
 mod prove;
@@ -14,6 +15,7 @@ mod units;
 mod verify;
 mod world;
 
+#[cfg(feature = "network")]
 pub use network::NetworkArgs;
 
 use crate::cli::{BenchArgs, BenchCommand, BenchSize};
@@ -54,6 +56,7 @@ fn size_of(command: &BenchCommand) -> Option<&BenchSize> {
         | BenchCommand::Prove { size }
         | BenchCommand::Tally { size }
         | BenchCommand::Round { size } => Some(size),
+        #[cfg(feature = "network")]
         BenchCommand::Network(_) => None,
     }
 }
@@ -66,6 +69,7 @@ fn measure(command: &BenchCommand) -> Result<Option<Report>, Failure> {
         BenchCommand::Prove { size } => prove::run(size).map(Some),
         BenchCommand::Tally { size } => tally::run(size).map(Some),
         BenchCommand::Round { size } => round::run(size).map(Some),
+        #[cfg(feature = "network")]
         BenchCommand::Network(args) => network::run(args).map(|()| None),
     }
 }

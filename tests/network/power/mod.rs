@@ -6,7 +6,7 @@
 //! `VEILGRID_NEEDS_STRACE` is set. More:
 //!
 //! ```text
-//! VEILGRID_CUTS=1000 cargo test --release --test network -- --nocapture power::
+//! VEILGRID_CUTS=1000 cargo test --release --features network --test network -- --nocapture power::
 //! ```
 //!
 //! `VEILGRID_CUTS_SEED` (1) changes the cuts, `VEILGRID_CUTS_RESTARTS` (1) how many whole networks are started on worst

@@ -4,7 +4,7 @@ use crate::output;
 use serde::Serialize;
 use veilgrid_ledger::genesis::GenesisDraft;
 use veilgrid_ledger::timing::RoundTiming;
-use veilgrid_node::config::Hex32;
+use veilgrid_ledger::hash::Hex32;
 
 /// The whole content of a genesis beside what its summary names.
 #[derive(Debug, Serialize)]
