@@ -425,7 +425,15 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
 /// Commands that only a build with the feature `network` has.
 #[cfg(not(feature = "network"))]
 const ELSEWHERE: [&str; 9] = [
-    "validator", "aggregator", "participant", "orders", "localnet", "keys", "found", "genesis", "validators",
+    "validator",
+    "aggregator",
+    "participant",
+    "orders",
+    "localnet",
+    "keys",
+    "found",
+    "genesis",
+    "validators",
 ];
 
 /// What to do about a command that this build does not have.

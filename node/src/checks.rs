@@ -1,10 +1,10 @@
 //! What a process asks of its machine before it starts: space, a writable folder, a sound clock.
 
-pub use veilgrid_actors::clock::wall_clock_unix_ms;
 use crate::config::ChecksConfig;
 use crate::open_files::Need;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
+pub use veilgrid_actors::clock::wall_clock_unix_ms;
 
 /// 2026-01-01T00:00:00Z: this program is younger. A machine without a battery clock starts in 1970.
 const EARLIEST_UNIX_MS: u64 = 1_767_225_600_000;

@@ -58,11 +58,7 @@ impl Store {
     ///
     /// # Errors
     /// [`ReplayError`].
-    pub fn replay(
-        &self,
-        note: &mut Note<'_>,
-        watch: &mut Watch<'_>,
-    ) -> Result<Option<State>, ReplayError> {
+    pub fn replay(&self, note: &mut Note<'_>, watch: &mut Watch<'_>) -> Result<Option<State>, ReplayError> {
         let genesis = self.block(0)?.ok_or_else(|| StoreError::Empty { path: self.path.clone() })?;
         let mut state = State::from_genesis_block(&genesis).map_err(ReplayError::Genesis)?;
         let last = self.tip().map_or(0, |tip| tip.height);

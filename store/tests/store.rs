@@ -3,8 +3,8 @@
 mod common;
 
 use common::{certificate, chain, chain_with_bids, filled, read_back};
-use std::ops::ControlFlow;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
 use veilgrid_ledger::export::{Exported, MAX_CERTIFICATE_BYTES};
 use veilgrid_store::{Appended, Existing, Store, StoreError, Tip, read_ledger, write_ledger};
@@ -22,11 +22,13 @@ fn blocks_come_back_after_a_restart_and_give_the_same_state() {
     assert_eq!(store.height_of(&[0; 32]).expect("index"), None);
     assert_eq!(store.block(8).expect("above"), None);
     let mut replayed = vec![];
-    let rebuilt =
-        store.replay(&mut |_, _| {}, &mut |height, _| {
+    let rebuilt = store
+        .replay(&mut |_, _| {}, &mut |height, _| {
             replayed.push(height);
             ControlFlow::Continue(())
-        }).expect("replay").expect("state");
+        })
+        .expect("replay")
+        .expect("state");
     assert_eq!(rebuilt.root(), state.root());
     assert_eq!(replayed, (0..8).collect::<Vec<_>>());
 }

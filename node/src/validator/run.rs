@@ -5,7 +5,6 @@ use super::candidate::Followed;
 use super::intake;
 use super::journal::{FileJournal, SharedStore};
 use super::ledger::{self, LedgerError};
-use veilgrid_store::ReplayError;
 use super::parts::{Parts, lock};
 use super::retention::Retention;
 use super::status::StatusBoard;
@@ -37,6 +36,7 @@ use veilgrid_ledger::block::Block;
 use veilgrid_ledger::state::State;
 use veilgrid_roles::keyholder::KeyHolder;
 use veilgrid_roles::replica::Limits;
+use veilgrid_store::ReplayError;
 
 /// Most bytes of bids in the pool.
 const MOST_POOL_BYTES: usize = 1 << 30;

@@ -3,8 +3,8 @@
 use crate::output;
 use serde::Serialize;
 use veilgrid_ledger::genesis::GenesisDraft;
-use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_ledger::hash::Hex32;
+use veilgrid_ledger::timing::RoundTiming;
 
 /// The whole content of a genesis beside what its summary names.
 #[derive(Debug, Serialize)]
