@@ -47,7 +47,8 @@ copy that contradicts this one. 2: the file is no ledger, of a newer format, or 
 
 Of a network only blocks count that a certificate of its validators covers: the block itself and all before it. Blocks \
 after the last certificate are named as not final and nothing of them is counted: whoever handed you the file can have \
-written them. A ledger of one process (demo) has no certificates; there every block counts.
+written them. Demo and `clear` make such ledgers too. One that an earlier version's demo made has no certificates; there \
+every block counts.
 
 Verdicts of receipts: included; included_by_digest (pruned, the digest is there); round_open, round_unknown (not over \
 yet); missing, other_bid (a promise that was not kept: exit code 1); second_bid, too_few_receipts, worthless (prove \

@@ -108,7 +108,7 @@ pub enum GenesisError {
     /// "Every proof and signature of the key generation is valid for this ledger and session."
     #[error("key generation: {0}")]
     KeyGeneration(#[from] KeyGenError),
-    /// "A network has timing and keys of its validators; a ledger of one process has neither."
+    /// "A network has timing and keys of its validators; a ledger without one has neither."
     #[error("timing and network keys go together, with keys for each of the {validators} validators")]
     Network {
         /// Validators listed.
@@ -162,7 +162,7 @@ impl GenesisDraft {
         }
     }
 
-    /// The validators of a network; none on the ledger of one process.
+    /// The validators of a network; none on a ledger without a network.
     pub fn roster(&self) -> Option<Roster> {
         let keys = self.network.as_ref()?;
         let entry = |(signing_key, keys): (&PointBytes, &NetworkKeys)| ValidatorEntry {

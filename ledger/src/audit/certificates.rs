@@ -49,10 +49,10 @@ impl CertificateCheck for QuorumCertificates {
     }
 }
 
-/// What was found about certificates. All zero on the ledger of one process.
+/// What was found about certificates. All zero on a ledger without a network.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct CertificateCounts {
-    /// False when the auditor brought nothing to check certificates with, or the ledger is that of one process.
+    /// False when the auditor brought nothing to check certificates with, or the ledger has no network.
     pub checked: bool,
     /// Certificates that hold.
     pub certificates: u64,
@@ -87,7 +87,7 @@ impl Coverage {
     /// Takes the block that `state` was brought to, at any height but 0.
     pub(super) fn block(&mut self, state: &State, certificate: Option<&[u8]>) -> Result<(), ViolationRule> {
         let Some(validators) = state.consensus_keys(state.epoch()) else {
-            // "A ledger of one process has no certificates."
+            // "A ledger without a network has no certificates."
             return certificate.map_or(Ok(()), |_| Err(ViolationRule::StrayCertificate));
         };
         let Some(check) = &self.check else { return Ok(()) };

@@ -52,7 +52,7 @@ pub enum Meaning {
     /// Certificates of the same validators cover both blocks: more than f of them have voted for two histories. Both files
     /// together are the proof.
     Fork,
-    /// No certificate says which one is the ledger: it is one of one process, or certificates were not checked. Whoever
+    /// No certificate says which one is the ledger: it is one without a network, or certificates were not checked. Whoever
     /// extends it has written two.
     TwoHistories,
     /// They have different genesis blocks: two ledgers that have nothing to do with each other.

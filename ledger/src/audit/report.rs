@@ -20,7 +20,7 @@ pub use super::listed::{
 /// The report of an audit that found no violation. All hashes serialise as hex.
 ///
 /// On a network's ledger everything in it is of blocks that certificates cover, if certificates were checked; of those
-/// after them only `uncovered` and `certificates.uncertified_tail` tell. A ledger of one process has no certificates:
+/// after them only `uncovered` and `certificates.uncertified_tail` tell. A ledger without a network has no certificates:
 /// its blocks count as soon as they are there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct AuditReport {

@@ -67,7 +67,7 @@ pub enum ViolationRule {
         /// What is wrong.
         why: String,
     },
-    /// "A ledger of one process has no certificates."
+    /// "A ledger without a network has no certificates."
     #[error("it comes with a certificate, and nobody could have given one: the ledger has no validator set")]
     StrayCertificate,
     /// "The last block before other validators begin is certified by those who were there."

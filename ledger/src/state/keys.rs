@@ -362,7 +362,7 @@ impl State {
     /// Whether the ledger takes a change of its validators now: the change itself, and the key sessions that follow.
     ///
     /// # Errors
-    /// The rule that is broken; [`Refusal::NotANetwork`] on the ledger of one process.
+    /// The rule that is broken; [`Refusal::NotANetwork`] on a ledger without a network.
     pub fn check_change(&self, change: &RosterChange) -> Result<(), Refusal> {
         let (Some(roster), Some(since_epoch)) = (self.roster(), self.roster_since()) else {
             return Err(Refusal::NotANetwork);

@@ -117,7 +117,7 @@ impl Compared {
                  have voted for two histories. Keep both files"
             }
             Some(Meaning::TwoHistories) => {
-                "; this is a ledger of one process without certificates: it has written two histories, and nothing in \
+                "; this is a ledger without certificates: it has written two histories, and nothing in \
                  the files says which one is meant"
             }
             Some(Meaning::DifferentLedgers) => {
