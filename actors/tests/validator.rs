@@ -152,5 +152,9 @@ fn nothing_is_done_out_of_turn() {
         assert_eq!(finalise(&validator, &chain[1]).await.expect("known").height, 2);
         finalise(&validator, &chain[4]).await.expect_err("a gap");
         assert_eq!(tip(&validator).await.height, 2, "a refused block changes nothing");
+        let uncertified = (chain[3].0.clone(), chain[4].1.clone());
+        let fault = finalise(&validator, &uncertified).await.expect_err("another block's certificate");
+        assert!(matches!(fault, ValidatorFault::NotFinal { validator: 2, .. }), "{fault}");
+        assert_eq!(tip(&validator).await.height, 2, "and neither does one without its certificate");
     });
 }

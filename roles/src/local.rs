@@ -4,7 +4,9 @@
 //! ledger, bids travel in envelopes, every validator checks and signs every block. Time is simulated: it goes on as far as
 //! the next thing that waits for it.
 
-use crate::committee::{FalseShare, Founding, Keys, Orderer, VoteFault, Voter, bids_at_once, draft_genesis};
+use crate::committee::{
+    FalseShare, FinaliseFault, Founding, Keys, Orderer, VoteFault, Voter, bids_at_once, draft_genesis,
+};
 use crate::core::{CoreError, Journal, JournalError, ValidatorCore};
 use crate::intake::{Intake, IntakeError, Received};
 use crate::keyholder::KeyHolder;
@@ -70,7 +72,7 @@ pub enum LocalError {
     },
     /// A validator does not take over what the others have made final.
     #[error("a validator refuses a final block: {0}")]
-    Refused(String),
+    Refused(#[from] FinaliseFault),
     /// The validators do not come to an end with their keys.
     #[error("the validators generate no keys: {0}")]
     NoKeys(String),
@@ -367,7 +369,7 @@ impl LocalCommunity {
             return Err(LocalError::NotFinal { height: block.header.height, why });
         };
         for validator in &mut self.validators {
-            validator.core_mut().finalise(&block, Some(&certificate)).map_err(LocalError::Refused)?;
+            validator.finalise(&block, &certificate)?;
             // Nobody asks for it later.
             validator.core_mut().take_applied();
         }

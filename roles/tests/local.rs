@@ -5,13 +5,19 @@ use rand_core::SeedableRng;
 use std::convert::Infallible;
 use std::sync::Arc;
 use veilgrid_crypto::bid::{SealedBid, seal_bid};
+use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::audit::{AuditReport, AuditRequest, QuorumCertificates, Record, audit};
+use veilgrid_ledger::finality::ConsensusKey;
 use veilgrid_ledger::params::MarketParams;
+use veilgrid_ledger::state::State;
 use veilgrid_ledger::transaction::VoidReason;
 use veilgrid_market::{Grid, Rule};
-use veilgrid_roles::committee::{Founding, one_process_timing, threshold_for};
+use veilgrid_roles::committee::{FinaliseFault, Founding, Voter, one_process_timing, threshold_for};
+use veilgrid_roles::core::{MemoryJournal, ValidatorCore};
+use veilgrid_roles::keyholder::KeyHolder;
 use veilgrid_roles::local::{LocalCommunity, LocalError, RoundEnd};
+use veilgrid_roles::replica::Limits;
 
 const EPOCH: u64 = 3;
 const SLOT_SECONDS: u32 = 900;
@@ -153,4 +159,43 @@ fn one_validator_with_false_shares_is_named_and_two_stall_the_round() {
     };
     let named: Vec<u16> = false_shares.iter().map(|share| share.fault.validator).collect();
     assert_eq!(named, [2, 4]);
+}
+
+/// Key shares open what follows from final blocks, so a validator takes nobody at their word for what is final.
+#[test]
+fn a_validator_takes_over_what_has_a_true_certificate_and_nothing_else() {
+    let mut w = World::new(4);
+    assert!(matches!(w.round().expect("a round"), RoundEnd::Settled(_)));
+    let ledger = w.community.ledger();
+    let genesis = &ledger[0].0;
+    let state = State::from_genesis_block(genesis).expect("genesis");
+    let (holder, journal) = (KeyHolder::new(SigningKey::generate(&mut w.rng)), MemoryJournal::new());
+    let core = ValidatorCore::new(
+        genesis.clone(),
+        state,
+        holder,
+        journal,
+        ChaCha20Rng::seed_from_u64(9),
+        Limits::default(),
+    );
+    let mut follower = Voter::new(core.expect("a sound journal"), ConsensusKey::generate(&mut w.rng));
+    let certified = |height: usize| {
+        let (block, certificate) = &ledger[height];
+        (block, certificate.clone().expect("every block has one"))
+    };
+    let (first, certificate) = certified(1);
+    let (_, of_another) = certified(2);
+    let mut flipped = certificate.clone();
+    *flipped.last_mut().expect("bytes") ^= 1;
+    for false_one in [&[][..], &flipped, &of_another] {
+        let refused = follower.finalise(first, false_one);
+        assert!(matches!(refused, Err(FinaliseFault::Certificate { height: 1, .. })), "{refused:?}");
+        assert_eq!(follower.core().state().height(), 0);
+    }
+    for height in 1..ledger.len() {
+        let (block, certificate) = certified(height);
+        assert_eq!(follower.finalise(block, &certificate), Ok(()));
+        assert_eq!(follower.finalise(block, &[]), Ok(()), "what is known needs no certificate");
+    }
+    assert_eq!(follower.core().state().root(), w.community.state().root());
 }

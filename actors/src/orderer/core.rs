@@ -18,6 +18,9 @@ use veilgrid_ledger::state::expected::Expected;
 use veilgrid_roles::committee::{FalseShare, Orderer, bids_at_once};
 use veilgrid_roles::replica::{Proposal, SharedVerdicts};
 
+/// Turns of every leader without a block after which nobody is waited for any more.
+const MAX_TURNS: usize = 2;
+
 /// What the orderer's actor keeps. It is lent to one order at a time.
 pub struct OrdererCore {
     state: State,
@@ -29,6 +32,8 @@ pub struct OrdererCore {
     behind: Vec<Backlog>,
     observer: Observer,
     false_shares: Vec<FalseShare>,
+    /// Views in a row without a block.
+    passed: usize,
     /// Why no further blocks are made.
     ended: Option<OrderError>,
 }
@@ -53,6 +58,7 @@ impl OrdererCore {
             behind: Vec::new(),
             observer,
             false_shares: Vec::new(),
+            passed: 0,
             ended: None,
         }
     }
@@ -172,10 +178,11 @@ impl OrdererCore {
         self.state.timing().map_or(0, |timing| timing.epoch_of(self.state.height().saturating_add(1)))
     }
 
-    /// The next leader's turn, if enough validators are left to vote for its block.
+    /// The next leader's turn, if enough validators are left to vote for its block and one of them may have one to propose.
     fn pass(&mut self) -> Result<(), OrderError> {
         let left = self.peers.iter().filter(|peer| peer.in_step()).count();
-        if left < quorum(self.peers.len()) {
+        self.passed = self.passed.saturating_add(1);
+        if left < quorum(self.peers.len()) || self.passed > MAX_TURNS.saturating_mul(self.peers.len()) {
             let (height, left_behind) = (self.state.height(), self.left_behind());
             return Err(OrderError::TooFew { height, left_behind });
         }
@@ -200,7 +207,8 @@ impl OrdererCore {
             };
             for message in gossiped.messages {
                 let message = Arc::new(message);
-                let others = self.peers.iter_mut().filter(|peer| peer.link.consensus_key != key);
+                let others =
+                    self.peers.iter_mut().filter(|peer| peer.link.consensus_key != key && !peer.is_lost());
                 others.for_each(|peer| peer.unheard.push((key, Arc::clone(&message))));
             }
             for share in gossiped.faults.iter().filter_map(|(_, fault)| FalseShare::of(fault)) {
@@ -240,6 +248,7 @@ impl OrdererCore {
         };
         faults.iter().for_each(|fault| tracing::warn!(%fault, "a block goes on without a vote"));
         self.orderer.decided();
+        self.passed = 0;
         self.finish(block, Arc::new(certificate)).await
     }
 

@@ -74,6 +74,11 @@ impl Peer {
         !self.lost && self.lacking.is_empty()
     }
 
+    /// Whether it is left behind for good.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost
+    }
+
     /// Why it is behind, if it is.
     pub(super) fn behind(&self) -> Option<(u16, String)> {
         let why = || self.fault.clone().unwrap_or_else(|| "it does not answer".to_owned());

@@ -12,7 +12,7 @@ use veilgrid_ledger::block::Block;
 use veilgrid_ledger::finality::Vote;
 use veilgrid_ledger::roster::ValidatorEntry;
 use veilgrid_ledger::state::State;
-use veilgrid_roles::committee::{Keys, Voter};
+use veilgrid_roles::committee::{FinaliseFault, Keys, Voter};
 use veilgrid_roles::core::ValidatorCore;
 use veilgrid_roles::keyholder::KeyHolder;
 use veilgrid_roles::local::simulated_pace;
@@ -102,17 +102,22 @@ impl ValidatorActor {
         ctx: &mut Context<Self>,
     ) -> Result<Acknowledgement, ValidatorFault> {
         let validator = self.index;
-        let core = self.member()?.core_mut();
-        let taken = core.finalise(&message.block, Some(message.certificate.as_slice()));
-        // What it did, the conductor hears from the orderer.
-        core.take_applied();
-        if let Err(why) = taken {
-            // The state may be ahead of the disk now: it goes, and comes back from the disk.
-            self.phase = Phase::Stopped;
-            ctx.stop();
-            return Err(ValidatorFault::Stopped { validator, why });
+        let voter = self.member()?;
+        match voter.finalise(&message.block, &message.certificate) {
+            Ok(()) => {}
+            Err(source @ FinaliseFault::Certificate { .. }) => {
+                return Err(ValidatorFault::NotFinal { validator, source });
+            }
+            Err(FinaliseFault::Stopped(why)) => {
+                // The state may be ahead of the disk now: it goes, and comes back from the disk.
+                self.phase = Phase::Stopped;
+                ctx.stop();
+                return Err(ValidatorFault::Stopped { validator, why });
+            }
         }
-        let acknowledgement = Acknowledgement::of(validator, core.state());
+        // What it did, the conductor hears from the orderer.
+        voter.core_mut().take_applied();
+        let acknowledgement = Acknowledgement::of(validator, voter.core().state());
         tracing::debug!(validator, height = acknowledgement.height, "block flushed");
         Ok(acknowledgement)
     }

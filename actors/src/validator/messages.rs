@@ -11,7 +11,7 @@ use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::refusal::BlockError;
 use veilgrid_ledger::roster::ValidatorEntry;
 use veilgrid_ledger::state::State;
-use veilgrid_roles::committee::VoteFault;
+use veilgrid_roles::committee::{FinaliseFault, VoteFault};
 use veilgrid_roles::replica::{GossipFault, OfferRefusal, Offered, Proposal};
 
 /// Asks for the validator's public keys. It opens its journal too, so that a folder that can't be used shows before a
@@ -131,6 +131,14 @@ pub enum ValidatorFault {
         validator: u16,
         /// Why.
         source: VoteFault,
+    },
+    /// What is handed to it as final has no certificate that holds.
+    #[error("validator {validator}: {source}")]
+    NotFinal {
+        /// Who.
+        validator: u16,
+        /// What is wrong with the certificate.
+        source: FinaliseFault,
     },
     /// It has stopped, and starts again from its store.
     #[error("validator {validator} stops: {why}; nothing of this block was acknowledged")]

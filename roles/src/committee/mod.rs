@@ -14,4 +14,4 @@ mod voter;
 pub use false_share::FalseShare;
 pub use founders::{Founding, Keys, draft_genesis, one_process_timing, threshold_for};
 pub use orderer::{Orderer, bids_at_once};
-pub use voter::{VoteFault, Voter};
+pub use voter::{FinaliseFault, VoteFault, Voter};

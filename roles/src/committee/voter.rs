@@ -4,7 +4,9 @@ use crate::core::{Journal, ValidatorCore};
 use rand_core::CryptoRngCore;
 use thiserror::Error;
 use veilgrid_ledger::block::Block;
-use veilgrid_ledger::finality::{Ballot, ConsensusKey, ConsensusKeyBytes, View, Vote};
+use veilgrid_ledger::finality::{
+    self, Ballot, CertificateFault, ConsensusKey, ConsensusKeyBytes, View, Vote,
+};
 
 /// Why there is no vote.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -23,6 +25,23 @@ pub enum VoteFault {
     /// The ballot is not for this block or not for this ledger.
     #[error("the ballot is for another block or ledger")]
     OtherBallot,
+}
+
+/// Why a validator does not take a block over as final.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum FinaliseFault {
+    /// "What is final has a certificate of the validators in force." Key shares open what follows from final blocks, so
+    /// nobody is taken at their word here.
+    #[error("block {height} is said to be final: {fault}")]
+    Certificate {
+        /// The block's height.
+        height: u64,
+        /// What is wrong with its certificate.
+        fault: CertificateFault,
+    },
+    /// The validator stops, or had stopped before.
+    #[error("{0}")]
+    Stopped(String),
 }
 
 /// A validator.
@@ -70,5 +89,23 @@ impl<J: Journal, R: CryptoRngCore> Voter<J, R> {
         self.core.check(block, now_unix_ms).map_err(VoteFault::Refused)?;
         self.last = Some(asked);
         Ok(self.key.vote(ballot))
+    }
+
+    /// Takes the next final block over, with the certificate that shows it. A block at or below the own height is known and
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// [`FinaliseFault::Certificate`] changes nothing; after [`FinaliseFault::Stopped`] the validator has to be started
+    /// again.
+    pub fn finalise(&mut self, block: &Block, certificate: &[u8]) -> Result<(), FinaliseFault> {
+        let (height, state) = (block.header.height, self.core.state());
+        if height > state.height() {
+            let epoch = state.timing().map_or(0, |timing| timing.epoch_of(height));
+            let (ledger_id, validators) =
+                (state.community().ledger_id(), state.consensus_keys(epoch).unwrap_or_default());
+            finality::verify(&ledger_id, epoch, &validators, &block.hash(), certificate)
+                .map_err(|fault| FinaliseFault::Certificate { height, fault })?;
+        }
+        self.core.finalise(block, Some(certificate)).map_err(FinaliseFault::Stopped)
     }
 }
