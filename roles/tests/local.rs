@@ -16,7 +16,7 @@ use veilgrid_market::{Grid, Rule};
 use veilgrid_roles::committee::{FinaliseFault, Founding, Voter, one_process_timing, threshold_for};
 use veilgrid_roles::core::{MemoryJournal, ValidatorCore};
 use veilgrid_roles::keyholder::KeyHolder;
-use veilgrid_roles::local::{LocalCommunity, LocalError, RoundEnd};
+use veilgrid_roles::local::{LocalCommunity, LocalError, RoundEnd, Wire};
 use veilgrid_roles::replica::Limits;
 
 const EPOCH: u64 = 3;
@@ -94,7 +94,7 @@ impl World {
 }
 
 /// Changes the shares of these validators, whose messages are the only ones of their kind's length.
-fn liars(who: &'static [usize]) -> Box<dyn FnMut(usize, &mut Vec<u8>)> {
+fn liars(who: &'static [usize]) -> Wire {
     Box::new(|from, message| {
         // A share's last bytes are its proof's response; bids and key events are longer by far.
         if who.contains(&from)
