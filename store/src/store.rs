@@ -117,7 +117,7 @@ impl Store {
     /// Stores the next block and, if it is there already, its certificate. When it returns, both are on disk. The same
     /// block again is no error; a certificate that it brings is stored as by [`Store::put_certificate`].
     ///
-    /// The ledger's rules are the caller's: a block is stored after [`State::apply_block`] has accepted it.
+    /// The ledger's rules are the caller's: a block is stored after [`veilgrid_ledger::state::State::apply_block`] has accepted it.
     ///
     /// # Errors
     /// [`StoreError::Gap`], [`StoreError::OtherParent`], [`StoreError::Fork`], [`StoreError::Block`],
