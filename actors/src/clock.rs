@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Simulated time, which only the day's conductor moves. All clones are one clock.
+/// Simulated time, which the day's conductor and the orderer move. All clones are one clock.
 #[derive(Debug, Clone)]
 pub struct SimulatedClock(Arc<AtomicU64>);
 

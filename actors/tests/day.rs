@@ -11,7 +11,7 @@ use std::sync::Arc;
 use veilgrid_actors::day::{ConfigError, DayError, DayEvent, DayReport, RoundResult, Surroundings};
 use veilgrid_actors::orderer::OrderError;
 use veilgrid_actors::validator::{
-    Acknowledgement, Finalise, Gossip, Gossiped, Journal, JournalError, StoreJournal, ValidatorFault,
+    Acknowledgement, Finalise, Gossip, Gossiped, Journal, JournalError, Propose, StoreJournal, ValidatorFault,
 };
 use veilgrid_ledger::audit::{
     AuditReport, AuditRequest, QuorumCertificates, ReceiptVerdict, Record, audit, audit_export,
@@ -20,6 +20,7 @@ use veilgrid_ledger::block::Block;
 use veilgrid_ledger::transaction::{Transaction, VoidReason};
 use veilgrid_market::{Rationed, clear_plain};
 use veilgrid_roles::community::Role;
+use veilgrid_roles::replica::Proposal;
 use veilgrid_store::{Existing, Store, StoreError, read_ledger};
 
 /// Audits a stored ledger with the receipts of the day, trusting the report's genesis.
@@ -292,6 +293,58 @@ fn two_validators_with_another_state_stop_the_day_and_are_named() {
     let Err(DayError::Order(error)) = report else { panic!("two of four can't decide: {report:?}") };
     let text = error.to_string();
     assert!(text.contains("validator 1 has another state") && text.contains("validator 4 has"), "{text}");
+}
+
+/// Stands between the orderer and a validator and changes what it proposes.
+struct FalseLeader(Recipient<Propose>, fn(Proposal) -> Proposal);
+
+impl Actor for FalseLeader {
+    type Context = Context<Self>;
+}
+
+impl Handler<Propose> for FalseLeader {
+    type Result = ResponseFuture<Result<Proposal, ValidatorFault>>;
+
+    fn handle(&mut self, message: Propose, _: &mut Self::Context) -> Self::Result {
+        let (request, lie) = (self.0.send(message), self.1);
+        Box::pin(async move { Ok(lie(request.await.expect("the validator")?)) })
+    }
+}
+
+/// A block from the future, which nobody votes for.
+fn too_late(proposal: Proposal) -> Proposal {
+    match proposal {
+        Proposal::Block(mut block) => {
+            block.header.time_unix_ms += 1_000_000;
+            Proposal::Block(block)
+        }
+        wait @ Proposal::Wait { .. } => wait,
+    }
+}
+
+#[test]
+fn a_leader_whose_blocks_nobody_votes_for_or_that_only_waits_is_passed_over() {
+    let lies: [fn(Proposal) -> Proposal; 4] = [
+        too_late,
+        |_| Proposal::Wait { ms: 0 },
+        |_| Proposal::Wait { ms: 20 },
+        |_| Proposal::Wait { ms: u64::MAX },
+    ];
+    for lie in lies {
+        let dir = tempfile::tempdir().expect("directory");
+        let mut surroundings = Surroundings::local(dir.path());
+        surroundings.network = Box::new(move |mut links| {
+            links[1].propose = FalseLeader(links[1].propose.clone(), lie).start().recipient();
+            links
+        });
+        let (report, _) = run(config(dir.path()), surroundings, |_, _| {});
+        let report = report.expect("three of four are enough");
+        assert!(report.rounds.iter().all(|round| matches!(round.result, RoundResult::Settled(_))));
+        check_against_plain_clearing(&report);
+        let audit = audited(records(&report.store_dirs[1]), &report);
+        assert_eq!(audit.certificates.covered_blocks, report.blocks() - 1);
+        assert!(report.tip.left_behind.is_empty(), "its own copy is whole");
+    }
 }
 
 fn with_liars(dir: &std::path::Path, liars: &'static [u16]) -> Surroundings {

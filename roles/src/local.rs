@@ -282,6 +282,9 @@ impl LocalCommunity {
             state.round(round_id).is_some_and(|round| round.bid_of(&bid.account) == Some(bid.digest()))
         };
         while !bids.iter().all(|bid| has(self.state(), bid)) {
+            if !matches!(self.state().expected(round_id), Ok(Expected::Bids { .. })) {
+                return Err(OfferRefusal::NotOpen { round_id }.into());
+            }
             self.step()?;
         }
         Ok(())
@@ -392,7 +395,7 @@ fn start(
     let limits = simulated_pace();
     let (holder, rng) = (KeyHolder::new(keys.signing), ChaCha20Rng::from_seed(*seed.expose()));
     let core = ValidatorCore::new(genesis.clone(), state.clone(), holder, Forgetful, rng, limits)?;
-    Ok(Voter::new(core, keys.consensus))
+    Ok(Voter::new(core, keys.consensus, None))
 }
 
 fn round_end(round_id: u64, effect: Effect) -> Option<RoundEnd> {

@@ -6,14 +6,19 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use veilgrid_crypto::bid::{SealedBid, seal_bid};
 use veilgrid_crypto::schnorr::SigningKey;
+use veilgrid_crypto::secret::Secret;
 use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::audit::{AuditReport, AuditRequest, QuorumCertificates, Record, audit};
-use veilgrid_ledger::finality::ConsensusKey;
+use veilgrid_ledger::block::Block;
+use veilgrid_ledger::finality::{Ballot, ConsensusKey};
+use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::transaction::VoidReason;
 use veilgrid_market::{Grid, Rule};
-use veilgrid_roles::committee::{FinaliseFault, Founding, Voter, one_process_timing, threshold_for};
+use veilgrid_roles::committee::{
+    FinaliseFault, Founding, VoteFault, Voter, one_process_timing, threshold_for,
+};
 use veilgrid_roles::core::{MemoryJournal, ValidatorCore};
 use veilgrid_roles::keyholder::KeyHolder;
 use veilgrid_roles::local::{LocalCommunity, LocalError, RoundEnd, Wire};
@@ -161,6 +166,51 @@ fn one_validator_with_false_shares_is_named_and_two_stall_the_round() {
     assert_eq!(named, [2, 4]);
 }
 
+/// The same block a millisecond later.
+fn later(block: &Block) -> Block {
+    let mut block = block.clone();
+    block.header.time_unix_ms += 1;
+    block
+}
+
+fn ballot(block: &Block, ledger_id: Hash, view: u64) -> Ballot {
+    Ballot { ledger_id, epoch: 0, view, parent_view: 0, block_hash: block.hash() }
+}
+
+/// An orderer that hands out two blocks of one height gets votes for one of them, in whatever views and also after a
+/// restart in between. So two certificates of a height need more than f false validators.
+#[test]
+fn a_validator_votes_for_one_block_of_a_height_and_only_for_the_next_one() {
+    let mut w = World::new(4);
+    let ledger = w.community.ledger();
+    let genesis = ledger[0].0.clone();
+    let state = State::from_genesis_block(&genesis).expect("genesis");
+    let ledger_id = state.community().ledger_id();
+    let mut core = || {
+        let (holder, rng) = (KeyHolder::new(SigningKey::generate(&mut w.rng)), ChaCha20Rng::seed_from_u64(9));
+        let limits = Limits::default();
+        ValidatorCore::new(genesis.clone(), state.clone(), holder, MemoryJournal::new(), rng, limits)
+            .expect("a sound journal")
+    };
+    let key = ConsensusKey::from_seed(&Secret::new([3; 32]));
+    let mut voter = Voter::new(core(), key.clone(), None);
+    let (first, second) = (&ledger[1].0, &ledger[2].0);
+    let other = later(first);
+    let now_unix_ms = first.header.time_unix_ms;
+    let vote = |voter: &mut Voter<_, _>, block: &Block, view| {
+        voter.vote(block, &ballot(block, ledger_id, view), now_unix_ms)
+    };
+    assert_eq!(vote(&mut voter, second, 1).err(), Some(VoteFault::NotNext { height: 2, last: 0 }));
+    vote(&mut voter, first, 1).expect("a vote");
+    let again =
+        |fault: Option<VoteFault>| matches!(fault, Some(VoteFault::Voted { asked: (0, 1), last: (0, 1) }));
+    assert!(again(vote(&mut voter, first, 1).err()) && again(vote(&mut voter, &other, 1).err()));
+    assert_eq!(vote(&mut voter, &other, 2).err(), Some(VoteFault::Another { height: 1 }));
+    let mut restarted = Voter::new(core(), key, voter.last_vote());
+    assert_eq!(vote(&mut restarted, &other, 3).err(), Some(VoteFault::Another { height: 1 }));
+    vote(&mut restarted, first, 3).expect("the same block in a later view");
+}
+
 /// Key shares open what follows from final blocks, so a validator takes nobody at their word for what is final.
 #[test]
 fn a_validator_takes_over_what_has_a_true_certificate_and_nothing_else() {
@@ -178,7 +228,7 @@ fn a_validator_takes_over_what_has_a_true_certificate_and_nothing_else() {
         ChaCha20Rng::seed_from_u64(9),
         Limits::default(),
     );
-    let mut follower = Voter::new(core.expect("a sound journal"), ConsensusKey::generate(&mut w.rng));
+    let mut follower = Voter::new(core.expect("a sound journal"), ConsensusKey::generate(&mut w.rng), None);
     let certified = |height: usize| {
         let (block, certificate) = &ledger[height];
         (block, certificate.clone().expect("every block has one"))
@@ -196,6 +246,8 @@ fn a_validator_takes_over_what_has_a_true_certificate_and_nothing_else() {
         let (block, certificate) = certified(height);
         assert_eq!(follower.finalise(block, &certificate), Ok(()));
         assert_eq!(follower.finalise(block, &[]), Ok(()), "what is known needs no certificate");
+        let refused = follower.finalise(&later(block), &certificate);
+        assert!(matches!(refused, Err(FinaliseFault::Certificate { .. })), "another one of the height does");
     }
     assert_eq!(follower.core().state().root(), w.community.state().root());
 }

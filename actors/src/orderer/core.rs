@@ -16,10 +16,22 @@ use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::state::expected::Expected;
 use veilgrid_roles::committee::{FalseShare, Orderer, bids_at_once};
-use veilgrid_roles::replica::{Proposal, SharedVerdicts};
+use veilgrid_roles::replica::{OfferRefusal, Proposal, SharedVerdicts};
 
 /// Turns of every leader without a block after which nobody is waited for any more.
 const MAX_TURNS: usize = 2;
+
+/// Simulated time in milliseconds after which a leader that only asks for more is passed over, as a network does. An honest
+/// one proposes after a second at the latest.
+const SILENT_AFTER_MS: u64 = 5_000;
+
+/// What a vote came to.
+enum Ballots {
+    /// The block is final.
+    Final(Arc<Decided>),
+    /// So few want it that the others can make another one final.
+    Refused(OrderError),
+}
 
 /// What the orderer's actor keeps. It is lent to one order at a time.
 pub struct OrdererCore {
@@ -79,6 +91,10 @@ impl OrdererCore {
                 state.round(round_id).is_some_and(|round| round.bid_of(&bid.account) == Some(bid.digest()))
             };
             while !part.iter().all(|bid| has(&self.state, bid)) {
+                // Whoever says that it has taken a bid and leaves it out keeps nobody waiting for ever.
+                if !matches!(self.state.expected(round_id), Ok(Expected::Bids { .. })) {
+                    return Err(OfferRefusal::NotOpen { round_id }.into());
+                }
                 self.next_block().await?;
             }
         }
@@ -153,6 +169,7 @@ impl OrdererCore {
     }
 
     async fn decided(&mut self) -> Result<Arc<Decided>, OrderError> {
+        let mut waited_ms = 0u64;
         loop {
             self.exchange().await;
             let place = self.orderer.leader(self.next_epoch(), self.peers.len());
@@ -162,15 +179,31 @@ impl OrdererCore {
             };
             let message = Propose { parent: self.state.block_hash(), now_unix_ms: self.clock.now_unix_ms() };
             match ask(&leader.link.propose, message, leader.link.validator).await {
-                Ok(Proposal::Wait { ms }) => {
+                Ok(Proposal::Wait { ms }) if ms > 0 && ms <= SILENT_AFTER_MS.saturating_sub(waited_ms) => {
+                    waited_ms = waited_ms.saturating_add(ms);
                     self.clock.advance_to(self.clock.now_unix_ms().saturating_add(ms));
+                    continue;
                 }
-                Ok(Proposal::Block(block)) => return self.decide(Arc::new(*block)).await,
+                Ok(Proposal::Wait { .. }) => {
+                    tracing::warn!(
+                        validator = leader.link.validator,
+                        "a leader waits for too long or for nothing"
+                    );
+                    self.pass()?;
+                }
+                Ok(Proposal::Block(block)) => match self.decide(Arc::new(*block)).await? {
+                    Ballots::Final(decided) => return Ok(decided),
+                    Ballots::Refused(error) => {
+                        tracing::warn!(%error, "a leader's block is refused");
+                        self.pass().map_err(|_| error)?;
+                    }
+                },
                 Err(fault) => {
                     tracing::warn!(%fault, "a leader proposes nothing");
                     self.pass()?;
                 }
             }
+            waited_ms = 0;
         }
     }
 
@@ -227,7 +260,7 @@ impl OrdererCore {
     }
 
     /// The vote on a block.
-    async fn decide(&mut self, block: Arc<Block>) -> Result<Arc<Decided>, OrderError> {
+    async fn decide(&mut self, block: Arc<Block>) -> Result<Ballots, OrderError> {
         let sound = self.orderer.ballot(&block, &self.state);
         let (ballot, mut votes) = sound.map_err(|error| OrderError::Ledger(error.to_string()))?;
         let now_unix_ms = self.clock.now_unix_ms();
@@ -244,12 +277,15 @@ impl OrdererCore {
             }
         }
         let Some(certificate) = votes.certificate() else {
-            return Err(self.not_final(&block, count, faults));
+            let error = self.not_final(&block, count, faults);
+            // Whoever has voted votes for no other block of this height. With at most f of them a quorum is left.
+            let faulty = self.peers.len().saturating_sub(quorum(self.peers.len()));
+            return if count <= faulty { Ok(Ballots::Refused(error)) } else { Err(error) };
         };
         faults.iter().for_each(|fault| tracing::warn!(%fault, "a block goes on without a vote"));
         self.orderer.decided();
         self.passed = 0;
-        self.finish(block, Arc::new(certificate)).await
+        Ok(Ballots::Final(self.finish(block, Arc::new(certificate)).await?))
     }
 
     fn not_final(&self, block: &Block, votes: usize, faults: Vec<ValidatorFault>) -> OrderError {

@@ -2,7 +2,7 @@
 //!
 //! It gives each view a leader, carries blocks, votes and gossip between the validators, and hands on what more than two
 //! thirds of them have signed. Rules, votes and certificates are the validators' own ([`veilgrid_roles::committee`]); an
-//! orderer can be late, and can do nothing else that a validator would not see.
+//! orderer can be late, keep bids from all of them and move the simulated clock, and gets no second block of a height signed.
 //!
 //! | message | direction |
 //! |---|---|
@@ -12,8 +12,8 @@
 //! | [`FollowBlock`] | orderer to aggregator and auditor: final blocks in order, with their certificates |
 //!
 //! # Validators that fail
-//! The ledger goes on without f of 3f + 1: a leader that proposes nothing is passed over, a validator that does not take a
-//! final block is handed it again with the next one, and one that comes to another state is left behind and named.
+//! The ledger goes on without f of 3f + 1: a leader that proposes nothing, only waits, or whose block at most f vote for is passed over, a
+//! validator that does not take a final block is handed it again with the next one, and one that comes to another state is left behind and named.
 //!
 //! # Followers
 //! The aggregator follows in step: an order is answered after it has executed the block, so that it never takes a bid

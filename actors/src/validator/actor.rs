@@ -12,7 +12,7 @@ use veilgrid_ledger::block::Block;
 use veilgrid_ledger::finality::Vote;
 use veilgrid_ledger::roster::ValidatorEntry;
 use veilgrid_ledger::state::State;
-use veilgrid_roles::committee::{FinaliseFault, Keys, Voter};
+use veilgrid_roles::committee::{FinaliseFault, Keys, LastVote, Voter};
 use veilgrid_roles::core::ValidatorCore;
 use veilgrid_roles::keyholder::KeyHolder;
 use veilgrid_roles::local::simulated_pace;
@@ -28,6 +28,8 @@ pub struct ValidatorActor {
     index: u16,
     keys: Keys,
     kept: Kept,
+    /// In memory, as the secrets are: a restart forgets neither.
+    last_vote: Option<LastVote>,
     phase: Phase,
 }
 
@@ -50,7 +52,7 @@ impl ValidatorActor {
 
     /// The same with keys that it is given.
     pub fn with_keys(index: u16, keys: Keys, journal: Box<dyn Journal>) -> Self {
-        Self { index, keys, kept: Kept::new(journal), phase: Phase::Candidate }
+        Self { index, keys, kept: Kept::new(journal), last_vote: None, phase: Phase::Candidate }
     }
 
     fn member(&mut self) -> Result<&mut Core, ValidatorFault> {
@@ -76,7 +78,8 @@ impl ValidatorActor {
                 .map_err(|error| error.to_string())?,
         };
         let core = ValidatorCore::new(genesis, state, holder, self.kept.clone(), OsRng, simulated_pace());
-        Ok(Voter::new(core.map_err(|error| error.to_string())?, self.keys.consensus.clone()))
+        let (core, key) = (core.map_err(|error| error.to_string())?, self.keys.consensus.clone());
+        Ok(Voter::new(core, key, self.last_vote))
     }
 
     fn join(&mut self, genesis: &Block) -> Result<Acknowledgement, ValidatorFault> {
@@ -208,7 +211,9 @@ impl Handler<CastVote> for ValidatorActor {
 
     fn handle(&mut self, message: CastVote, _: &mut Self::Context) -> Self::Result {
         let validator = self.index;
-        let vote = self.member()?.vote(&message.block, &message.ballot, message.now_unix_ms);
+        let voter = self.member()?;
+        let vote = voter.vote(&message.block, &message.ballot, message.now_unix_ms);
+        self.last_vote = voter.last_vote();
         vote.map_err(|source| ValidatorFault::NoVote { validator, source })
     }
 }
