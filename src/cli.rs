@@ -72,6 +72,25 @@ With --compare: comparison {other, relation (same, this_goes_on, other_goes_on, 
 last_common_height, height, block_hash, other_block_hash (those that fit the relation), meaning (agree, part_uncovered, \
 fork, two_histories, different_ledgers; null when one does not pass), other_height, other_violation}.";
 
+/// What `bench --help` says after its options.
+#[cfg(feature = "network")]
+const BENCH_HELP: &str = "\
+Example:
+  veilgrid bench verify
+  veilgrid bench round --bids 5000
+  veilgrid bench prepare bids.bin --bids 256 --ticks 64
+  veilgrid bench round --bids 5000 --from bids.bin
+  veilgrid bench network --bids 100 --flood 10";
+
+/// The same of a program without networks.
+#[cfg(not(feature = "network"))]
+const BENCH_HELP: &str = "\
+Example:
+  veilgrid bench verify
+  veilgrid bench round --bids 5000
+  veilgrid bench prepare bids.bin --bids 256 --ticks 64
+  veilgrid bench round --bids 5000 --from bids.bin";
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -106,9 +125,7 @@ pub enum Command {
         veilgrid audit rescued.vgl")]
     Export(ExportArgs),
     /// Measure this machine: will it do?
-    #[command(after_help = "Example:\n  veilgrid bench verify\n  veilgrid bench round --bids 5000\n  \
-        veilgrid bench prepare bids.bin --bids 256 --ticks 64\n  veilgrid bench round --bids 5000 --from bids.bin\n  \
-        veilgrid bench network --bids 100 --flood 10")]
+    #[command(after_help = BENCH_HELP)]
     Bench(BenchArgs),
     /// What needs a network's libraries; another build has it
     #[cfg(feature = "network")]
@@ -305,6 +322,10 @@ pub enum BenchCommand {
         Exit code 0: every honest bid was in its round and every outcome is that of the plain clearing.")]
     #[cfg(feature = "network")]
     Network(crate::commands::bench::NetworkArgs),
+    /// What this build does not have
+    #[cfg(not(feature = "network"))]
+    #[command(external_subcommand)]
+    Elsewhere(Vec<String>),
 }
 
 /// The size of a measured run.
@@ -419,13 +440,14 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         #[cfg(feature = "network")]
         Command::Network(command) => command.run(&cli.logs),
         #[cfg(not(feature = "network"))]
-        Command::Elsewhere(words) => Err(elsewhere(&words)),
+        Command::Elsewhere(words) => Err(elsewhere("", &words)),
     }
 }
 
 /// Commands that only a build with the feature `network` has.
 #[cfg(not(feature = "network"))]
-const ELSEWHERE: [&str; 9] = [
+const ELSEWHERE: [&str; 10] = [
+    "bench network",
     "validator",
     "aggregator",
     "participant",
@@ -437,16 +459,16 @@ const ELSEWHERE: [&str; 9] = [
     "validators",
 ];
 
-/// What to do about a command that this build does not have.
+/// What to do about a command that this build does not have; `before` stands in front of its words.
 #[cfg(not(feature = "network"))]
-fn elsewhere(words: &[String]) -> Failure {
-    let command = words.first().map(String::as_str).unwrap_or_default();
-    if ELSEWHERE.contains(&command) {
+pub(crate) fn elsewhere(before: &str, words: &[String]) -> Failure {
+    let command = format!("{before}{}", words.first().map(String::as_str).unwrap_or_default());
+    if ELSEWHERE.contains(&command.as_str()) {
         return Failure::Input(format!(
             "`{command}` is about a network of processes, and this program was built without them: build it with `cargo build \
              --release --features network`"
         ));
     }
-    let command = crate::output::harmless(command);
+    let command = crate::output::harmless(&command);
     Failure::Input(format!("there is no command `{command}`; `veilgrid --help` lists them"))
 }

@@ -58,6 +58,8 @@ fn size_of(command: &BenchCommand) -> Option<&BenchSize> {
         | BenchCommand::Round { size } => Some(size),
         #[cfg(feature = "network")]
         BenchCommand::Network(_) => None,
+        #[cfg(not(feature = "network"))]
+        BenchCommand::Elsewhere(_) => None,
     }
 }
 
@@ -71,6 +73,8 @@ fn measure(command: &BenchCommand) -> Result<Option<Report>, Failure> {
         BenchCommand::Round { size } => round::run(size).map(Some),
         #[cfg(feature = "network")]
         BenchCommand::Network(args) => network::run(args).map(|()| None),
+        #[cfg(not(feature = "network"))]
+        BenchCommand::Elsewhere(words) => Err(crate::cli::elsewhere("bench ", words)),
     }
 }
 

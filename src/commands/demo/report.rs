@@ -141,8 +141,16 @@ pub struct DayJson<'a> {
     /// From the simulation's own knowledge; nobody else can compute it.
     gains: &'a [RoleSummary],
     false_shares: Vec<String>,
+    /// Validators that the others have left behind, and why.
+    left_behind: Vec<LeftBehindJson<'a>>,
     key_generation_s: f64,
     audit: &'a AuditReport,
+}
+
+#[derive(Serialize)]
+struct LeftBehindJson<'a> {
+    validator: u16,
+    why: &'a str,
 }
 
 #[derive(Serialize)]
@@ -165,6 +173,9 @@ struct RoundJson<'a> {
 
 /// Collects the JSON form.
 pub fn json<'a>(plan: &'a Plan, day: &'a DayReport, audit: &'a AuditReport, ledger: &Path) -> DayJson<'a> {
+    let left_behind = day.tip.left_behind.iter();
+    let left_behind =
+        left_behind.map(|(validator, why)| LeftBehindJson { validator: *validator, why: why.as_str() });
     DayJson {
         ledger: ledger.display().to_string(),
         ledger_id: hex::encode(day.ledger_id),
@@ -177,6 +188,7 @@ pub fn json<'a>(plan: &'a Plan, day: &'a DayReport, audit: &'a AuditReport, ledg
         rounds: day.rounds.iter().map(round_json).collect(),
         gains: &day.gains,
         false_shares: day.tip.false_shares.iter().map(ToString::to_string).collect(),
+        left_behind: left_behind.collect(),
         key_generation_s: day.key_generation.as_secs_f64(),
         audit,
     }

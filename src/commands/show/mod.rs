@@ -210,7 +210,7 @@ impl Shown {
         (certified < last).then_some((certified.saturating_add(1), last))
     }
 
-    /// Whether all that is shown of a round counts; always where one process orders the blocks.
+    /// Whether all that is shown of a round counts; always on a ledger without a network.
     fn is_final(&self, round: &ShownRound) -> bool {
         self.is_final_at(round.last_height)
     }
