@@ -27,11 +27,15 @@ pub(crate) fn block_hash(proposal: &Proposal<Digest>) -> Hash {
 mod tests {
     use super::*;
     use crate::keys::{Scheme, digest, namespace, private_key, validator_set};
+    use commonware_consensus::Epochable as _;
     use commonware_consensus::simplex::types::Finalize;
     use commonware_consensus::types::{Epoch, Round, View};
     use commonware_parallel::Sequential;
     use commonware_utils::non_empty;
+    use std::sync::Arc;
     use veilgrid_crypto::secret::Secret;
+    use veilgrid_ledger::audit::{AuditRequest, CertificateCheck, QuorumCertificates, audit_export};
+    use veilgrid_ledger::export::LedgerReader;
     use veilgrid_ledger::finality::{Ballot, ConsensusKey, Votes, own_vote, verify};
 
     const BALLOT: Ballot =
@@ -107,6 +111,52 @@ mod tests {
             });
             let ledger = verify(&BALLOT.ledger_id, 300, &keys(4), &BALLOT.block_hash, &changed);
             assert!(!engine && ledger.is_err(), "byte {at}");
+        }
+    }
+
+    /// The engine's own verifier in place of the ledger's.
+    #[derive(Debug)]
+    struct OfTheEngine;
+
+    impl CertificateCheck for OfTheEngine {
+        fn check(
+            &self,
+            ledger_id: &Hash,
+            epoch: u64,
+            validators: &[[u8; 32]],
+            block_hash: &Hash,
+            bytes: &[u8],
+        ) -> Result<(), String> {
+            let set = validator_set(validators).map_err(|fault| fault.to_string())?;
+            let scheme = Scheme::verifier(&namespace(ledger_id, "consensus"), set);
+            let certificate = decode(bytes, validators.len()).map_err(|fault| fault.to_string())?;
+            let holds = certificate.epoch().get() == epoch
+                && certificate.proposal.payload == digest(block_hash)
+                && certificate.verify(&mut commonware_utils::sys_rng(), &scheme, &Sequential);
+            if holds { Ok(()) } else { Err("the engine refuses it".to_owned()) }
+        }
+    }
+
+    /// One validator may sign so that readings of Ed25519 differ (ADR 0027). If the engine took what the ledger refuses, it could
+    /// stop everybody who follows.
+    #[test]
+    fn the_engine_and_the_ledger_take_the_same_odd_signatures() {
+        let kit = concat!(env!("CARGO_MANIFEST_DIR"), "/../protocol-spec/conformance/network");
+        let cases = [
+            ("small-order-part", true),
+            ("not-canonical", true),
+            ("long-response", false),
+            ("signature", false),
+        ];
+        for (name, holds) in cases {
+            let bytes = std::fs::read(format!("{kit}/certificate-{name}.vgl")).expect("a file of the kit");
+            let verifiers: [Arc<dyn CertificateCheck>; 2] =
+                [Arc::new(OfTheEngine), Arc::new(QuorumCertificates)];
+            for verifier in verifiers {
+                let request = AuditRequest { certificates: Some(verifier), ..AuditRequest::default() };
+                let reader = LedgerReader::new(bytes.as_slice()).expect("a ledger");
+                assert_eq!(audit_export(reader, request, |_| {}).is_ok(), holds, "{name}");
+            }
         }
     }
 }
