@@ -171,6 +171,10 @@ impl OrdererCore {
     async fn decided(&mut self) -> Result<Arc<Decided>, OrderError> {
         let mut waited_ms = 0u64;
         loop {
+            // Whoever is behind is named here; a vote of the others could only count them.
+            if self.in_step() < quorum(self.peers.len()) {
+                return Err(self.too_few());
+            }
             self.exchange().await;
             let place = self.orderer.leader(self.next_epoch(), self.peers.len());
             let Some(leader) = self.peers.get(place).filter(|peer| peer.in_step()) else {
@@ -211,13 +215,19 @@ impl OrdererCore {
         self.state.timing().map_or(0, |timing| timing.epoch_of(self.state.height().saturating_add(1)))
     }
 
-    /// The next leader's turn, if enough validators are left to vote for its block and one of them may have one to propose.
+    fn in_step(&self) -> usize {
+        self.peers.iter().filter(|peer| peer.in_step()).count()
+    }
+
+    fn too_few(&self) -> OrderError {
+        OrderError::TooFew { height: self.state.height(), left_behind: self.left_behind() }
+    }
+
+    /// The next leader's turn, as long as one of them may have a block to propose.
     fn pass(&mut self) -> Result<(), OrderError> {
-        let left = self.peers.iter().filter(|peer| peer.in_step()).count();
         self.passed = self.passed.saturating_add(1);
-        if left < quorum(self.peers.len()) || self.passed > MAX_TURNS.saturating_mul(self.peers.len()) {
-            let (height, left_behind) = (self.state.height(), self.left_behind());
-            return Err(OrderError::TooFew { height, left_behind });
+        if self.passed > MAX_TURNS.saturating_mul(self.peers.len()) {
+            return Err(self.too_few());
         }
         self.orderer.passed();
         Ok(())
