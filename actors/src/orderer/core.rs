@@ -108,15 +108,18 @@ impl OrdererCore {
             let message = OfferBids { round_id, bids: Arc::clone(&bids) };
             ask(&peer.link.offer, message, peer.link.validator)
         });
-        let mut refused = None;
+        let (mut taken, mut refused) = (false, None);
         for answer in join_all(offers).await {
             match answer.map(|answers| answers.into_iter().find_map(Result::err)) {
-                Ok(None) => return Ok(()),
+                Ok(None) => taken = true,
                 Ok(Some(refusal)) => refused = Some(refusal),
-                Err(fault) => tracing::warn!(%fault, "bids were not taken"),
+                Err(fault) => self.heed(&fault, "bids were not taken"),
             }
         }
-        refused.map_or(Ok(()), |refusal| Err(refusal.into()))
+        match refused.filter(|_| !taken) {
+            Some(refusal) => Err(refusal.into()),
+            None => Ok(()),
+        }
     }
 
     /// The next final block, after as much simulated time as it takes.
@@ -171,10 +174,7 @@ impl OrdererCore {
     async fn decided(&mut self) -> Result<Arc<Decided>, OrderError> {
         let mut waited_ms = 0u64;
         loop {
-            // Whoever is behind is named here; a vote of the others could only count them.
-            if self.in_step() < quorum(self.peers.len()) {
-                return Err(self.too_few());
-            }
+            self.wait_for_quorum().await?;
             self.exchange().await;
             let place = self.orderer.leader(self.next_epoch(), self.peers.len());
             let Some(leader) = self.peers.get(place).filter(|peer| peer.in_step()) else {
@@ -203,7 +203,7 @@ impl OrdererCore {
                     }
                 },
                 Err(fault) => {
-                    tracing::warn!(%fault, "a leader proposes nothing");
+                    self.heed(&fault, "a leader proposes nothing");
                     self.pass()?;
                 }
             }
@@ -217,6 +217,34 @@ impl OrdererCore {
 
     fn in_step(&self) -> usize {
         self.peers.iter().filter(|peer| peer.in_step()).count()
+    }
+
+    /// Hands everybody the final blocks that they lack.
+    async fn catch_up(&mut self) {
+        let own = Acknowledgement::of(0, &self.state);
+        let at_tip = |sent: &Finalise| (sent.block.header.height == own.height).then_some(own);
+        join_all(self.peers.iter_mut().map(|peer| peer.catch_up(at_tip))).await;
+    }
+
+    /// Without a quorum in step there is no next block with which those that are behind would be tried again, so they are
+    /// tried here, as often as they would be then. Whoever stays behind is named; a vote of the others could only count them.
+    async fn wait_for_quorum(&mut self) -> Result<(), OrderError> {
+        while self.in_step() < quorum(self.peers.len()) {
+            if !self.peers.iter().any(Peer::may_come_back) {
+                return Err(self.too_few());
+            }
+            self.catch_up().await;
+        }
+        Ok(())
+    }
+
+    /// Says that a validator did not do what it was asked for, and waits no more for one that does not answer at all.
+    fn heed(&mut self, fault: &ValidatorFault, what: &'static str) {
+        tracing::warn!(%fault, "{what}");
+        if let ValidatorFault::Silent { validator, .. } = fault {
+            let silent = self.peers.iter_mut().find(|peer| peer.link.validator == *validator);
+            silent.into_iter().for_each(|peer| peer.leave(fault));
+        }
     }
 
     fn too_few(&self) -> OrderError {
@@ -244,7 +272,7 @@ impl OrdererCore {
             let gossiped = match answer {
                 Ok(gossiped) => gossiped,
                 Err(fault) => {
-                    tracing::warn!(%fault, "a validator hears and says nothing");
+                    self.heed(&fault, "a validator hears and says nothing");
                     continue;
                 }
             };
@@ -286,13 +314,13 @@ impl OrdererCore {
                 Err(fault) => faults.push(fault),
             }
         }
+        faults.iter().for_each(|fault| self.heed(fault, "a validator does not vote"));
         let Some(certificate) = votes.certificate() else {
             let error = self.not_final(&block, count, faults);
             // Whoever has voted votes for no other block of this height. With at most f of them a quorum is left.
             let faulty = self.peers.len().saturating_sub(quorum(self.peers.len()));
             return if count <= faulty { Ok(Ballots::Refused(error)) } else { Err(error) };
         };
-        faults.iter().for_each(|fault| tracing::warn!(%fault, "a block goes on without a vote"));
         self.orderer.decided();
         self.passed = 0;
         Ok(Ballots::Final(self.finish(block, Arc::new(certificate)).await?))
@@ -310,14 +338,9 @@ impl OrdererCore {
     ) -> Result<Arc<Decided>, OrderError> {
         let applied = self.state.apply_block(&block, &mut self.verdicts);
         let applied = applied.map_err(|error| OrderError::Ledger(error.to_string()))?;
-        let own = Acknowledgement::of(0, &self.state);
         let message = Finalise { block: Arc::clone(&block), certificate: Arc::clone(&certificate) };
-        let taking = self.peers.iter_mut().map(|peer| {
-            peer.owe(message.clone());
-            let at_tip = |sent: &Finalise| (sent.block.header.height == own.height).then_some(own);
-            peer.catch_up(at_tip)
-        });
-        join_all(taking).await;
+        self.peers.iter_mut().for_each(|peer| peer.owe(message.clone()));
+        self.catch_up().await;
         self.hand_on(&block, &certificate).await?;
         let effects: Vec<Effect> = applied.outset.into_iter().chain(applied.effects).collect();
         effects.iter().for_each(|effect| self.observe(effect));

@@ -79,6 +79,17 @@ impl Peer {
         self.lost
     }
 
+    /// Whether it may come back to where the others are.
+    pub(super) fn may_come_back(&self) -> bool {
+        !self.lost && !self.lacking.is_empty()
+    }
+
+    /// Leaves a validator behind for good that does not answer: waiting for it again would hold the others up each time.
+    pub(super) fn leave(&mut self, fault: &ValidatorFault) {
+        self.lost = true;
+        self.fault.get_or_insert_with(|| fault.to_string());
+    }
+
     /// Why it is behind, if it is.
     pub(super) fn behind(&self) -> Option<(u16, String)> {
         let why = || self.fault.clone().unwrap_or_else(|| "it does not answer".to_owned());
@@ -113,6 +124,7 @@ impl Peer {
                     self.lacking.pop_front();
                     self.faults = 0;
                 }
+                Err(fault @ ValidatorFault::Silent { .. }) => return self.leave(&fault),
                 Err(fault) => {
                     tracing::warn!(%fault, "a validator is behind");
                     self.faults = self.faults.saturating_add(1);
@@ -132,11 +144,10 @@ where
     M: Message<Result = Result<T, ValidatorFault>> + Send + 'static,
     T: Send + 'static,
 {
-    let no_answer =
-        |why: &str| ValidatorFault::Down { validator, reason: format!("it does not answer ({why})") };
+    let silent = |why: String| Err(ValidatorFault::Silent { validator, why });
     match tokio::time::timeout(ANSWER_TIMEOUT, to.send(message)).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => Err(no_answer(&error.to_string())),
-        Err(_) => Err(no_answer("too late")),
+        Ok(Err(error)) => silent(error.to_string()),
+        Err(_) => silent("too late".into()),
     }
 }

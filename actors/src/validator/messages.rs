@@ -164,6 +164,14 @@ pub enum ValidatorFault {
         /// Why.
         reason: String,
     },
+    /// It does not answer: it is gone, or takes too long.
+    #[error("validator {validator} does not answer ({why})")]
+    Silent {
+        /// Who.
+        validator: u16,
+        /// Gone, or too late.
+        why: String,
+    },
     /// The message belongs to another part of its life.
     #[error("validator {validator}: {why}")]
     WrongTime {

@@ -2,16 +2,19 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use veilgrid_actors::cancel::CancelFlag;
-use veilgrid_actors::day::{DayConfig, DayError, DayEvent, DayReport, MarketSlot, Surroundings, run_day_in};
-use veilgrid_ledger::audit::Record;
+use veilgrid_actors::day::{
+    DayConfig, DayError, DayEvent, DayReport, MarketSlot, RoundResult, Surroundings, run_day_in,
+};
+use veilgrid_ledger::audit::{AuditReport, AuditRequest, QuorumCertificates, Record, audit};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::verdicts::VerifyAll;
-use veilgrid_market::{Grid, Rule};
+use veilgrid_market::{Grid, Rationed, Rule, clear_plain};
 use veilgrid_roles::behaviour::Tariffs;
 use veilgrid_roles::community::{Participant, Role, SlotEnergy};
 use veilgrid_store::Store;
@@ -123,4 +126,38 @@ pub fn replayed(blocks: &[Block]) -> State {
         state.apply_block(block, &mut VerifyAll).expect("a block of the ledger");
     }
     state
+}
+
+/// Audits a stored ledger with the receipts of the day, trusting the report's genesis.
+pub fn audited(records: Vec<Record>, report: &DayReport) -> AuditReport {
+    let request = AuditRequest { receipts: report.receipts.clone(), ..request(report) };
+    audit(records.into_iter().map(Ok::<_, Infallible>), request, |_| {}).expect("no violation")
+}
+
+pub fn request(report: &DayReport) -> AuditRequest {
+    AuditRequest {
+        trusted_genesis: Some(report.genesis_hash),
+        certificates: Some(Arc::new(QuorumCertificates)),
+        ..AuditRequest::default()
+    }
+}
+
+/// The opened sums and the outcome are those of the members' orders in the clear.
+pub fn check_against_plain_clearing(report: &DayReport) {
+    let params = params();
+    for round in &report.rounds {
+        let RoundResult::Settled(outcome) = &round.result else { continue };
+        let totals = &round.market.step_totals_wh;
+        let plain = clear_plain(&params.grid, params.rule, params.open_volume, totals).expect("a book");
+        let opened: Vec<_> = round.opened.iter().map(|sum| (sum.request, sum.value_wh)).collect();
+        assert_eq!(opened, plain.opened, "round {}", round.round_id);
+        assert_eq!(*outcome, plain.outcome);
+        let rest = outcome.trade.map_or((Rationed::None, 0), |trade| (trade.rationed, trade.rest_q16.into()));
+        let (bought, sold) = (round.market.bought_wh_q16, round.market.sold_wh_q16);
+        match rest {
+            (Rationed::Demand, rest) => assert_eq!(bought + rest, sold),
+            (Rationed::Supply, rest) => assert_eq!(bought, sold + rest),
+            (Rationed::None, _) => assert_eq!(bought, sold),
+        }
+    }
 }
