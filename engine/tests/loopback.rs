@@ -72,7 +72,7 @@ fn config(index: usize, addresses: &[SocketAddr], directory: &Path, epoch_blocks
 fn counter(count: usize, epoch_blocks: u64, pace_ms: u64, disk: &Arc<Mutex<Disk>>) -> Arc<Mutex<Counter>> {
     let keys = keys(count);
     let roster = Arc::new(move |_| Some(keys.clone()));
-    let behaviour = Behaviour { pace_ms, invalid: false, roster, epoch_blocks };
+    let behaviour = Behaviour { pace_ms, invalid: false, tells: false, roster, epoch_blocks };
     Arc::new(Mutex::new(Counter::new(behaviour, disk.clone())))
 }
 
@@ -122,9 +122,9 @@ fn four_validators_agree_and_a_restarted_one_catches_up() {
     for message in [too_long, hello.clone()] {
         validators[0].application.lock().expect("application").say(message);
     }
-    let heard = (keys(4)[0], hello);
+    let from = keys(4)[0];
     wait_for("gossip", || {
-        validators[1..].iter().all(|v| v.application.lock().expect("lock").received.contains(&heard))
+        validators[1..].iter().all(|v| v.application.lock().expect("lock").heard(from, &hello))
     });
 
     stop(&mut validators[3]);

@@ -21,7 +21,7 @@ impl Disks {
 fn behaviour(epoch_blocks: u64) -> Behaviour {
     let keys: Vec<_> = (0..VALIDATORS).map(consensus_key).collect();
     let roster = Arc::new(move |_| Some(keys.clone()));
-    Behaviour { pace_ms: 200, invalid: false, roster, epoch_blocks }
+    Behaviour { pace_ms: 200, invalid: false, tells: false, roster, epoch_blocks }
 }
 
 fn all_at(height: u64) -> impl Fn(&[Vec<Applied>]) -> bool {
@@ -80,6 +80,40 @@ fn twenty_schedules_of_faults_fork_nothing() {
     for seed in 0..20 {
         let simulation = Simulation { faults: schedule(seed), ..simulation(seed) };
         run(&simulation, &behaviour(1 << 20), 40);
+    }
+}
+
+/// Each of these heals what is whole.
+fn heals() -> Vec<(u64, Fault)> {
+    (10..400).map(|tick| (50 * tick, Fault::Heal)).collect()
+}
+
+#[test]
+fn to_heal_what_is_whole_changes_nothing() {
+    let quiet = run(&simulation(4), &behaviour(1 << 20), 120);
+    let healed = run(&Simulation { faults: heals(), ..simulation(4) }, &behaviour(1 << 20), 120);
+    assert_eq!((healed.elapsed_ms, healed.trace), (quiet.elapsed_ms, quiet.trace));
+}
+
+/// A message that is on its way when its link becomes slower, or faster, arrives.
+#[test]
+fn links_that_change_lose_no_message() {
+    let speed = |tick| Link { latency_ms: 10 + tick % 40, ..Link::default() };
+    let faults = (10..1_000).map(|tick| (50 * tick, Fault::Links(speed(tick)))).collect();
+    let simulation = Simulation { faults, ..simulation(5) };
+    let disks = Disks::new(VALIDATORS);
+    let behaviour = Behaviour { tells: true, pace_ms: 20, ..behaviour(1 << 20) };
+    let make = |index: usize| Counter::new(behaviour.clone(), disks.0[index].clone());
+    agreed(&simulation, simulation.run(make, all_at(400)));
+    for (listener, disk) in disks.0.iter().enumerate() {
+        let disk = disk.lock().expect("disk");
+        for speaker in (0..VALIDATORS).filter(|speaker| *speaker != listener) {
+            // What was said of the last blocks may still be on its way.
+            for height in 1..=390_u64 {
+                let said = (consensus_key(speaker), height.to_be_bytes().to_vec());
+                assert!(disk.received.contains(&said), "{listener} heard not of {height} from {speaker}");
+            }
+        }
     }
 }
 

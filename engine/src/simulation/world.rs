@@ -67,6 +67,8 @@ pub(super) struct World<'a> {
     oracle: Oracle<PublicKey, Context>,
     nodes: Vec<Node>,
     link: Link,
+    /// What is linked, from the first index to the second.
+    links: BTreeMap<(usize, usize), Link>,
     /// The validators on one side of the partition; empty: there is none.
     island: Vec<usize>,
     /// Who blocks whom, and for how long it has been seen.
@@ -88,8 +90,9 @@ impl<'a> World<'a> {
         let (network, oracle) = Network::new_with_peers(context.child("network"), config, keys).await;
         network.start();
         let (link, stopped) = (settings.link, Arc::default());
-        let (island, blocked) = (Vec::new(), BTreeMap::new());
-        let mut world = Self { context, settings, make, oracle, nodes, link, island, blocked, stopped };
+        let (links, island, blocked) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
+        let mut world =
+            Self { context, settings, make, oracle, nodes, link, links, island, blocked, stopped };
         world.connect().await;
         for index in 0..world.nodes.len() {
             world.start(index).await;
@@ -140,22 +143,35 @@ impl<'a> World<'a> {
         self.connect().await;
     }
 
-    /// Sets all links to the quality and the partition of now.
+    /// Sets the links to the quality and the partition of now. A link that stays as it is is left alone, and one
+    /// that changes is never gone for a moment: a fault loses only what it says that it loses.
     async fn connect(&mut self) {
-        let link = simulated::Link {
-            latency: Duration::from_millis(self.link.latency_ms),
-            jitter: Duration::from_millis(self.link.jitter_ms),
-            success_rate: Probability::new(100 - u64::from(self.link.loss_percent), 100)
-                .expect("a share of a hundred"),
-        };
         for (i, from) in self.nodes.iter().enumerate() {
             for (j, to) in self.nodes.iter().enumerate() {
-                let (from, to) = (from.key.clone(), to.key.clone());
-                // An error says that there was no such link.
-                let _ = self.oracle.remove_link(from.clone(), to.clone()).await;
-                if i != j && self.island.contains(&i) == self.island.contains(&j) {
-                    self.oracle.add_link(from, to, link.clone()).await.expect("the network runs");
+                let joined = i != j && self.island.contains(&i) == self.island.contains(&j);
+                let wanted = joined.then_some(self.link);
+                let present = self.links.get(&(i, j)).copied();
+                if present == wanted {
+                    continue;
                 }
+                let (from, to) = (from.key.clone(), to.key.clone());
+                let remove = async {
+                    if present.is_some() {
+                        self.oracle.remove_link(from.clone(), to.clone()).await.expect("it is linked");
+                    }
+                };
+                let add = async {
+                    if let Some(link) = wanted {
+                        let link = simulated_link(link);
+                        self.oracle.add_link(from.clone(), to.clone(), link).await.expect("it is not linked");
+                    }
+                };
+                // Both stand in the network's queue before it handles either.
+                futures::join!(remove, add);
+                match wanted {
+                    Some(link) => self.links.insert((i, j), link),
+                    None => self.links.remove(&(i, j)),
+                };
             }
         }
     }
@@ -199,6 +215,15 @@ impl<'a> World<'a> {
 fn node_of(index: usize) -> Node {
     let key = private_key(&consensus_secret(index)).public_key();
     Node { key, log: Log::default(), life: None, lives: 0, store: 0 }
+}
+
+fn simulated_link(link: Link) -> simulated::Link {
+    simulated::Link {
+        latency: Duration::from_millis(link.latency_ms),
+        jitter: Duration::from_millis(link.jitter_ms),
+        success_rate: Probability::new(100 - u64::from(link.loss_percent), 100)
+            .expect("a share of a hundred"),
+    }
 }
 
 fn codec(settings: &Simulation) -> BlockCodec {

@@ -15,6 +15,8 @@ use veilgrid_ledger::transaction::{DecodeContext, Transaction};
 pub struct Disk {
     pub blocks: Vec<Block>,
     pub certificates: BTreeMap<u64, Vec<u8>>,
+    /// Gossip, with who sent it.
+    pub received: BTreeSet<([u8; 32], Vec<u8>)>,
 }
 
 /// The validators of an epoch.
@@ -28,6 +30,8 @@ pub struct Behaviour {
     /// Proposes blocks that its peers refuse, and accepts everything.
     pub invalid: bool,
     pub roster: Roster,
+    /// Tells the others of each block that it applies.
+    pub tells: bool,
     /// Length of an engine epoch: the validators are known up to the epoch after the next block's.
     pub epoch_blocks: u64,
 }
@@ -37,7 +41,6 @@ pub struct Counter {
     disk: Arc<Mutex<Disk>>,
     executed: BTreeMap<Hash, Block>,
     outgoing: Vec<Vec<u8>>,
-    pub received: BTreeSet<([u8; 32], Vec<u8>)>,
 }
 
 pub fn genesis() -> Block {
@@ -50,16 +53,14 @@ pub fn decode_context() -> DecodeContext {
 
 impl Counter {
     pub fn new(behaviour: Behaviour, disk: Arc<Mutex<Disk>>) -> Self {
-        let mut counter = Self {
-            behaviour,
-            disk,
-            executed: BTreeMap::new(),
-            outgoing: Vec::new(),
-            received: BTreeSet::new(),
-        };
+        let mut counter = Self { behaviour, disk, executed: BTreeMap::new(), outgoing: Vec::new() };
         let last = counter.disk.lock().expect("disk").blocks.last().cloned().unwrap_or_else(genesis);
         counter.executed.insert(last.hash(), last);
         counter
+    }
+
+    pub fn heard(&self, from: [u8; 32], message: &[u8]) -> bool {
+        self.disk.lock().expect("disk").received.contains(&(from, message.to_vec()))
     }
 
     pub fn say(&mut self, message: Vec<u8>) {
@@ -127,6 +128,9 @@ impl Application for Counter {
             }
             self.execute(block)?;
             self.disk.lock().expect("disk").blocks.push(block.clone());
+            if self.behaviour.tells {
+                self.say(block.header.height.to_be_bytes().to_vec());
+            }
         }
         // As an application that prunes: only what builds on the last final block is kept.
         let last = self.height();
@@ -142,7 +146,7 @@ impl Application for Counter {
     }
 
     fn receive(&mut self, from: &[u8; 32], message: &[u8]) -> Option<GossipWork> {
-        self.received.insert((*from, message.to_vec()));
+        self.disk.lock().expect("disk").received.insert((*from, message.to_vec()));
         None
     }
 
