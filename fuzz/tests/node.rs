@@ -5,12 +5,12 @@ use sha2::{Digest, Sha256};
 use std::fmt::Debug;
 use std::path::Path;
 use tempfile::TempDir;
+use veilgrid_api::{CertifiedBlock, Problem, read_frames, write_frame};
 use veilgrid_crypto::wallet::WalletSeed;
 use veilgrid_fuzz::edits::Case;
 use veilgrid_fuzz::network::network;
 use veilgrid_fuzz::property::{CASES, Decoder, bounded};
 use veilgrid_market::Grid;
-use veilgrid_node::client::{CertifiedBlock, Problem, read_frames, write_frame};
 use veilgrid_node::config::orders::{OrdersFile, OrdersMarket, format_orders};
 use veilgrid_node::config::{
     AggregatorConfig, Flags, NodeConfig, ParticipantConfig, ValidatorConfig, load_from,

@@ -92,7 +92,7 @@ pub enum Transaction {
 }
 
 /// Why a round ends without a result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum VoidReason {
     /// Fewer bids than the market's minimum.
     TooFewBids,

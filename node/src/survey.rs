@@ -2,12 +2,13 @@
 //! against whoever makes it, and nothing is done because of it but saying so.
 
 use crate::checks::{ClockSample, wall_clock_unix_ms};
-use crate::client::{Client, NodeStatus};
+use crate::client::Client;
 use crate::shutdown::Shutdown;
 use crate::vitals::Vitals;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+use veilgrid_api::{NodeStatus, StatusReport};
 
 /// How often what is wrong is looked for.
 const LOOK: Duration = Duration::from_secs(2);
@@ -24,7 +25,7 @@ pub(crate) struct Answer {
 impl Answer {
     /// The number of a validator that says that it has no shares, at a ledger of this height.
     pub(crate) fn denies(&self, height: u64) -> Option<u16> {
-        let NodeStatus { mode, holds_shares, index, .. } = &self.status;
+        let StatusReport { mode, holds_shares, index, .. } = &self.status.node;
         let near = self.status.height.saturating_add(NEAR_BLOCKS) >= height;
         let denies = near && *holds_shares == Some(false) && mode.as_deref() == Some("validating");
         index.filter(|_| denies)
@@ -79,29 +80,49 @@ pub(crate) async fn keep_watch(
     }
 }
 
+/// A status of which only this matters.
+#[cfg(test)]
+pub(crate) fn status_of(height: u64, node: StatusReport) -> NodeStatus {
+    let (none, version) = (veilgrid_ledger::hash::Hex32([0; 32]), String::new());
+    NodeStatus {
+        version,
+        node,
+        ledger_id: none,
+        height,
+        block_hash: none,
+        state_root: none,
+        time_unix_ms: 0,
+        last_round_id: None,
+        validators: 4,
+        threshold: 2,
+        keys_ready: true,
+        clock_unix_ms: 0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn only_a_validator_that_validates_here_and_now_denies() {
-        let status = NodeStatus {
-            height: 100,
+        let report = StatusReport {
             index: Some(3),
-            mode: Some("validating".to_owned()),
+            mode: Some("validating".into()),
             holds_shares: Some(false),
-            ..NodeStatus::default()
+            ..StatusReport::default()
         };
-        let denies =
-            |status: &NodeStatus, height| Answer { status: status.clone(), clock: None }.denies(height);
-        assert_eq!(denies(&status, 120), Some(3));
-        assert_eq!(denies(&status, 121), None, "it is behind");
+        let denies = |report: &StatusReport, height| {
+            Answer { status: status_of(100, report.clone()), clock: None }.denies(height)
+        };
+        assert_eq!(denies(&report, 120), Some(3));
+        assert_eq!(denies(&report, 121), None, "it is behind");
         let others = [
-            NodeStatus { holds_shares: Some(true), ..status.clone() },
-            NodeStatus { holds_shares: None, ..status.clone() },
-            NodeStatus { mode: Some("catching-up".to_owned()), ..status.clone() },
-            NodeStatus { index: None, ..status },
+            StatusReport { holds_shares: Some(true), ..report.clone() },
+            StatusReport { holds_shares: None, ..report.clone() },
+            StatusReport { mode: Some("catching-up".into()), ..report.clone() },
+            StatusReport { index: None, ..report },
         ];
-        assert!(others.iter().all(|status| denies(status, 100).is_none()));
+        assert!(others.iter().all(|report| denies(report, 100).is_none()));
     }
 }

@@ -3,7 +3,6 @@
 
 use crate::checks::{certain_skew_ms, wall_clock_unix_ms};
 use crate::disk_space::{DiskWatch, free_space};
-use crate::http::StatusReport;
 use crate::share_roll::{ShareRoll, Validators};
 use crate::survey::Answer;
 use std::collections::BTreeMap;
@@ -11,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use veilgrid_actors::stopwatch::Stopwatch;
+use veilgrid_api::StatusReport;
 use veilgrid_ledger::roster::Roster;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::{BlockEffects, Effect};

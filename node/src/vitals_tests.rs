@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::checks::ClockSample;
-use crate::client::NodeStatus;
 use crate::shutdown::Shutdown;
 
 const NOW: u64 = 1_800_000_000_000;
@@ -42,12 +41,13 @@ fn what_is_wrong_is_said_at_once_then_once_a_minute_and_when_it_is_over() {
 
 /// A validator without shares, whose clock is so far ahead of this machine's.
 fn answer(index: u16, ahead_ms: u64) -> Answer {
-    let status = NodeStatus {
+    let report = StatusReport {
         index: Some(index),
-        mode: Some("validating".to_owned()),
+        mode: Some("validating".into()),
         holds_shares: Some(index != 2),
-        ..NodeStatus::default()
+        ..StatusReport::default()
     };
+    let status = crate::survey::status_of(0, report);
     let clock = ClockSample {
         peer_unix_ms: NOW + ahead_ms,
         resolution_ms: 1,

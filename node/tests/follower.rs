@@ -15,10 +15,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use veilgrid_api::CertifiedBlock;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::transaction::Transaction;
 use veilgrid_ledger::verdicts::VerifyAll;
-use veilgrid_node::client::CertifiedBlock;
 use veilgrid_node::follower::{
     Accepted, Fetch, Follower, FollowerError, FollowerOptions, Keeper, SourceFault,
 };

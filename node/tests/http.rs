@@ -20,13 +20,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use veilgrid_actors::stopwatch::Stopwatch;
+use veilgrid_api::{Kind, StatusReport, read_frames};
 use veilgrid_crypto::envelope::EnvelopeKey;
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_crypto::relay::RelayedBids;
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_ledger::transaction::Transaction;
-use veilgrid_node::client::read_frames;
-use veilgrid_node::http::{HttpOptions, HttpServer, Kind, Rate, Services, StatusReport};
+use veilgrid_node::http::{HttpOptions, HttpServer, Rate, Services};
 use veilgrid_roles::intake::envelope_bytes;
 use veilgrid_roles::member::envelope_for;
 
@@ -403,7 +403,7 @@ fn a_validator_in_trouble_says_so_in_status_health_and_metrics() {
         let mut w = World::new(options());
         let trouble = "this validator has voted for none of the last 12 blocks";
         let report = StatusReport {
-            role: "validator",
+            role: "validator".into(),
             trouble: Some(trouble.to_owned()),
             certified_height: Some(7),
             last_vote_age_s: Some(45),

@@ -11,13 +11,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use veilgrid_api::{NumberedValidator, StatusReport, ValidatorSet};
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::verdicts::VerifyAll;
 use veilgrid_node::client::{Client, ClientError, ClientOptions};
 use veilgrid_node::follower::{Chain, Fetch, Follower, FollowerError, Following};
-use veilgrid_node::http::{HttpOptions, HttpServer, Services, StatusReport};
+use veilgrid_node::http::{HttpOptions, HttpServer, Services};
 use veilgrid_node::ledger_view::{BlockSource, LedgerView};
-use veilgrid_node::roster::{NumberedValidator, Proposal, ProposalError, ValidatorSet};
+use veilgrid_node::roster::{Proposal, ProposalError};
 use veilgrid_node::shutdown::Shutdown;
 use world::World;
 
@@ -81,7 +82,7 @@ fn the_validators_are_answered_over_http_and_a_closed_node_takes_nothing() {
             submit: Some(actix::Actor::start(Pool).recipient()),
             ledger,
             status: Arc::new(|| StatusReport {
-                role: "validator",
+                role: "validator".into(),
                 closed: Some("this node is closed"),
                 ..StatusReport::default()
             }),

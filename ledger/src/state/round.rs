@@ -15,7 +15,7 @@ use veilgrid_crypto::wire::Writer;
 use veilgrid_market::{Outcome, SumRequest};
 
 /// A delivery slot: a stretch of UTC time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Slot {
     /// Start, seconds since 1970 UTC.
     pub start_unix_s: i64,
@@ -37,7 +37,7 @@ impl Slot {
 }
 
 /// A sum of the whole round that was opened.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct OpenedSum {
     /// Which sum.
     pub request: SumRequest,

@@ -5,7 +5,6 @@ use crate::client::{Client, ClientError};
 use crate::way::{Way, way_of};
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture};
 use rand_core::OsRng;
-use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
@@ -15,8 +14,9 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::Instrument;
 use veilgrid_actors::aggregator::{Confirm, Keep, KeepError};
+use veilgrid_api::RelayedBid;
+use veilgrid_api::bids::NoReceipt;
 use veilgrid_crypto::bid::SealedBid;
-use veilgrid_crypto::receipt::Receipt;
 use veilgrid_crypto::relay::RelayedBids;
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_ledger::roster::Roster;
@@ -46,34 +46,12 @@ pub trait Relay: Send + Sync + 'static {
     fn relay(&self, batch: Vec<u8>) -> Relayed;
 }
 
-/// The form of a validator's answer.
-#[derive(Deserialize)]
-struct RelayAnswer {
-    bids: Vec<RelayedBid>,
-}
-
-#[derive(Deserialize)]
-struct RelayedBid {
-    bid_digest: String,
-    #[serde(default)]
-    receipt: Option<String>,
-    #[serde(default)]
-    refusal: Option<String>,
-}
-
-impl RelayedBid {
-    fn read(self) -> Result<Acknowledgement, String> {
-        let mut digest = [0u8; 32];
-        hex::decode_to_slice(&self.bid_digest, &mut digest).map_err(|error| error.to_string())?;
-        if let Some(refusal) = self.refusal {
-            tracing::debug!(bid = self.bid_digest, refusal, "a validator refuses a relayed bid");
-        }
-        let read = |text: String| {
-            let bytes = hex::decode(text).map_err(|error| error.to_string())?;
-            Receipt::from_bytes(&bytes).map_err(|error| error.to_string())
-        };
-        Ok(Acknowledgement { digest, receipt: self.receipt.map(read).transpose()? })
+/// What a validator says about a bid.
+fn acknowledgement(bid: &RelayedBid) -> Result<Acknowledgement, NoReceipt> {
+    if let Some(refusal) = &bid.refusal {
+        tracing::debug!(bid = %bid.bid_digest, refusal, "a validator refuses a relayed bid");
     }
+    Ok(Acknowledgement { digest: bid.bid_digest.0, receipt: bid.receipt()? })
 }
 
 impl Relay for Client {
@@ -84,11 +62,9 @@ impl Relay for Client {
     fn relay(&self, batch: Vec<u8>) -> Relayed {
         let client = self.clone();
         Box::pin(async move {
-            let body = Client::relay(&client, batch).await?;
-            let malformed = |why| ClientError::Malformed { node: client.name().to_owned(), why };
-            let answer: RelayAnswer =
-                serde_json::from_slice(&body).map_err(|error| malformed(error.to_string()))?;
-            answer.bids.into_iter().map(RelayedBid::read).collect::<Result<_, _>>().map_err(malformed)
+            let answer = Client::relay(&client, batch).await?;
+            let read = answer.bids.iter().map(acknowledgement).collect::<Result<_, _>>();
+            read.map_err(|error| ClientError::malformed(client.name(), error))
         })
     }
 }

@@ -8,7 +8,7 @@ use crate::disk_space::DiskWatch;
 use crate::error::NodeError;
 use crate::follower::{self, Accepted, Follower, FollowerOptions, QuorumCertificates};
 use crate::founding::read_genesis;
-use crate::http::{Door, HealthDoor, HttpServer, Services, StatusReport};
+use crate::http::{Door, HealthDoor, HttpServer, Services};
 use crate::keyfile::{self, AggregatorKeys};
 use crate::ledger_view::LedgerView;
 use crate::open_files::{self, Need};
@@ -30,6 +30,8 @@ use veilgrid_actors::aggregator::{Advance, AggregatorActor, Confirm, Keep, Keepe
 use veilgrid_actors::cancel::CancelFlag;
 use veilgrid_actors::pool::ProofPool;
 use veilgrid_actors::verdicts::SharedVerdicts;
+use veilgrid_api::StatusReport;
+use veilgrid_api::blocks::{BLOCKS_PER_REQUEST, LONG_POLL};
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_ledger::block::Block;
@@ -38,10 +40,6 @@ use veilgrid_ledger::state::effects::Effect;
 use veilgrid_roles::intake::{Admitted, Intake};
 use veilgrid_store::IntakeJournal;
 
-/// How long a source may wait for news.
-const LONG_POLL: Duration = Duration::from_secs(3);
-/// Blocks of one request.
-const BATCH: usize = 64;
 /// Blocks that may wait for the actors.
 const WAITING: usize = 64;
 /// Rounds whose verdicts are remembered at once.
@@ -114,7 +112,7 @@ async fn aggregate(
             sources: validators.iter().cloned().map(|client| Arc::new(client) as _).collect(),
             first_source: 0,
             long_poll: LONG_POLL,
-            batch: BATCH,
+            batch: BLOCKS_PER_REQUEST,
             certificates: QuorumCertificates,
             verdicts: Box::new(verdicts.clone()),
         },
@@ -204,7 +202,7 @@ impl Actors {
             ledger: view.clone(),
             status: Arc::new(move || {
                 let report = StatusReport {
-                    role: "aggregator",
+                    role: "aggregator".into(),
                     certified_height: Some(certified.load(Ordering::Relaxed)),
                     trouble: shutdown.is_triggered().then(|| "the node is ending".to_owned()),
                     ..StatusReport::default()

@@ -1,47 +1,9 @@
 //! Why a call has no answer.
 
-use super::frames::FrameError;
-use serde::Deserialize;
+use std::fmt::Display;
 use std::path::PathBuf;
 use thiserror::Error;
-use veilgrid_crypto::wire::WireError;
-
-/// Most characters of a peer's text that go into a message or a log.
-const MAX_TEXT: usize = 300;
-
-/// The kind of a refusal by a node that does not have something. Other servers' 404 says nothing about blocks.
-const NOT_FOUND: &str = "urn:veilgrid:problem:not-found";
-
-/// A refusal in the form of RFC 9457 (`application/problem+json`). Texts are the peer's: cut, and without control
-/// characters.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
-pub struct Problem {
-    /// A URI that names the kind of problem.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The kind in words.
-    pub title: String,
-    /// This occurrence in words.
-    pub detail: String,
-}
-
-impl Problem {
-    /// Reads a problem; bodies of another form become its detail.
-    pub fn read(body: &[u8]) -> Self {
-        let read = serde_json::from_slice::<Self>(body);
-        let problem = read.unwrap_or_else(|_| Self {
-            detail: String::from_utf8_lossy(body).into_owned(),
-            ..Self::default()
-        });
-        Self { kind: tame(&problem.kind), title: tame(&problem.title), detail: tame(&problem.detail) }
-    }
-}
-
-/// Text from outside as it may be printed: nothing that moves a terminal's cursor, nothing long.
-fn tame(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(MAX_TEXT).collect()
-}
+use veilgrid_api::{Kind, Problem};
 
 /// Why a call has no answer.
 #[derive(Debug, Error)]
@@ -122,17 +84,14 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    pub(super) fn frames(node: &str, error: FrameError) -> Self {
-        Self::Malformed { node: node.to_owned(), why: error.to_string() }
-    }
-
-    pub(super) fn wire(node: &str, error: WireError) -> Self {
-        Self::Malformed { node: node.to_owned(), why: error.to_string() }
+    /// An answer that can't be read.
+    pub fn malformed(node: &str, why: impl Display) -> Self {
+        Self::Malformed { node: node.to_owned(), why: why.to_string() }
     }
 
     /// Whether the node says that it does not have what was asked for: blocks whose bids it has pruned.
     pub fn is_absence(&self) -> bool {
-        matches!(self, Self::Refused { status: 404, problem, .. } if problem.kind == NOT_FOUND)
+        matches!(self, Self::Refused { status: 404, problem, .. } if problem.named() == Some(Kind::NotFound))
     }
 
     /// Whether the node has begun an answer and not finished it in time.
@@ -151,19 +110,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn problems_are_tamed() {
-        let body = br#"{"type":"about:blank","title":"Conflict","detail":"a\u001b[2Jb","status":409}"#;
-        let problem = Problem::read(body);
-        assert_eq!((problem.title.as_str(), problem.detail.as_str()), ("Conflict", "a[2Jb"));
-        assert_eq!(Problem::read(&[b'x'; 5000]).detail.len(), MAX_TEXT);
-        assert_eq!(Problem::read(b"{\"detail\":").detail, "{\"detail\":");
-    }
-
-    #[test]
     fn absence_and_misbehaviour_are_told_apart() {
         let refused = |problem| ClientError::Refused { node: "n".into(), status: 404, problem };
-        let kind = "urn:veilgrid:problem:not-found".to_owned();
-        let problem = Problem { kind, ..Problem::default() };
+        let problem = Problem::new(Kind::NotFound, "block 7");
         assert!(refused(problem.clone()).is_absence() && !refused(problem).is_misbehaviour());
         assert!(!refused(Problem::default()).is_absence(), "of no node");
         let malformed = ClientError::Malformed { node: "n".into(), why: "x".into() };

@@ -1,30 +1,25 @@
 //! The calls.
 
-use super::error::{ClientError, Problem};
-use super::frames::{CertifiedBlock, read_frames};
-use crate::roster::ValidatorSet;
+use super::error::ClientError;
 use reqwest::header::{CONTENT_TYPE, DATE};
 use reqwest::{Certificate, Method, RequestBuilder, Response, Url};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
+use veilgrid_api::blocks::{self, BlocksQuery};
+use veilgrid_api::{
+    CertifiedBlock, MAX_JSON_BYTES, MAX_PROBLEM_BYTES, NodeStatus, OCTETS, Problem, RelayAnswer, RoundStatus,
+    ValidatorSet, paths, read_frames,
+};
 use veilgrid_crypto::receipt::{RECEIPT_BYTES, Receipt};
 use veilgrid_ledger::block::MAX_BLOCK_BYTES;
 use veilgrid_roles::community::timestamp::parse_rfc3339;
 
-/// Most bytes of an answer with blocks: a node ends it with the block that brings it to 8 MiB.
-pub const MAX_BLOCKS_ANSWER_BYTES: usize = 12 << 20;
-/// Most bytes of an answer in JSON.
-const MAX_JSON_BYTES: usize = 1 << 20;
-/// Most bytes of a refusal.
-const MAX_PROBLEM_BYTES: usize = 16 << 10;
 /// Bytes a second of an answer that has begun, so that a peer that drips is given up.
 const LEAST_RATE: u64 = 64 << 10;
 /// Longest time for a whole answer once it has begun.
 const LONGEST_BODY: Duration = Duration::from_secs(30);
-const OCTETS: &str = "application/octet-stream";
 
 /// Bounds in time and the trusted certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,24 +51,6 @@ impl Default for ClientOptions {
             ca_file: None,
         }
     }
-}
-
-/// What a node says about itself. A claim, for choosing whom to ask: nothing is believed because of it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
-pub struct NodeStatus {
-    /// Height of its last final block.
-    pub height: u64,
-    /// "validator" or "aggregator".
-    pub role: String,
-    /// Its number in the roster, when it is a validator.
-    pub index: Option<u16>,
-    /// What a validator is doing.
-    pub mode: Option<String>,
-    /// Whether a validator holds shares of the keys in force.
-    pub holds_shares: Option<bool>,
-    /// Its clock, Unix milliseconds; 0 when it does not say.
-    pub clock_unix_ms: u64,
 }
 
 /// The API of one node. Clones share connections.
@@ -121,7 +98,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn status(&self) -> Result<NodeStatus, ClientError> {
-        self.json("v1/status").await
+        self.json(paths::STATUS).await
     }
 
     /// The node's clock as its answers show it, in whole seconds, Unix; none when it does not.
@@ -129,7 +106,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn clock_unix_s(&self) -> Result<Option<u64>, ClientError> {
-        let request = self.request(Method::GET, "v1/status")?;
+        let request = self.request(Method::GET, paths::STATUS)?;
         let begun = timeout(self.options.answer, request.send()).await;
         let response = begun
             .map_err(|_| self.silent(self.options.answer))?
@@ -143,7 +120,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn genesis(&self) -> Result<Vec<u8>, ClientError> {
-        let request = self.request(Method::GET, "v1/genesis")?;
+        let request = self.request(Method::GET, paths::GENESIS)?;
         self.call(request, self.options.answer, MAX_BLOCK_BYTES).await
     }
 
@@ -157,11 +134,11 @@ impl Client {
         most: usize,
         wait: Duration,
     ) -> Result<Vec<CertifiedBlock>, ClientError> {
-        let wait_ms = wait.as_millis();
-        let query = [("from", from.to_string()), ("max", most.to_string()), ("wait_ms", wait_ms.to_string())];
-        let request = self.request(Method::GET, "v1/blocks")?.query(&query);
-        let bytes = self.call(request, wait + self.options.answer, MAX_BLOCKS_ANSWER_BYTES).await?;
-        read_frames(&bytes, most).map_err(|error| ClientError::frames(&self.name, error))
+        let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        let query = BlocksQuery { from, max: most as u64, wait_ms };
+        let request = self.request(Method::GET, paths::BLOCKS)?.query(&query);
+        let bytes = self.call(request, wait + self.options.answer, blocks::MAX_ANSWER_BYTES).await?;
+        read_frames(&bytes, most).map_err(|error| ClientError::malformed(&self.name, error))
     }
 
     /// Hands in an enveloped bid. The receipt's signature and content are the caller's to check.
@@ -169,16 +146,17 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn submit_bid(&self, envelope: Vec<u8>) -> Result<Receipt, ClientError> {
-        let bytes = self.post("v1/bids", envelope, RECEIPT_BYTES).await?;
-        Receipt::from_bytes(&bytes).map_err(|error| ClientError::wire(&self.name, error))
+        let bytes = self.post(paths::BIDS, envelope, RECEIPT_BYTES).await?;
+        Receipt::from_bytes(&bytes).map_err(|error| ClientError::malformed(&self.name, error))
     }
 
-    /// Hands a signed batch of bids to a validator.
+    /// Hands a signed batch of bids to a validator. The receipts' signatures and contents are the caller's to check.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn relay(&self, batch: Vec<u8>) -> Result<Vec<u8>, ClientError> {
-        self.post("v1/relay", batch, MAX_JSON_BYTES).await
+    pub async fn relay(&self, batch: Vec<u8>) -> Result<RelayAnswer, ClientError> {
+        let bytes = self.post(paths::RELAY, batch, MAX_JSON_BYTES).await?;
+        self.read(&bytes)
     }
 
     /// Hands in an encoded transaction: an event of a key session or a change of validators.
@@ -186,7 +164,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn submit_transaction(&self, transaction: Vec<u8>) -> Result<(), ClientError> {
-        self.post("v1/transactions", transaction, MAX_JSON_BYTES).await.map(|_| ())
+        self.post(paths::TRANSACTIONS, transaction, MAX_JSON_BYTES).await.map(|_| ())
     }
 
     /// The validators as the node has them.
@@ -194,21 +172,24 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn validators(&self) -> Result<ValidatorSet, ClientError> {
-        self.json("v1/validators").await
+        self.json(paths::VALIDATORS).await
     }
 
     /// What the node says about a round.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn round(&self, round_id: u64) -> Result<serde_json::Value, ClientError> {
-        self.json(&format!("v1/rounds/{round_id}")).await
+    pub async fn round(&self, round_id: u64) -> Result<RoundStatus, ClientError> {
+        self.json(&paths::round(round_id)).await
     }
 
     async fn json<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         let bytes = self.call(self.request(Method::GET, path)?, self.options.answer, MAX_JSON_BYTES).await?;
-        serde_json::from_slice(&bytes)
-            .map_err(|error| ClientError::Malformed { node: self.name.clone(), why: error.to_string() })
+        self.read(&bytes)
+    }
+
+    fn read<T: DeserializeOwned>(&self, json: &[u8]) -> Result<T, ClientError> {
+        serde_json::from_slice(json).map_err(|error| ClientError::malformed(&self.name, error))
     }
 
     async fn post(&self, path: &str, body: Vec<u8>, bound: usize) -> Result<Vec<u8>, ClientError> {
@@ -217,8 +198,9 @@ impl Client {
     }
 
     fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, ClientError> {
-        let url = self.base.join(path).map_err(|error| ClientError::Address {
-            url: format!("{}/{path}", self.name),
+        // Relative to the base, which may have a path of its own.
+        let url = self.base.join(path.trim_start_matches('/')).map_err(|error| ClientError::Address {
+            url: format!("{}{path}", self.name),
             why: error.to_string(),
         })?;
         Ok(self.http.request(method, url))
@@ -369,7 +351,7 @@ mod tests {
         assert_eq!(due(grace, 0), grace);
         assert_eq!(due(grace, 100), grace + Duration::from_millis(1), "drops buy nothing");
         assert_eq!(due(grace, 64 << 10), grace + Duration::from_secs(1));
-        assert_eq!(due(grace, MAX_BLOCKS_ANSWER_BYTES), LONGEST_BODY);
+        assert_eq!(due(grace, blocks::MAX_ANSWER_BYTES), LONGEST_BODY);
     }
 
     #[test]

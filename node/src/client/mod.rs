@@ -5,9 +5,7 @@
 //! bytes each time. When and whom to ask again is the caller's: a follower and a delivery have plans of their own.
 
 mod error;
-mod frames;
 mod http;
 
-pub use error::{ClientError, Problem};
-pub use frames::{CertifiedBlock, FrameError, MAX_NETWORK_BLOCK_BYTES, read_frames, write_frame};
-pub use http::{Client, ClientOptions, MAX_BLOCKS_ANSWER_BYTES, NodeStatus};
+pub use error::ClientError;
+pub use http::{Client, ClientOptions};

@@ -2,9 +2,9 @@
 
 use super::error::FollowerError;
 use super::evidence::{CertifiedHeader, ForkEvidence};
-use crate::client::CertifiedBlock;
 use std::sync::Arc;
 use thiserror::Error;
+use veilgrid_api::CertifiedBlock;
 use veilgrid_crypto::wire::WireError;
 use veilgrid_ledger::audit::CertificateCheck;
 use veilgrid_ledger::block::Block;

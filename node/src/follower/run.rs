@@ -4,7 +4,7 @@ use super::chain::{Accepted, Chain, Taken};
 use super::error::FollowerError;
 use super::keeper::Keeper;
 use super::sources::{Seldom, Source, Sources};
-use crate::client::{CertifiedBlock, Client, ClientError};
+use crate::client::{Client, ClientError};
 use crate::shutdown::Shutdown;
 use std::future::Future;
 use std::path::PathBuf;
@@ -14,6 +14,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
+use veilgrid_api::CertifiedBlock;
+use veilgrid_api::blocks::MAX_BLOCKS;
 use veilgrid_ledger::audit::CertificateCheck;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::verdicts::BidVerdicts;
@@ -24,8 +26,6 @@ const UNCOVERED_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_TURN: Duration = Duration::from_secs(30);
 /// How often a follower that gets no further says so, in milliseconds.
 const WARNING_PAUSE_MS: u64 = 60_000;
-/// Most blocks that are asked for at once, when many in a row have no certificate of their own.
-const MAX_BATCH: usize = 1024;
 
 /// The answer of a source.
 pub type Fetched<'a> = Pin<Box<dyn Future<Output = Result<Vec<CertifiedBlock>, ClientError>> + Send + 'a>>;
@@ -336,9 +336,9 @@ impl Asking {
             self.batch = self.least;
             if self.chosen.elapsed() > LONGEST_TURN { self.sources().idle() } else { self.sources().served() }
         } else if taken.uncovered > 0 {
-            if length >= self.asked && self.batch < MAX_BATCH {
+            if length >= self.asked && self.batch < MAX_BLOCKS {
                 // The certificate that covers these blocks may be further on.
-                self.batch = self.batch.saturating_mul(4).min(MAX_BATCH);
+                self.batch = self.batch.saturating_mul(4).min(MAX_BLOCKS);
                 return Duration::ZERO;
             }
             self.batch = self.least;

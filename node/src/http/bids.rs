@@ -1,44 +1,41 @@
 //! `POST /v1/bids`, `POST /v1/relay`, `POST /v1/transactions`.
 
 use super::body::{octets, peer_of};
-use super::problem::{Kind, Problem, kind_of};
+use super::refusal::{Refusal, kind_of};
 use super::server::Shared;
 use super::services::{SubmitError, SubmitTransaction};
 use actix_web::http::header::ACCEPT;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 use veilgrid_actors::aggregator::{BidRefusal, SubmitBids, SubmitEnvelope};
 use veilgrid_actors::stopwatch::Stopwatch;
+use veilgrid_api::{Kind, MAX_TRANSACTION_BYTES, OCTETS, ReceiptBody, RelayAnswer, RelayedBid};
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_crypto::relay::RelayedBids;
 use veilgrid_ledger::state::expected::Expected;
 use veilgrid_ledger::transaction::Transaction;
 use veilgrid_roles::intake::{envelope_bytes, shape_of};
 
-/// Most bytes of a transaction from outside: the largest message of a key session is below.
-const MAX_TRANSACTION_BYTES: usize = 8 << 20;
-
-fn absent(what: &str) -> Problem {
-    Problem::new(Kind::NotFound, format!("this node takes no {what}: ask another one"))
+fn absent(what: &str) -> Refusal {
+    Refusal::new(Kind::NotFound, format!("this node takes no {what}: ask another one"))
 }
 
 /// A node whose receipts would be worth nothing gives none.
-fn check_open(shared: &Shared) -> Result<(), Problem> {
+fn check_open(shared: &Shared) -> Result<(), Refusal> {
     match (shared.services.status)().closed {
-        Some(why) => Err(Problem::new(Kind::Unavailable, why)),
+        Some(why) => Err(Refusal::new(Kind::Unavailable, why)),
         None => Ok(()),
     }
 }
 
-fn gone() -> Problem {
-    Problem::new(Kind::Unavailable, "the node is ending: send the same bytes to another one")
+fn gone() -> Refusal {
+    Refusal::new(Kind::Unavailable, "the node is ending: send the same bytes to another one")
 }
 
-fn late() -> Problem {
-    Problem::new(Kind::Overloaded, "the answer takes too long: send the same bytes again later")
+fn late() -> Refusal {
+    Refusal::new(Kind::Overloaded, "the answer takes too long: send the same bytes again later")
 }
 
 /// An envelope for a receipt.
@@ -46,7 +43,7 @@ pub(super) async fn bids(
     request: HttpRequest,
     payload: Payload,
     shared: Data<Shared>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<HttpResponse, Refusal> {
     let intake = shared.services.intake.as_ref().ok_or_else(|| absent("bids"))?;
     check_open(&shared)?;
     let bound = envelope_bytes(shared.services.ledger.state().community().params());
@@ -61,46 +58,13 @@ pub(super) async fn bids(
     Ok(answer_receipt(&request, &receipt))
 }
 
-#[derive(Serialize)]
-struct ReceiptBody {
-    ledger_id: String,
-    round_id: u64,
-    account: String,
-    bid_digest: String,
-    sequence: u64,
-    signature: String,
-}
-
 /// Octets, unless only JSON is asked for.
 fn answer_receipt(request: &HttpRequest, receipt: &Receipt) -> HttpResponse {
     let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
-    if accept.contains("application/json") && !accept.contains("application/octet-stream") {
-        return HttpResponse::Ok().json(ReceiptBody {
-            ledger_id: hex::encode(receipt.ledger_id),
-            round_id: receipt.round_id,
-            account: hex::encode(receipt.account),
-            bid_digest: hex::encode(receipt.bid_digest),
-            sequence: receipt.sequence,
-            signature: hex::encode(receipt.signature),
-        });
+    if accept.contains("application/json") && !accept.contains(OCTETS) {
+        return HttpResponse::Ok().json(ReceiptBody::from(receipt));
     }
-    HttpResponse::Ok().content_type("application/octet-stream").body(receipt.to_bytes())
-}
-
-#[derive(Serialize)]
-struct RelayedBid {
-    bid_digest: String,
-    /// This validator's own receipt.
-    receipt: Option<String>,
-    /// The problem's name.
-    refusal: Option<&'static str>,
-    /// The refusal in words.
-    detail: Option<String>,
-}
-
-#[derive(Serialize)]
-struct RelayAnswer {
-    bids: Vec<RelayedBid>,
+    HttpResponse::Ok().content_type(OCTETS).body(receipt.to_bytes())
 }
 
 /// A batch of the aggregator. 200 means that each bid was looked at; what became of it stands beside it.
@@ -108,7 +72,7 @@ pub(super) async fn relay(
     request: HttpRequest,
     payload: Payload,
     shared: Data<Shared>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<HttpResponse, Refusal> {
     let relay = shared.services.relay.as_ref().ok_or_else(|| absent("relayed bids"))?;
     check_open(&shared)?;
     let state = shared.services.ledger.state();
@@ -131,22 +95,15 @@ pub(super) async fn relay(
 }
 
 fn relayed(shared: &Shared, digest: &[u8; 32], answer: Result<Receipt, BidRefusal>) -> RelayedBid {
-    let bid_digest = hex::encode(digest);
     match answer {
         Ok(receipt) => {
             shared.metrics.relayed();
-            RelayedBid {
-                bid_digest,
-                receipt: Some(hex::encode(receipt.to_bytes())),
-                refusal: None,
-                detail: None,
-            }
+            RelayedBid::taken(*digest, &receipt)
         }
         Err(refusal) => {
             let kind = kind_of(&refusal);
             shared.metrics.refusal(kind);
-            let detail = Some(refusal.to_string());
-            RelayedBid { bid_digest, receipt: None, refusal: Some(kind.slug()), detail }
+            RelayedBid::refused(*digest, kind, refusal.to_string())
         }
     }
 }
@@ -156,7 +113,7 @@ pub(super) async fn transactions(
     request: HttpRequest,
     payload: Payload,
     shared: Data<Shared>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<HttpResponse, Refusal> {
     let submit = shared.services.submit.as_ref().ok_or_else(|| absent("transactions"))?;
     check_open(&shared)?;
     let (bytes, _place) =
@@ -164,18 +121,18 @@ pub(super) async fn transactions(
             .await?;
     let context = shared.services.ledger.state().community().decode_context();
     let transaction = Transaction::from_bytes(&bytes, &context)
-        .map_err(|error| Problem::new(Kind::BadRequest, format!("no transaction of this ledger: {error}")))?;
+        .map_err(|error| Refusal::new(Kind::BadRequest, format!("no transaction of this ledger: {error}")))?;
     if !matches!(transaction, Transaction::KeyEvent { .. } | Transaction::ChangeValidators(_)) {
         let detail = format!("{} comes from validators only, not over HTTP", transaction.kind());
-        return Err(Problem::new(Kind::RefusedTransaction, detail));
+        return Err(Refusal::new(Kind::RefusedTransaction, detail));
     }
     let answer = timeout(shared.options.answer_timeout, submit.send(SubmitTransaction(transaction))).await;
     match answer.map_err(|_| late())?.map_err(|_| gone())? {
         // Known: whoever has lost the answer sends it again.
         Ok(()) | Err(SubmitError::Known) => Ok(HttpResponse::Accepted().finish()),
         Err(error @ SubmitError::Refused(_)) => {
-            Err(Problem::new(Kind::RefusedTransaction, error.to_string()))
+            Err(Refusal::new(Kind::RefusedTransaction, error.to_string()))
         }
-        Err(error @ SubmitError::Full) => Err(Problem::new(Kind::Overloaded, error.to_string())),
+        Err(error @ SubmitError::Full) => Err(Refusal::new(Kind::Overloaded, error.to_string())),
     }
 }

@@ -1,56 +1,31 @@
 //! `GET /v1/status`, `/v1/genesis`, `/v1/blocks`, `/v1/healthz`, `/v1/metrics`.
 
-use super::problem::{Kind, Problem};
+use super::refusal::Refusal;
 use super::server::Shared;
-use super::services::StatusReport;
 use crate::checks::wall_clock_unix_ms;
-use crate::client::write_frame;
 use crate::ledger_view::LedgerView;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::web::{Bytes, Data, Query};
 use actix_web::{HttpRequest, HttpResponse};
-use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-
-/// Most blocks of an answer.
-const MAX_BLOCKS: u64 = 1024;
-/// An answer ends with the block that brings it here; a block larger than that is an answer by itself.
-const MAX_ANSWER_BYTES: usize = 8 << 20;
-/// Longest wait for a new block.
-const MAX_WAIT: Duration = Duration::from_secs(30);
-
-#[derive(Serialize)]
-struct Status {
-    version: &'static str,
-    #[serde(flatten)]
-    node: StatusReport,
-    ledger_id: String,
-    height: u64,
-    block_hash: String,
-    state_root: String,
-    time_unix_ms: u64,
-    last_round_id: Option<u64>,
-    validators: u16,
-    threshold: u16,
-    keys_ready: bool,
-    /// The node's clock, for comparing others with it.
-    clock_unix_ms: u64,
-}
+use veilgrid_api::blocks::{ANSWER_BYTES, BlocksQuery, LONGEST_WAIT, MAX_BLOCKS};
+use veilgrid_api::{Kind, NodeStatus, OCTETS, StatusReport, write_frame};
+use veilgrid_ledger::hash::Hex32;
 
 /// What the node says about itself.
 pub(super) async fn status(shared: Data<Shared>) -> HttpResponse {
     let latest = shared.services.ledger.latest();
     let state = &latest.state;
-    HttpResponse::Ok().json(Status {
-        version: env!("CARGO_PKG_VERSION"),
+    HttpResponse::Ok().json(NodeStatus {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         node: (shared.services.status)(),
-        ledger_id: hex::encode(state.community().ledger_id()),
+        ledger_id: Hex32(state.community().ledger_id()),
         height: state.height(),
-        block_hash: hex::encode(state.block_hash()),
-        state_root: hex::encode(latest.state_root),
+        block_hash: Hex32(state.block_hash()),
+        state_root: Hex32(latest.state_root),
         time_unix_ms: state.time_unix_ms(),
         last_round_id: state.last_round_id(),
         validators: state.community().validators(),
@@ -61,44 +36,30 @@ pub(super) async fn status(shared: Data<Shared>) -> HttpResponse {
 }
 
 /// Block 0.
-pub(super) async fn genesis(shared: Data<Shared>) -> Result<HttpResponse, Problem> {
+pub(super) async fn genesis(shared: Data<Shared>) -> Result<HttpResponse, Refusal> {
     let (block, _) = shared
         .services
         .ledger
         .block(0)
-        .ok_or_else(|| Problem::new(Kind::NotFound, "this node does not have block 0"))?;
-    Ok(HttpResponse::Ok().content_type("application/octet-stream").body(block))
-}
-
-/// Which blocks.
-#[derive(Deserialize)]
-struct Wanted {
-    from: u64,
-    #[serde(default = "max_blocks")]
-    max: u64,
-    #[serde(default)]
-    wait_ms: u64,
-}
-
-fn max_blocks() -> u64 {
-    MAX_BLOCKS
+        .ok_or_else(|| Refusal::new(Kind::NotFound, "this node does not have block 0"))?;
+    Ok(HttpResponse::Ok().content_type(OCTETS).body(block))
 }
 
 /// Blocks from a height on, with their certificates; waits for the first one as long as asked.
-pub(super) async fn blocks(request: HttpRequest, shared: Data<Shared>) -> Result<HttpResponse, Problem> {
-    let wanted = Query::<Wanted>::from_query(request.query_string()).map_err(|error| {
-        Problem::new(Kind::BadRequest, format!("ask for from=H&max=N&wait_ms=W: {error}"))
+pub(super) async fn blocks(request: HttpRequest, shared: Data<Shared>) -> Result<HttpResponse, Refusal> {
+    let wanted = Query::<BlocksQuery>::from_query(request.query_string()).map_err(|error| {
+        Refusal::new(Kind::BadRequest, format!("ask for from=H&max=N&wait_ms=W: {error}"))
     })?;
     let ledger = &shared.services.ledger;
-    ledger.wait_for(wanted.from, Duration::from_millis(wanted.wait_ms).min(MAX_WAIT)).await;
-    let most = wanted.max.min(MAX_BLOCKS);
+    ledger.wait_for(wanted.from, Duration::from_millis(wanted.wait_ms).min(LONGEST_WAIT)).await;
+    let most = wanted.max.min(MAX_BLOCKS as u64);
     let end = wanted.from.saturating_add(most).min(ledger.height().saturating_add(1));
     if ledger.block(wanted.from).is_none() && wanted.from < end {
         let detail = format!("this node does not have block {}: ask another one", wanted.from);
-        return Err(Problem::new(Kind::NotFound, detail));
+        return Err(Refusal::new(Kind::NotFound, detail));
     }
-    let body = Blocks { ledger: ledger.clone(), next: wanted.from, end, left: MAX_ANSWER_BYTES };
-    Ok(HttpResponse::Ok().content_type("application/octet-stream").body(body))
+    let body = Blocks { ledger: ledger.clone(), next: wanted.from, end, left: ANSWER_BYTES };
+    Ok(HttpResponse::Ok().content_type(OCTETS).body(body))
 }
 
 /// Blocks in their frames, read one at a time as the peer takes them: a slow peer holds one block in memory.
@@ -132,7 +93,7 @@ impl MessageBody for Blocks {
 }
 
 /// 200 when the node does its work, with what wants a look all the same.
-pub(super) async fn healthz(shared: Data<Shared>) -> Result<HttpResponse, Problem> {
+pub(super) async fn healthz(shared: Data<Shared>) -> Result<HttpResponse, Refusal> {
     let StatusReport { trouble, warnings, .. } = (shared.services.status)();
     match trouble {
         None => {
@@ -140,7 +101,7 @@ pub(super) async fn healthz(shared: Data<Shared>) -> Result<HttpResponse, Proble
             let text = std::iter::once("ok\n".to_owned()).chain(lines).collect::<String>();
             Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(text))
         }
-        Some(trouble) => Err(Problem::new(Kind::Unavailable, trouble)),
+        Some(trouble) => Err(Refusal::new(Kind::Unavailable, trouble)),
     }
 }
 

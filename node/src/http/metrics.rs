@@ -1,13 +1,12 @@
 //! Counters of the server, in Prometheus' text format.
 
 use super::connection_counts::{ConnectionCounts, HandshakeEnd};
-use super::problem::Kind;
-use super::services::{Services, StatusReport};
+use super::services::Services;
 use super::strangers::malformed;
-use crate::participant::Counts;
 use std::fmt::{Display, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use veilgrid_api::{Kind, MemberCounts, StatusReport};
 use veilgrid_ledger::state::State;
 
 /// Upper bounds of the histogram's buckets, in milliseconds; the last bucket has none.
@@ -227,8 +226,8 @@ fn write_vitals(page: &mut Page, status: &StatusReport, state: &State) {
 }
 
 /// What has happened to a participant's bids.
-fn write_member(page: &mut Page, counts: &Counts) {
-    let Counts { bids_on_ledger, receipts, settled, voided, passed_over, .. } = *counts;
+fn write_member(page: &mut Page, counts: &MemberCounts) {
+    let MemberCounts { bids_on_ledger, receipts, settled, voided, passed_over, .. } = *counts;
     page.counter("veilgrid_member_bids_total", "Own bids on the ledger.", bids_on_ledger);
     page.counter("veilgrid_member_receipts_total", "Receipts that were checked and kept.", receipts);
     page.counter("veilgrid_member_settled_total", "Rounds that were settled with the own fill.", settled);

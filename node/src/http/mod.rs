@@ -1,22 +1,9 @@
-//! The HTTP API of validators and aggregators.
+//! The server of the HTTP API ([`veilgrid_api`]) of validators and aggregators.
 //!
-//! | path | answer |
-//! |---|---|
-//! | `POST /v1/bids` | the receipt of an enveloped bid, as octets or JSON |
-//! | `POST /v1/relay` | validators: what became of each bid of the aggregator's signed batch |
-//! | `POST /v1/transactions` | 202 when a key event or a change of validators is in the pool |
-//! | `GET /v1/status` | what the node says about itself and its ledger |
-//! | `GET /v1/genesis` | block 0 |
-//! | `GET /v1/validators` | the validators in force, those to follow, the key session that goes on |
-//! | `GET /v1/blocks?from=H&max=N&wait_ms=W` | blocks with certificates, in frames |
-//! | `GET /v1/rounds/{id}` | where a round stands and how it ended |
-//! | `GET /v1/healthz` | 200 when the node does its work |
-//! | `GET /v1/metrics` | counters for Prometheus |
+//! HEAD is answered as GET is, without the body; OPTIONS says what a path takes; any other method is 405 with `Allow`. Status,
+//! health and metrics are on a listener of their own too, when there is one ([`HealthServer`]).
 //!
-//! HEAD is answered as GET is, without the body; OPTIONS says what a path takes; any other method is 405 with `Allow`. The last
-//! two and the status are on a listener of their own too, when there is one ([`HealthServer`]).
-//!
-//! Refusals are problems of RFC 9457 ([`Problem`]); their kinds are part of the API.
+//! Paths, bodies and kinds of refusals are in `veilgrid_api`, which the client uses too; a handler refuses by a [`Refusal`].
 //!
 //! # Security
 //! Nothing that is sent is trusted, and whoever sends is anybody. The order is: a place among the connections, by the
@@ -40,7 +27,7 @@ mod listener;
 mod metrics;
 mod pace;
 mod places;
-mod problem;
+mod refusal;
 mod relay_places;
 mod rounds;
 mod routes;
@@ -54,8 +41,8 @@ pub use door::Door;
 pub use health::{HealthDoor, HealthServer};
 pub use limit::Rate;
 pub use metrics::Metrics;
-pub use problem::{Kind, Problem};
+pub use refusal::Refusal;
 pub(crate) use server::FILES_BESIDE;
 pub use server::{HttpError, HttpOptions, HttpServer};
-pub use services::{Services, StatusReport, SubmitError, SubmitTransaction};
+pub use services::{Services, SubmitError, SubmitTransaction};
 pub use strangers::{malformed, note_malformed};

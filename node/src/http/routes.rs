@@ -1,12 +1,13 @@
 //! Which paths there are, and what each takes. HEAD is GET without the body, OPTIONS says what a path takes, and any other
 //! method is 405 with `Allow`.
 
-use super::problem::{Kind, Problem};
+use super::refusal::Refusal;
 use super::{bids, ledger, rounds, validators};
 use actix_web::http::Method;
 use actix_web::http::header::ALLOW;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder};
+use veilgrid_api::{Kind, paths};
 
 const READING: &str = "GET, HEAD, OPTIONS";
 const TAKING: &str = "POST, OPTIONS";
@@ -14,22 +15,22 @@ const TAKING: &str = "POST, OPTIONS";
 /// The whole API.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
-        .service(taking("/v1/bids", bids::bids))
-        .service(taking("/v1/relay", bids::relay))
-        .service(taking("/v1/transactions", bids::transactions))
-        .service(reading("/v1/genesis", ledger::genesis))
-        .service(reading("/v1/validators", validators::validators))
-        .service(reading("/v1/blocks", ledger::blocks))
-        .service(reading("/v1/rounds/{id}", rounds::round));
+        .service(taking(paths::BIDS, bids::bids))
+        .service(taking(paths::RELAY, bids::relay))
+        .service(taking(paths::TRANSACTIONS, bids::transactions))
+        .service(reading(paths::GENESIS, ledger::genesis))
+        .service(reading(paths::VALIDATORS, validators::validators))
+        .service(reading(paths::BLOCKS, ledger::blocks))
+        .service(reading(paths::ROUND, rounds::round));
     health_routes(config);
 }
 
 /// What a process says about itself: on the listener for health and metrics there is nothing else.
 pub(super) fn health_routes(config: &mut ServiceConfig) {
     config
-        .service(reading("/v1/status", ledger::status))
-        .service(reading("/v1/healthz", ledger::healthz))
-        .service(reading("/v1/metrics", ledger::metrics));
+        .service(reading(paths::STATUS, ledger::status))
+        .service(reading(paths::HEALTHZ, ledger::healthz))
+        .service(reading(paths::METRICS, ledger::metrics));
 }
 
 /// A path that is read.
@@ -63,10 +64,10 @@ fn methods(allow: &'static str) -> HttpResponse {
     HttpResponse::NoContent().insert_header((ALLOW, allow)).finish()
 }
 
-fn wrong(allow: &'static str) -> Result<HttpResponse, Problem> {
-    Err(Problem::wrong_method(allow))
+fn wrong(allow: &'static str) -> Result<HttpResponse, Refusal> {
+    Err(Refusal::wrong_method(allow))
 }
 
-pub(super) async fn nowhere() -> Result<HttpResponse, Problem> {
-    Err(Problem::new(Kind::NotFound, "no such path: the API is below /v1"))
+pub(super) async fn nowhere() -> Result<HttpResponse, Refusal> {
+    Err(Refusal::new(Kind::NotFound, "no such path: the API is below /v1"))
 }

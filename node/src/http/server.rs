@@ -9,7 +9,7 @@ use super::limit::{Limiter, Rate, Uploads};
 use super::metrics::Metrics;
 use super::pace::Pace;
 use super::places::Room;
-use super::problem::{Kind, Problem};
+use super::refusal::Refusal;
 use super::relay_places::RelayPlaces;
 use super::routes::{nowhere, routes};
 use super::services::Services;
@@ -29,6 +29,7 @@ use std::time::Duration;
 use thiserror::Error as ThisError;
 use tokio_rustls::TlsAcceptor;
 use veilgrid_actors::stopwatch::Stopwatch;
+use veilgrid_api::Kind;
 
 /// Bodies of bids on their way at once, in all and from one peer.
 const UPLOADS: (usize, usize) = (512, 64);
@@ -327,7 +328,7 @@ async fn guard<B: MessageBody + 'static>(
     let (method, path) = (request.method().clone(), request.path().to_owned());
     let share = shared.limiter.as_ref().map_or(Ok(()), |limiter| limiter.take(peer_of(peer)));
     let response = match share {
-        Err(wait) => request.into_response(Problem::rate_limited(wait).error_response()),
+        Err(wait) => request.into_response(Refusal::rate_limited(wait).error_response()),
         Ok(()) => next.call(request).await?.map_into_boxed_body(),
     };
     let refused = response.response().extensions().get::<Kind>().copied();

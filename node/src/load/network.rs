@@ -10,6 +10,7 @@ use crate::localnet::fleet::Fleet;
 use crate::localnet::{LocalnetError, Network, prepare_for_accounts};
 use rand_core::CryptoRngCore;
 use std::path::{Path, PathBuf};
+use veilgrid_api::Stage;
 use veilgrid_crypto::group::PointBytes;
 
 /// Blocks of an engine epoch: so many that no renewal of shares falls into a measurement.
@@ -168,7 +169,7 @@ impl RunningNetwork {
     pub fn aggregator_takes_bids(&self, round_id: u64) -> Result<bool, LoadError> {
         let client = Client::new(&self.aggregator_url(), &ClientOptions::default())?;
         let round = runtime()?.block_on(client.round(round_id));
-        Ok(round.is_ok_and(|round| round.get("stage").and_then(|stage| stage.as_str()) == Some("bidding")))
+        Ok(round.is_ok_and(|round| round.stage == Stage::Bidding))
     }
 
     /// Stops all processes in order.

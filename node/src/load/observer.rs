@@ -13,13 +13,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use veilgrid_actors::verdicts::SharedVerdicts;
+use veilgrid_api::blocks::{BLOCKS_PER_REQUEST, LONG_POLL};
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::BlockEffects;
 
-/// How long the validator may wait for news.
-const LONG_POLL: Duration = Duration::from_secs(3);
-/// Blocks of one request.
-const BATCH: usize = 64;
 /// Blocks on their way from the follower.
 const WAITING: usize = 64;
 
@@ -116,7 +113,7 @@ async fn follow(
         sources: vec![Arc::new(Client::new(url, &ClientOptions::default())?)],
         first_source: 0,
         long_poll: LONG_POLL,
-        batch: BATCH,
+        batch: BLOCKS_PER_REQUEST,
         certificates: QuorumCertificates,
         verdicts: Box::new(verdicts),
     };

@@ -2,7 +2,6 @@
 
 use super::{LoadError, runtime};
 use crate::checks::wall_clock_unix_ms;
-use crate::client::Problem;
 use crate::shutdown::Shutdown;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use std::net::IpAddr;
@@ -11,13 +10,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::task::JoinSet;
 use veilgrid_actors::stopwatch::Stopwatch;
+use veilgrid_api::{OCTETS, Problem, paths};
 
 /// For an answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Before a refused or failed envelope is sent again, when the answer names no time.
 const PAUSE: Duration = Duration::from_millis(250);
-/// What the names of all kinds of problems begin with.
-const PROBLEM: &str = "urn:veilgrid:problem:";
 
 /// Envelopes that come from one address.
 pub struct Batch {
@@ -66,7 +64,7 @@ pub fn send(
     until_unix_ms: u64,
     shutdown: &Shutdown,
 ) -> Result<Vec<Vec<Answer>>, LoadError> {
-    let url = format!("{url}/v1/bids");
+    let url = format!("{url}{}", paths::BIDS);
     runtime()?.block_on(async {
         let mut answers: Vec<Vec<Answer>> = Vec::with_capacity(batches.len());
         let mut workers = JoinSet::new();
@@ -139,7 +137,7 @@ impl Line {
 
     /// One request; with a pause when the same envelope may be taken later.
     async fn attempt(&self, envelope: &[u8]) -> (Outcome, Option<Duration>) {
-        let request = self.http.post(&self.url).header(CONTENT_TYPE, "application/octet-stream");
+        let request = self.http.post(&self.url).header(CONTENT_TYPE, OCTETS);
         let response = match request.body(envelope.to_vec()).send().await {
             Ok(response) => response,
             Err(error) => return (Outcome::Failed(error.to_string()), Some(PAUSE)),
@@ -154,8 +152,7 @@ impl Line {
             return (Outcome::Receipt(body.to_vec()), None);
         }
         let problem = Problem::read(&body);
-        let kind =
-            problem.kind.strip_prefix(PROBLEM).map_or_else(|| status.as_u16().to_string(), str::to_owned);
+        let kind = problem.slug().map_or_else(|| status.as_u16().to_string(), str::to_owned);
         let later = matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502 | 503 | 504);
         (Outcome::Refused(kind), later.then(|| wait.map_or(PAUSE, Duration::from_secs)))
     }

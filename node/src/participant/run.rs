@@ -33,6 +33,7 @@ use tokio::sync::mpsc;
 use tokio::task::{spawn, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::Instrument;
+use veilgrid_api::blocks::{BLOCKS_PER_REQUEST, LONG_POLL};
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_crypto::wallet::Wallet;
@@ -41,10 +42,6 @@ use veilgrid_ledger::verdicts::VerifyAll;
 
 /// How often the clocks of deliveries are turned.
 const TICK: Duration = Duration::from_millis(100);
-/// How long a source may wait for news.
-const LONG_POLL: Duration = Duration::from_secs(3);
-/// Blocks of one request.
-const BATCH: usize = 64;
 /// Blocks and events that may wait for the desk.
 const WAITING: usize = 64;
 /// A bid that was not answered for so long is sent again.
@@ -115,7 +112,7 @@ async fn participate(
         sources: validators.iter().cloned().map(|client| Arc::new(client) as _).collect(),
         first_source: usize::from(desk.account().first().copied().unwrap_or(0)),
         long_poll: LONG_POLL,
-        batch: BATCH,
+        batch: BLOCKS_PER_REQUEST,
         certificates: QuorumCertificates,
         verdicts: Box::new(VerifyAll),
     };

@@ -2,11 +2,12 @@
 
 use super::desk::Counts;
 use crate::follower::Accepted;
-use crate::http::{Services, StatusReport};
+use crate::http::Services;
 use crate::ledger_view::LedgerView;
 use crate::shutdown::Shutdown;
 use crate::vitals::Vitals;
 use std::sync::{Arc, Mutex, PoisonError};
+use veilgrid_api::{MemberCounts, StatusReport};
 
 /// What is shown to whoever watches the process.
 pub(super) struct Shown {
@@ -31,10 +32,10 @@ impl Shown {
         let status = move || {
             let counts = *member.lock().unwrap_or_else(PoisonError::into_inner);
             let report = StatusReport {
-                role: "participant",
+                role: "participant".into(),
                 trouble: shutdown.is_triggered().then(|| "the process is ending".to_owned()),
                 warnings: warnings_of(&counts),
-                member: Some(counts),
+                member: Some(shown(counts)),
                 ..StatusReport::default()
             };
             vitals.complete(report, None)
@@ -48,6 +49,21 @@ impl Shown {
         self.vitals.note(&block.effects);
         self.vitals.look(&block.state);
         self.view.publish(block.state.clone(), &block.effects);
+    }
+}
+
+/// The counts in the API's form.
+fn shown(counts: Counts) -> MemberCounts {
+    let Counts { bids_on_ledger, receipts, settled, voided, passed_over, broken_promises, wrong_settlements } =
+        counts;
+    MemberCounts {
+        bids_on_ledger,
+        receipts,
+        settled,
+        voided,
+        passed_over,
+        broken_promises,
+        wrong_settlements,
     }
 }
 

@@ -6,10 +6,8 @@
 
 mod error;
 mod proposal;
-mod set;
 #[cfg(test)]
 mod tests;
 
 pub use error::ProposalError;
 pub use proposal::{Endorsed, MAX_PROPOSAL_BYTES, Proposal, SignedBy, Standing};
-pub use set::{NumberedValidator, PendingSet, SessionInProgress, ValidatorSet};

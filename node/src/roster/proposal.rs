@@ -4,7 +4,6 @@
 //! signature of it with nothing else at hand.
 
 use super::error::ProposalError;
-use super::set::{NumberedValidator, ValidatorSet, roster_of};
 use crate::config::Hex32;
 use crate::files::{write_durably, write_once};
 use crate::keyfile::ValidatorKeys;
@@ -12,6 +11,7 @@ use rand_core::CryptoRngCore;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::io::Read;
 use std::path::Path;
+use veilgrid_api::validators::{NumberedValidator, ValidatorSet, roster_of};
 use veilgrid_crypto::keygen::MAX_VALIDATORS;
 use veilgrid_crypto::schnorr::SignatureBytes;
 use veilgrid_ledger::room::check_change;

@@ -6,6 +6,7 @@ use crate::keyfile::ValidatorKeys;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::path::PathBuf;
+use veilgrid_api::{NumberedValidator, PendingSet, ValidatorSet};
 use veilgrid_ledger::roster::{Roster, RosterError, ValidatorEntry};
 
 const LEDGER: [u8; 32] = [7; 32];

@@ -18,12 +18,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use veilgrid_actors::stopwatch::Stopwatch;
+use veilgrid_api::blocks::{BLOCKS_PER_REQUEST, LONG_POLL};
 use veilgrid_ledger::state::State;
 
-/// How long a source may wait for news.
-const LONG_POLL: Duration = Duration::from_secs(3);
-/// Blocks of one request.
-const BATCH: usize = 64;
 /// Blocks that may wait to be applied.
 const WAITING: usize = 64;
 /// How often it is looked whether own key events are on the ledger.
@@ -119,7 +116,7 @@ impl Validator {
             // Candidates spread over the validators.
             first_source: usize::from(self.consensus_key[0]),
             long_poll: LONG_POLL,
-            batch: BATCH,
+            batch: BLOCKS_PER_REQUEST,
             // Each bid is verified once: the core finds the verdicts.
             verdicts: Box::new(verdicts),
         };

@@ -2,10 +2,10 @@
 //! engine.
 
 use super::application::NodeApplication;
-use crate::http::StatusReport;
 use crate::vitals::Vitals;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use veilgrid_api::StatusReport;
 use veilgrid_roles::keyholder::Holding;
 
 /// What a validator's process is doing.
@@ -66,7 +66,7 @@ pub(super) struct StatusBoard {
 impl StatusBoard {
     /// A board of a process that has not looked yet.
     pub(super) fn new(vitals: Vitals) -> Self {
-        let report = StatusReport { role: "validator", ..StatusReport::default() };
+        let report = StatusReport { role: "validator".into(), ..StatusReport::default() };
         Self { board: Arc::new(Mutex::new(Board { report, mode: Mode::Starting })), vitals }
     }
 
@@ -102,7 +102,7 @@ impl StatusBoard {
             let board = self.lock();
             let doing = board.mode.trouble().map(str::to_owned);
             StatusReport {
-                mode: Some(board.mode.name()),
+                mode: Some(board.mode.name().into()),
                 closed: board.mode.closed(),
                 trouble: board.report.trouble.clone().or(doing),
                 ..board.report.clone()
@@ -123,7 +123,7 @@ pub(super) fn report_of(application: &NodeApplication, signing_key: &[u8; 32]) -
     let summary = core.summary();
     let watched = application.watch.look(core.state());
     StatusReport {
-        role: "validator",
+        role: "validator".into(),
         index: core.state().roster().and_then(|roster| roster.index_of(signing_key)),
         holds_shares: match core.holding() {
             Holding::Holds { .. } => Some(true),
@@ -167,7 +167,7 @@ mod tests {
         ] {
             board.enter(mode);
             let report = board.report();
-            assert_eq!((report.closed.is_some(), report.mode), (closed, Some(mode.name())));
+            assert_eq!((report.closed.is_some(), report.mode), (closed, Some(mode.name().into())));
             assert_eq!(report.trouble.is_some(), closed);
             assert!(report.trouble.unwrap_or_default().contains(word));
         }

@@ -8,7 +8,8 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 use veilgrid_actors::stopwatch::Stopwatch;
-use veilgrid_node::client::{Client, ClientError, ClientOptions, MAX_BLOCKS_ANSWER_BYTES};
+use veilgrid_api::blocks::MAX_ANSWER_BYTES;
+use veilgrid_node::client::{Client, ClientError, ClientOptions};
 use veilgrid_node::follower::Fetch;
 
 /// A node that answers each request with a head, and then as the function says. Its threads end with their peers.
@@ -93,7 +94,7 @@ fn an_answer_that_is_longer_than_any_honest_one_is_refused() {
     });
     let error = block_on(long.blocks(1, 9, Duration::ZERO)).expect_err("too long");
     assert!(
-        matches!(error, ClientError::TooLong { bound, .. } if bound == MAX_BLOCKS_ANSWER_BYTES && bound == 12 << 20),
+        matches!(error, ClientError::TooLong { bound, .. } if bound == MAX_ANSWER_BYTES && bound == 12 << 20),
         "{error}"
     );
 }

@@ -7,9 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use veilgrid_node::client::{CertifiedBlock, Client, ClientOptions};
+use veilgrid_api::{CertifiedBlock, StatusReport};
+use veilgrid_node::client::{Client, ClientOptions};
 use veilgrid_node::follower::{Fetch, Follower, FollowerError};
-use veilgrid_node::http::{HttpOptions, HttpServer, Services, StatusReport};
+use veilgrid_node::http::{HttpOptions, HttpServer, Services};
 use veilgrid_node::ledger_view::{BlockSource, LedgerView};
 use veilgrid_node::shutdown::Shutdown;
 use veilgrid_store::Store;
@@ -39,7 +40,7 @@ fn with_node(world: &World, pruned_below: u64, work: impl FnOnce(&str)) {
                 submit: None,
                 ledger: view,
                 status: Arc::new(|| StatusReport {
-                    role: "validator",
+                    role: "validator".into(),
                     index: Some(3),
                     ..StatusReport::default()
                 }),
@@ -65,7 +66,7 @@ fn a_follower_reads_the_api_of_a_node() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
         runtime.block_on(async {
             let status = client.status().await.expect("status");
-            assert_eq!((status.height, status.index, status.role.as_str()), (10, Some(3), "validator"));
+            assert_eq!((status.height, status.node.index, &*status.node.role), (10, Some(3), "validator"));
             assert_eq!(client.genesis().await.expect("genesis"), genesis(&world).to_bytes());
             assert!(client.clock_unix_s().await.expect("an answer").is_some());
             let refused = client.submit_bid(vec![1, 2, 3]).await.expect_err("no intake here");

@@ -6,9 +6,8 @@ use reqwest::Method;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
-use veilgrid_node::http::{
-    HealthDoor, HealthServer, HttpError, HttpOptions, HttpServer, Services, StatusReport,
-};
+use veilgrid_api::StatusReport;
+use veilgrid_node::http::{HealthDoor, HealthServer, HttpError, HttpOptions, HttpServer, Services};
 
 #[test]
 fn head_and_options_are_answered_and_a_wrong_method_is_told_which_are_right() {
@@ -85,7 +84,8 @@ fn health_and_metrics_answer_while_strangers_hold_every_public_connection() {
         let w = World::new(options());
         let few = HttpOptions { max_connections: 4, max_connections_of_peer: None, ..options() };
         let public = w.serve(few);
-        let health = health(of(&w, StatusReport { role: "validator", ..StatusReport::default() }), &public);
+        let health =
+            health(of(&w, StatusReport { role: "validator".into(), ..StatusReport::default() }), &public);
         let address = public.addresses()[0];
         let held: Vec<_> = (0..4).map(|_| TcpStream::connect(address).expect("connected")).collect();
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -121,7 +121,7 @@ fn warnings_and_troubles_are_shown_and_what_is_not_known_is_not() {
     run(async || {
         let w = World::new(options());
         let report = StatusReport {
-            role: "validator",
+            role: "validator".into(),
             holds_shares: Some(true),
             holders: Some(3),
             suspended_rounds: 2,

@@ -14,6 +14,7 @@ use veilgrid_actors::aggregator::{AggregatorActor, Confirm, Keep, KeepError, Kee
 use veilgrid_actors::cancel::CancelFlag;
 use veilgrid_actors::pool::ProofPool;
 use veilgrid_actors::verdicts::SharedVerdicts;
+use veilgrid_api::StatusReport;
 use veilgrid_crypto::bid::{SealedBid, seal_bid};
 use veilgrid_crypto::envelope::EnvelopeKey;
 use veilgrid_crypto::keygen::deal;
@@ -28,7 +29,7 @@ use veilgrid_ledger::state::effects::BlockEffects;
 use veilgrid_ledger::transaction::{Transaction, VoidReason};
 use veilgrid_ledger::verdicts::VerifyAll;
 use veilgrid_market::{Grid, Rule};
-use veilgrid_node::http::{HttpOptions, HttpServer, Services, StatusReport, SubmitError, SubmitTransaction};
+use veilgrid_node::http::{HttpOptions, HttpServer, Services, SubmitError, SubmitTransaction};
 use veilgrid_node::ledger_view::{BlockSource, LedgerView};
 use veilgrid_roles::committee::{Founding, Keys, draft_genesis};
 use veilgrid_roles::intake::{Admitted, Intake};
@@ -211,7 +212,11 @@ impl World {
             relay: intake.map(actix::Addr::recipient),
             submit: pool.map(|pool| pool.clone().start().recipient()),
             ledger: ledger.clone(),
-            status: Arc::new(|| StatusReport { role: "validator", pool_bids: 7, ..StatusReport::default() }),
+            status: Arc::new(|| StatusReport {
+                role: "validator".into(),
+                pool_bids: 7,
+                ..StatusReport::default()
+            }),
         }
     }
 

@@ -36,7 +36,7 @@ fn a_node_trusts_an_authority_of_its_own_when_it_is_told_to() {
             let options = ClientOptions::default().trusting(ca_file);
             NodeClient::new(&url, &options).expect("a client").status().await
         };
-        assert_eq!(asked(Some(&certificate)).await.expect("an answer").role, "validator");
+        assert_eq!(asked(Some(&certificate)).await.expect("an answer").node.role, "validator");
         assert!(matches!(asked(None).await, Err(ClientError::Unreachable { .. })), "no public authority's");
     });
 }

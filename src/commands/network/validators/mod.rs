@@ -10,8 +10,8 @@ mod submit;
 use crate::failure::Failure;
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
+use veilgrid_api::{NumberedValidator, ValidatorSet};
 use veilgrid_node::client::{Client, ClientOptions};
-use veilgrid_node::roster::{NumberedValidator, ValidatorSet};
 use veilgrid_node::start::block_on;
 
 /// Arguments of `validators`.

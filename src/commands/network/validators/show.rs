@@ -3,7 +3,7 @@
 use super::{ShowArgs, ask};
 use crate::failure::Failure;
 use crate::output;
-use veilgrid_node::roster::{NumberedValidator, PendingSet, ValidatorSet};
+use veilgrid_api::{NumberedValidator, PendingSet, ValidatorSet};
 
 pub(super) fn run(args: &ShowArgs) -> Result<(), Failure> {
     let set = ask(&args.reach.client(&args.url)?)?;

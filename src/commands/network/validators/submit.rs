@@ -5,9 +5,10 @@ use crate::failure::Failure;
 use crate::{input, output};
 use serde::Serialize;
 use std::path::PathBuf;
+use veilgrid_api::ValidatorSet;
 use veilgrid_ledger::transaction::Transaction;
 use veilgrid_node::client::Client;
-use veilgrid_node::roster::{Proposal, ValidatorSet};
+use veilgrid_node::roster::Proposal;
 use veilgrid_node::start::block_on;
 
 #[derive(Serialize)]

@@ -1,8 +1,8 @@
 //! `GET /v1/validators`: the validators as the final ledger has them.
 
-use crate::config::Hex32;
 use serde::{Deserialize, Serialize};
 use veilgrid_crypto::keygen::{Phase, Session, Task};
+use veilgrid_ledger::hash::Hex32;
 use veilgrid_ledger::roster::{Roster, ValidatorEntry};
 use veilgrid_ledger::state::State;
 
@@ -45,7 +45,7 @@ impl NumberedValidator {
 }
 
 /// The set of validators of a list, in its order.
-pub(super) fn roster_of(validators: &[NumberedValidator]) -> Roster {
+pub fn roster_of(validators: &[NumberedValidator]) -> Roster {
     Roster { validators: validators.iter().map(NumberedValidator::entry).collect() }
 }
 
