@@ -1,5 +1,6 @@
 //! What stands behind the engine: a state machine that proposes, votes and applies.
 
+use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
 use veilgrid_ledger::block::Block;
@@ -12,12 +13,16 @@ pub const MAX_GOSSIP_BYTES: usize = 512 << 10;
 /// [`Application::settle`] is called.
 pub type GossipWork = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// What the application or its witness refuses with: an error of its own, whole. The engine logs it, and hands the one that
+/// stopped it back in [`crate::EngineFault`].
+pub type ApplicationError = Box<dyn Error + Send + Sync>;
+
 /// The answer to a request for a block.
 #[derive(Debug)]
 pub enum Proposal {
     /// The next block.
     Block(Box<Block>),
-    /// Nothing to propose yet: ask again after so long.
+    /// Nothing to propose yet: ask again this long after.
     Wait {
         /// Milliseconds, 20 at most.
         ms: u64,
@@ -42,7 +47,7 @@ pub trait Application: Send + 'static {
     ///
     /// # Errors
     /// Why it cannot be executed.
-    fn learn(&mut self, block: &Block) -> Result<(), String>;
+    fn learn(&mut self, block: &Block) -> Result<(), ApplicationError>;
 
     /// The next block on `parent`, which is known.
     fn propose(&mut self, parent: &Hash, now_unix_ms: u64) -> Proposal;
@@ -51,7 +56,7 @@ pub trait Application: Send + 'static {
     ///
     /// # Errors
     /// Why it gets no vote.
-    fn check(&mut self, block: &Block, now_unix_ms: u64) -> Result<(), String>;
+    fn check(&mut self, block: &Block, now_unix_ms: u64) -> Result<(), ApplicationError>;
 
     /// A proposal of the validator with this consensus key, which is checked next, is of this block time, while the own
     /// clock says something else (both Unix milliseconds). For whoever watches the clocks.
@@ -64,7 +69,7 @@ pub trait Application: Send + 'static {
     ///
     /// # Errors
     /// Fatal for this validator: the engine stops.
-    fn finalise(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<(), String>;
+    fn finalise(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<(), ApplicationError>;
 
     /// Takes a certificate that came after its block.
     fn certified(&mut self, height: u64, certificate: &[u8]);
@@ -95,11 +100,11 @@ pub trait VoteWitness: std::fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// Fatal: the engine stops.
-    fn begins(&self, epoch: u64) -> Result<(), String>;
+    fn begins(&self, epoch: u64) -> Result<(), ApplicationError>;
 
     /// A vote was given in a view of an epoch, now or, after a restart, before.
     ///
     /// # Errors
     /// Fatal: the engine stops.
-    fn voted(&self, epoch: u64, view: u64) -> Result<(), String>;
+    fn voted(&self, epoch: u64, view: u64) -> Result<(), ApplicationError>;
 }

@@ -103,8 +103,12 @@ impl Automaton {
                 let block = block.inner();
                 if a.knows(&block.hash()) { Ok(()) } else { a.learn(block.block()) }
             };
-            if let Err(why) = self.shared.call(runtime, learn).await? {
-                tracing::warn!(height = number, why, "an ancestor of a proposal is refused");
+            if let Err(error) = self.shared.call(runtime, learn).await? {
+                tracing::warn!(
+                    height = number,
+                    why = error.to_string(),
+                    "an ancestor of a proposal is refused"
+                );
                 return Err(Unready::Refused);
             }
         }
@@ -162,8 +166,8 @@ impl Automaton {
             a.check(block, now_unix_ms)
         };
         let verdict = self.shared.call(runtime, check).await?;
-        if let Err(why) = &verdict {
-            tracing::warn!(height = number, why, "no vote for a proposal");
+        if let Err(error) = &verdict {
+            tracing::warn!(height = number, why = error.to_string(), "no vote for a proposal");
         }
         Ok(verdict.is_ok())
     }

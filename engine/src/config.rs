@@ -1,6 +1,7 @@
 //! What an engine is started with.
 
 use crate::application::VoteWitness;
+use crate::fault::EngineFault;
 use crate::keys::MAX_VALIDATORS;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -106,7 +107,7 @@ pub enum EngineError {
     Thread(std::io::Error),
     /// The engine stopped before it ran.
     #[error("the engine stopped while it started: {0}")]
-    Failed(String),
+    Failed(EngineFault),
 }
 
 impl EngineConfig {

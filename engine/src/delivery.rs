@@ -3,6 +3,7 @@
 use crate::application::Application;
 use crate::block::EngineBlock;
 use crate::certificate;
+use crate::fault::EngineFault;
 use crate::keys::Scheme;
 use crate::limits;
 use crate::runtime::Runtime;
@@ -71,8 +72,11 @@ impl<E: Runtime> Delivery<E> {
             let Update::Block(block, acknowledgement) = update else { continue };
             let (height, hash) = (block.inner().number(), block.inner().hash());
             if let Err(fault) = self.take(block.inner().clone()).await {
-                tracing::error!(height, fault, "a final block could not be applied");
-                self.shared.fail(format!("block {height} could not be applied: {fault}"));
+                tracing::error!(height, fault = fault.to_string(), "a final block could not be applied");
+                self.shared.fail(match fault {
+                    EngineFault::Engine(why) => format!("block {height} could not be applied: {why}").into(),
+                    of_the_application => of_the_application,
+                });
                 return;
             }
             acknowledgement.acknowledge();
@@ -84,7 +88,7 @@ impl<E: Runtime> Delivery<E> {
         }
     }
 
-    async fn take(&mut self, block: EngineBlock) -> Result<(), String> {
+    async fn take(&mut self, block: EngineBlock) -> Result<(), EngineFault> {
         // Block 0 is what every application begins with.
         if block.number() == 0 {
             return Ok(());
@@ -98,7 +102,7 @@ impl<E: Runtime> Delivery<E> {
         self.apply(block).await
     }
 
-    async fn apply(&mut self, block: EngineBlock) -> Result<(), String> {
+    async fn apply(&mut self, block: EngineBlock) -> Result<(), EngineFault> {
         let height = block.number();
         let certificate = self.certificate(height).await;
         if certificate.is_none() {
@@ -126,7 +130,7 @@ impl<E: Runtime> Delivery<E> {
         }
     }
 
-    async fn height(&self) -> Result<u64, String> {
+    async fn height(&self) -> Result<u64, EngineFault> {
         self.shared.call(&self.runtime, |a| a.height()).await.map_err(|_| stopping())
     }
 }
@@ -137,16 +141,20 @@ pub(crate) async fn finalise<E: Runtime>(
     shared: &Shared,
     block: EngineBlock,
     certificate: Option<Vec<u8>>,
-) -> Result<(), String> {
+) -> Result<(), EngineFault> {
+    let height = block.number();
     let apply = move |a: &mut dyn Application| a.finalise(block.block(), certificate.as_deref());
-    shared.call(runtime, apply).await.unwrap_or_else(|_| Err(stopping()))
+    let applied = shared.call(runtime, apply).await.map_err(|_| stopping())?;
+    applied.map_err(|error| EngineFault::application(height, error))
 }
 
 /// What to do when the application's store is older than the engine's.
-pub(crate) fn behind(height: u64) -> String {
-    format!("block {height} is in neither store: fetch the ledger from a peer before the engine starts")
+pub(crate) fn behind(height: u64) -> EngineFault {
+    EngineFault::Engine(format!(
+        "block {height} is in neither store: fetch the ledger from a peer before the engine starts"
+    ))
 }
 
-fn stopping() -> String {
-    "the engine is stopping".to_owned()
+fn stopping() -> EngineFault {
+    "the engine is stopping".into()
 }

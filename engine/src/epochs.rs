@@ -8,6 +8,7 @@ use crate::automaton::Automaton;
 use crate::block::EngineBlock;
 use crate::config::Timing;
 use crate::delivery::{Delivered, Marshal};
+use crate::fault::EngineFault;
 use crate::keys::{self, Digest, Finalization, Scheme};
 use crate::network::Peers;
 use crate::runtime::Runtime;
@@ -47,7 +48,7 @@ impl Start {
         epocher: &FixedEpocher,
         last: Delivered,
         certificate: Option<Finalization>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, EngineFault> {
         let epoch = epoch_of(epocher, last.height.saturating_add(1))?;
         let is_first = epocher.first(Epoch::new(epoch)) == Some(Height::new(last.height + 1));
         let floor = match certificate {
@@ -115,7 +116,7 @@ where
         &mut self,
         start: Start,
         mut delivered: mpsc::UnboundedReceiver<Delivered>,
-    ) -> Result<(), String> {
+    ) -> Result<(), EngineFault> {
         let mut epoch = start.epoch;
         let mut consensus = self.begin(start).await?;
         while let Some(block) = delivered.next().await {
@@ -158,14 +159,14 @@ where
     }
 
     /// Starts the consensus of an epoch.
-    async fn begin(&mut self, start: Start) -> Result<Handle<()>, String> {
+    async fn begin(&mut self, start: Start) -> Result<Handle<()>, EngineFault> {
         let epoch = start.epoch;
         self.meet(epoch).await?;
         let scheme = self.schemes.get(epoch).ok_or("the engine is stopping")?;
         self.current.store(epoch, Ordering::Relaxed);
         tracing::info!(epoch, votes = keys::signs(&scheme), "consensus of an epoch starts");
         if let Some(witness) = &self.witness {
-            witness.begins(epoch)?;
+            witness.begins(epoch).map_err(EngineFault::witness)?;
         }
         let votes = self.channels.votes.register(epoch).await.map_err(closed)?;
         let certificates = self.channels.certificates.register(epoch).await.map_err(closed)?;

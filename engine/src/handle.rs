@@ -3,6 +3,7 @@
 use crate::application::Application;
 use crate::block::BlockCodec;
 use crate::config::{EngineConfig, EngineError};
+use crate::fault::EngineFault;
 use crate::inbox::Inbox;
 use crate::node::{self, Control, NodeConfig};
 use crate::{keys, network};
@@ -37,7 +38,7 @@ const COUNT_PEERS_EVERY: Duration = Duration::from_secs(5);
 /// How an engine ended.
 #[derive(Default)]
 struct Ended {
-    outcome: Mutex<Option<Result<(), String>>>,
+    outcome: Mutex<Option<Result<(), EngineFault>>>,
     changed: Condvar,
 }
 
@@ -60,7 +61,7 @@ impl EngineHandle {
     ///
     /// # Errors
     /// Why it stopped, if nobody asked it to.
-    pub fn wait(&self) -> Result<(), String> {
+    pub fn wait(&self) -> Result<(), EngineFault> {
         let mut outcome = self.ended.outcome.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if let Some(outcome) = outcome.clone() {
@@ -71,7 +72,7 @@ impl EngineHandle {
     }
 
     /// How the engine ended; none while it runs.
-    pub fn finished(&self) -> Option<Result<(), String>> {
+    pub fn finished(&self) -> Option<Result<(), EngineFault>> {
         self.ended.outcome.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -122,9 +123,9 @@ fn launch(
     let control = Control { stop: stopped, prune: pruned, ready };
     let body = move || {
         let result = catch_unwind(AssertUnwindSafe(|| run(config, application, control, connected)));
-        let result = result.unwrap_or_else(|panic| Err(message(panic.as_ref())));
-        if let Err(why) = &result {
-            tracing::error!(why, "the engine stopped");
+        let result = result.unwrap_or_else(|panic| Err(message(panic.as_ref()).into()));
+        if let Err(fault) = &result {
+            tracing::error!(why = fault.to_string(), "the engine stopped");
         }
         *outcome.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
         outcome.changed.notify_all();
@@ -133,7 +134,7 @@ fn launch(
     let handle = EngineHandle { stop: Mutex::new(Some(stop)), prune, ended, peers };
     // Closed without a message: it ended before it ran.
     if block_on(is_ready).is_err() {
-        let why = handle.wait().err().unwrap_or_else(|| "it was stopped".to_owned());
+        let why = handle.wait().err().unwrap_or_else(|| "it was stopped".into());
         return Err(EngineError::Failed(why));
     }
     Ok(handle)
@@ -145,7 +146,7 @@ fn run(
     application: Arc<Mutex<dyn Application>>,
     control: Control,
     peers: Arc<AtomicU64>,
-) -> Result<(), String> {
+) -> Result<(), EngineFault> {
     let runner = tokio::Config::new()
         .with_storage_directory(config.storage_dir.clone())
         .with_worker_threads(NETWORK_THREADS)

@@ -10,6 +10,7 @@ mod certificate;
 mod config;
 mod delivery;
 mod epochs;
+mod fault;
 mod gossip;
 mod handle;
 mod inbox;
@@ -26,8 +27,9 @@ pub mod simulation;
 mod store;
 mod witness;
 
-pub use application::{Application, GossipWork, MAX_GOSSIP_BYTES, Proposal, VoteWitness};
+pub use application::{Application, ApplicationError, GossipWork, MAX_GOSSIP_BYTES, Proposal, VoteWitness};
 pub use config::{EngineConfig, EngineError, StartingPoint, Timing};
+pub use fault::EngineFault;
 pub use handle::{EngineHandle, start};
 pub use keys::MAX_VALIDATORS;
 pub use limits::{blocks_kept, open_files};

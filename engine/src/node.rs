@@ -6,6 +6,7 @@ use crate::block::{BlockCodec, EngineBlock};
 use crate::config::{StartingPoint, Timing};
 use crate::delivery::{Delivered, Delivery, Inbox, Marshal};
 use crate::epochs::{EpochChannels, Epochs, PeerSets, Start, catch_up, epoch_of};
+use crate::fault::EngineFault;
 use crate::inbox::{Inbox as GossipInbox, Lane};
 use crate::network::{Channels, Peers};
 use crate::order::BlockChannels;
@@ -69,7 +70,7 @@ pub(crate) async fn run<E, S, R, B, D, P>(
     channels: Channels<S, R, B, D, P>,
     application: Arc<Mutex<dyn Application>>,
     control: Control,
-) -> Result<(), String>
+) -> Result<(), EngineFault>
 where
     E: Runtime,
     S: Sender<PublicKey = PublicKey>,
@@ -90,7 +91,7 @@ where
         select_biased! {
             // Also when the owner is gone.
             _ = stop => return Ok(()),
-            fault = fault.next() => return Err(fault.unwrap_or_else(|| "all parts ended".to_owned())),
+            fault = fault.next() => return Err(fault.unwrap_or_else(|| "all parts ended".into())),
             height = prune.next() => if let Some(height) = height {
                 marshal.prune(Height::new(height));
             },
@@ -112,7 +113,7 @@ impl<E: Runtime> Foundation<E> {
     }
 
     /// Starts everything.
-    async fn build<S, R, B, D, P>(self, channels: Channels<S, R, B, D, P>) -> Result<Marshal, String>
+    async fn build<S, R, B, D, P>(self, channels: Channels<S, R, B, D, P>) -> Result<Marshal, EngineFault>
     where
         S: Sender<PublicKey = PublicKey>,
         R: Receiver<PublicKey = PublicKey>,

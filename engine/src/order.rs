@@ -4,6 +4,7 @@ use crate::block::EngineBlock;
 use crate::certificate;
 use crate::delivery::{Delivered, Inbox, Marshal, behind};
 use crate::epochs::{Start, epoch_of};
+use crate::fault::EngineFault;
 use crate::keys::{Digest, Finalization, MAX_VALIDATORS, Scheme, digest};
 use crate::limits::{self, CACHE_SECTION};
 use crate::node::Foundation;
@@ -46,7 +47,7 @@ impl<E: Runtime> Foundation<E> {
         genesis: EngineBlock,
         channels: BlockChannels<S, R, B, D>,
         inbox: Inbox,
-    ) -> Result<(Marshal, Start), String>
+    ) -> Result<(Marshal, Start), EngineFault>
     where
         S: Sender<PublicKey = PublicKey>,
         R: Receiver<PublicKey = PublicKey>,
@@ -165,7 +166,7 @@ impl<E: Runtime> Foundation<E> {
 }
 
 /// Where the consensus goes on after the blocks of the store.
-async fn resume(marshal: &Marshal, epocher: &FixedEpocher, genesis: Delivered) -> Result<Start, String> {
+async fn resume(marshal: &Marshal, epocher: &FixedEpocher, genesis: Delivered) -> Result<Start, EngineFault> {
     let processed = marshal.get_processed().await.map_or(0, |processed| processed.height().get());
     let epoch = epoch_of(epocher, processed.saturating_add(1))?;
     let first = epocher.first(Epoch::new(epoch)).map_or(0, |height| height.get());

@@ -1,21 +1,22 @@
 //! The application behind its mutex, and the way in which an error of any part stops the engine.
 
 use crate::application::Application;
+use crate::fault::EngineFault;
 use commonware_runtime::Spawner;
 use futures::channel::mpsc;
 use std::sync::{Arc, Mutex};
 
 /// Where every part of an engine reports what it cannot go on from. The first report stops the engine.
 #[derive(Clone)]
-pub(crate) struct Faults(mpsc::UnboundedSender<String>);
+pub(crate) struct Faults(mpsc::UnboundedSender<EngineFault>);
 
 impl Faults {
-    pub fn new() -> (Self, mpsc::UnboundedReceiver<String>) {
+    pub fn new() -> (Self, mpsc::UnboundedReceiver<EngineFault>) {
         let (sender, receiver) = mpsc::unbounded();
         (Self(sender), receiver)
     }
 
-    pub fn report(&self, fault: impl Into<String>) {
+    pub fn report(&self, fault: impl Into<EngineFault>) {
         // No receiver: the engine is stopping already.
         let _ = self.0.unbounded_send(fault.into());
     }
@@ -43,7 +44,7 @@ impl Shared {
     }
 
     /// Stops the engine.
-    pub fn fail(&self, fault: impl Into<String>) {
+    pub fn fail(&self, fault: impl Into<EngineFault>) {
         self.faults.report(fault);
     }
 

@@ -3,6 +3,7 @@
 use crate::block::{BlockCodec, EngineBlock};
 use crate::certificate;
 use crate::delivery::finalise;
+use crate::fault::EngineFault;
 use crate::keys::{Digest, Finalization, MAX_VALIDATORS};
 use crate::runtime::Runtime;
 use crate::shared::Shared;
@@ -46,7 +47,7 @@ impl<E: Runtime> Store<E> {
     }
 
     /// Applies what the engine has and the application has not: its store was rebuilt, or written less often.
-    pub async fn replay(&self, runtime: &E, shared: &Shared, applied: u64) -> Result<(), String> {
+    pub async fn replay(&self, runtime: &E, shared: &Shared, applied: u64) -> Result<(), EngineFault> {
         let mut height = applied.saturating_add(1);
         while let Some(block) = read(&self.blocks, height).await? {
             let certificate = read(&self.certificates, height).await?;

@@ -1,6 +1,7 @@
 //! Own votes on their way to whoever remembers them.
 
 use crate::application::VoteWitness;
+use crate::fault::EngineFault;
 use crate::keys::{Digest, Scheme};
 use crate::shared::Faults;
 use commonware_actor::Feedback;
@@ -26,9 +27,9 @@ impl<W: Reporter<Activity = Activity<Scheme, Digest>>> Reporter for Witnessing<W
     fn report(&mut self, activity: Self::Activity) -> Feedback {
         if let (Some(witness), Activity::Finalize(vote)) = (&self.witness, &activity)
             && self.me == Some(vote.signer())
-            && let Err(fault) = witness.voted(vote.epoch().get(), vote.view().get())
+            && let Err(error) = witness.voted(vote.epoch().get(), vote.view().get())
         {
-            self.faults.report(fault);
+            self.faults.report(EngineFault::witness(error));
         }
         self.inner.report(activity)
     }

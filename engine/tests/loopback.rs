@@ -11,8 +11,8 @@ use std::thread::sleep;
 use std::time::Duration;
 use veilgrid_crypto::secret::Secret;
 use veilgrid_engine::{
-    EngineConfig, EngineError, EngineHandle, MAX_GOSSIP_BYTES, StartingPoint, Timing, VoteWitness,
-    blocks_kept, open_files, start,
+    ApplicationError, EngineConfig, EngineError, EngineFault, EngineHandle, MAX_GOSSIP_BYTES, StartingPoint,
+    Timing, VoteWitness, blocks_kept, open_files, start,
 };
 use veilgrid_ledger::finality::{self, ConsensusKey};
 
@@ -23,11 +23,11 @@ const LEDGER: [u8; 32] = [3; 32];
 struct Witness(Mutex<BTreeSet<(u64, u64)>>);
 
 impl VoteWitness for Witness {
-    fn begins(&self, epoch: u64) -> Result<(), String> {
+    fn begins(&self, epoch: u64) -> Result<(), ApplicationError> {
         self.voted(epoch, 0)
     }
 
-    fn voted(&self, epoch: u64, view: u64) -> Result<(), String> {
+    fn voted(&self, epoch: u64, view: u64) -> Result<(), ApplicationError> {
         self.0.lock().expect("a witness").insert((epoch, view));
         Ok(())
     }
@@ -100,7 +100,7 @@ fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
 fn stop(validator: &mut Validator) {
     let engine = validator.engine.take().expect("it runs");
     engine.stop();
-    assert_eq!(engine.wait(), Ok(()));
+    assert!(engine.wait().is_ok());
     assert!(!engine.is_alive());
 }
 
@@ -255,7 +255,7 @@ fn refuse_forged_start(settings: &EngineConfig, directory: &Path, addresses: &[S
     *start_at.certificate.last_mut().expect("bytes") ^= 1;
     forged.start = Some(start_at);
     let error = start(forged, counter(4, settings.epoch_blocks, 0, &Arc::default())).err();
-    let refused = matches!(&error, Some(EngineError::Failed(why)) if why.contains("does not hold"));
+    let refused = matches!(&error, Some(EngineError::Failed(EngineFault::Engine(why))) if why.contains("does not hold"));
     assert!(refused, "{error:?}");
 }
 
@@ -292,7 +292,7 @@ fn an_application_that_cannot_go_on_stops_the_engine() {
     });
     assert!(poison.join().is_err());
     let fault = validator.engine.as_ref().expect("it was started").wait();
-    assert!(fault.as_ref().is_err_and(|why| why.contains("poisoned")), "{fault:?}");
+    assert!(matches!(&fault, Err(EngineFault::Engine(why)) if why.contains("poisoned")), "{fault:?}");
 }
 
 #[test]

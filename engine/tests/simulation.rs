@@ -2,8 +2,9 @@
 
 mod common;
 
-use common::{Behaviour, Counter, Disk, decode_context};
+use common::{Behaviour, Counter, Disk, DiskFull, decode_context};
 use std::sync::{Arc, Mutex};
+use veilgrid_engine::EngineFault;
 use veilgrid_engine::simulation::{Applied, Fault, LEDGER_ID, Link, Outcome, Simulation, consensus_key, top};
 use veilgrid_ledger::finality;
 
@@ -37,7 +38,7 @@ fn run(simulation: &Simulation, behaviour: &Behaviour, height: u64) -> Outcome {
 fn agreed(simulation: &Simulation, outcome: Outcome) -> Outcome {
     let seed = simulation.seed;
     assert_eq!(outcome.check(), Ok(()), "seed {seed}");
-    assert_eq!(outcome.stopped, [], "seed {seed}");
+    assert!(outcome.stopped.is_empty(), "seed {seed}: {:?}", outcome.stopped);
     assert!(outcome.reached, "seed {seed}: no progress, heights {:?}", heights(&outcome));
     outcome
 }
@@ -157,6 +158,22 @@ fn invalid_proposals_are_not_final() {
         };
         agreed(&simulation, simulation.run(make, all_at(30)));
     }
+}
+
+/// Whoever runs an engine decides by the error of its own application what comes next: it gets it back as it was.
+#[test]
+fn an_application_that_fails_stops_its_engine_with_its_own_error() {
+    let simulation = simulation(0);
+    let disks = Disks::new(VALIDATORS);
+    disks.0[2].lock().expect("a disk").room = Some(5);
+    let make = |index: usize| Counter::new(behaviour(1 << 20), disks.0[index].clone());
+    let outcome = simulation.run(make, |nodes| top(&nodes[0]) >= 20);
+    assert!(outcome.reached, "the others go on: {:?}", heights(&outcome));
+    let [(2, fault)] = &outcome.stopped[..] else { panic!("{:?}", outcome.stopped) };
+    assert!(matches!(fault, EngineFault::Application { height: 6, .. }), "{fault:?}");
+    assert_eq!(fault.cause::<DiskFull>(), Some(&DiskFull { blocks: 5 }));
+    assert_eq!(fault.to_string(), "block 6 could not be applied: the disk is full");
+    assert_eq!(outcome.height(2), 5);
 }
 
 #[test]

@@ -88,9 +88,10 @@ impl Liar {
         if self.how != Misbehaviour::TwoStories || !deals {
             return;
         }
-        self.second_story.extend(self.twin.act(state, &mut self.twin_rng).transactions);
+        let owed = self.twin.act(state, &mut self.twin_rng).owed;
+        self.second_story.extend(owed.into_iter().map(Transaction::from));
         if state.height().is_multiple_of(REPEAT_BLOCKS) {
-            self.second_story.extend(self.twin.pending(state));
+            self.second_story.extend(self.twin.pending(state).into_iter().map(Transaction::from));
         }
         self.second_story.retain(|one| matches!(one, Transaction::KeyEvent { .. }));
     }

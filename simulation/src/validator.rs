@@ -9,7 +9,7 @@ use crate::world::{Core, Shared, lock};
 use std::sync::{Arc, Mutex};
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_engine::simulation::Time;
-use veilgrid_engine::{Application, GossipWork, Proposal};
+use veilgrid_engine::{Application, ApplicationError, GossipWork, Proposal};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::transaction::{DecodeContext, Transaction};
@@ -143,8 +143,8 @@ impl Application for Validator {
         lock(&self.core).knows(block)
     }
 
-    fn learn(&mut self, block: &Block) -> Result<(), String> {
-        lock(&self.core).learn(block)
+    fn learn(&mut self, block: &Block) -> Result<(), ApplicationError> {
+        Ok(lock(&self.core).learn(block)?)
     }
 
     fn propose(&mut self, parent: &Hash, now_unix_ms: u64) -> Proposal {
@@ -173,15 +173,15 @@ impl Application for Validator {
         Proposal::Block(Box::new(liar.block(*block, core.state())))
     }
 
-    fn check(&mut self, block: &Block, now_unix_ms: u64) -> Result<(), String> {
+    fn check(&mut self, block: &Block, now_unix_ms: u64) -> Result<(), ApplicationError> {
         let clock_ms = self.ticks(now_unix_ms);
         if let Some(liar) = &mut self.liar {
             liar.sees(block);
         }
-        lock(&self.core).check(block, clock_ms)
+        Ok(lock(&self.core).check(block, clock_ms)?)
     }
 
-    fn finalise(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<(), String> {
+    fn finalise(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<(), ApplicationError> {
         let mut core = lock(&self.core);
         let finalised = core.finalise(block, certificate);
         for applied in core.take_applied() {
@@ -191,7 +191,7 @@ impl Application for Validator {
         if let Some(liar) = &mut self.liar {
             liar.follow(core.state());
         }
-        finalised
+        Ok(finalised?)
     }
 
     fn certified(&mut self, height: u64, certificate: &[u8]) {

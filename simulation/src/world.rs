@@ -244,7 +244,8 @@ impl World {
             None => "down".to_owned(),
             Some((life, core)) => {
                 let core = lock(core);
-                let (height, stopped) = (core.height(), core.stopped().unwrap_or("runs"));
+                let (height, stopped) =
+                    (core.height(), core.stopped().map_or("runs".to_owned(), ToString::to_string));
                 format!("life {life} at {height}, {:?}, {stopped}", core.holding())
             }
         };

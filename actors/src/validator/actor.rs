@@ -115,7 +115,7 @@ impl ValidatorActor {
                 // The state may be ahead of the disk now: it goes, and comes back from the disk.
                 self.phase = Phase::Stopped;
                 ctx.stop();
-                return Err(ValidatorFault::Stopped { validator, why });
+                return Err(ValidatorFault::Stopped { validator, why: why.to_string() });
             }
         }
         // What it did, the conductor hears from the orderer.

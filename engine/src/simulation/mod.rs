@@ -9,6 +9,7 @@ mod world;
 
 use crate::application::Application;
 use crate::config::Timing;
+use crate::fault::EngineFault;
 use commonware_runtime::{Runner as _, deterministic};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -102,7 +103,7 @@ pub struct Outcome {
     /// Digest of all that happened: equal for equal runs.
     pub trace: String,
     /// Engines that stopped by themselves, with the reason.
-    pub stopped: Vec<(usize, String)>,
+    pub stopped: Vec<(usize, EngineFault)>,
 }
 
 /// Two validators applied different blocks at one height, or one applied blocks out of order.

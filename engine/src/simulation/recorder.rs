@@ -1,7 +1,7 @@
 //! An application around another that writes down what is applied.
 
 use super::Applied;
-use crate::application::{Application, GossipWork, Proposal};
+use crate::application::{Application, ApplicationError, GossipWork, Proposal};
 use std::sync::{Arc, Mutex, PoisonError};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::hash::Hash;
@@ -39,7 +39,7 @@ impl Application for Recorder {
         self.application.knows(block)
     }
 
-    fn learn(&mut self, block: &Block) -> Result<(), String> {
+    fn learn(&mut self, block: &Block) -> Result<(), ApplicationError> {
         self.application.learn(block)
     }
 
@@ -47,11 +47,11 @@ impl Application for Recorder {
         self.application.propose(parent, now_unix_ms)
     }
 
-    fn check(&mut self, block: &Block, now_unix_ms: u64) -> Result<(), String> {
+    fn check(&mut self, block: &Block, now_unix_ms: u64) -> Result<(), ApplicationError> {
         self.application.check(block, now_unix_ms)
     }
 
-    fn finalise(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<(), String> {
+    fn finalise(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<(), ApplicationError> {
         self.application.finalise(block, certificate)?;
         self.log.push((block.header.height, block.hash()));
         Ok(())

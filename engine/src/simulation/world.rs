@@ -4,6 +4,7 @@ use super::recorder::{Log, Recorder};
 use super::{Applied, Fault, LEDGER_ID, Link, Outcome, Simulation, Time, consensus_key, consensus_secret};
 use crate::application::Application;
 use crate::block::BlockCodec;
+use crate::fault::EngineFault;
 use crate::inbox::Inbox as GossipInbox;
 use crate::keys::{self, private_key};
 use crate::network::{BLOCKED_FOR, Channels, Peers, max_message_bytes, quotas};
@@ -73,7 +74,7 @@ pub(super) struct World<'a> {
     island: Vec<usize>,
     /// Who blocks whom, and for how long it has been seen.
     blocked: BTreeMap<(PublicKey, PublicKey), Duration>,
-    stopped: Arc<Mutex<Vec<(usize, String)>>>,
+    stopped: Arc<Mutex<Vec<(usize, EngineFault)>>>,
 }
 
 impl<'a> World<'a> {
@@ -203,8 +204,8 @@ impl<'a> World<'a> {
                 let control = Control { stop: stopped, prune, ready };
                 let application = Arc::new(Mutex::new(recorder));
                 let ended = node::run(context.child("validator"), config, channels, application, control);
-                if let Err(why) = ended.await {
-                    faults.lock().expect("no thread panics while it holds this").push((index, why));
+                if let Err(fault) = ended.await {
+                    faults.lock().expect("no thread panics while it holds this").push((index, fault));
                 }
             })
         };

@@ -5,10 +5,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use veilgrid_crypto::bid::BidShape;
-use veilgrid_engine::{Application, GossipWork, Proposal};
+use veilgrid_engine::{Application, ApplicationError, GossipWork, Proposal};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::transaction::{DecodeContext, Transaction};
+
+/// A final block that does not come next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("block {found} after {last}")]
+pub struct OutOfOrder {
+    pub found: u64,
+    pub last: u64,
+}
+
+/// A disk that takes no more blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the disk is full")]
+pub struct DiskFull {
+    pub blocks: u64,
+}
 
 /// What is left of an application when its process is killed.
 #[derive(Debug, Default, Clone)]
@@ -17,6 +32,8 @@ pub struct Disk {
     pub certificates: BTreeMap<u64, Vec<u8>>,
     /// Gossip, with who sent it.
     pub received: BTreeSet<([u8; 32], Vec<u8>)>,
+    /// It has room for so many blocks; none: for all.
+    pub room: Option<u64>,
 }
 
 /// The validators of an epoch.
@@ -67,16 +84,16 @@ impl Counter {
         self.outgoing.push(message);
     }
 
-    fn execute(&mut self, block: &Block) -> Result<(), String> {
+    fn execute(&mut self, block: &Block) -> Result<(), ApplicationError> {
         let parent = self.executed.get(&block.header.parent_hash).ok_or("the parent is unknown")?;
         let expected = [Transaction::CloseRound { round_id: block.header.height }];
         if !self.behaviour.invalid && block.transactions != expected {
-            return Err("the block counts wrong".to_owned());
+            return Err("the block counts wrong".into());
         }
         if block.header.prior_state_root != parent.hash()
             || block.header.time_unix_ms < parent.header.time_unix_ms
         {
-            return Err("the header is wrong".to_owned());
+            return Err("the header is wrong".into());
         }
         self.executed.insert(block.hash(), block.clone());
         Ok(())
@@ -96,7 +113,7 @@ impl Application for Counter {
         self.executed.contains_key(block)
     }
 
-    fn learn(&mut self, block: &Block) -> Result<(), String> {
+    fn learn(&mut self, block: &Block) -> Result<(), ApplicationError> {
         self.execute(block)
     }
 
@@ -113,18 +130,21 @@ impl Application for Counter {
         Proposal::Block(Box::new(block))
     }
 
-    fn check(&mut self, block: &Block, now_unix_ms: u64) -> Result<(), String> {
+    fn check(&mut self, block: &Block, now_unix_ms: u64) -> Result<(), ApplicationError> {
         if block.header.time_unix_ms > now_unix_ms + 500 {
-            return Err("the block is from the future".to_owned());
+            return Err("the block is from the future".into());
         }
         self.execute(block)
     }
 
-    fn finalise(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<(), String> {
+    fn finalise(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<(), ApplicationError> {
         let height = self.height();
         if block.header.height > height {
             if block.header.height != height + 1 {
-                return Err(format!("block {} after {height}", block.header.height));
+                return Err(OutOfOrder { found: block.header.height, last: height }.into());
+            }
+            if self.disk.lock().expect("disk").room.is_some_and(|room| height >= room) {
+                return Err(DiskFull { blocks: height }.into());
             }
             self.execute(block)?;
             self.disk.lock().expect("disk").blocks.push(block.clone());

@@ -11,7 +11,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use veilgrid_actors::stopwatch::Stopwatch;
-use veilgrid_engine::{Application, EngineConfig, EngineHandle, GossipWork, Proposal, Timing, blocks_kept};
+use veilgrid_engine::{
+    Application, ApplicationError, EngineConfig, EngineHandle, GossipWork, Proposal, Timing, blocks_kept,
+};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::state::State;
@@ -140,8 +142,8 @@ impl Application for Hostile {
         self.core.knows(block)
     }
 
-    fn learn(&mut self, block: &Block) -> Result<(), String> {
-        self.core.learn(block)
+    fn learn(&mut self, block: &Block) -> Result<(), ApplicationError> {
+        Ok(self.core.learn(block)?)
     }
 
     fn propose(&mut self, parent: &Hash, now_unix_ms: u64) -> Proposal {
@@ -151,12 +153,12 @@ impl Application for Hostile {
         }
     }
 
-    fn check(&mut self, block: &Block, now_unix_ms: u64) -> Result<(), String> {
-        self.core.check(block, now_unix_ms)
+    fn check(&mut self, block: &Block, now_unix_ms: u64) -> Result<(), ApplicationError> {
+        Ok(self.core.check(block, now_unix_ms)?)
     }
 
-    fn finalise(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<(), String> {
-        self.core.finalise(block, certificate)
+    fn finalise(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<(), ApplicationError> {
+        Ok(self.core.finalise(block, certificate)?)
     }
 
     fn certified(&mut self, height: u64, certificate: &[u8]) {

@@ -6,7 +6,7 @@ use super::watch::Watch;
 use rand_core::OsRng;
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
-use veilgrid_engine::{Application, GossipWork, Proposal};
+use veilgrid_engine::{Application, ApplicationError, GossipWork, Proposal};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_roles::core::ValidatorCore;
@@ -62,8 +62,8 @@ impl Application for NodeApplication {
         self.core.knows(block)
     }
 
-    fn learn(&mut self, block: &Block) -> Result<(), String> {
-        self.core.learn(block)
+    fn learn(&mut self, block: &Block) -> Result<(), ApplicationError> {
+        Ok(self.core.learn(block)?)
     }
 
     fn propose(&mut self, parent: &Hash, now_unix_ms: u64) -> Proposal {
@@ -73,19 +73,20 @@ impl Application for NodeApplication {
         }
     }
 
-    fn check(&mut self, block: &Block, now_unix_ms: u64) -> Result<(), String> {
+    fn check(&mut self, block: &Block, now_unix_ms: u64) -> Result<(), ApplicationError> {
         let checked = self.core.check(block, now_unix_ms);
-        if let Err(why) = &checked {
+        if let Err(error) = &checked {
+            let why = error.to_string();
             tracing::warn!(height = block.header.height, why, "a proposed block gets no vote");
         }
-        checked
+        Ok(checked?)
     }
 
     fn proposed(&mut self, proposer: &[u8; 32], block_unix_ms: u64, now_unix_ms: u64) {
         self.watch.proposed(*proposer, block_unix_ms, now_unix_ms);
     }
 
-    fn finalise(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<(), String> {
+    fn finalise(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<(), ApplicationError> {
         self.core.finalise(block, certificate)?;
         self.watch.finalised();
         if let Some(certificate) = certificate {

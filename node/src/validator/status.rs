@@ -133,7 +133,7 @@ pub(super) fn report_of(application: &NodeApplication, signing_key: &[u8; 32]) -
         pool_bids: summary.bids as u64,
         pool_transactions: (summary.shares + summary.key_events + summary.roster_changes) as u64,
         certified_height: application.certified_height(),
-        trouble: core.stopped().map(str::to_owned).or(watched.trouble),
+        trouble: core.stopped().map(ToString::to_string).or(watched.trouble),
         last_vote_age_s: watched.last_vote_age_s,
         votes_for_nothing: watched.votes_for_nothing,
         unknown_votes: watched.unknown_votes,

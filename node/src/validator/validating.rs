@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use veilgrid_actors::stopwatch::Stopwatch;
-use veilgrid_engine::{EngineConfig, EngineHandle, StartingPoint, Timing};
+use veilgrid_engine::{EngineConfig, EngineFault, EngineHandle, StartingPoint, Timing};
 use veilgrid_ledger::state::State;
 
 /// How often the process looks whether its engine still runs.
@@ -67,7 +67,7 @@ impl Validator {
         let ended = spawn_blocking(move || engine.wait()).await;
         let outcome = outcome?;
         match ended {
-            Ok(Err(why)) if !shutdown.is_triggered() => Err(engine_stopped(&self.config.data_dir, &why)),
+            Ok(Err(fault)) if !shutdown.is_triggered() => Err(engine_stopped(&self.config.data_dir, &fault)),
             _ => Ok(outcome),
         }
     }
@@ -89,8 +89,8 @@ impl Validator {
                     return Err(NodeError::stopped("the validator", "its application is gone"));
                 },
             }
-            if let Some(Err(why)) = engine.finished() {
-                return Err(engine_stopped(&self.config.data_dir, &why));
+            if let Some(Err(fault)) = engine.finished() {
+                return Err(engine_stopped(&self.config.data_dir, &fault));
             }
             parts.vitals.set_engine_peers(Some(engine.peers()));
             let News { state, due } = parts.pass_on().await?;
@@ -196,8 +196,8 @@ fn names(why: &str, codes: &[i32]) -> bool {
 }
 
 /// Why a validator ends whose engine has.
-fn engine_stopped(data_dir: &Path, why: &str) -> NodeError {
-    NodeError::stopped("the engine", explained(data_dir, why, free_space(data_dir).ok()))
+fn engine_stopped(data_dir: &Path, fault: &EngineFault) -> NodeError {
+    NodeError::stopped("the engine", explained(data_dir, &fault.to_string(), free_space(data_dir).ok()))
 }
 
 /// An engine's end in words that say what to do. The engine knows of no full disk: it passes the system's words on, or, of a

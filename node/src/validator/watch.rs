@@ -8,7 +8,8 @@ use crate::files::write_durably;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use veilgrid_engine::VoteWitness;
+use thiserror::Error;
+use veilgrid_engine::{ApplicationError, VoteWitness};
 use veilgrid_ledger::block::BlockHeader;
 use veilgrid_ledger::finality;
 use veilgrid_ledger::state::State;
@@ -119,7 +120,7 @@ impl Watch {
         let mut inner = self.lock();
         let (Signed { view: (epoch, view), height, .. }, mark) = inner.votes.foreign(wall_clock_unix_ms())?;
         if let Err(error) = inner.keep(Some(mark)) {
-            tracing::error!(error, "the mark of own votes can't be written");
+            tracing::error!(error = error.to_string(), "the mark of own votes can't be written");
         }
         Some(format!(
             "certificates hold votes of this validator that this process has not given, the first one for block {height} \
@@ -138,15 +139,23 @@ impl Watch {
     }
 }
 
+/// The mark of own votes can't be written. The engine stops: a vote that is not remembered would look like a stranger's.
+#[derive(Debug, Error)]
+#[error("{}: {source}", path.display())]
+struct MarkError {
+    path: PathBuf,
+    source: std::io::Error,
+}
+
 /// What to do about votes that are not one's own.
 const ADVICE: &str = "stop every other process with this key, move engine/ out of data_dir (never restore an old one), \
                       and start again";
 
 impl Inner {
-    fn keep(&self, mark: Option<Mark>) -> Result<(), String> {
+    fn keep(&self, mark: Option<Mark>) -> Result<(), MarkError> {
         let Some(mark) = mark else { return Ok(()) };
         let written = write_durably(&self.mark_file, &mark.to_bytes());
-        written.map_err(|error| format!("{}: {error}", self.mark_file.display()))
+        written.map_err(|source| MarkError { path: self.mark_file.clone(), source })
     }
 
     fn look(&mut self, state: &State, now_unix_ms: u64) -> Watched {
@@ -233,18 +242,18 @@ impl Inner {
 }
 
 impl VoteWitness for Watch {
-    fn begins(&self, epoch: u64) -> Result<(), String> {
+    fn begins(&self, epoch: u64) -> Result<(), ApplicationError> {
         let mut inner = self.lock();
         inner.engine_since_unix_ms.get_or_insert(wall_clock_unix_ms());
         let mark = inner.votes.begins(epoch);
-        inner.keep(mark)
+        Ok(inner.keep(mark)?)
     }
 
-    fn voted(&self, epoch: u64, view: u64) -> Result<(), String> {
+    fn voted(&self, epoch: u64, view: u64) -> Result<(), ApplicationError> {
         let mut inner = self.lock();
         inner.blocks_since_vote = 0;
         let mark = inner.votes.voted((epoch, view), wall_clock_unix_ms());
-        inner.keep(mark)
+        Ok(inner.keep(mark)?)
     }
 }
 

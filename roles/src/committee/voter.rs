@@ -1,6 +1,6 @@
 //! A validator that votes: its core, and the key that signs what the core has checked.
 
-use crate::core::{Journal, ValidatorCore};
+use crate::core::{CheckError, CoreError, Journal, ValidatorCore};
 use rand_core::CryptoRngCore;
 use thiserror::Error;
 use veilgrid_ledger::block::Block;
@@ -14,7 +14,7 @@ use veilgrid_ledger::hash::Hash;
 pub enum VoteFault {
     /// The block breaks a rule, or the validator has stopped.
     #[error("{0}")]
-    Refused(String),
+    Refused(CheckError),
     /// "A validator votes once in a view, and never again in an earlier one."
     #[error("a vote in view {} of epoch {} was asked for after one in view {} of epoch {}", asked.1, asked.0, last.1, last.0)]
     Voted {
@@ -57,7 +57,7 @@ pub enum FinaliseFault {
     },
     /// The validator stops, or had stopped before.
     #[error("{0}")]
-    Stopped(String),
+    Stopped(CoreError),
 }
 
 /// What a validator has voted for last.

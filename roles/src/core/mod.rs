@@ -19,10 +19,10 @@ pub use journal::{Journal, JournalError};
 pub use memory::{Failure, MemoryJournal};
 pub use mute::MUTED_MS;
 
-use crate::keyholder::{Actions, Holding, KeyHolder, Notice};
+use crate::keyholder::{Actions, Holding, KeyHolder, Notice, Owed};
 use crate::replica::{
     CheckedGossip, GossipClass, GossipFault, GossipJob, Limits, OfferRefusal, Offered, Proposal, Replica,
-    SharedVerdicts, Summary,
+    SharedVerdicts, Summary, VoteRefusal,
 };
 use mute::Muted;
 use rand_core::CryptoRngCore;
@@ -36,7 +36,7 @@ use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::refusal::BlockError;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::BlockEffects;
-use veilgrid_ledger::transaction::Transaction;
+use veilgrid_ledger::transaction::{Transaction, TransactionKind};
 
 /// Final blocks that wait for [`ValidatorCore::take_applied`]; beyond them the oldest are dropped.
 const MAX_APPLIED: usize = 1_024;
@@ -76,7 +76,18 @@ pub enum CoreError {
     Journal(#[from] JournalError),
     /// It has stopped before.
     #[error("the validator has stopped: {0}")]
-    Stopped(String),
+    Stopped(Box<CoreError>),
+}
+
+/// Why a block is not executed, or gets no vote.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CheckError {
+    /// The rule that the block breaks.
+    #[error("{0}")]
+    Refused(#[from] VoteRefusal),
+    /// The validator executes nothing any more.
+    #[error("{0}")]
+    Core(#[from] CoreError),
 }
 
 /// A validator.
@@ -94,7 +105,7 @@ pub struct ValidatorCore<J, R> {
     muted: Muted,
     /// Whose faults are in the log, and until when further ones are not.
     named: Muted,
-    stopped: Option<String>,
+    stopped: Option<CoreError>,
 }
 
 impl<J: Journal, R: CryptoRngCore> ValidatorCore<J, R> {
@@ -154,9 +165,9 @@ impl<J: Journal, R: CryptoRngCore> ValidatorCore<J, R> {
     ///
     /// # Errors
     /// Why it cannot be executed.
-    pub fn learn(&mut self, block: &Block) -> Result<(), String> {
+    pub fn learn(&mut self, block: &Block) -> Result<(), CheckError> {
         self.check_running()?;
-        self.replica.learn(block).map_err(|refusal| refusal.to_string())
+        Ok(self.replica.learn(block)?)
     }
 
     /// The next block on a known parent, at this time (Unix milliseconds).
@@ -171,19 +182,19 @@ impl<J: Journal, R: CryptoRngCore> ValidatorCore<J, R> {
     ///
     /// # Errors
     /// Why it gets no vote.
-    pub fn check(&mut self, block: &Block, now_unix_ms: u64) -> Result<(), String> {
+    pub fn check(&mut self, block: &Block, now_unix_ms: u64) -> Result<(), CheckError> {
         self.check_running()?;
-        self.replica.check(block, now_unix_ms).map_err(|refusal| refusal.to_string())
+        Ok(self.replica.check(block, now_unix_ms)?)
     }
 
     /// Applies the next final block; it is durable, and so are the secrets that follow from it, when this returns. A
-    /// block that was applied before is none of the news.
+    /// block that was applied before is ignored.
     ///
     /// # Errors
     /// Why the validator stops.
-    pub fn finalise(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<(), String> {
+    pub fn finalise(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<(), CoreError> {
         self.check_running()?;
-        self.finalised(block, certificate).map_err(|error| self.stop(&error))
+        self.finalised(block, certificate).inspect_err(|error| self.stop(error))
     }
 
     fn finalised(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<(), CoreError> {
@@ -201,14 +212,14 @@ impl<J: Journal, R: CryptoRngCore> ValidatorCore<J, R> {
         self.act()?;
         if height.is_multiple_of(REOFFER_BLOCKS) {
             let pending = self.holder.pending(self.replica.state());
-            self.offer_own(&pending);
+            self.offer_own(pending);
         }
         Ok(())
     }
 
     /// Lets the key holder act on the final state. Nothing that it made leaves before its secrets are durable.
     fn act(&mut self) -> Result<(), CoreError> {
-        let Actions { secrets_changed, transactions, release_guard, notices } =
+        let Actions { secrets_changed, owed, release_guard, notices } =
             self.holder.act(self.replica.state(), &mut self.rng);
         notices.into_iter().for_each(|notice| self.report(notice));
         if secrets_changed {
@@ -218,7 +229,7 @@ impl<J: Journal, R: CryptoRngCore> ValidatorCore<J, R> {
             let bid_set: String = bid_set.iter().map(|byte| format!("{byte:02x}")).collect();
             tracing::info!(round_id, slot_start_unix_s, bid_set, "the slot's set of bids is fixed here");
         }
-        self.offer_own(&transactions);
+        self.offer_own(owed);
         Ok(())
     }
 
@@ -236,14 +247,19 @@ impl<J: Journal, R: CryptoRngCore> ValidatorCore<J, R> {
         self.notices.push_back(notice);
     }
 
-    fn offer_own(&mut self, transactions: &[Transaction]) {
-        for transaction in transactions {
-            let offered = match transaction {
-                Transaction::OpeningShare { .. } => self.replica.offer_share(transaction),
-                _ => self.replica.offer_key_event(transaction),
+    fn offer_own(&mut self, owed: Vec<Owed>) {
+        for one in owed {
+            let (kind, offered) = match one {
+                Owed::Share { round_id, opening_index, share } => {
+                    let offered = self.replica.offer_share(round_id, opening_index, share);
+                    (TransactionKind::OpeningShare, offered)
+                }
+                Owed::KeyEvent { session, event } => {
+                    (TransactionKind::KeyEvent, self.replica.offer_key_event(session, &event))
+                }
             };
             if let Err(refusal) = offered {
-                tracing::debug!(kind = %transaction.kind(), %refusal, "an own transaction waits");
+                tracing::debug!(%kind, %refusal, "an own transaction waits");
             }
         }
     }
@@ -326,18 +342,22 @@ impl<J: Journal, R: CryptoRngCore> ValidatorCore<J, R> {
     /// Offers a key event or a change of validators from outside.
     ///
     /// # Errors
-    /// Why it is not taken.
+    /// Why it is not taken; [`OfferRefusal::Kind`] for any other transaction.
     pub fn offer_transaction(&mut self, transaction: &Transaction) -> Result<Offered, OfferRefusal> {
         match transaction {
-            Transaction::ChangeValidators(_) => self.replica.offer_roster_change(transaction),
-            _ => self.replica.offer_key_event(transaction),
+            Transaction::ChangeValidators(change) => self.replica.offer_roster_change(change),
+            Transaction::KeyEvent { session, event } => self.replica.offer_key_event(*session, event),
+            other => Err(OfferRefusal::Kind { found: other.kind() }),
         }
     }
 
     /// The own transactions that the ledger takes at the final state and does not have, for a validator that no gossip
     /// reaches: [`ValidatorCore::take_gossip`] is the usual way.
     pub fn pending(&self) -> Vec<Transaction> {
-        if self.stopped.is_some() { Vec::new() } else { self.holder.pending(self.replica.state()) }
+        if self.stopped.is_some() {
+            return Vec::new();
+        }
+        self.holder.pending(self.replica.state()).into_iter().map(Transaction::from).collect()
     }
 
     /// The state after the last final block.
@@ -378,8 +398,8 @@ impl<J: Journal, R: CryptoRngCore> ValidatorCore<J, R> {
     }
 
     /// Why the validator has stopped, if it has.
-    pub fn stopped(&self) -> Option<&str> {
-        self.stopped.as_deref()
+    pub fn stopped(&self) -> Option<&CoreError> {
+        self.stopped.as_ref()
     }
 
     /// The journal.
@@ -387,16 +407,17 @@ impl<J: Journal, R: CryptoRngCore> ValidatorCore<J, R> {
         &self.journal
     }
 
-    fn check_running(&self) -> Result<(), String> {
+    fn check_running(&self) -> Result<(), CoreError> {
         match &self.stopped {
-            Some(why) => Err(CoreError::Stopped(why.clone()).to_string()),
+            Some(why) => Err(CoreError::Stopped(Box::new(why.clone()))),
             None => Ok(()),
         }
     }
 
-    fn stop(&mut self, error: &CoreError) -> String {
+    /// From here on nothing is executed, stored or sent.
+    fn stop(&mut self, error: &CoreError) {
         tracing::error!(%error, "the validator stops");
-        self.stopped.get_or_insert_with(|| error.to_string()).clone()
+        self.stopped.get_or_insert_with(|| error.clone());
     }
 }
 

@@ -31,12 +31,14 @@ mod bytes;
 mod guard;
 mod held;
 mod notice;
+mod owed;
 mod running;
 mod secrets;
 mod view;
 
 pub use held::Holding;
 pub use notice::Notice;
+pub use owed::Owed;
 pub use secrets::SecretsError;
 
 use guard::{ReleaseGuard, Ruling};
@@ -50,7 +52,6 @@ use veilgrid_crypto::schnorr::{SigningKey, VerifyingKey};
 use veilgrid_crypto::secret::Secret;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::state::State;
-use veilgrid_ledger::transaction::Transaction;
 use view::{Asked, View};
 
 /// Notices that are remembered; beyond them one may be given twice.
@@ -79,7 +80,7 @@ pub struct Actions {
     /// [`KeyHolder::to_bytes`] has to be durable before anything of this is sent.
     pub secrets_changed: bool,
     /// To be sent. [`KeyHolder::pending`] gives them again until they are on the ledger.
-    pub transactions: Vec<Transaction>,
+    pub owed: Vec<Owed>,
     /// Slots whose set of bids was fixed by this: round, start of the slot in seconds since 1970 UTC, set of bids. It is
     /// part of the secrets; here for a log outside of their backups.
     pub release_guard: Vec<(u64, i64, Hash)>,
@@ -126,14 +127,14 @@ impl KeyHolder {
         self.react(&View::of(state, &me), rng)
     }
 
-    /// The transactions that are made, that the ledger takes at this state, and that it does not have. Their bytes are
-    /// always the same, so repeating them costs others nothing.
-    pub fn pending(&self, state: &State) -> Vec<Transaction> {
+    /// What is made, what the ledger takes at this state, and what it does not have. The bytes are always the same, so
+    /// repeating it costs others nothing.
+    pub fn pending(&self, state: &State) -> Vec<Owed> {
         let view = self.view(state);
         if self.misfit(&view).is_some() {
             return Vec::new();
         }
-        self.owed(&view).into_iter().filter_map(|item| self.transaction(item, &view)).collect()
+        self.owed(&view).into_iter().filter_map(|item| self.made(item, &view)).collect()
     }
 
     fn view<'a>(&self, state: &'a State) -> View<'a> {
@@ -175,7 +176,7 @@ impl KeyHolder {
         }
         let owed = self.owed(view);
         let fresh = owed.iter().filter(|item| !self.emitted.contains(item));
-        actions.transactions = fresh.filter_map(|item| self.transaction(*item, view)).collect();
+        actions.owed = fresh.filter_map(|item| self.made(*item, view)).collect();
         self.emitted = owed.into_iter().collect();
     }
 
@@ -308,11 +309,11 @@ impl KeyHolder {
         items
     }
 
-    fn transaction(&self, item: Item, view: &View<'_>) -> Option<Transaction> {
+    fn made(&self, item: Item, view: &View<'_>) -> Option<Owed> {
         match item {
             Item::Message { session, message } => {
                 let event = self.running.as_ref()?.bytes_of(message)?.to_vec();
-                Some(Transaction::KeyEvent { session, event })
+                Some(Owed::KeyEvent { session, event })
             }
             Item::Share { slot_start_unix_s, round_id, opening_index, sharing } => {
                 let asked = view.asked.iter().find(|asked| asked.request.context.round_id == round_id)?;
@@ -321,7 +322,7 @@ impl KeyHolder {
                     return None;
                 }
                 let share = self.guard.released(slot_start_unix_s, opening_index, sharing)?;
-                Some(Transaction::OpeningShare { round_id, opening_index, share })
+                Some(Owed::Share { round_id, opening_index, share })
             }
         }
     }

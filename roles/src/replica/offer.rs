@@ -10,6 +10,7 @@ use veilgrid_crypto::bid::{BidFault, RoundContext, SealedBid};
 use veilgrid_crypto::opening::OpeningShare;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::refusal::Account;
+use veilgrid_ledger::roster::RosterChange;
 use veilgrid_ledger::state::expected::Expected;
 use veilgrid_ledger::state::round::Slot;
 use veilgrid_ledger::transaction::Transaction;
@@ -46,47 +47,41 @@ impl Replica {
         }
     }
 
-    /// Offers this validator's own share, made on the final state ([`Transaction::OpeningShare`]).
+    /// Offers this validator's own share of an opening, made on the final state.
     ///
     /// # Errors
-    /// Not a share, not awaited, or false.
-    pub fn offer_share(&mut self, share: &Transaction) -> Result<Offered, OfferRefusal> {
-        let Transaction::OpeningShare { round_id, opening_index, share } = share else {
-            return Err(OfferRefusal::Kind { found: share.kind() });
-        };
+    /// Not awaited, or false.
+    pub fn offer_share(
+        &mut self,
+        round_id: u64,
+        opening_index: u32,
+        share: OpeningShare,
+    ) -> Result<Offered, OfferRefusal> {
         let sharing = self.state.sharing().unwrap_or(0);
-        let opening = OpeningId { sharing, round_id: *round_id, opening_index: *opening_index };
+        let opening = OpeningId { sharing, round_id, opening_index };
         // Who offers its own share has its number.
         let key = key_of(&self.state, share.validator).unwrap_or_default();
-        let offered = self.pool.shares.offer(&self.state, opening, &key, *share)?;
+        let offered = self.pool.shares.offer(&self.state, opening, &key, share)?;
         self.bring_in(Item::Share { opening, owner: (share.validator, key) });
         Ok(offered)
     }
 
-    /// Offers an event of the key session in progress ([`Transaction::KeyEvent`]), the own one or one from outside.
+    /// Offers the bytes of an event of the key session in progress, the own one or one from outside.
     ///
     /// # Errors
-    /// Not a key event, not of the session, refused by it for good, or no room.
-    pub fn offer_key_event(&mut self, event: &Transaction) -> Result<Offered, OfferRefusal> {
-        if !matches!(event, Transaction::KeyEvent { .. }) {
-            return Err(OfferRefusal::Kind { found: event.kind() });
-        }
-        self.offer_from_outside(event)
+    /// Not of the session, refused by it for good, or no room.
+    pub fn offer_key_event(&mut self, session: u64, event: &[u8]) -> Result<Offered, OfferRefusal> {
+        let (digest, offered) = self.pool.events.offer_event(&self.state, session, event)?;
+        self.bring_in(Item::Transaction(digest));
+        Ok(offered)
     }
 
-    /// Offers a change of validators ([`Transaction::ChangeValidators`]) that t of the current ones have signed.
+    /// Offers a change of validators that t of the current ones have signed.
     ///
     /// # Errors
-    /// Not a change, not valid for the current roster, or no room.
-    pub fn offer_roster_change(&mut self, change: &Transaction) -> Result<Offered, OfferRefusal> {
-        if !matches!(change, Transaction::ChangeValidators(_)) {
-            return Err(OfferRefusal::Kind { found: change.kind() });
-        }
-        self.offer_from_outside(change)
-    }
-
-    fn offer_from_outside(&mut self, transaction: &Transaction) -> Result<Offered, OfferRefusal> {
-        let (digest, offered) = self.take_transaction(transaction)?;
+    /// Not valid for the current roster, or no room.
+    pub fn offer_roster_change(&mut self, change: &RosterChange) -> Result<Offered, OfferRefusal> {
+        let (digest, offered) = self.pool.events.offer_change(&self.state, change)?;
         self.bring_in(Item::Transaction(digest));
         Ok(offered)
     }
@@ -152,17 +147,16 @@ impl Replica {
         }
     }
 
-    pub(super) fn take_transaction(
-        &mut self,
-        transaction: &Transaction,
-    ) -> Result<(Hash, Offered), OfferRefusal> {
-        match transaction {
+    /// Takes what came by gossip: it is not sent on.
+    pub(super) fn take_transaction(&mut self, transaction: &Transaction) -> Result<Offered, OfferRefusal> {
+        let taken = match transaction {
             Transaction::KeyEvent { session, event } => {
                 self.pool.events.offer_event(&self.state, *session, event)
             }
             Transaction::ChangeValidators(change) => self.pool.events.offer_change(&self.state, change),
-            _ => Err(OfferRefusal::Kind { found: transaction.kind() }),
-        }
+            other => Err(OfferRefusal::Kind { found: other.kind() }),
+        };
+        taken.map(|(_, offered)| offered)
     }
 
     /// The cheap rules first, then the proofs of all that are left in one batch. `backlog_bytes` is how much of the

@@ -2,10 +2,11 @@
 
 use crate::net::{CERTIFICATE, Net, start};
 use std::sync::Arc;
+use veilgrid_crypto::opening::OpeningShare;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::transaction::Transaction;
-use veilgrid_roles::core::{Applied, CoreError, Failure, MemoryJournal};
-use veilgrid_roles::replica::Proposal;
+use veilgrid_roles::core::{Applied, CheckError, CoreError, Failure, MemoryJournal};
+use veilgrid_roles::replica::{OfferRefusal, Proposal, VoteRefusal};
 
 /// Validator 0 dies at every write of its life, before or after it. Nobody else notices.
 #[test]
@@ -58,16 +59,17 @@ fn nothing_is_sent_when_the_secrets_are_not_durable() {
         failed = net.cores[0].finalise(&block, None).err();
     }
     let why = failed.expect("failed");
-    assert!(why.contains("secrets"), "{why}");
+    assert!(matches!(&why, CoreError::Journal(error) if error.what.contains("secrets")), "{why}");
     let core = &mut net.cores[0];
-    assert_eq!(core.stopped(), Some(why.as_str()));
+    assert_eq!(core.stopped(), Some(&why));
     assert!(core.take_gossip().is_empty());
     let parent = core.state().block_hash();
     assert!(matches!(core.propose(&parent, net.now_ms + 10_000), Proposal::Wait { .. }));
     let next = Block::new(core.height() + 1, parent, net.now_ms, core.state().root(), vec![]);
-    assert!(core.check(&next, net.now_ms).is_err());
-    assert!(core.learn(&next).is_err());
-    assert!(core.finalise(&next, None).is_err());
+    let stopped = CoreError::Stopped(Box::new(why));
+    assert_eq!(core.check(&next, net.now_ms), Err(CheckError::Core(stopped.clone())));
+    assert_eq!(core.learn(&next), Err(CheckError::Core(stopped.clone())));
+    assert_eq!(core.finalise(&next, None), Err(stopped));
 }
 
 #[test]
@@ -102,7 +104,7 @@ fn the_engine_may_repeat_itself_and_may_not_fork() {
     let mut other = tip.clone();
     other.header.time_unix_ms += 1;
     let forked = net.cores[0].finalise(&other, None).expect_err("a fork");
-    assert!(forked.contains("forked"), "{forked}");
+    assert_eq!(forked, CoreError::Fork { height: 3 });
     assert!(net.cores[0].finalise(tip, None).is_err(), "it has stopped");
 }
 
@@ -135,4 +137,40 @@ fn certificates_may_come_later_and_blocks_are_handed_out_once() {
     net.cores[0].journal().fail_after(0, Failure::Before);
     net.cores[0].certified(height, CERTIFICATE);
     assert!(net.cores[0].stopped().is_some());
+}
+
+#[test]
+fn the_engine_hears_which_rule_a_block_breaks() {
+    let mut net = Net::new(4, 0, 37);
+    net.until(5, "some blocks", |net| net.state().height() == 2);
+    let (parent, root, now_ms) = (net.state().block_hash(), net.state().root(), net.now_ms);
+    let core = &mut net.cores[0];
+    let from_the_future = Block::new(3, parent, now_ms + 3_600_000, root, vec![]);
+    let refused = core.check(&from_the_future, now_ms);
+    let by_clock = CheckError::Refused(VoteRefusal::Clock {
+        height: 3,
+        block_unix_ms: now_ms + 3_600_000,
+        now_unix_ms: now_ms,
+        skew_ms: core.state().timing().expect("a network").max_clock_skew_ms,
+    });
+    assert_eq!(refused, Err(by_clock));
+    let orphan = Block::new(9, [9; 32], now_ms, root, vec![]);
+    let unknown = VoteRefusal::UnknownParent { height: 9, parent: [9; 32] };
+    assert_eq!(core.learn(&orphan), Err(CheckError::Refused(unknown)));
+    assert_eq!(core.stopped(), None);
+}
+
+#[test]
+fn nothing_but_key_events_and_changes_of_validators_is_offered_from_outside() {
+    let mut net = Net::new(4, 0, 38);
+    let share = OpeningShare { validator: 1, point: [7; 32], challenge: [1; 32], response: [1; 32] };
+    for other in [
+        Transaction::CloseRound { round_id: 1 },
+        Transaction::OpeningShare { round_id: 1, opening_index: 0, share },
+    ] {
+        let refused = net.cores[0].offer_transaction(&other);
+        assert_eq!(refused, Err(OfferRefusal::Kind { found: other.kind() }));
+    }
+    let event = Transaction::KeyEvent { session: 7, event: Vec::new() };
+    assert_eq!(net.cores[0].offer_transaction(&event), Err(OfferRefusal::NoSession { session: 7 }));
 }

@@ -6,7 +6,7 @@ use veilgrid_ledger::genesis::Genesis;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::expected::Expected;
 use veilgrid_ledger::transaction::Transaction;
-use veilgrid_roles::keyholder::{KeyHolder, Notice};
+use veilgrid_roles::keyholder::{KeyHolder, Notice, Owed};
 
 fn waits_for_shares(world: &World, round_id: u64) -> bool {
     matches!(world.state.expected(round_id), Ok(Expected::Shares(_)))
@@ -26,17 +26,15 @@ fn a_share_is_released_once_and_repeated_to_the_bit() {
     let (mut world, round_id) = asked(21);
     let actions = world.holders[0].act(&world.state, &mut world.rng);
     assert!(actions.secrets_changed, "the release is kept before it is sent");
-    let [Transaction::OpeningShare { round_id: released, opening_index: 0, share }] =
-        &actions.transactions[..]
-    else {
-        panic!("one share, not {:?}", actions.transactions);
+    let [Owed::Share { round_id: released, opening_index: 0, share }] = &actions.owed[..] else {
+        panic!("one share, not {:?}", actions.owed);
     };
     assert_eq!((*released, share.validator), (round_id, 1));
     let round = world.state.round(round_id).expect("active");
     assert_eq!(actions.release_guard, [(round_id, round.slot().start_unix_s, round.tally().bid_set())]);
     let again = world.holders[0].act(&world.state, &mut world.rng);
-    assert!(!again.secrets_changed && again.transactions.is_empty() && again.release_guard.is_empty());
-    assert_eq!(world.holders[0].pending(&world.state), actions.transactions);
+    assert!(!again.secrets_changed && again.owed.is_empty() && again.release_guard.is_empty());
+    assert_eq!(world.holders[0].pending(&world.state), actions.owed);
 }
 
 #[test]
@@ -46,10 +44,10 @@ fn nothing_is_released_before_the_close_or_without_shares() {
     let round_id = world.bid();
     world.step();
     assert!(matches!(world.state.expected(round_id), Ok(Expected::Bids { have: 4 })));
-    assert!(world.holders[0].act(&world.state, &mut world.rng).transactions.is_empty());
+    assert!(world.holders[0].act(&world.state, &mut world.rng).owed.is_empty());
     world.until(20, "the opening", |w| waits_for_shares(w, round_id));
     let mut empty = KeyHolder::new(world.keys[0].clone());
-    assert!(empty.act(&world.state, &mut world.rng).transactions.is_empty());
+    assert!(empty.act(&world.state, &mut world.rng).owed.is_empty());
     // Shares of another session than the one in force, as after a restored backup of another history.
     let mut stale = world.holders[0].to_bytes().expose().clone();
     let session_at = 1 + 32 + 33 + 8 + 1;
@@ -57,7 +55,7 @@ fn nothing_is_released_before_the_close_or_without_shares() {
     stale[session_at] = 9;
     let mut stale = KeyHolder::restore(world.keys[0].clone(), &stale).expect("decodes");
     let actions = stale.act(&world.state, &mut world.rng);
-    assert!(actions.transactions.is_empty() && !actions.secrets_changed);
+    assert!(actions.owed.is_empty() && !actions.secrets_changed);
 }
 
 #[test]
@@ -68,7 +66,7 @@ fn a_slot_is_opened_for_one_set_of_bids() {
     let fork = world.state.clone();
     world.until(20, "the opening", |w| waits_for_shares(w, round_id));
     let honest = world.holders[0].act(&world.state, &mut world.rng);
-    assert_eq!(honest.transactions.len(), 1);
+    assert_eq!(honest.owed.len(), 1);
 
     // Another history of the same ledger: the last bid is missing.
     world.state = fork;
@@ -85,7 +83,7 @@ fn a_slot_is_opened_for_one_set_of_bids() {
             world.holders[0] = KeyHolder::restore(world.keys[0].clone(), bytes.expose()).expect("its own");
         }
         let actions = world.holders[0].act(&world.state, &mut world.rng);
-        assert!(actions.transactions.is_empty() && !actions.secrets_changed);
+        assert!(actions.owed.is_empty() && !actions.secrets_changed);
         assert!(matches!(&actions.notices[..], [Notice::SecondBidSet { .. }]), "{:?}", actions.notices);
         assert!(actions.notices[0].is_alarm());
         assert!(world.holders[0].pending(&world.state).is_empty());
@@ -93,7 +91,7 @@ fn a_slot_is_opened_for_one_set_of_bids() {
         assert!(world.holders[0].act(&world.state, &mut world.rng).notices.is_empty());
     }
     // One that has released nothing would have answered here.
-    assert_eq!(world.holders[1].act(&world.state, &mut world.rng).transactions.len(), 1);
+    assert_eq!(world.holders[1].act(&world.state, &mut world.rng).owed.len(), 1);
 }
 
 #[test]
@@ -110,7 +108,7 @@ fn a_ledger_that_is_behind_the_secrets_gets_nothing() {
         world.holders[0].act(&world.state, &mut world.rng).secrets_changed || world.state.height() > height
     );
     let actions = world.holders[0].act(&before, &mut world.rng);
-    assert!(actions.transactions.is_empty() && !actions.secrets_changed);
+    assert!(actions.owed.is_empty() && !actions.secrets_changed);
     assert!(
         matches!(actions.notices[..], [Notice::LedgerBehind { secrets_height }] if secrets_height > height)
     );
@@ -125,7 +123,7 @@ fn secrets_of_another_ledger_are_not_used() {
     let other = genesis_block(Genesis::new(draft, Vec::new()).expect("sound"), 0);
     let other = State::from_genesis_block(&other).expect("genesis");
     let actions = world.holders[0].act(&other, &mut world.rng);
-    assert!(actions.transactions.is_empty() && !actions.secrets_changed);
+    assert!(actions.owed.is_empty() && !actions.secrets_changed);
     assert_eq!(actions.notices, [Notice::OtherLedger]);
 }
 
@@ -146,7 +144,10 @@ fn a_false_share_is_named_and_the_round_clears_without_it() {
     let round_id = world.bid();
     world.until(20, "the opening", |w| waits_for_shares(w, round_id));
     world.act(0);
-    let refusal = world.proposer.offer_share(&world.state, &world.pool[0]);
+    let Transaction::OpeningShare { opening_index, share, .. } = world.pool[0] else {
+        panic!("a share, not {:?}", world.pool[0]);
+    };
+    let refusal = world.proposer.offer_share(&world.state, round_id, opening_index, share);
     assert!(refusal.expect_err("false").to_string().contains("validator 1"));
     let settled = |w: &World| w.state.round(round_id).is_none();
     world.until(20, "the round clears", settled);

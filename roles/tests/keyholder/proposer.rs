@@ -51,24 +51,26 @@ impl Proposer {
     ///
     /// # Errors
     /// [`ShareRefusal::False`] names a validator whose share is false.
-    pub fn offer_share(&mut self, state: &State, share: &Transaction) -> Result<(), ShareRefusal> {
-        let Transaction::OpeningShare { round_id, opening_index, share } = share else {
-            return Err(ShareRefusal::NotAwaited { round_id: 0, opening_index: 0 });
-        };
-        let (round_id, opening_index) = (*round_id, *opening_index);
+    pub fn offer_share(
+        &mut self,
+        state: &State,
+        round_id: u64,
+        opening_index: u32,
+        share: OpeningShare,
+    ) -> Result<(), ShareRefusal> {
         let request = match state.expected(round_id) {
             Ok(Expected::Shares(request)) if request.context.opening_index == opening_index => request,
             _ => return Err(ShareRefusal::NotAwaited { round_id, opening_index }),
         };
         let ShareRequest { context, weights, r_total, .. } = &*request;
         let keys = state.community().keys().ok_or(ShareRefusal::NotAwaited { round_id, opening_index })?;
-        verify_share(context, weights, keys, r_total, share).map_err(|fault| ShareRefusal::False {
+        verify_share(context, weights, keys, r_total, &share).map_err(|fault| ShareRefusal::False {
             round_id,
             opening_index,
             validator: share.validator,
             fault,
         })?;
-        self.shares.entry((round_id, opening_index)).or_default().insert(share.validator, *share);
+        self.shares.entry((round_id, opening_index)).or_default().insert(share.validator, share);
         Ok(())
     }
 

@@ -40,7 +40,7 @@ fn a_restored_backup_makes_nothing_a_second_time() {
     ] {
         let mut holder = KeyHolder::restore(world.keys[0].clone(), backup.expose()).expect("its own");
         let actions = holder.act(&world.state, &mut world.rng);
-        assert!(actions.transactions.is_empty() && !actions.secrets_changed, "{:?}", actions.transactions);
+        assert!(actions.owed.is_empty() && !actions.secrets_changed, "{:?}", actions.owed);
         assert_eq!(actions.notices, notices);
     }
 }
@@ -53,7 +53,7 @@ fn a_lost_one_time_key_is_not_announced_again() {
     world.until(20, "its announcement", |w| !w.state.session().expect("a session").announced().is_empty());
     world.holders[0] = KeyHolder::restore(world.keys[0].clone(), fresh.expose()).expect("its own");
     let actions = world.holders[0].act(&world.state, &mut world.rng);
-    assert!(actions.transactions.is_empty() && !actions.secrets_changed);
+    assert!(actions.owed.is_empty() && !actions.secrets_changed);
     assert_eq!(actions.notices, [Notice::OneTimeKeyLost { session: 1, receiver: 1 }]);
     world.down.clear();
     world.until_sharing(1);

@@ -247,7 +247,8 @@ fn of_two_packages_of_one_dealer_the_first_counts() {
         0,
         Box::new(move |one, state| {
             let Some(Event::Package(_)) = event_of(&one, state) else { return vec![one] };
-            let theirs = twin.act(state, &mut rng).transactions;
+            let theirs = twin.act(state, &mut rng).owed;
+            let theirs: Vec<_> = theirs.into_iter().map(Transaction::from).collect();
             packages += 1;
             assert_eq!((packages, theirs.len()), (1, 1));
             assert_ne!(theirs[0], one);

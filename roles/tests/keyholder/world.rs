@@ -160,7 +160,7 @@ impl World {
     pub fn act(&mut self, who: usize) {
         let actions = self.holders[who].act(&self.state, &mut self.rng);
         self.notices.extend(actions.notices.into_iter().map(|notice| (who, notice)));
-        let mut sent = actions.transactions;
+        let mut sent = actions.owed;
         if self.restarts {
             let before = self.holders[who].to_bytes();
             let mut again = KeyHolder::restore(self.keys[who].clone(), before.expose()).expect("its own");
@@ -171,12 +171,12 @@ impl World {
                 !repeated.secrets_changed,
                 "validator {who} makes something anew after a restart: {phase:?} {repeated:?}"
             );
-            assert_eq!(repeated.transactions, self.holders[who].pending(&self.state));
-            assert!(sent.iter().all(|one| repeated.transactions.contains(one)), "the same bytes");
-            sent = repeated.transactions;
+            assert_eq!(repeated.owed, self.holders[who].pending(&self.state));
+            assert!(sent.iter().all(|one| repeated.owed.contains(one)), "the same bytes");
+            sent = repeated.owed;
             self.holders[who] = again;
         }
-        for transaction in sent {
+        for transaction in sent.into_iter().map(Transaction::from) {
             let sent = match self.tampers.get_mut(&who) {
                 Some(tamper) => tamper(transaction, &self.state),
                 None => vec![transaction],
@@ -195,8 +195,8 @@ impl World {
         }
         for transaction in std::mem::take(&mut self.pool) {
             match transaction {
-                Transaction::OpeningShare { .. } => {
-                    let _ = self.proposer.offer_share(draft.state(), &transaction);
+                Transaction::OpeningShare { round_id, opening_index, share } => {
+                    let _ = self.proposer.offer_share(draft.state(), round_id, opening_index, share);
                 }
                 other => self.refused.extend(draft.try_push(other, &mut VerifyAll).err()),
             }
@@ -210,7 +210,7 @@ impl World {
         }
         let (_, state, effects) = draft.finish();
         self.state = state;
-        self.effects.extend(effects.outset.into_iter().chain(effects.effects));
+        self.effects.extend(effects.all().cloned());
     }
 
     /// Steps until `done`, for at most `blocks` blocks.

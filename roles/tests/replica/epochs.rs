@@ -48,7 +48,7 @@ fn next_roster(network: &mut Network) -> Roster {
     Roster { validators: current.validators.iter().map(entry).collect() }
 }
 
-fn change(network: &mut Network, roster: &Roster, signers: &[u16]) -> Transaction {
+fn change(network: &mut Network, roster: &Roster, signers: &[u16]) -> RosterChange {
     let (rng, state) = (&mut network.rng, network.replicas[0].state());
     let (current, since) = (state.roster().expect("roster"), state.roster_since().expect("epoch"));
     let ledger_id = state.community().ledger_id();
@@ -57,7 +57,7 @@ fn change(network: &mut Network, roster: &Roster, signers: &[u16]) -> Transactio
         RosterChange::endorse(&ledger_id, current, since, roster, *validator, &key, rng)
     };
     let endorsements = signers.iter().map(endorse).collect();
-    Transaction::ChangeValidators(Box::new(RosterChange { roster: roster.clone(), endorsements }))
+    RosterChange { roster: roster.clone(), endorsements }
 }
 
 #[test]

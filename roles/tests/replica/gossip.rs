@@ -97,8 +97,9 @@ fn a_whispered_key_event_is_sent_on_when_it_is_handed_over() {
     assert!(!events.is_empty());
     assert_eq!(count(&told.take_gossip()), 0);
     for event in &events {
-        assert_eq!(told.offer_key_event(event), Ok(Offered::Known));
-        assert_eq!(told.offer_key_event(event), Ok(Offered::Known));
+        let Transaction::KeyEvent { session, event } = event else { panic!("{event:?}") };
+        assert_eq!(told.offer_key_event(*session, event), Ok(Offered::Known));
+        assert_eq!(told.offer_key_event(*session, event), Ok(Offered::Known));
     }
     assert_eq!(told.take_gossip(), said);
     assert_eq!(count(&told.take_gossip()), 0);

@@ -1,9 +1,10 @@
 //! The life of a round on four replicas.
 
-use crate::network::{Network, START_MS, consensus_key, timing};
+use crate::network::{Network, START_MS, consensus_key, offer, timing};
 use veilgrid_crypto::opening::OpeningShare;
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::transaction::{Transaction, TransactionKind, VoidReason};
+use veilgrid_roles::keyholder::Owed;
 use veilgrid_roles::replica::{GossipFault, OfferRefusal, Offered};
 
 fn kinds(network: &Network) -> Vec<TransactionKind> {
@@ -94,7 +95,7 @@ fn shares_that_come_late_resume_an_opening() {
     network.silent = Vec::new();
     for at in [0, 3] {
         for share in network.holders[at].pending(network.replicas[at].state()) {
-            assert_eq!(network.replicas[at].offer_share(&share), Ok(Offered::New));
+            assert_eq!(offer(&mut network.replicas[at], share), Ok(Offered::New));
         }
     }
     network.run_until(20_000, |effect| matches!(effect, Effect::Settled(_)));
@@ -111,12 +112,12 @@ fn false_shares_are_named_and_the_opening_goes_on() {
     network.gossip();
     // Validator 3 (at 2) sends its own share with a byte changed to everybody.
     let pending = network.holders[2].pending(network.replicas[2].state());
-    let Some(Transaction::OpeningShare { round_id, opening_index, share }) = pending.first() else {
+    let Some(Owed::Share { round_id, opening_index, share }) = pending.first() else {
         panic!("a share is owed")
     };
     let (round_id, opening_index) = (*round_id, *opening_index);
     let (mut wrong, mut replica) = (*share, network.replicas.remove(2));
-    assert_eq!(replica.offer_share(&pending[0]), Ok(Offered::New));
+    assert_eq!(replica.offer_share(round_id, opening_index, *share), Ok(Offered::New));
     wrong.response[0] ^= 1;
     let message = replica.take_gossip().pop().expect("the share");
     let at = message.len() - 32;
@@ -129,9 +130,8 @@ fn false_shares_are_named_and_the_opening_goes_on() {
     };
     assert_eq!(fault.validator, 3);
     // The culprit's shares of this opening are not looked at again, true or not.
-    let again = Transaction::OpeningShare { round_id, opening_index, share: wrong };
     let culprit = OfferRefusal::Culprit { round_id, opening_index, validator: 3 };
-    assert_eq!(network.replicas[0].offer_share(&again), Err(culprit));
+    assert_eq!(network.replicas[0].offer_share(round_id, opening_index, wrong), Err(culprit));
     assert_eq!(network.replicas[0].receive(&consensus_key(2), &message), Ok(()));
     assert_eq!(network.replicas[0].summary().shares, 3);
     // Nobody else can send a share under its number, and strangers send none.
@@ -187,10 +187,8 @@ fn shares_are_for_openings_that_are_near() {
     // Its own share for such an opening is refused by name.
     let share = OpeningShare { validator: 2, point: [7; 32], challenge: [1; 32], response: [1; 32] };
     for (round_id, opening_index) in [(1, 5), (2, 0)] {
-        let own = Transaction::OpeningShare { round_id, opening_index, share };
         let refusal = OfferRefusal::ShareNotAwaited { round_id, opening_index };
-        assert_eq!(network.replicas[1].offer_share(&own), Err(refusal));
+        assert_eq!(network.replicas[1].offer_share(round_id, opening_index, share), Err(refusal));
     }
-    let own = Transaction::OpeningShare { round_id: 1, opening_index: 4, share };
-    assert_eq!(network.replicas[1].offer_share(&own), Ok(Offered::New));
+    assert_eq!(network.replicas[1].offer_share(1, 4, share), Ok(Offered::New));
 }

@@ -22,8 +22,8 @@ use veilgrid_ledger::state::round::Slot;
 use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_ledger::transaction::Transaction;
 use veilgrid_market::{Grid, Rule};
-use veilgrid_roles::keyholder::KeyHolder;
-use veilgrid_roles::replica::{Limits, Proposal, Replica};
+use veilgrid_roles::keyholder::{KeyHolder, Owed};
+use veilgrid_roles::replica::{Limits, OfferRefusal, Offered, Proposal, Replica};
 
 pub const VALIDATORS: u16 = 4;
 pub const KEY_EPOCH: u64 = 5;
@@ -36,6 +36,14 @@ pub const BOOK: [[u64; 8]; 4] = [
     [0, 0, 0, 0, 0, 50, 0, 0],
     [0, 0, 0, 7, 0, 0, 0, 0],
 ];
+
+/// What a validator's key holder has made goes to its own replica.
+pub fn offer(replica: &mut Replica, owed: Owed) -> Result<Offered, OfferRefusal> {
+    match owed {
+        Owed::Share { round_id, opening_index, share } => replica.offer_share(round_id, opening_index, share),
+        Owed::KeyEvent { session, event } => replica.offer_key_event(session, &event),
+    }
+}
 
 pub struct Network {
     pub rng: ChaCha20Rng,
@@ -207,12 +215,8 @@ impl Network {
             if self.silent.contains(&at) {
                 continue;
             }
-            for transaction in &actions.transactions {
-                let offered = match transaction {
-                    Transaction::OpeningShare { .. } => replica.offer_share(transaction),
-                    _ => replica.offer_key_event(transaction),
-                };
-                offered.expect("an honest validator's own transaction");
+            for one in actions.owed {
+                offer(replica, one).expect("an honest validator's own transaction");
             }
         }
     }
