@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use veilgrid_actors::day::{ConfigError, DayEvent, DayReport, RoundResult, Surroundings};
 use veilgrid_ledger::audit::{AuditReport, ReceiptVerdict, audit_export};
 use veilgrid_ledger::transaction::{Transaction, VoidReason};
-use veilgrid_roles::community::Role;
+use veilgrid_scenario::community::Role;
 use veilgrid_store::{Existing, Store, read_ledger};
 
 #[test]
@@ -217,6 +217,6 @@ fn each_rule_of_the_configuration_refuses() {
     let short = refused(|c| c.participants[0].energy.truncate(2));
     assert_eq!(short, ConfigError::ShortSeries { id: "home-1".into(), slots: 2, index: 2 });
     let tariffs =
-        refused(|c| c.tariffs = veilgrid_roles::behaviour::Tariffs::new(5_000, 1_000).expect("tariffs"));
+        refused(|c| c.tariffs = veilgrid_scenario::behaviour::Tariffs::new(5_000, 1_000).expect("tariffs"));
     assert!(matches!(tariffs, ConfigError::Terms(_)));
 }

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use veilgrid_actors::aggregator::{BidRefusal, SubmitEnvelope};
 use veilgrid_actors::cancel::CancelFlag;
-use veilgrid_actors::member::{ConsumerActor, Market, PlaceBid, PlacingError};
+use veilgrid_actors::day::SimulatedOwner;
+use veilgrid_actors::member::{Market, MemberActor, PlaceBid, PlacingError};
 use veilgrid_actors::pool::{PoolError, ProofPool};
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::envelope::{EnvelopeKey, open_envelope};
@@ -17,9 +18,9 @@ use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::round::Slot;
-use veilgrid_roles::behaviour::seed::seeded_rng;
-use veilgrid_roles::behaviour::{Consumer, MarketTerms};
 use veilgrid_roles::member::Member;
+use veilgrid_scenario::behaviour::seed::seeded_rng;
+use veilgrid_scenario::behaviour::{Consumer, MarketTerms};
 
 /// Loses the first answer, and signs the second with a key that is not the aggregator's.
 struct Lossy {
@@ -68,19 +69,21 @@ fn a_bid_is_sent_again_unchanged_and_a_foreign_receipt_is_refused() {
         let terms = MarketTerms::new(&config.params.grid, 16, config.tariffs).expect("terms");
         let consumer = Consumer::new(terms, seeded_rng(1, "home", "consumer"));
         let wallet = Wallet::from_seed(&WalletSeed::generate(&mut rand_core::OsRng));
-        let member = Member::new("home".into(), wallet, 1, consumer);
-        let actor = ConsumerActor::new(member, config.participants[0].energy.clone(), market).start();
+        let energy = config.participants[0].energy.clone();
+        let owner = SimulatedOwner::new(Box::new(consumer), energy, &config.slots);
+        let member = Member::new("home".into(), wallet, 1, owner);
+        let actor = MemberActor::new(member, market).start();
 
         let sealed = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&sealed);
         let on_sealed = Arc::new(move || {
             counter.fetch_add(1, Ordering::Relaxed);
         });
-        let place =
-            PlaceBid { slot: 1, delivery: Slot { start_unix_s: 900, seconds: 900 }, round_id: 1, on_sealed };
-        let lost = actor.send(place.clone()).await.expect("there").err().expect("lost");
+        let slot = |index: usize| Slot { start_unix_s: config.slots[index].start_unix_s, seconds: 900 };
+        let place = PlaceBid { slot: slot(0), round_id: 1, on_sealed };
+        let lost = actor.send(place.clone()).await.expect("there").expect_err("lost");
         assert!(matches!(lost, PlacingError::Refused(BidRefusal::Gone)), "{lost}");
-        let foreign = actor.send(place.clone()).await.expect("there").err().expect("not the aggregator's");
+        let foreign = actor.send(place.clone()).await.expect("there").expect_err("not the aggregator's");
         assert!(matches!(foreign, PlacingError::Receipt(_)), "{foreign}");
         {
             let seen = seen.lock().expect("seen");
@@ -89,8 +92,8 @@ fn a_bid_is_sent_again_unchanged_and_a_foreign_receipt_is_refused() {
         assert_eq!(sealed.load(Ordering::Relaxed), 1, "one proof");
 
         cancel.cancel();
-        let next = PlaceBid { round_id: 2, slot: 2, ..place };
-        let refused = actor.send(next).await.expect("there").err().expect("not bid for");
+        let next = PlaceBid { round_id: 2, slot: slot(1), ..place };
+        let refused = actor.send(next).await.expect("there").expect_err("not bid for");
         // The model waits for the first slot's result; no second bid is formed before.
         assert!(matches!(refused, PlacingError::Member(_)), "{refused}");
         assert!(PlacingError::Pool(PoolError::Cancelled).is_cancellation());

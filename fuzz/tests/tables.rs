@@ -8,11 +8,11 @@ use veilgrid::receipts;
 use veilgrid_fuzz::edits::Case;
 use veilgrid_fuzz::property::{CASES, bounded};
 use veilgrid_fuzz::samples::samples;
+use veilgrid_market::timestamp::format_utc;
 use veilgrid_market::units::{format_ct_per_kwh, format_kwh};
 use veilgrid_market::{BookOrder, Order, parse_book};
-use veilgrid_roles::community::setm::{SetmCase, setm_orders};
-use veilgrid_roles::community::timestamp::format_utc;
-use veilgrid_roles::community::{Community, Rounding, import_community};
+use veilgrid_scenario::community::setm::{SetmCase, setm_orders};
+use veilgrid_scenario::community::{Community, Rounding, import_community};
 
 /// Buffers of the CSV reader.
 const CSV_BYTES: u64 = 128 << 10;

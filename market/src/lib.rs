@@ -24,6 +24,7 @@ mod order;
 mod outcome;
 mod plain;
 mod sums;
+pub mod timestamp;
 pub mod units;
 
 pub use balance::{BalanceError, RoundBalance, round_balance, round_balance_q16};

@@ -3,7 +3,6 @@
 //! The actors are a thin shell around this crate and the deterministic simulation runs the same code without them.
 //! A role never talks to another one here; it takes what it received and returns what it would send.
 //!
-//! - [`community`] and [`behaviour`]: whose energy it is, and how members bid.
 //! - [`member`]: a participant's wallet, bids and fills.
 //! - [`committee`]: validators that agree in one process, with the votes and certificates of a network.
 //! - [`core`]: one validator as the consensus engine sees it: replica, key holder and journal.
@@ -15,10 +14,8 @@
 //! - [`local`]: all of it in one thread, for one round from a file, for tests and for benches.
 #![forbid(unsafe_code)]
 
-pub mod behaviour;
 pub mod clocks;
 pub mod committee;
-pub mod community;
 pub mod core;
 pub mod intake;
 pub mod keyholder;

@@ -1,7 +1,5 @@
-//! A participant: its wallet, its model, the bid of the current slot and what became of it.
+//! A participant: its wallet, its owner's orders, the bid of the current slot and what became of it.
 
-use crate::behaviour::{BehaviourError, Bidder, Plan};
-use crate::community::SlotEnergy;
 use std::sync::Arc;
 use thiserror::Error;
 use veilgrid_crypto::bid::{BidParams, NoteError, RoundContext, SealError, SealedBid, open_note, seal_bid};
@@ -11,18 +9,37 @@ use veilgrid_crypto::tally::settlement_point_holds;
 use veilgrid_crypto::wallet::Wallet;
 use veilgrid_ledger::community::Community;
 use veilgrid_ledger::state::effects::SettledRound;
-use veilgrid_market::{Grid, MappingError, Trade, fill_weights, step_quantities};
+use veilgrid_ledger::state::round::Slot;
+use veilgrid_market::{Grid, MappingError, Order, Trade, fill_weights, step_quantities};
+
+/// Why an owner gives no orders, or does not take a result.
+pub type OwnerRefusal = Box<dyn std::error::Error + Send + Sync>;
+
+/// Whoever decides what a member asks for: a person, a program, or a model of one in a simulation.
+pub trait Owner {
+    /// The orders of a slot; none at all for a bid that trades nothing.
+    ///
+    /// # Errors
+    /// Why there are none.
+    fn orders(&mut self, slot: Slot) -> Result<Vec<Order>, OwnerRefusal>;
+
+    /// What the orders of a slot came to, Wh/2^16: zeros when the round was void.
+    ///
+    /// # Errors
+    /// Why it can't be so.
+    fn settled(&mut self, slot: Slot, bought_wh_q16: u64, sold_wh_q16: u64) -> Result<(), OwnerRefusal>;
+}
 
 /// Why a member can't bid or can't accept a result.
 #[derive(Debug, Error)]
 pub enum MemberError {
-    /// The model refuses.
+    /// The owner refuses.
     #[error("member {id}: {source}")]
-    Behaviour {
+    Owner {
         /// The member.
         id: String,
         /// Why.
-        source: BehaviourError,
+        source: OwnerRefusal,
     },
     /// An order does not fit the grid or the bits.
     #[error("member {id}: {source}")]
@@ -167,27 +184,27 @@ pub fn envelope_for(
     seal_envelope(aggregator, ledger_id, bid.round_id, &bid.to_bytes(), rng)
 }
 
-/// A participant with a model of type `B`.
-pub struct Member<B> {
+/// A participant whose orders come from an owner of type `O`.
+pub struct Member<O> {
     id: String,
     wallet: Arc<Wallet>,
     key_epoch: u64,
-    bidder: B,
+    owner: O,
     pending: Option<Pending>,
 }
 
 struct Pending {
-    slot: usize,
+    slot: Slot,
     round_id: u64,
     quantities_wh: Vec<u64>,
     /// Salt and digest of the sealed bid.
     sealed: Option<([u8; 32], [u8; 32])>,
 }
 
-impl<B: Bidder> Member<B> {
-    /// A member with its wallet and its model.
-    pub fn new(id: String, wallet: Wallet, key_epoch: u64, bidder: B) -> Self {
-        Self { id, wallet: Arc::new(wallet), key_epoch, bidder, pending: None }
+impl<O: Owner> Member<O> {
+    /// A member with its wallet and its owner.
+    pub fn new(id: String, wallet: Wallet, key_epoch: u64, owner: O) -> Self {
+        Self { id, wallet: Arc::new(wallet), key_epoch, owner, pending: None }
     }
 
     /// The name in the data; never on the ledger.
@@ -198,33 +215,26 @@ impl<B: Bidder> Member<B> {
     pub fn account(&self) -> PointBytes {
         self.wallet.account_key(self.key_epoch).verifying_key().to_bytes()
     }
-    /// The model.
-    pub fn bidder(&self) -> &B {
-        &self.bidder
-    }
 
-    /// Forms the bid of a slot: the model's orders, mapped to the steps of the grid. A member with nothing to trade
+    /// Forms the bid of a slot: the owner's orders, mapped to the steps of the grid. A member with nothing to trade
     /// forms a zero bid, which nobody can tell from any other.
     ///
     /// # Errors
-    /// The model's or the grid's refusal.
+    /// The owner's or the grid's refusal.
     pub fn form(
         &mut self,
-        slot: usize,
+        slot: Slot,
         round_id: u64,
-        energy: SlotEnergy,
         grid: &Grid,
         bits: u32,
-    ) -> Result<(Plan, SealJob), MemberError> {
-        let plan = self
-            .bidder
-            .plan(slot, energy)
-            .map_err(|source| MemberError::Behaviour { id: self.id.clone(), source })?;
-        let quantities_wh = step_quantities(grid, &plan.orders, bits)
+    ) -> Result<SealJob, MemberError> {
+        let orders =
+            self.owner.orders(slot).map_err(|source| MemberError::Owner { id: self.id.clone(), source })?;
+        let quantities_wh = step_quantities(grid, &orders, bits)
             .map_err(|source| MemberError::Mapping { id: self.id.clone(), source })?;
         let job = SealJob { wallet: Arc::clone(&self.wallet), quantities_wh: quantities_wh.clone() };
         self.pending = Some(Pending { slot, round_id, quantities_wh, sealed: None });
-        Ok((plan, job))
+        Ok(job)
     }
 
     /// Remembers which bid was sealed, and its salt, from which the bid's randomness follows.
@@ -235,10 +245,10 @@ impl<B: Bidder> Member<B> {
     }
 
     /// Takes the settled round: computes the own fill from the public outcome, checks that the ledger's settlement
-    /// point holds exactly it, and tells the model.
+    /// point holds exactly it, and tells the owner.
     ///
     /// # Errors
-    /// A missing bid, a wrong settlement point, or the model's refusal.
+    /// A missing bid, a wrong settlement point, or the owner's refusal.
     pub fn settle(&mut self, community: &Community, settled: &SettledRound) -> Result<Fill, MemberError> {
         let round_id = settled.round_id;
         let Some(pending) = self.pending.take_if(|pending| pending.round_id == round_id) else {
@@ -262,7 +272,7 @@ impl<B: Bidder> Member<B> {
     /// The round was void: nothing was traded.
     ///
     /// # Errors
-    /// The model's refusal.
+    /// The owner's refusal.
     pub fn voided(&mut self, round_id: u64) -> Result<(), MemberError> {
         match self.pending.take_if(|pending| pending.round_id == round_id) {
             Some(pending) => self.tell(pending.slot, 0, 0),
@@ -270,10 +280,10 @@ impl<B: Bidder> Member<B> {
         }
     }
 
-    fn tell(&mut self, slot: usize, bought_wh_q16: u64, sold_wh_q16: u64) -> Result<(), MemberError> {
-        self.bidder
-            .settle(slot, u128::from(bought_wh_q16), u128::from(sold_wh_q16))
-            .map_err(|source| MemberError::Behaviour { id: self.id.clone(), source })
+    fn tell(&mut self, slot: Slot, bought_wh_q16: u64, sold_wh_q16: u64) -> Result<(), MemberError> {
+        self.owner
+            .settled(slot, bought_wh_q16, sold_wh_q16)
+            .map_err(|source| MemberError::Owner { id: self.id.clone(), source })
     }
 }
 

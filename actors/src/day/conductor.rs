@@ -7,7 +7,7 @@ use super::{DayConfig, DayError, DayEvent, MarketSlot, Observer};
 use crate::aggregator::{BidRefusal, VerificationTime};
 use crate::auditor::{Audited, Conclude, ExpectBid};
 use crate::cancel::CancelFlag;
-use crate::member::{PlaceBid, Placed, PlacingError, RoundSettled, RoundVoided, TellAccount};
+use crate::member::{PlaceBid, PlacingError, RoundSettled, RoundVoided};
 use crate::orderer::{Decided, FollowFault, Halt, LedgerTip, NextBlock, OrderError};
 use crate::stopwatch::Stopwatch;
 use crate::validator::Tip;
@@ -21,7 +21,7 @@ use veilgrid_ledger::state::round::OpenedSum;
 use veilgrid_ledger::state::round::Slot;
 use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_ledger::transaction::VoidReason;
-use veilgrid_roles::behaviour::{GainLedger, Plan};
+use veilgrid_scenario::behaviour::{GainLedger, Plan};
 
 /// How often the conductor looks for a cancellation while it waits for bids.
 const CANCEL_POLL: Duration = Duration::from_millis(50);
@@ -139,35 +139,33 @@ impl<'a> Conductor<'a> {
     /// cancels.
     async fn bidding(&mut self, round_id: u64, slot: MarketSlot) -> Result<Bidding, DayError> {
         let present = |member: &&MemberLink| !self.config.is_absent(slot, &member.id);
-        let bidders: Vec<&MemberLink> = self.cast.members.iter().filter(present).collect();
+        let bidders: Vec<MemberLink> = self.cast.members.iter().filter(present).cloned().collect();
         let began = Stopwatch::start();
         let all_sealed = Arc::new(OnceLock::new());
         let on_sealed = self.seal_counter(round_id, bidders.len(), Arc::clone(&all_sealed));
         let (answers, mut answered) =
-            mpsc::channel::<(String, Result<Placed, PlacingError>)>(bidders.len().max(1));
-        for bidder in &bidders {
-            let delivery = Slot { start_unix_s: slot.start_unix_s, seconds: self.config.params.slot_seconds };
-            let message =
-                PlaceBid { slot: slot.index, delivery, round_id, on_sealed: Arc::clone(&on_sealed) };
-            let (id, answers, request) = (bidder.id.clone(), answers.clone(), bidder.place.send(message));
+            mpsc::channel::<(MemberLink, Result<Receipt, PlacingError>)>(bidders.len().max(1));
+        for bidder in bidders {
+            let slot = Slot { start_unix_s: slot.start_unix_s, seconds: self.config.params.slot_seconds };
+            let message = PlaceBid { slot, round_id, on_sealed: Arc::clone(&on_sealed) };
+            let (answers, request) = (answers.clone(), bidder.place.send(message));
             actix_rt::spawn(async move {
                 let answer = request.await.unwrap_or(Err(PlacingError::MemberGone));
                 // Nobody listens any more after a cancellation.
-                let _ = answers.send((id, answer)).await;
+                let _ = answers.send((bidder, answer)).await;
             });
         }
         drop(answers);
-        let mut plans = Vec::with_capacity(bidders.len());
+        let mut plans = Vec::new();
         while !self.cancel.is_cancelled() {
             match tokio::time::timeout(CANCEL_POLL, answered.recv()).await {
                 Err(_) => {}
                 Ok(None) => break,
                 // What the cancellation has stopped is no error.
                 Ok(Some((_, Err(error)))) if error.is_cancellation() => break,
-                Ok(Some((id, answer))) => {
-                    let placed = answer.map_err(|source| bid_error(id, source))?;
-                    self.keep_receipt(placed.receipt).await?;
-                    plans.push(placed.plan);
+                Ok(Some((bidder, answer))) => {
+                    self.keep_receipt(answer.map_err(|source| bid_error(bidder.id, source))?).await?;
+                    plans.push(bidder.owner.plan());
                 }
             }
         }
@@ -270,8 +268,7 @@ impl<'a> Conductor<'a> {
         let Audited { report: audit, receipts: receipt_findings } = self.audited(&tip).await?;
         let mut accounts = Vec::with_capacity(self.cast.members.len());
         for member in &self.cast.members {
-            let account = member.account.send(TellAccount).await.map_err(DayError::lost(&member.id))?;
-            accounts.push((member.role, account));
+            accounts.push((member.role, member.owner.account()));
         }
         Ok(DayReport {
             ledger_id: self.cast.state.community().ledger_id(),

@@ -5,9 +5,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use thiserror::Error;
 use veilgrid_ledger::params::MarketParams;
-use veilgrid_roles::behaviour::{Day, MarketTerms, Tariffs, TermsError};
 use veilgrid_roles::committee::one_process_timing;
-use veilgrid_roles::community::{Community, Participant, Selection};
+use veilgrid_scenario::behaviour::{Day, MarketTerms, Tariffs, TermsError};
+use veilgrid_scenario::community::{Community, Participant, Selection};
 
 /// Fewest validators: with less than 3f + 1 = 4 not even one may be faulty.
 pub const MIN_VALIDATORS: u16 = 4;

@@ -8,8 +8,8 @@ use thiserror::Error;
 use veilgrid_ledger::genesis::GenesisError;
 use veilgrid_ledger::refusal::BlockError;
 use veilgrid_market::MappingError;
-use veilgrid_roles::behaviour::{GainError, TermsError};
 use veilgrid_roles::member::MemberError;
+use veilgrid_scenario::behaviour::{GainError, TermsError};
 
 /// Who stopped a day, and why.
 #[derive(Debug, Error)]

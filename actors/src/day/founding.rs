@@ -1,12 +1,13 @@
 //! Founding a community: keys, genesis, and every actor at its place.
 
+use super::owner::SimulatedOwner;
 use super::surroundings::{Surroundings, store_dir};
 use super::threads::Threads;
 use super::{DayConfig, DayError, DayEvent, Observer};
 use crate::aggregator::AggregatorActor;
 use crate::auditor::AuditorActor;
 use crate::clock::SimulatedClock;
-use crate::member::{Market, MemberActor, PlaceBid, RoundSettled, RoundVoided, TellAccount};
+use crate::member::{Market, MemberActor, PlaceBid, RoundSettled, RoundVoided};
 use crate::orderer::{Follow, FollowBlock, NextBlock, Order, OrdererActor, OrdererCore, Pace, ValidatorLink};
 use crate::pool::ProofPool;
 use crate::stopwatch::Stopwatch;
@@ -29,12 +30,11 @@ use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::roster::ValidatorEntry;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::Effect;
-use veilgrid_roles::behaviour::seed::seeded_rng;
-use veilgrid_roles::behaviour::{Bidder, ChargingStation, Consumer, Prosumer};
 use veilgrid_roles::committee::{Founding, draft_genesis};
-use veilgrid_roles::community::{Participant, Role};
 use veilgrid_roles::intake::Intake;
 use veilgrid_roles::member::{Member, MemberError};
+use veilgrid_scenario::behaviour::bidder_for;
+use veilgrid_scenario::community::{Participant, Role};
 
 /// Bids whose verdicts the aggregator's process remembers.
 const REMEMBERED_BIDS: usize = 20_000;
@@ -55,13 +55,14 @@ pub(super) struct Cast {
 }
 
 /// The way to a member.
+#[derive(Clone)]
 pub(super) struct MemberLink {
     pub(super) id: String,
     pub(super) role: Role,
     pub(super) place: Recipient<PlaceBid>,
     pub(super) settled: Recipient<RoundSettled>,
     pub(super) voided: Recipient<RoundVoided>,
-    pub(super) account: Recipient<TellAccount>,
+    pub(super) owner: SimulatedOwner,
 }
 
 /// Threads for proofs.
@@ -255,42 +256,22 @@ fn start_members(
 ) -> Result<Vec<MemberLink>, DayError> {
     let (terms, day) = (config.terms()?, config.day());
     let start = |newcomer: Newcomer| {
-        let Participant { id, role, .. } = &newcomer.participant;
-        // The stream of `behaviour::bidder_for`, so that every way to run a day makes the same draws.
-        let rng = seeded_rng(config.seed, id, role.name());
-        let terms = terms.clone();
-        match role {
-            Role::Prosumer => Ok(start_member(config, newcomer, Prosumer::new(terms, rng), market, thread)),
-            Role::Consumer => Ok(start_member(config, newcomer, Consumer::new(terms, rng), market, thread)),
-            Role::ChargingStation => {
-                let ev_wh: Vec<u64> = newcomer.participant.energy.iter().map(|energy| energy.ev_wh).collect();
-                let station = ChargingStation::new(terms, &ev_wh, &day, rng)
-                    .map_err(|source| MemberError::Behaviour { id: id.clone(), source })?;
-                Ok(start_member(config, newcomer, station, market, thread))
-            }
-        }
+        let Newcomer { participant, wallet } = newcomer;
+        let id = participant.id.clone();
+        let bidder = bidder_for(&participant, &terms, &day, config.seed)
+            .map_err(|source| MemberError::Owner { id: id.clone(), source: source.into() })?;
+        let owner = SimulatedOwner::new(bidder, participant.energy, &config.slots);
+        let (market, key_epoch) = (Arc::clone(market), config.key_epoch);
+        let member = Member::new(id.clone(), wallet, key_epoch, owner.clone());
+        let address = MemberActor::start_in_arbiter(thread, move |_| MemberActor::new(member, market));
+        Ok(MemberLink {
+            id,
+            role: participant.role,
+            owner,
+            place: address.clone().recipient(),
+            settled: address.clone().recipient(),
+            voided: address.recipient(),
+        })
     };
     newcomers.into_iter().map(start).collect()
-}
-
-fn start_member<B: Bidder + Unpin + Send + 'static>(
-    config: &DayConfig,
-    newcomer: Newcomer,
-    bidder: B,
-    market: &Arc<Market>,
-    thread: &ArbiterHandle,
-) -> MemberLink {
-    let Newcomer { participant: Participant { id, role, energy }, wallet } = newcomer;
-    let (market, key_epoch, name) = (Arc::clone(market), config.key_epoch, id.clone());
-    let address = MemberActor::start_in_arbiter(thread, move |_| {
-        MemberActor::new(Member::new(name, wallet, key_epoch, bidder), energy, market)
-    });
-    MemberLink {
-        id,
-        role,
-        place: address.clone().recipient(),
-        settled: address.clone().recipient(),
-        voided: address.clone().recipient(),
-        account: address.recipient(),
-    }
 }

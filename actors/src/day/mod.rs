@@ -9,6 +9,7 @@ mod config;
 mod error;
 mod event;
 mod founding;
+mod owner;
 mod report;
 mod simulation;
 mod surroundings;
@@ -17,6 +18,7 @@ mod threads;
 pub use config::{ConfigError, DayConfig, MIN_VALIDATORS, MarketSlot};
 pub use error::DayError;
 pub use event::{DayEvent, Observer};
+pub use owner::SimulatedOwner;
 pub use report::{DayReport, MarketRow, RoleEnergy, RoundResult, RoundRow, RoundTimings};
 pub use surroundings::Surroundings;
 

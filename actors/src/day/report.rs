@@ -9,8 +9,8 @@ use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::state::round::OpenedSum;
 use veilgrid_ledger::transaction::VoidReason;
 use veilgrid_market::Outcome;
-use veilgrid_roles::behaviour::{EnergyAccount, MovedLimit, RoleSummary};
-use veilgrid_roles::community::Role;
+use veilgrid_scenario::behaviour::{EnergyAccount, MovedLimit, RoleSummary};
+use veilgrid_scenario::community::Role;
 
 /// The report of a day.
 #[derive(Debug, Clone)]

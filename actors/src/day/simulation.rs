@@ -5,9 +5,9 @@ use super::error::DayError;
 use super::founding::MemberLink;
 use super::report::{MarketRow, RoleEnergy};
 use veilgrid_market::{Grid, Side, step_totals};
-use veilgrid_roles::behaviour::{EnergyAccount, GainLedger, Plan, SlotTrade};
-use veilgrid_roles::community::Role;
 use veilgrid_roles::member::Fill;
+use veilgrid_scenario::behaviour::{EnergyAccount, GainLedger, Plan, SlotTrade};
+use veilgrid_scenario::community::Role;
 
 /// The book of a round from its members' plans.
 pub(super) fn market_row(grid: &Grid, plans: &[Plan]) -> Result<MarketRow, DayError> {

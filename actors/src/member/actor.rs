@@ -1,20 +1,16 @@
 //! The member's actor.
 
-use super::messages::{PlaceBid, Placed, PlacingError, RoundSettled, RoundVoided, TellAccount};
+use super::messages::{PlaceBid, PlacingError, RoundSettled, RoundVoided};
 use crate::aggregator::SubmitEnvelope;
 use crate::pool::ProofPool;
-use actix::{
-    Actor, ActorTryFutureExt, Context, Handler, MessageResult, Recipient, ResponseActFuture, WrapFuture,
-};
+use actix::{Actor, ActorTryFutureExt, Context, Handler, Recipient, ResponseActFuture, WrapFuture};
 use rand_core::OsRng;
 use std::sync::Arc;
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::envelope::EnvelopePublicKey;
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_ledger::state::State;
-use veilgrid_roles::behaviour::{Bidder, Plan};
-use veilgrid_roles::community::SlotEnergy;
-use veilgrid_roles::member::{Fill, Member, MemberError, envelope_for};
+use veilgrid_roles::member::{Fill, Member, MemberError, Owner, envelope_for};
 
 /// Messages that may wait: a round sends a member three.
 const MAILBOX: usize = 16;
@@ -32,24 +28,22 @@ pub struct Market {
     pub pool: ProofPool,
 }
 
-/// A member with a model of type `B`.
-pub struct MemberActor<B> {
-    member: Member<B>,
-    /// Its own meter data, one entry a slot of the day.
-    energy: Vec<SlotEnergy>,
+/// A member whose orders come from an owner of type `O`.
+pub struct MemberActor<O> {
+    member: Member<O>,
     market: Arc<Market>,
     /// The bid of the current round as it was sent: asked to place it again, the member sends the same bytes.
-    sent: Option<(Plan, Arc<SealedBid>)>,
+    sent: Option<Arc<SealedBid>>,
 }
 
-impl<B: Bidder> MemberActor<B> {
+impl<O: Owner> MemberActor<O> {
     /// A member in a market.
-    pub fn new(member: Member<B>, energy: Vec<SlotEnergy>, market: Arc<Market>) -> Self {
-        Self { member, energy, market, sent: None }
+    pub fn new(member: Member<O>, market: Arc<Market>) -> Self {
+        Self { member, market, sent: None }
     }
 }
 
-impl<B: Bidder + Unpin + 'static> Actor for MemberActor<B> {
+impl<O: Owner + Unpin + 'static> Actor for MemberActor<O> {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
@@ -57,50 +51,47 @@ impl<B: Bidder + Unpin + 'static> Actor for MemberActor<B> {
     }
 }
 
-type PlacedFuture<B> = ResponseActFuture<MemberActor<B>, Result<Placed, PlacingError>>;
+type PlacedFuture<O> = ResponseActFuture<MemberActor<O>, Result<Receipt, PlacingError>>;
 
-impl<B: Bidder + Unpin + 'static> MemberActor<B> {
+impl<O: Owner + Unpin + 'static> MemberActor<O> {
     /// Forms, seals, sends.
-    fn place(&mut self, message: PlaceBid) -> PlacedFuture<B> {
-        let PlaceBid { slot, delivery, round_id, on_sealed } = message;
+    fn place(&mut self, message: PlaceBid) -> PlacedFuture<O> {
+        let PlaceBid { slot, round_id, on_sealed } = message;
         let params = self.market.state.community().params();
-        // The conductor checks that every member has data for every market slot.
-        let energy = self.energy.get(slot).copied().unwrap_or_default();
-        let formed = self.member.form(slot, round_id, energy, &params.grid, u32::from(params.bits));
+        let formed = self.member.form(slot, round_id, &params.grid, u32::from(params.bits));
         let market = Arc::clone(&self.market);
         let sealed = async move {
-            let (plan, job) = formed?;
+            let job = formed?;
             let state = market.state.clone();
             let sealed = market.pool.run(move || {
                 let community = state.community();
-                let context = community.round_context(round_id, delivery);
+                let context = community.round_context(round_id, slot);
                 community.bid_params().map(|params| job.seal(params, &context, &mut OsRng))
             });
-            Ok((plan, Arc::new(sealed.await?.ok_or(PlacingError::NoKeys)??)))
+            Ok(Arc::new(sealed.await?.ok_or(PlacingError::NoKeys)??))
         };
-        let placed =
-            sealed.into_actor(self).and_then(move |(plan, bid): (Plan, Arc<SealedBid>), actor, _| {
-                actor.member.sealed(&bid);
-                actor.sent = Some((plan.clone(), Arc::clone(&bid)));
-                on_sealed();
-                actor.send(plan, bid)
-            });
+        let placed = sealed.into_actor(self).and_then(move |bid: Arc<SealedBid>, actor, _| {
+            actor.member.sealed(&bid);
+            actor.sent = Some(Arc::clone(&bid));
+            on_sealed();
+            actor.send(bid)
+        });
         Box::pin(placed)
     }
 
-    fn send(&self, plan: Plan, bid: Arc<SealedBid>) -> PlacedFuture<B> {
+    fn send(&self, bid: Arc<SealedBid>) -> PlacedFuture<O> {
         let market = Arc::clone(&self.market);
-        let sent = async move { Ok(Placed { receipt: send(&market, &bid).await?, plan }) };
+        let sent = async move { send(&market, &bid).await };
         Box::pin(sent.into_actor(self))
     }
 }
 
-impl<B: Bidder + Unpin + 'static> Handler<PlaceBid> for MemberActor<B> {
-    type Result = PlacedFuture<B>;
+impl<O: Owner + Unpin + 'static> Handler<PlaceBid> for MemberActor<O> {
+    type Result = PlacedFuture<O>;
 
     fn handle(&mut self, message: PlaceBid, _: &mut Self::Context) -> Self::Result {
         match &self.sent {
-            Some((plan, bid)) if bid.round_id == message.round_id => self.send(plan.clone(), Arc::clone(bid)),
+            Some(bid) if bid.round_id == message.round_id => self.send(Arc::clone(bid)),
             _ => self.place(message),
         }
     }
@@ -120,7 +111,7 @@ async fn send(market: &Market, bid: &SealedBid) -> Result<Receipt, PlacingError>
     Ok(receipt)
 }
 
-impl<B: Bidder + Unpin + 'static> Handler<RoundSettled> for MemberActor<B> {
+impl<O: Owner + Unpin + 'static> Handler<RoundSettled> for MemberActor<O> {
     type Result = Result<Fill, MemberError>;
 
     fn handle(&mut self, message: RoundSettled, _: &mut Self::Context) -> Self::Result {
@@ -129,19 +120,11 @@ impl<B: Bidder + Unpin + 'static> Handler<RoundSettled> for MemberActor<B> {
     }
 }
 
-impl<B: Bidder + Unpin + 'static> Handler<RoundVoided> for MemberActor<B> {
+impl<O: Owner + Unpin + 'static> Handler<RoundVoided> for MemberActor<O> {
     type Result = Result<(), MemberError>;
 
     fn handle(&mut self, message: RoundVoided, _: &mut Self::Context) -> Self::Result {
         self.sent = None;
         self.member.voided(message.round_id)
-    }
-}
-
-impl<B: Bidder + Unpin + 'static> Handler<TellAccount> for MemberActor<B> {
-    type Result = MessageResult<TellAccount>;
-
-    fn handle(&mut self, _: TellAccount, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.member.bidder().account())
     }
 }

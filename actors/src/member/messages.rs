@@ -9,30 +9,18 @@ use veilgrid_crypto::bid::SealError;
 use veilgrid_crypto::receipt::{Receipt, ReceiptInvalid};
 use veilgrid_ledger::state::effects::SettledRound;
 use veilgrid_ledger::state::round::Slot;
-use veilgrid_roles::behaviour::{EnergyAccount, Plan};
 use veilgrid_roles::member::{Fill, MemberError};
 
-/// The round is open: bid for the slot.
+/// The round is open: bid for the slot. The answer is the aggregator's receipt, checked: the bid is on the ledger.
 #[derive(Message, Clone)]
-#[rtype(result = "Result<Placed, PlacingError>")]
+#[rtype(result = "Result<Receipt, PlacingError>")]
 pub struct PlaceBid {
-    /// The slot, an index into the day.
-    pub slot: usize,
-    /// The same as a stretch of time: what the bid is bound to.
-    pub delivery: Slot,
+    /// The slot: what the bid is bound to.
+    pub slot: Slot,
     /// The round.
     pub round_id: u64,
     /// Called when the bid is sealed, before it is sent.
     pub on_sealed: Arc<dyn Fn() + Send + Sync>,
-}
-
-/// A bid is on the ledger. Only the simulation gets to see the plan.
-#[derive(Clone)]
-pub struct Placed {
-    /// The aggregator's receipt, checked.
-    pub receipt: Receipt,
-    /// What the member wants.
-    pub plan: Plan,
 }
 
 /// The round is settled. The answer: what the member traded, after it has checked its settlement point.
@@ -48,18 +36,10 @@ pub struct RoundVoided {
     pub round_id: u64,
 }
 
-/// Asks where the member's energy came from and went to.
-#[derive(Message, Clone, Copy)]
-#[rtype(result = "AccountAnswer")]
-pub struct TellAccount;
-
-/// The member's energy so far.
-pub type AccountAnswer = EnergyAccount;
-
 /// Why a member has no bid on the ledger.
 #[derive(Debug, Error)]
 pub enum PlacingError {
-    /// The model or the grid refuses.
+    /// The owner or the grid refuses.
     #[error(transparent)]
     Member(#[from] MemberError),
     /// The quantities can't be sealed.

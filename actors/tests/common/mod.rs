@@ -15,8 +15,8 @@ use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::verdicts::VerifyAll;
 use veilgrid_market::{Grid, Rationed, Rule, clear_plain};
-use veilgrid_roles::behaviour::Tariffs;
-use veilgrid_roles::community::{Participant, Role, SlotEnergy};
+use veilgrid_scenario::behaviour::Tariffs;
+use veilgrid_scenario::community::{Participant, Role, SlotEnergy};
 use veilgrid_store::Store;
 
 pub const SLOT_SECONDS: u32 = 900;

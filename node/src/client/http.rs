@@ -14,7 +14,7 @@ use veilgrid_api::{
 };
 use veilgrid_crypto::receipt::{RECEIPT_BYTES, Receipt};
 use veilgrid_ledger::block::MAX_BLOCK_BYTES;
-use veilgrid_roles::community::timestamp::parse_rfc3339;
+use veilgrid_market::timestamp::parse_rfc3339;
 
 /// Bytes a second of an answer that has begun, so that a peer that drips is given up.
 const LEAST_RATE: u64 = 64 << 10;

@@ -7,7 +7,7 @@
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::state::MAX_ACTIVE_ROUNDS;
 use veilgrid_ledger::timing::RoundTiming;
-use veilgrid_roles::community::timestamp::format_utc;
+use veilgrid_market::timestamp::format_utc;
 
 /// 2020-01-01, seconds since 1970 UTC: no network was founded before.
 const LEAST_TIME_UNIX_S: u64 = 1_577_836_800;

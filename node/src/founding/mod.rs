@@ -20,8 +20,8 @@ use thiserror::Error;
 use veilgrid_crypto::wire::WireError;
 use veilgrid_ledger::genesis::GenesisError;
 use veilgrid_market::GridError;
-use veilgrid_roles::behaviour::{BehaviourError, TermsError};
-use veilgrid_roles::community::{ImportError, SelectError};
+use veilgrid_scenario::behaviour::{BehaviourError, TermsError};
+use veilgrid_scenario::community::{ImportError, SelectError};
 
 pub use calendar::{Dates, check_times, date_of};
 pub use genesis::{GenesisFile, assemble, genesis_of, read_genesis};

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use veilgrid_crypto::keygen::MAX_VALIDATORS;
 use veilgrid_ledger::roster::MIN_VALIDATORS;
 use veilgrid_market::Grid;
-use veilgrid_roles::behaviour::Tariffs;
+use veilgrid_scenario::behaviour::Tariffs;
 
 /// Price of energy from the grid and for energy into it, mct/kWh: between them lies the price grid.
 const RETAIL_MCT_PER_KWH: u64 = 32_000;

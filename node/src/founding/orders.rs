@@ -4,8 +4,8 @@
 use super::FoundingError;
 use crate::config::orders::format_orders;
 use veilgrid_market::{Grid, Order, Side};
-use veilgrid_roles::behaviour::{Bidder, Day, MarketTerms, Tariffs, WH_Q16, bidder_for};
-use veilgrid_roles::community::{Participant, Role, import_community, select_community};
+use veilgrid_scenario::behaviour::{Bidder, Day, MarketTerms, Tariffs, WH_Q16, bidder_for};
+use veilgrid_scenario::community::{Participant, Role, import_community, select_community};
 
 /// The built-in day: SimBench, see `data/community_day/README.md` for source and licence (ODbL 1.0).
 const BUILT_IN: &str =

@@ -1,6 +1,6 @@
 //! When a certificate expires: the only thing of X.509 that is read here (RFC 5280, 4.1).
 
-use veilgrid_roles::community::timestamp::parse_rfc3339;
+use veilgrid_market::timestamp::parse_rfc3339;
 
 const SEQUENCE: u8 = 0x30;
 /// The version, `[0]`; a certificate of version 1 has none.

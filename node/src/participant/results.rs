@@ -18,8 +18,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use veilgrid_ledger::state::round::Slot;
+use veilgrid_market::timestamp::format_utc;
 use veilgrid_market::units::{format_ct_per_kwh, format_ct_q16, format_kwh_q16};
-use veilgrid_roles::community::timestamp::format_utc;
 use veilgrid_roles::member::Fill;
 
 const HEADER: &str = "round,slot_start,slot_seconds,status,bought_kwh,sold_kwh,buy_price_ct_per_kwh,\

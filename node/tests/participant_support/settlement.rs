@@ -8,13 +8,12 @@ use std::sync::Arc;
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::tally::settlement_point_holds;
 use veilgrid_ledger::state::effects::{Effect, SettledRound};
+use veilgrid_ledger::state::round::Slot;
 use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_ledger::transaction::Transaction;
 use veilgrid_ledger::verdicts::VerifyAll;
 use veilgrid_market::{Order, Side, fill_weights};
-use veilgrid_roles::behaviour::{BehaviourError, Bidder, EnergyAccount, Plan};
-use veilgrid_roles::community::{Role, SlotEnergy};
-use veilgrid_roles::member::{self, FillFault, MemberError, OwnBid};
+use veilgrid_roles::member::{self, FillFault, MemberError, OwnBid, Owner, OwnerRefusal};
 
 /// What somebody does to a settlement.
 type Change = fn(&mut SettledRound, usize);
@@ -96,34 +95,25 @@ fn a_fill_is_the_bids_own_and_a_wrong_settlement_is_found() {
 /// Sells 40 Wh at the lowest price, as the book's first member does.
 struct Seller;
 
-impl Bidder for Seller {
-    fn role(&self) -> Role {
-        Role::Prosumer
+impl Owner for Seller {
+    fn orders(&mut self, _: Slot) -> Result<Vec<Order>, OwnerRefusal> {
+        Ok(vec![Order { side: Side::Sell, limit_mct_per_kwh: 10_000, energy_wh: 40 }])
     }
 
-    fn plan(&mut self, _: usize, _: SlotEnergy) -> Result<Plan, BehaviourError> {
-        let order = Order { side: Side::Sell, limit_mct_per_kwh: 10_000, energy_wh: 40 };
-        Ok(Plan { orders: vec![order], ..Plan::default() })
-    }
-
-    fn settle(&mut self, _: usize, bought_wh_q16: u128, sold_wh_q16: u128) -> Result<(), BehaviourError> {
-        assert_eq!((bought_wh_q16, sold_wh_q16), (0, 40 << 16), "a model hears of true fills only");
+    fn settled(&mut self, _: Slot, bought_wh_q16: u64, sold_wh_q16: u64) -> Result<(), OwnerRefusal> {
+        assert_eq!((bought_wh_q16, sold_wh_q16), (0, 40 << 16), "an owner hears of true fills only");
         Ok(())
-    }
-
-    fn account(&self) -> EnergyAccount {
-        EnergyAccount::default()
     }
 }
 
 #[test]
-fn a_member_tells_its_model_nothing_of_a_wrong_settlement() {
+fn a_member_tells_its_owner_nothing_of_a_wrong_settlement() {
     let (world, bids, round) = settled();
     let community = world.state.community();
     let settle = |round: &SettledRound| {
         let mut member = member::Member::new("m".into(), world.wallets[0].clone(), EPOCH, Seller);
         let grid = &community.params().grid;
-        member.form(0, 1, SlotEnergy::default(), grid, 8).expect("formed");
+        member.form(round.slot, 1, grid, 8).expect("formed");
         member.sealed(&bids[0]);
         member.settle(community, round)
     };

@@ -7,9 +7,9 @@ use std::path::Path;
 use veilgrid_actors::day::DayConfig;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_market::{Grid, Rule, Side, parse_price};
-use veilgrid_roles::behaviour::Tariffs;
 use veilgrid_roles::committee::threshold_for;
-use veilgrid_roles::community::{Community, Rounding, import_community, select_community};
+use veilgrid_scenario::behaviour::Tariffs;
+use veilgrid_scenario::community::{Community, Rounding, import_community, select_community};
 
 /// The built-in day: SimBench, see `data/community_day/README.md` for source and licence (ODbL 1.0).
 const BUILT_IN: &str =

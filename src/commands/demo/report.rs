@@ -9,8 +9,8 @@ use veilgrid_ledger::audit::AuditReport;
 use veilgrid_ledger::transaction::VoidReason;
 use veilgrid_market::Outcome;
 use veilgrid_market::units::{format_ct_per_kwh, format_kwh, format_ratio};
-use veilgrid_roles::behaviour::{MovedLimit, RoleSummary};
-use veilgrid_roles::community::Rounding;
+use veilgrid_scenario::behaviour::{MovedLimit, RoleSummary};
+use veilgrid_scenario::community::Rounding;
 
 /// Prints the day for people.
 pub fn print(plan: &Plan, day: &DayReport) {

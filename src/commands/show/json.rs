@@ -5,8 +5,8 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use veilgrid_ledger::hash::Hex32;
 use veilgrid_ledger::transaction::TransactionKind;
+use veilgrid_market::timestamp::format_utc;
 use veilgrid_market::{Grid, Outcome, Rule, SumRequest};
-use veilgrid_roles::community::timestamp::format_utc;
 
 #[derive(Serialize)]
 struct LedgerJson<'a> {

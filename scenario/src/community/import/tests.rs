@@ -1,6 +1,6 @@
 use super::*;
 use crate::community::decimal::QuantityError;
-use crate::community::timestamp::TimestampError;
+use veilgrid_market::timestamp::TimestampError;
 
 const HEADER: &str = "slot_start,participant_id,role,load_kwh,generation_kwh,ev_kwh\n";
 const T0: &str = "2016-06-22T00:00:00+02:00";

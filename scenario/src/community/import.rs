@@ -9,11 +9,11 @@ mod error;
 mod tests;
 
 use super::decimal::{self, RoundedWh};
-use super::timestamp::{format_utc, parse_rfc3339};
 use super::{Community, Participant, Role, Rounding, SlotEnergy};
 use csv::StringRecord;
 use std::collections::{BTreeMap, btree_map::Entry};
 use std::io::Read;
+use veilgrid_market::timestamp::{format_utc, parse_rfc3339};
 
 pub use error::ImportError;
 

@@ -2,8 +2,8 @@
 
 use super::super::Role;
 use super::super::decimal::QuantityError;
-use super::super::timestamp::TimestampError;
 use super::{MAX_BYTES, MAX_ID_BYTES, MAX_ROWS};
+use veilgrid_market::timestamp::TimestampError;
 
 /// One variant a rule, with the line in the file (the header is line 1).
 #[derive(Debug, thiserror::Error)]

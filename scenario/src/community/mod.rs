@@ -7,7 +7,6 @@ pub mod decimal;
 pub mod import;
 pub mod select;
 pub mod setm;
-pub mod timestamp;
 
 use serde::Serialize;
 use std::fmt;
