@@ -89,7 +89,7 @@ fn parts_of(need: &Need) -> String {
 /// [`CheckError::NotWritable`], [`CheckError::Space`].
 pub fn check_data_dir(dir: &Path, checks: &ChecksConfig) -> Result<(), CheckError> {
     let refused = |reason| CheckError::NotWritable { path: dir.to_owned(), reason };
-    crate::files::make_private_directory(dir).map_err(refused)?;
+    veilgrid_store::files::make_private_directory(dir).map_err(refused)?;
     let probe = dir.join(PROBE);
     std::fs::write(&probe, b"may be deleted").map_err(refused)?;
     std::fs::remove_file(&probe).map_err(refused)?;

@@ -4,12 +4,12 @@
 //! So it is said before. Below the space that a start asks for (`checks.min_free_mib`) there is a warning, below a quarter
 //! of it the node is in trouble, which health and status show.
 
-use crate::shutdown::Shutdown;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use veilgrid_api::StatusReport;
+use veilgrid_client::shutdown::Shutdown;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(5);

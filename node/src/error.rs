@@ -3,12 +3,12 @@
 use crate::checks::CheckError;
 use crate::config::ConfigError;
 use crate::config::orders::OrdersError;
-use crate::founding::FoundingError;
 use crate::http::HttpError;
 use crate::keyfile::KeyFileError;
 use crate::passphrase::PassphraseError;
 use std::fmt::Display;
 use thiserror::Error;
+use veilgrid_client::genesis::GenesisFileError;
 
 /// Why a process ended with a failure. Every message says what, where and what to do.
 #[derive(Debug, Error)]
@@ -27,7 +27,7 @@ pub enum NodeError {
     Check(#[from] CheckError),
     /// The genesis of the network.
     #[error(transparent)]
-    Founding(#[from] FoundingError),
+    Genesis(#[from] GenesisFileError),
     /// A participant's orders.
     #[error(transparent)]
     Orders(#[from] OrdersError),
@@ -76,7 +76,7 @@ impl NodeError {
             Self::Config(_)
             | Self::KeyFile(_)
             | Self::Passphrase(_)
-            | Self::Founding(_)
+            | Self::Genesis(_)
             | Self::Orders(_)
             | Self::Refused { .. }
             | Self::Check(CheckError::OpenFiles { .. }) => true,

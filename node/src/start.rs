@@ -1,7 +1,6 @@
 //! What processes that follow the ledger do when they start.
 
 use crate::checks::{ClockSample, ClockState, check_clock_not_before, check_data_dir, wall_clock_unix_ms};
-use crate::client::{Client, ClientOptions};
 use crate::config::{ChecksConfig, HttpConfig, LimitsConfig, RelayLimitsConfig, ValidatorConfig};
 use crate::error::NodeError;
 use crate::http::{HealthDoor, HealthServer, HttpOptions, Metrics, Rate, Services};
@@ -10,8 +9,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use veilgrid_client::{Client, ClientOptions};
 use veilgrid_ledger::state::State;
-use veilgrid_store::{IntakeError, IntakeJournal, Store, StoreError};
+use veilgrid_store::{IntakeError, IntakeJournal};
 
 /// How coarse the date of an answer is. Servers may keep it for a second, so it can be two seconds old.
 const DATE_RESOLUTION_MS: u64 = 2000;
@@ -21,9 +21,9 @@ const DATE_RESOLUTION_MS: u64 = 2000;
 /// # Errors
 /// [`NodeError::Check`].
 pub fn check_machine(data_dir: &Path, checks: &ChecksConfig) -> Result<(), NodeError> {
-    crate::files::make_private_directory(data_dir)
+    veilgrid_store::files::make_private_directory(data_dir)
         .map_err(|error| NodeError::start(format!("data_dir {}", data_dir.display()), error))?;
-    if crate::files::is_private(data_dir).is_ok_and(|private| !private) {
+    if veilgrid_store::files::is_private(data_dir).is_ok_and(|private| !private) {
         let data_dir = data_dir.display();
         tracing::warn!(%data_dir, "other users may enter data_dir: close it to them (chmod 700)");
     }
@@ -66,22 +66,6 @@ pub async fn check_clock(
         }
     }
     Ok(())
-}
-
-/// Opens a store of blocks. A damaged one is moved aside and built anew from what is whole; the rest has to be fetched
-/// again.
-///
-/// # Errors
-/// As [`Store::open_or_rebuild`].
-pub fn open_store(path: &Path) -> Result<Store, StoreError> {
-    let opened = Store::open_or_rebuild(path)?;
-    if let Some(rebuilt) = opened.rebuilt {
-        tracing::error!(
-            why = rebuilt.why, kept_blocks = rebuilt.kept_blocks, moved_to = %rebuilt.moved_to.display(),
-            "the ledger's store was damaged: it was built anew, and blocks that are missing are fetched again"
-        );
-    }
-    Ok(opened.store)
 }
 
 /// Opens the journal of an intake. Damaged files of rounds are moved aside, and the promises before the damage kept.

@@ -2,13 +2,13 @@
 //! against whoever makes it, and nothing is done because of it but saying so.
 
 use crate::checks::{ClockSample, wall_clock_unix_ms};
-use crate::client::Client;
-use crate::shutdown::Shutdown;
 use crate::vitals::Vitals;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use veilgrid_api::{NodeStatus, StatusReport};
+use veilgrid_client::Client;
+use veilgrid_client::shutdown::Shutdown;
 
 /// How often what is wrong is looked for.
 const LOOK: Duration = Duration::from_secs(2);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::checks::ClockSample;
-use crate::shutdown::Shutdown;
+use veilgrid_client::shutdown::Shutdown;
 
 const NOW: u64 = 1_800_000_000_000;
 

@@ -16,13 +16,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use veilgrid_api::CertifiedBlock;
+use veilgrid_client::follower::{
+    Accepted, Fetch, Follower, FollowerError, FollowerOptions, Keeper, SourceFault,
+};
+use veilgrid_client::ledger::OpenError;
+use veilgrid_client::shutdown::Shutdown;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::transaction::Transaction;
 use veilgrid_ledger::verdicts::VerifyAll;
-use veilgrid_node::follower::{
-    Accepted, Fetch, Follower, FollowerError, FollowerOptions, Keeper, SourceFault,
-};
-use veilgrid_node::shutdown::Shutdown;
 use world::World;
 
 fn heights(accepted: &[Accepted]) -> Vec<u64> {
@@ -306,5 +307,5 @@ fn a_restart_replays_and_goes_on_and_another_genesis_is_refused() {
     let mut other = genesis(&world);
     other.header.time_unix_ms += 1;
     let refused = Keeper::open(&directory.path().join("ledger"), other);
-    assert!(matches!(refused, Err(FollowerError::OtherLedger { .. })));
+    assert!(matches!(refused, Err(FollowerError::Open(OpenError::OtherLedger { .. }))));
 }

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use veilgrid_actors::aggregator::{Confirm, Keep, KeepError};
 use veilgrid_actors::stopwatch::Stopwatch;
+use veilgrid_client::ClientError;
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_crypto::relay::RelayedBids;
@@ -23,7 +24,6 @@ use veilgrid_ledger::transaction::Transaction;
 use veilgrid_node::aggregator::{
     Acknowledgement, Forwarder, ForwarderOptions, Ledger, Relay, Relayed, Restored,
 };
-use veilgrid_node::client::ClientError;
 use veilgrid_roles::intake::Admitted;
 use veilgrid_store::IntakeJournal;
 use world::World;

@@ -12,6 +12,7 @@ use follower_support::{certified, genesis};
 use rand_core::OsRng;
 use std::path::Path;
 use std::sync::Arc;
+use veilgrid_client::follower::Chain;
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_crypto::schnorr::SigningKey;
@@ -22,7 +23,6 @@ use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_ledger::transaction::Transaction;
 use veilgrid_ledger::verdicts::VerifyAll;
 use veilgrid_market::{Order, Side};
-use veilgrid_node::follower::Chain;
 use veilgrid_node::participant::{
     Answer, Archive, Desk, Fallback, MemberOrders, OrderSource, Results, SealFailure, SealTask, Status,
     Target,

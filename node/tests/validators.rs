@@ -12,14 +12,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use veilgrid_api::{NumberedValidator, StatusReport, ValidatorSet};
+use veilgrid_client::follower::{Chain, Fetch, Follower, FollowerError, Following};
+use veilgrid_client::ledger_view::{BlockSource, LedgerView};
+use veilgrid_client::shutdown::Shutdown;
+use veilgrid_client::{Client, ClientError, ClientOptions};
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::verdicts::VerifyAll;
-use veilgrid_node::client::{Client, ClientError, ClientOptions};
-use veilgrid_node::follower::{Chain, Fetch, Follower, FollowerError, Following};
 use veilgrid_node::http::{HttpOptions, HttpServer, Services};
-use veilgrid_node::ledger_view::{BlockSource, LedgerView};
 use veilgrid_node::roster::{Proposal, ProposalError};
-use veilgrid_node::shutdown::Shutdown;
 use world::World;
 
 fn set(world: &World) -> ValidatorSet {

@@ -6,10 +6,11 @@ use crate::store::Store;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use thiserror::Error;
+use veilgrid_ledger::block::Block;
 use veilgrid_ledger::refusal::BlockError;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::checkpoint::{Checkpoint, Skeleton};
-use veilgrid_ledger::state::effects::Effect;
+use veilgrid_ledger::state::effects::{BlockEffects, Effect};
 use veilgrid_ledger::verdicts::{BidVerdicts, VerifyAll};
 
 /// Why a stored ledger can't be replayed.
@@ -35,11 +36,56 @@ pub enum ReplayError {
     },
 }
 
-/// Gets what a height or a transaction did, and the whole state after its block where there is one.
-pub type Note<'a> = dyn FnMut(&Effect, Option<&State>) + 'a;
+/// A stored block that was executed again.
+pub enum Replayed<'a> {
+    /// A whole block, with every check.
+    Whole {
+        /// The block.
+        block: Block,
+        /// What it did.
+        effects: BlockEffects,
+        /// The state after it.
+        state: &'a State,
+    },
+    /// A block up to the checkpoint of a pruned ledger. Rounds that were finished there are not recomputed, because their
+    /// bids are gone, so there is no whole state either.
+    Passed {
+        /// Its height.
+        height: u64,
+        /// What of it does not depend on such a round.
+        effects: Vec<Effect>,
+    },
+}
 
-/// Is told the height that was executed and the last one, and says whether to go on.
-pub type Watch<'a> = dyn FnMut(u64, u64) -> ControlFlow<()> + 'a;
+impl Replayed<'_> {
+    /// The height of the block.
+    pub fn height(&self) -> u64 {
+        match self {
+            Self::Whole { block, .. } => block.header.height,
+            Self::Passed { height, .. } => *height,
+        }
+    }
+
+    /// What its height and its transactions did, as far as it is known.
+    pub fn effects(&self) -> impl Iterator<Item = &Effect> {
+        let (outset, effects) = match self {
+            Self::Whole { effects, .. } => (&effects.outset[..], &effects.effects[..]),
+            Self::Passed { effects, .. } => (&effects[..], &[][..]),
+        };
+        outset.iter().chain(effects)
+    }
+
+    /// The state after it, when it is known.
+    pub fn state(&self) -> Option<&State> {
+        match self {
+            Self::Whole { state, .. } => Some(state),
+            Self::Passed { .. } => None,
+        }
+    }
+}
+
+/// Gets each block after block 0, and says whether to go on.
+pub type Visit<'a> = dyn FnMut(Replayed<'_>) -> ControlFlow<()> + 'a;
 
 impl Store {
     /// The state after the last block. A pruned ledger is replayed past its pruned blocks by its checkpoint.
@@ -47,18 +93,20 @@ impl Store {
     /// # Errors
     /// [`ReplayError`].
     pub fn state(&self) -> Result<State, ReplayError> {
-        let state = self.replay(&mut |_, _| {}, &mut |_, _| ControlFlow::Continue(()))?;
+        let state = self.replay(&mut VerifyAll, &mut |_| ControlFlow::Continue(()))?;
         // Nobody breaks it off.
         state.ok_or_else(|| StoreError::Empty { path: self.path.clone() }.into())
     }
 
-    /// The same for whoever wants to hear of it: `note` gets what each height and each transaction did; of blocks up to a
-    /// checkpoint only what does not depend on rounds that were finished there, because their bids are gone, and without a
-    /// state. None when `watch` breaks it off.
+    /// The same for whoever wants to hear of it, with `verdicts` on the bids. None when `visit` breaks it off.
     ///
     /// # Errors
     /// [`ReplayError`].
-    pub fn replay(&self, note: &mut Note<'_>, watch: &mut Watch<'_>) -> Result<Option<State>, ReplayError> {
+    pub fn replay(
+        &self,
+        verdicts: &mut dyn BidVerdicts,
+        visit: &mut Visit<'_>,
+    ) -> Result<Option<State>, ReplayError> {
         let genesis = self.block(0)?.ok_or_else(|| StoreError::Empty { path: self.path.clone() })?;
         let mut state = State::from_genesis_block(&genesis).map_err(ReplayError::Genesis)?;
         let last = self.tip().map_or(0, |tip| tip.height);
@@ -70,10 +118,9 @@ impl Store {
             first = checkpoint.height.saturating_add(1);
             let skeleton =
                 Skeleton::new(state, Some(checkpoint)).map_err(|fault| self.pruned(fault.to_string()))?;
-            let Some(after) = self.past_pruned(skeleton, first, last, note, watch)? else { return Ok(None) };
+            let Some(after) = self.past_pruned(skeleton, first, verdicts, visit)? else { return Ok(None) };
             state = after;
         }
-        let verdicts: &mut dyn BidVerdicts = &mut VerifyAll;
         for height in first..=last {
             let block = match self.block(height) {
                 Err(StoreError::Pruned { .. }) => {
@@ -83,8 +130,7 @@ impl Store {
             };
             let Some(block) = block else { break };
             let effects = state.apply_block(&block, verdicts).map_err(StoreError::Rule)?;
-            effects.all().for_each(|effect| note(effect, Some(&state)));
-            if watch(height, last).is_break() {
+            if visit(Replayed::Whole { block, effects, state: &state }).is_break() {
                 return Ok(None);
             }
         }
@@ -95,19 +141,18 @@ impl Store {
         &self,
         mut skeleton: Skeleton,
         end: u64,
-        last: u64,
-        note: &mut Note<'_>,
-        watch: &mut Watch<'_>,
+        verdicts: &mut dyn BidVerdicts,
+        visit: &mut Visit<'_>,
     ) -> Result<Option<State>, ReplayError> {
         for height in 1..end {
             let Some(stored) = self.stored(height)? else { break };
             let step = match &stored {
-                Stored::Full(block) => skeleton.full(block, &mut VerifyAll),
-                Stored::Pruned(block) => skeleton.pruned(block, &mut VerifyAll),
+                Stored::Full(block) => skeleton.full(block, verdicts),
+                Stored::Pruned(block) => skeleton.pruned(block, verdicts),
             };
             let step = step.map_err(|fault| self.pruned(fault.to_string()))?;
-            step.outset.iter().chain(step.effects.iter().flatten()).for_each(|effect| note(effect, None));
-            if watch(height, last).is_break() {
+            let effects = step.outset.into_iter().chain(step.effects.into_iter().flatten()).collect();
+            if visit(Replayed::Passed { height, effects }).is_break() {
                 return Ok(None);
             }
         }

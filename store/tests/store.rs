@@ -7,6 +7,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 use veilgrid_ledger::export::{Exported, MAX_CERTIFICATE_BYTES};
+use veilgrid_ledger::verdicts::VerifyAll;
 use veilgrid_store::{Appended, Existing, Store, StoreError, Tip, read_ledger, write_ledger};
 
 #[test]
@@ -23,8 +24,8 @@ fn blocks_come_back_after_a_restart_and_give_the_same_state() {
     assert_eq!(store.block(8).expect("above"), None);
     let mut replayed = vec![];
     let rebuilt = store
-        .replay(&mut |_, _| {}, &mut |height, _| {
-            replayed.push(height);
+        .replay(&mut VerifyAll, &mut |step| {
+            replayed.push(step.height());
             ControlFlow::Continue(())
         })
         .expect("replay")

@@ -1,7 +1,6 @@
 //! The forwarder: makes bids durable, sends them to all validators, says of each when enough have it.
 
 use super::pending::{Acknowledgement, Dropped, Pending};
-use crate::client::{Client, ClientError};
 use crate::way::{Way, way_of};
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture};
 use rand_core::OsRng;
@@ -16,6 +15,7 @@ use tracing::Instrument;
 use veilgrid_actors::aggregator::{Confirm, Keep, KeepError};
 use veilgrid_api::RelayedBid;
 use veilgrid_api::bids::NoReceipt;
+use veilgrid_client::{Client, ClientError};
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::relay::RelayedBids;
 use veilgrid_crypto::schnorr::SigningKey;

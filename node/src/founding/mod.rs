@@ -17,31 +17,25 @@ use crate::config::ConfigError;
 use crate::keyfile::KeyFileError;
 use std::path::PathBuf;
 use thiserror::Error;
-use veilgrid_crypto::wire::WireError;
 use veilgrid_ledger::genesis::GenesisError;
 use veilgrid_market::GridError;
 use veilgrid_scenario::behaviour::{BehaviourError, TermsError};
 use veilgrid_scenario::community::{ImportError, SelectError};
+use veilgrid_store::files::FileError;
 
 pub use calendar::{Dates, check_times, date_of};
-pub use genesis::{GenesisFile, assemble, genesis_of, read_genesis};
+pub use genesis::assemble;
 pub use network::{FoundedNetwork, NetworkPlan, found_for_accounts, found_network};
 pub use plan::{FoundingPlan, MarketPlan, TimingPlan};
 pub use public::PublicPart;
 
-/// Why a network was not founded, or its genesis not accepted. One variant a rule.
+/// Why a network was not founded. One variant per rule.
 #[derive(Debug, Error)]
 #[allow(missing_docs)] // The fields are what the messages say.
 pub enum FoundingError {
-    /// "The file can be read."
-    #[error("{}: {reason}; name a readable file", path.display())]
-    Unreadable { path: PathBuf, reason: std::io::Error },
-    /// "The file can be written, and none is overwritten."
-    #[error("{}: can't be written: {reason}; name a new file in a folder of yours", path.display())]
-    Unwritable { path: PathBuf, reason: std::io::Error },
-    /// "A file has a bounded size."
-    #[error("{}: more than {bound} bytes; is this the right file?", path.display())]
-    TooLarge { path: PathBuf, bound: u64 },
+    /// A file that was named.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// "The plan is TOML with the keys of a plan."
     #[error("plan {}: {reason}", path.display())]
     Plan { path: PathBuf, reason: String },
@@ -66,19 +60,6 @@ pub enum FoundingError {
     /// "The genesis keeps all rules of the ledger."
     #[error("genesis: {0}")]
     Genesis(#[from] GenesisError),
-    /// "The genesis file holds block 0."
-    #[error("genesis {}: {reason}; get the file again from whoever founded the network", path.display())]
-    Decode { path: PathBuf, reason: WireError },
-    /// "Block 0 holds a genesis and nothing else, and is of a network."
-    #[error("genesis {}: {reason}", path.display())]
-    NoNetwork { path: PathBuf, reason: &'static str },
-    /// "The genesis is the one that is trusted."
-    #[error(
-        "genesis {}: its hash is {found}, trusted is {trusted}: this is another network's file, or somebody changed it; \
-         ask a second source for the hash before you change genesis_hash",
-        path.display()
-    )]
-    WrongHash { path: PathBuf, found: String, trusted: String },
     /// "Key files can be written."
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),

@@ -9,8 +9,7 @@
 //! DIR/participant-001/{participant.toml, keys, orders.csv, data/}
 //! ```
 
-use super::genesis::{write_new, write_private};
-use super::{FoundingError, FoundingPlan, GenesisFile, MarketPlan, PublicPart, TimingPlan, assemble, orders};
+use super::{FoundingError, FoundingPlan, MarketPlan, PublicPart, TimingPlan, assemble, orders};
 use crate::config::{
     AggregatorConfig, ChecksConfig, Hex32, HttpConfig, LimitsConfig, NodeConfig, P2pConfig,
     ParticipantConfig, PeerConfig, RelayLimitsConfig, RetentionConfig, ValidatorConfig,
@@ -20,10 +19,12 @@ use crate::passphrase::Passphrase;
 use rand_core::CryptoRngCore;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use veilgrid_client::genesis::GenesisFile;
 use veilgrid_crypto::keygen::MAX_VALIDATORS;
 use veilgrid_ledger::roster::MIN_VALIDATORS;
 use veilgrid_market::Grid;
 use veilgrid_scenario::behaviour::Tariffs;
+use veilgrid_store::files::{FileError, write_new, write_new_private};
 
 /// Price of energy from the grid and for energy into it, mct/kWh: between them lies the price grid.
 const RETAIL_MCT_PER_KWH: u64 = 32_000;
@@ -323,12 +324,12 @@ impl Site<'_> {
         rng: &mut impl CryptoRngCore,
     ) -> Result<PathBuf, FoundingError> {
         std::fs::create_dir(home)
-            .and_then(|()| crate::files::sync_directory(home))
-            .map_err(|reason| FoundingError::Unwritable { path: home.to_owned(), reason })?;
+            .and_then(|()| veilgrid_store::files::sync_directory(home))
+            .map_err(|reason| FileError::Unwritable { path: home.to_owned(), reason })?;
         // The passphrase is 256 random bits here: nothing is gained by making each guess expensive.
         create(&home.join("keys"), keys, self.passphrase, Cost::LEAST, rng)?;
         let file = home.join(format!("{kind}.toml"));
-        write_private(&file, config.print()?.as_bytes())?;
+        write_new_private(&file, config.print()?.as_bytes())?;
         Ok(file)
     }
 

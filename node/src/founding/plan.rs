@@ -8,6 +8,7 @@ use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_market::{Grid, Rule};
 use veilgrid_roles::committee::threshold_for;
+use veilgrid_store::files::{self, read_at_most};
 
 /// Most bytes of a plan.
 const MAX_PLAN_BYTES: u64 = 1 << 20;
@@ -132,8 +133,7 @@ impl FoundingPlan {
     /// # Errors
     /// [`FoundingError::Plan`] with the place, and what can't be read.
     pub fn read(path: &Path) -> Result<Self, FoundingError> {
-        let file = std::fs::File::open(path)
-            .map_err(|reason| FoundingError::Unreadable { path: path.to_owned(), reason })?;
+        let file = files::open(path)?;
         Self::read_from(path, file)
     }
 
@@ -142,7 +142,7 @@ impl FoundingPlan {
     /// # Errors
     /// As [`FoundingPlan::read`].
     pub fn read_from(path: &Path, source: impl Read) -> Result<Self, FoundingError> {
-        let bytes = super::genesis::read_all(path, source, MAX_PLAN_BYTES)?;
+        let bytes = read_at_most(path, source, MAX_PLAN_BYTES)?;
         let fault = |reason: String| FoundingError::Plan { path: path.to_owned(), reason };
         let text = String::from_utf8(bytes).map_err(|_| fault("not UTF-8 text".to_owned()))?;
         let plan: Self = toml::from_str(&text).map_err(|error| fault(error.to_string()))?;

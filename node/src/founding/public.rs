@@ -6,6 +6,7 @@ use crate::keyfile::{AggregatorKeys, ParticipantKeys, ValidatorKeys};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use veilgrid_crypto::wallet::Wallet;
+use veilgrid_store::files::{self, read_at_most};
 
 /// Most bytes of a public part.
 const MAX_PUBLIC_BYTES: u64 = 1 << 16;
@@ -70,8 +71,7 @@ impl PublicPart {
     /// # Errors
     /// What can't be read.
     pub fn read(path: &Path) -> Result<Self, FoundingError> {
-        let file = std::fs::File::open(path)
-            .map_err(|reason| FoundingError::Unreadable { path: path.to_owned(), reason })?;
+        let file = files::open(path)?;
         Self::read_from(path, file)
     }
 
@@ -80,7 +80,7 @@ impl PublicPart {
     /// # Errors
     /// As [`PublicPart::read`].
     pub fn read_from(path: &Path, source: impl std::io::Read) -> Result<Self, FoundingError> {
-        let bytes = super::genesis::read_all(path, source, MAX_PUBLIC_BYTES)?;
+        let bytes = read_at_most(path, source, MAX_PUBLIC_BYTES)?;
         serde_json::from_slice(&bytes)
             .map_err(|error| FoundingError::Public { path: path.to_owned(), reason: error.to_string() })
     }

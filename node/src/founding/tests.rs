@@ -3,11 +3,12 @@
 use super::*;
 use crate::config::orders::{OrdersFile, OrdersMarket};
 use crate::config::{AggregatorConfig, Hex32, ParticipantConfig, ValidatorConfig, load_from};
-use crate::follower::genesis_from;
 use crate::keyfile::{AggregatorKeys, ParticipantKeys, ValidatorKeys, open};
 use crate::passphrase::Passphrase;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use veilgrid_client::follower::genesis_from;
+use veilgrid_client::genesis::{GenesisFile, GenesisFileError, read_genesis};
 use veilgrid_ledger::builder::genesis_block;
 use veilgrid_ledger::community::Community;
 use veilgrid_ledger::genesis::Genesis;
@@ -42,7 +43,8 @@ pub(crate) fn state_of_four() -> State {
 fn a_founded_network_is_accepted_by_ledger_configuration_and_key_files() {
     let dir = tempfile::tempdir().expect("dir");
     let passphrase = Passphrase::new("test", b"a passphrase for trials".to_vec()).expect("usable");
-    super::genesis::write_private(&dir.path().join("passphrase"), passphrase.expose()).expect("written");
+    veilgrid_store::files::write_new_private(&dir.path().join("passphrase"), passphrase.expose())
+        .expect("written");
     let founded = found_network(&plan(), dir.path(), &passphrase, NOW, &mut rng()).expect("founded");
     assert_eq!((founded.validators.len(), founded.participants.len()), (4, 6));
 
@@ -131,9 +133,9 @@ fn a_genesis_file_is_the_trusted_one_and_whole() {
     let path = dir.path().join("genesis.bin");
     let file = assemble(&plan().founding, &parts(4, 1, 6), NOW, &mut rng()).expect("assembled");
     file.write(&path).expect("written");
-    assert!(matches!(file.write(&path), Err(FoundingError::Unwritable { .. })), "never overwritten");
+    assert!(matches!(file.write(&path), Err(FileError::Unwritable { .. })), "never overwritten");
     assert_eq!(GenesisFile::read(&path, Some(file.hash)).expect("read").hash, file.hash);
-    assert!(matches!(GenesisFile::read(&path, Some([7; 32])), Err(FoundingError::WrongHash { .. })));
+    assert!(matches!(GenesisFile::read(&path, Some([7; 32])), Err(GenesisFileError::WrongHash { .. })));
     let bytes = std::fs::read(&path).expect("read");
     for at in (0..bytes.len()).step_by(7) {
         let mut flipped = bytes.clone();
@@ -156,7 +158,7 @@ fn everybody_reads_a_genesis_in_one_place_and_says_the_same_about_it() {
     (draft.network, draft.params.timing) = (None, None);
     let genesis = Genesis::new(draft, vec![]).expect("a genesis of one process");
     std::fs::write(&alone, genesis_block(genesis, NOW).to_bytes()).expect("written");
-    assert!(matches!(read_genesis(&alone, None), Err(FoundingError::NoNetwork { .. })));
+    assert!(matches!(read_genesis(&alone, None), Err(GenesisFileError::NoNetwork { .. })));
     for wrong in [&missing, &alone] {
         let said = read_genesis(wrong, None).expect_err("refused").to_string();
         assert!(said.contains(&wrong.display().to_string()), "{said}");

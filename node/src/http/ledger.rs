@@ -3,7 +3,6 @@
 use super::refusal::Refusal;
 use super::server::Shared;
 use crate::checks::wall_clock_unix_ms;
-use crate::ledger_view::LedgerView;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::web::{Bytes, Data, Query};
 use actix_web::{HttpRequest, HttpResponse};
@@ -13,6 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use veilgrid_api::blocks::{ANSWER_BYTES, BlocksQuery, LONGEST_WAIT, MAX_BLOCKS};
 use veilgrid_api::{Kind, NodeStatus, OCTETS, StatusReport, write_frame};
+use veilgrid_client::ledger_view::LedgerView;
 use veilgrid_ledger::hash::Hex32;
 
 /// What the node says about itself.

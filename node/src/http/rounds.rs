@@ -2,10 +2,10 @@
 
 use super::refusal::Refusal;
 use super::server::Shared;
-use crate::ledger_view::RoundEnd;
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
 use veilgrid_api::{Kind, RoundStatus, Stage};
+use veilgrid_client::ledger_view::RoundEnd;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::expected::Expected;
 

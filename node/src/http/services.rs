@@ -1,11 +1,11 @@
 //! What stands behind the server.
 
-use crate::ledger_view::LedgerView;
 use actix::{Message, Recipient};
 use std::sync::Arc;
 use thiserror::Error;
 use veilgrid_actors::aggregator::{SubmitBids, SubmitEnvelope};
 use veilgrid_api::StatusReport;
+use veilgrid_client::ledger_view::LedgerView;
 use veilgrid_ledger::transaction::Transaction;
 
 /// What answers requests. What is absent is answered with 404.

@@ -3,7 +3,6 @@
 
 use super::LoadError;
 use crate::config::{self, PeerConfig, ValidatorConfig};
-use crate::founding::read_genesis;
 use crate::keyfile::{self, ValidatorKeys};
 use crate::passphrase;
 use rand_core::OsRng;
@@ -11,6 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use veilgrid_actors::stopwatch::Stopwatch;
+use veilgrid_client::genesis::read_genesis;
 use veilgrid_engine::{
     Application, ApplicationError, EngineConfig, EngineHandle, GossipWork, Proposal, Timing, blocks_kept,
 };

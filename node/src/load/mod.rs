@@ -11,11 +11,11 @@ mod observer;
 mod sender;
 pub mod usage;
 
-use crate::client::ClientError;
-use crate::follower::FollowerError;
 use crate::localnet::LocalnetError;
 use std::net::IpAddr;
 use thiserror::Error;
+use veilgrid_client::ClientError;
+use veilgrid_client::follower::FollowerError;
 
 pub use hostile::HostileValidator;
 pub use network::{LoadPlan, LoadedNetwork, RunningNetwork};

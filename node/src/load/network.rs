@@ -3,7 +3,6 @@
 use super::hostile::HostileValidator;
 use super::usage::{self, Memory};
 use super::{LoadError, runtime};
-use crate::client::{Client, ClientOptions};
 use crate::config::Hex32;
 use crate::founding::{NetworkPlan, PublicPart};
 use crate::localnet::fleet::Fleet;
@@ -11,6 +10,7 @@ use crate::localnet::{LocalnetError, Network, prepare_for_accounts};
 use rand_core::CryptoRngCore;
 use std::path::{Path, PathBuf};
 use veilgrid_api::Stage;
+use veilgrid_client::{Client, ClientOptions};
 use veilgrid_crypto::group::PointBytes;
 
 /// Blocks of an engine epoch: so many that no renewal of shares falls into a measurement.

@@ -2,11 +2,6 @@
 
 use super::{LoadError, runtime};
 use crate::checks::wall_clock_unix_ms;
-use crate::client::{Client, ClientOptions};
-use crate::follower::{
-    Accepted, Follower, FollowerError, FollowerOptions, Keeper, QuorumCertificates, genesis_from,
-};
-use crate::shutdown::Shutdown;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -14,6 +9,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use veilgrid_actors::verdicts::SharedVerdicts;
 use veilgrid_api::blocks::{BLOCKS_PER_REQUEST, LONG_POLL};
+use veilgrid_client::follower::{
+    Accepted, Follower, FollowerError, FollowerOptions, Keeper, QuorumCertificates, genesis_from,
+};
+use veilgrid_client::shutdown::Shutdown;
+use veilgrid_client::{Client, ClientOptions};
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::BlockEffects;
 

@@ -2,7 +2,6 @@
 
 use super::{LoadError, runtime};
 use crate::checks::wall_clock_unix_ms;
-use crate::shutdown::Shutdown;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use veilgrid_actors::stopwatch::Stopwatch;
 use veilgrid_api::{OCTETS, Problem, paths};
+use veilgrid_client::shutdown::Shutdown;
 
 /// For an answer.
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,8 +1,8 @@
 //! The check at the end: one ledger.
 
 use super::{LocalnetError, Network};
-use crate::client::{Client, ClientOptions};
 use std::time::Duration;
+use veilgrid_client::{Client, ClientOptions};
 use veilgrid_ledger::block::{BlockHeader, split};
 
 /// What all validators agree on.

@@ -15,12 +15,13 @@ mod prepare;
 mod run;
 mod watch;
 
-use crate::client::ClientError;
 use crate::founding::FoundingError;
 use crate::passphrase::PassphraseError;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use thiserror::Error;
+use veilgrid_client::ClientError;
+use veilgrid_store::files::FileError;
 
 pub use agreement::Agreement;
 pub(crate) use prepare::prepare_for_accounts;
@@ -28,7 +29,7 @@ pub use prepare::{Network, Options, prepare};
 pub use run::{Fallen, Goal, Summary, run, settled};
 pub use watch::{EndedRound, ProcessState, ProcessView, RoundView, Snapshot};
 
-/// Why a local network does not start, or did not end well. One variant a rule.
+/// Why a local network does not start, or did not end well. One variant per rule.
 #[derive(Debug, Error)]
 #[allow(missing_docs)] // The fields are what the messages say.
 pub enum LocalnetError {
@@ -63,6 +64,9 @@ pub enum LocalnetError {
     /// The description of the network can't be read.
     #[error("{}: {reason}; found the network anew in another folder", path.display())]
     Description { path: PathBuf, reason: String },
+    /// A file that is new.
+    #[error(transparent)]
+    New(#[from] FileError),
     /// Founding fails.
     #[error(transparent)]
     Founding(#[from] FoundingError),

@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use veilgrid_crypto::secret::Secret;
+use veilgrid_store::files::write_new_private;
 
 /// What describes a network; written after everything else, so that a half-founded one is not taken for whole.
 const DESCRIPTION: &str = "localnet.json";
@@ -235,7 +236,8 @@ fn found_new(
     let path = dir.join(DESCRIPTION);
     let text = serde_json::to_string_pretty(&description)
         .map_err(|error| LocalnetError::Description { path: path.clone(), reason: error.to_string() })?;
-    crate::files::write_durably(&path, text.as_bytes()).map_err(|reason| file_error(&path, reason))?;
+    veilgrid_store::files::write_durably(&path, text.as_bytes())
+        .map_err(|reason| file_error(&path, reason))?;
     Ok(description)
 }
 
@@ -245,7 +247,7 @@ fn new_passphrase(dir: &Path, rng: &mut impl CryptoRngCore) -> Result<Passphrase
     rng.fill_bytes(bytes.expose_mut());
     let text = Secret::new(hex::encode(bytes.expose()).into_bytes());
     let path = dir.join("passphrase");
-    crate::founding::genesis::write_private(&path, text.expose())?;
+    write_new_private(&path, text.expose())?;
     Ok(passphrase::read_file(&path)?)
 }
 

@@ -4,9 +4,9 @@ use super::agreement::{Agreement, check_agreement};
 use super::fleet::{Fleet, Kind};
 use super::watch::{EndedRound, Snapshot, Watcher};
 use super::{LocalnetError, Network};
-use crate::shutdown::Shutdown;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use veilgrid_client::shutdown::Shutdown;
 use veilgrid_roles::committee::threshold_for;
 
 /// Between two looks at the processes.

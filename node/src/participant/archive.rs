@@ -14,7 +14,6 @@
 //! belongs to a round that is over is missed as evidence, no more.
 
 use super::delivery::Target;
-use crate::files::{make_private_directory, write_durably, write_once};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,6 +22,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use veilgrid_crypto::bid::{BidShape, SealedBid};
 use veilgrid_crypto::receipt::Receipt;
+use veilgrid_store::files::{make_private_directory, write_durably, write_once};
 
 /// Why the archive fails.
 #[derive(Debug, Error)]

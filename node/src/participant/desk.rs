@@ -6,11 +6,11 @@
 use super::archive::{Archive, ArchiveError, Evidence, name_of};
 use super::delivery::{Answer, Delivery, Target, Terms};
 use super::results::{Results, RoundResult};
-use crate::follower::Accepted;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use thiserror::Error;
+use veilgrid_client::follower::Accepted;
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::group::PointBytes;
 use veilgrid_crypto::receipt::Receipt;

@@ -1,13 +1,13 @@
 //! Sending a bid: a fresh envelope for each recipient and each try, the same bid inside.
 
 use super::delivery::{Answer, Target};
-use crate::client::{Client, ClientError};
 use rand_core::OsRng;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use veilgrid_api::{NodeStatus, StatusReport};
+use veilgrid_client::{Client, ClientError};
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::envelope::EnvelopePublicKey;
 use veilgrid_crypto::receipt::Receipt;

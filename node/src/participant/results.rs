@@ -11,7 +11,6 @@
 //! | `wrong settlement` | has a settlement point that does not hold this member's fill |
 //! | `bid unreadable` | is settled, and this member's own bid can't be read, so nobody knows what it traded |
 
-use crate::files::{open_private, sync_directory, write_durably};
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -21,6 +20,7 @@ use veilgrid_ledger::state::round::Slot;
 use veilgrid_market::timestamp::format_utc;
 use veilgrid_market::units::{format_ct_per_kwh, format_ct_q16, format_kwh_q16};
 use veilgrid_roles::member::Fill;
+use veilgrid_store::files::{open_private, sync_directory, write_durably};
 
 const HEADER: &str = "round,slot_start,slot_seconds,status,bought_kwh,sold_kwh,buy_price_ct_per_kwh,\
                       sell_price_ct_per_kwh,cost_ct\n";

@@ -1,13 +1,13 @@
 //! What a participant shows to whoever watches it: heights and counts, nothing of what is traded.
 
 use super::desk::Counts;
-use crate::follower::Accepted;
 use crate::http::Services;
-use crate::ledger_view::LedgerView;
-use crate::shutdown::Shutdown;
 use crate::vitals::Vitals;
 use std::sync::{Arc, Mutex, PoisonError};
 use veilgrid_api::{MemberCounts, StatusReport};
+use veilgrid_client::follower::Accepted;
+use veilgrid_client::ledger_view::LedgerView;
+use veilgrid_client::shutdown::Shutdown;
 
 /// What is shown to whoever watches the process.
 pub(super) struct Shown {

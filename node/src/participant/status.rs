@@ -2,9 +2,9 @@
 
 use super::desk::{Counts, Desk};
 use super::orders::OrdersNote;
-use crate::files::replace;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use veilgrid_store::files::replace;
 
 /// What a participant says about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

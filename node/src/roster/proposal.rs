@@ -5,7 +5,6 @@
 
 use super::error::ProposalError;
 use crate::config::Hex32;
-use crate::files::{write_durably, write_once};
 use crate::keyfile::ValidatorKeys;
 use rand_core::CryptoRngCore;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -16,6 +15,7 @@ use veilgrid_crypto::keygen::MAX_VALIDATORS;
 use veilgrid_crypto::schnorr::SignatureBytes;
 use veilgrid_ledger::room::check_change;
 use veilgrid_ledger::roster::{Endorsement, Roster, RosterChange, RosterError, ValidatorEntry};
+use veilgrid_store::files::{write_durably, write_once};
 
 /// Most bytes of the file: both sets of 128 and all their signatures are a fifth of it.
 pub const MAX_PROPOSAL_BYTES: u64 = 1 << 20;

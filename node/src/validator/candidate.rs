@@ -11,14 +11,14 @@ use super::standing::{behind, heights, validates_next};
 use super::status::Mode;
 use crate::checks::wall_clock_unix_ms;
 use crate::error::NodeError;
-use crate::follower::{Accepted, Chain, Follower, Following, QuorumCertificates};
-use crate::shutdown::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use veilgrid_actors::stopwatch::Stopwatch;
 use veilgrid_api::blocks::{BLOCKS_PER_REQUEST, LONG_POLL};
+use veilgrid_client::follower::{Accepted, Chain, Follower, Following, QuorumCertificates};
+use veilgrid_client::shutdown::Shutdown;
 use veilgrid_ledger::state::State;
 
 /// Blocks that may wait to be applied.

@@ -1,10 +1,10 @@
 //! A candidate's own key events on their way to the validators: no gossip reaches it.
 
-use crate::client::Client;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use veilgrid_actors::stopwatch::Stopwatch;
+use veilgrid_client::Client;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::transaction::Transaction;
 
@@ -64,7 +64,7 @@ impl HandIn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::ClientOptions;
+    use veilgrid_client::ClientOptions;
 
     /// How many requests an offer begins.
     fn begun(hand_in: &mut HandIn, pending: &[Transaction]) -> usize {

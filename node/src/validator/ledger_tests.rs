@@ -1,7 +1,7 @@
 //! A ledger on disk, opened again: its state, and how its rounds ended.
 
 use super::*;
-use crate::ledger_view::{RoundEnd, RoundEnds};
+use veilgrid_client::ledger_view::{RoundEnd, RoundEnds};
 use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_ledger::transaction::VoidReason;
 use world::World;

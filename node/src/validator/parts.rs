@@ -1,20 +1,20 @@
 //! The parts of a running validator, and the way of every final block through them.
 
 use super::application::NodeApplication;
-use super::journal::SharedStore;
 use super::keeper::{Forget, KeeperActor};
 use super::retention::{Due, Retention};
 use super::status::{StatusBoard, report_of};
 use super::watch::Watch;
 use crate::error::NodeError;
 use crate::http::HttpServer;
-use crate::ledger_view::LedgerView;
 use crate::round_log::log_block;
 use crate::vitals::Vitals;
 use actix::Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::spawn_blocking;
 use veilgrid_actors::aggregator::{Advance, AggregatorActor};
+use veilgrid_client::ledger::SharedStore;
+use veilgrid_client::ledger_view::LedgerView;
 use veilgrid_engine::{Application as _, EngineHandle};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::state::State;

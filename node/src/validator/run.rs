@@ -3,7 +3,7 @@
 use super::application::{Core, NodeApplication};
 use super::candidate::Followed;
 use super::intake;
-use super::journal::{FileJournal, SharedStore};
+use super::journal::FileJournal;
 use super::ledger::{self, LedgerError};
 use super::parts::{Parts, lock};
 use super::retention::Retention;
@@ -11,17 +11,14 @@ use super::status::StatusBoard;
 use super::submit::SubmitActor;
 use super::validating::Ended;
 use super::watch::Watch;
-use crate::client::{Client, ClientOptions};
 use crate::config::ValidatorConfig;
 use crate::disk_space::DiskWatch;
 use crate::error::NodeError;
 use crate::http::{Door, HealthDoor, HttpServer, Services};
 use crate::keyfile::{self, KeyVault, Kind, ValidatorKeys};
-use crate::ledger_view::{LedgerView, RoundEnds};
 use crate::open_files::{self, EngineNeed, Need};
 use crate::passphrase;
 use crate::share_roll::ShareRoll;
-use crate::shutdown::Shutdown;
 use crate::start::{
     check_clock, check_listen, check_machine, open_health, start_health, validator_http_options,
 };
@@ -31,6 +28,11 @@ use actix::{Actor, Arbiter};
 use rand_core::OsRng;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use veilgrid_client::genesis::read_genesis;
+use veilgrid_client::ledger::{OpenError, SharedStore};
+use veilgrid_client::ledger_view::{LedgerView, RoundEnds};
+use veilgrid_client::shutdown::Shutdown;
+use veilgrid_client::{Client, ClientOptions};
 use veilgrid_crypto::dlog::SmallLog;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::state::State;
@@ -56,7 +58,7 @@ pub fn run(mut config: ValidatorConfig, shutdown: Shutdown) -> Result<(), NodeEr
     let (vault, keys) = keyfile::open::<ValidatorKeys>(&config.key_file, &passphrase)?;
     let trusted = config.genesis_hash.map(|hash| hash.0);
     let start = |what: &str, error: &dyn std::fmt::Display| NodeError::start(what, error);
-    let genesis = ledger::read_genesis(&config.genesis, trusted.as_ref())
+    let genesis = read_genesis(&config.genesis, trusted.as_ref())
         .map_err(|error| NodeError::refused("the ledger", error))?;
     secure_files(&mut config, &genesis)?;
     let (mut ended, mut roll) = (RoundEnds::default(), ShareRoll::default());
@@ -69,7 +71,10 @@ pub fn run(mut config: ValidatorConfig, shutdown: Shutdown) -> Result<(), NodeEr
     let opened = ledger::open_noting(&config.data_dir.join("ledger"), &genesis, note, &shutdown);
     let (store, state) = match opened {
         Err(LedgerError::Stopped) => return Ok(()),
-        Err(error @ (LedgerError::OtherLedger { .. } | LedgerError::Replay(ReplayError::Genesis(_)))) => {
+        Err(
+            error @ (LedgerError::Open(OpenError::OtherLedger { .. })
+            | LedgerError::Replay(ReplayError::Genesis(_))),
+        ) => {
             return Err(NodeError::refused("the ledger", error));
         }
         opened => opened.map_err(|error| start("the ledger", &error))?,

@@ -1,7 +1,7 @@
 //! Whether this process is one of the validators, and whether its ledger is too old for the engine.
 
-use crate::client::Client;
 use tokio::task::JoinSet;
+use veilgrid_client::Client;
 use veilgrid_ledger::state::State;
 
 /// Whether a consensus key is one of the validators of the epoch of the next block.

@@ -7,12 +7,12 @@ use super::status::Mode;
 use super::votes;
 use crate::disk_space::free_space;
 use crate::error::NodeError;
-use crate::shutdown::Shutdown;
 use std::path::Path;
 use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use veilgrid_actors::stopwatch::Stopwatch;
+use veilgrid_client::shutdown::Shutdown;
 use veilgrid_engine::{EngineConfig, EngineFault, EngineHandle, StartingPoint, Timing};
 use veilgrid_ledger::state::State;
 

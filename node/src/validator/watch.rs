@@ -4,7 +4,6 @@
 use super::votes::has_votes;
 use crate::checks::wall_clock_unix_ms;
 use crate::error::NodeError;
-use crate::files::write_durably;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +14,7 @@ use veilgrid_ledger::finality;
 use veilgrid_ledger::state::State;
 use veilgrid_roles::clocks::{ClockVerdict, Clocks};
 use veilgrid_roles::own_votes::{Mark, OwnVotes, Signed};
+use veilgrid_store::files::write_durably;
 
 /// The file with the mark, beside the engine's folder.
 const MARK_FILE: &str = "own-votes";

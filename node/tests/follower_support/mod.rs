@@ -9,11 +9,11 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 use veilgrid_api::{CertifiedBlock, Problem};
+use veilgrid_client::ClientError;
+use veilgrid_client::follower::{CertificateCheck, Chain, Fetch, Fetched};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::state::State;
-use veilgrid_node::client::ClientError;
-use veilgrid_node::follower::{CertificateCheck, Chain, Fetch, Fetched};
 
 /// Certificates of the tests: everything that a true one is bound to, without signatures.
 #[derive(Debug, Clone, Copy)]

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use veilgrid_actors::stopwatch::Stopwatch;
 use veilgrid_api::blocks::MAX_ANSWER_BYTES;
-use veilgrid_node::client::{Client, ClientError, ClientOptions};
-use veilgrid_node::follower::Fetch;
+use veilgrid_client::follower::Fetch;
+use veilgrid_client::{Client, ClientError, ClientOptions};
 
 /// A node that answers each request with a head, and then as the function says. Its threads end with their peers.
 fn node(body: impl Fn(TcpStream) -> std::io::Result<()> + Send + Sync + 'static) -> Client {

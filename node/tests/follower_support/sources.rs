@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use veilgrid_api::{CertifiedBlock, StatusReport};
-use veilgrid_node::client::{Client, ClientOptions};
-use veilgrid_node::follower::{Fetch, Follower, FollowerError};
+use veilgrid_client::follower::{Fetch, Follower, FollowerError};
+use veilgrid_client::ledger_view::{BlockSource, LedgerView};
+use veilgrid_client::shutdown::Shutdown;
+use veilgrid_client::{Client, ClientOptions};
 use veilgrid_node::http::{HttpOptions, HttpServer, Services};
-use veilgrid_node::ledger_view::{BlockSource, LedgerView};
-use veilgrid_node::shutdown::Shutdown;
 use veilgrid_store::Store;
 
 /// The blocks of a world behind a server; those below the number are pruned.

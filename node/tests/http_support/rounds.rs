@@ -1,7 +1,7 @@
 //! What is said about a round that is over.
 
 use super::http_support::{World, options, run};
-use veilgrid_node::ledger_view::{LedgerView, RoundEnds};
+use veilgrid_client::ledger_view::{LedgerView, RoundEnds};
 
 #[test]
 fn a_node_that_was_started_again_says_how_a_round_ended_if_it_has_replayed_it() {

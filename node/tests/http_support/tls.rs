@@ -2,7 +2,7 @@
 
 use super::http_support::{World, options, run, tls_files, tls_options};
 use std::path::Path;
-use veilgrid_node::client::{Client as NodeClient, ClientError, ClientOptions};
+use veilgrid_client::{Client as NodeClient, ClientError, ClientOptions};
 use veilgrid_node::http::{HttpError, HttpOptions, HttpServer};
 
 #[test]

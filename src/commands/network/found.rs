@@ -7,12 +7,13 @@ use clap::{Args, Subcommand};
 use rand_core::OsRng;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use veilgrid_client::genesis::GenesisFile;
 use veilgrid_ledger::genesis::GenesisDraft;
 use veilgrid_market::Rule;
 use veilgrid_market::units::{format_ct_per_kwh, format_ratio};
 use veilgrid_node::checks::wall_clock_unix_ms;
 use veilgrid_node::config::Hex32;
-use veilgrid_node::founding::{Dates, FoundingPlan, GenesisFile, PublicPart, assemble, check_times};
+use veilgrid_node::founding::{Dates, FoundingPlan, PublicPart, assemble, check_times};
 use veilgrid_node::open_files::check_epochs;
 
 /// Arguments of `found`.

@@ -9,12 +9,12 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use veilgrid_client::shutdown::Shutdown;
 use veilgrid_node::checks::wall_clock_unix_ms;
 use veilgrid_node::localnet::{
     EndedRound, Goal, Network, Options, ProcessState, ProcessView, Snapshot, Summary, prepare,
     run as run_network, settled,
 };
-use veilgrid_node::shutdown::Shutdown;
 
 /// Arguments of `localnet`.
 #[derive(Debug, Args)]

@@ -5,11 +5,12 @@ use crate::{input, output};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use veilgrid_client::genesis::read_genesis;
 use veilgrid_market::Grid;
 use veilgrid_market::units::format_ct_per_kwh;
 use veilgrid_node::config::orders::{MovedLimit, OrdersFile, OrdersMarket, RowFault};
 use veilgrid_node::config::{Flags, ParticipantConfig, load};
-use veilgrid_node::founding::{FoundingPlan, read_genesis};
+use veilgrid_node::founding::FoundingPlan;
 
 /// Arguments of `orders`.
 #[derive(Debug, Args)]
@@ -134,7 +135,7 @@ pub fn run(args: &OrdersArgs) -> Result<(), Failure> {
 fn market(args: &CheckArgs, config: Option<&ParticipantConfig>) -> Result<Option<Market>, Failure> {
     let of_genesis = |path: &Path, trusted: Option<&[u8; 32]>| {
         let block = read_genesis(path, trusted).map_err(Failure::input)?;
-        let params = veilgrid_node::founding::genesis_of(&block).map(|genesis| &genesis.draft.params);
+        let params = veilgrid_client::genesis::genesis_of(&block).map(|genesis| &genesis.draft.params);
         let params = params.ok_or_else(|| Failure::file(path, "block 0 holds no genesis"))?;
         Ok(Market { grid: params.grid, bits: params.bits, slot_seconds: params.slot_seconds })
     };

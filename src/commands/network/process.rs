@@ -6,9 +6,9 @@ use crate::logs::start_logs;
 use crate::output;
 use clap::Args;
 use std::path::PathBuf;
+use veilgrid_client::shutdown::Shutdown;
 use veilgrid_node::config::{Flags, NodeConfig, load};
 use veilgrid_node::error::NodeError;
-use veilgrid_node::shutdown::Shutdown;
 
 /// Arguments that all processes of a network have. Flags are above the environment, and that above the file.
 #[derive(Debug, Args)]

@@ -8,7 +8,7 @@ use crate::harness::{Network, PROGRAM, Plan, program, succeed};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use veilgrid_node::files;
+use veilgrid_store::files;
 
 /// Where a child writes.
 const CHILD: &str = "VEILGRID_POWER_CHILD";

@@ -24,9 +24,9 @@ use round::Measured;
 use session::Session;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use veilgrid_client::shutdown::Shutdown;
 use veilgrid_node::checks::wall_clock_unix_ms;
 use veilgrid_node::load::{LoadPlan, LoadedNetwork};
-use veilgrid_node::shutdown::Shutdown;
 use veilgrid_roles::intake::MAX_FAILED_PROOFS;
 
 /// What the keys of a network may take, at most and usually.

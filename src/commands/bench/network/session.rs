@@ -12,12 +12,12 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use veilgrid_actors::verdicts::SharedVerdicts;
+use veilgrid_client::shutdown::Shutdown;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_node::load::usage::disk_bytes;
 use veilgrid_node::load::{HostileValidator, Observer, RunningNetwork, Seen};
-use veilgrid_node::shutdown::Shutdown;
 use veilgrid_store::{LedgerBytes, Store};
 
 /// Between two looks whether all processes run and nobody wants the end.
@@ -87,7 +87,7 @@ impl Session {
             &network.validator_url(1),
             verdicts.clone(),
         );
-        let genesis = veilgrid_node::follower::genesis_from(&network.genesis()).map_err(Failure::input)?;
+        let genesis = veilgrid_client::follower::genesis_from(&network.genesis()).map_err(Failure::input)?;
         Ok(Self {
             members,
             network,

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 use veilgrid_api::{NumberedValidator, ValidatorSet};
-use veilgrid_node::client::{Client, ClientOptions};
+use veilgrid_client::{Client, ClientOptions};
 use veilgrid_node::start::block_on;
 
 /// Arguments of `validators`.

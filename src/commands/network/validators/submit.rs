@@ -6,8 +6,8 @@ use crate::{input, output};
 use serde::Serialize;
 use std::path::PathBuf;
 use veilgrid_api::ValidatorSet;
+use veilgrid_client::Client;
 use veilgrid_ledger::transaction::Transaction;
-use veilgrid_node::client::Client;
 use veilgrid_node::roster::Proposal;
 use veilgrid_node::start::block_on;
 

@@ -1,27 +1,24 @@
 //! What ends a follower.
 
 use super::evidence::ForkEvidence;
-use crate::founding::FoundingError;
-use std::path::PathBuf;
+use crate::genesis::GenesisFileError;
+use crate::ledger::OpenError;
 use thiserror::Error;
 use veilgrid_ledger::refusal::BlockError;
-use veilgrid_store::StoreError;
+use veilgrid_store::{ReplayError, StoreError};
 
 /// Why a follower stops or does not start.
 #[derive(Debug, Error)]
 pub enum FollowerError {
     /// The genesis file can't be read, or is none of a network.
     #[error(transparent)]
-    GenesisFile(#[from] FoundingError),
-    /// The store is one of another ledger.
-    #[error("{} holds another ledger: choose another data directory", .path.display())]
-    OtherLedger {
-        /// The store.
-        path: PathBuf,
-    },
-    /// The genesis breaks a rule.
-    #[error("the genesis is refused: {0}")]
-    Genesis(Box<BlockError>),
+    GenesisFile(#[from] GenesisFileError),
+    /// The store is one of another ledger, or can't be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The stored blocks don't replay.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
     /// The ledger has no timing, so no epochs and no certificates.
     #[error("the genesis is that of a ledger without a network: its blocks have no certificates to follow")]
     NotANetwork,
@@ -50,6 +47,6 @@ pub enum FollowerError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A thread ended by a panic.
-    #[error("executing blocks ended in a panic: this is a mistake of the program, please report it")]
+    #[error("executing blocks ended in a panic: this is a bug, please report it")]
     Panicked,
 }

@@ -24,7 +24,7 @@ mod sources;
 pub use chain::{Accepted, Chain, SourceFault, Taken};
 pub use error::FollowerError;
 pub use evidence::ForkEvidence;
-pub use keeper::{Keeper, SharedStore, genesis_from};
+pub use keeper::{Keeper, genesis_from};
 pub use run::{Fetch, Fetched, Follower, FollowerOptions, Following};
 pub use sources::{Source, Sources};
 pub use veilgrid_ledger::audit::{CertificateCheck, QuorumCertificates};

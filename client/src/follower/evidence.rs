@@ -1,11 +1,11 @@
 //! Two certified chains of one ledger, written down.
 
-use crate::files::{make_private_directory, write_durably};
 use serde::Serialize;
 use std::io;
 use std::path::{Path, PathBuf};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::hash::Hash;
+use veilgrid_store::files::{make_private_directory, write_durably};
 
 /// A block and its certificate in the form in which they are written down: hex, because whoever reads it checks it
 /// with other programs too.

@@ -1,15 +1,80 @@
 //! Files that are whole or not there, also after a power failure, and that only their owner reads.
 
+use crate::durable::{create_directories, sync_name};
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
-use veilgrid_store::durable::{create_directories, sync_name};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
 
 /// Read and written by the owner, by nobody else.
 const PRIVATE_FILE: u32 = 0o600;
 /// What others may do.
 const OTHERS: u32 = 0o077;
+
+/// A file that a person has named can't be used. One variant per rule.
+#[derive(Debug, Error)]
+#[allow(missing_docs)] // The fields are what the messages say.
+pub enum FileError {
+    /// "The file can be read."
+    #[error("{}: {reason}; name a readable file", path.display())]
+    Unreadable { path: PathBuf, reason: io::Error },
+    /// "The file can be written, and none is overwritten."
+    #[error("{}: can't be written: {reason}; name a new file in a folder of yours", path.display())]
+    Unwritable { path: PathBuf, reason: io::Error },
+    /// "A file has a bounded size."
+    #[error("{}: more than {bound} bytes; is this the right file?", path.display())]
+    TooLarge { path: PathBuf, bound: u64 },
+}
+
+/// Opens a file that a person has named.
+///
+/// # Errors
+/// [`FileError::Unreadable`].
+pub fn open(path: &Path) -> Result<File, FileError> {
+    File::open(path).map_err(|reason| FileError::Unreadable { path: path.to_owned(), reason })
+}
+
+/// Reads a source of at most `bound` bytes; `path` is for messages.
+///
+/// # Errors
+/// [`FileError::Unreadable`], [`FileError::TooLarge`].
+pub fn read_at_most(path: &Path, source: impl Read, bound: u64) -> Result<Vec<u8>, FileError> {
+    let mut bytes = Vec::new();
+    source
+        .take(bound.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|reason| FileError::Unreadable { path: path.to_owned(), reason })?;
+    if bytes.len() as u64 > bound {
+        return Err(FileError::TooLarge { path: path.to_owned(), bound });
+    }
+    Ok(bytes)
+}
+
+/// Writes a new file, which is on disk when this returns; one that exists is not overwritten.
+///
+/// # Errors
+/// [`FileError::Unwritable`].
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write_with(OpenOptions::new().write(true).create_new(true), path, bytes)
+}
+
+/// As [`write_new`], for a file that only its owner may read.
+///
+/// # Errors
+/// [`FileError::Unwritable`].
+pub fn write_new_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write_with(OpenOptions::new().write(true).create_new(true).mode(PRIVATE_FILE), path, bytes)
+}
+
+fn write_with(options: &OpenOptions, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let written = options.open(path).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        sync_directory(path)
+    });
+    written.map_err(|reason| FileError::Unwritable { path: path.to_owned(), reason })
+}
 
 /// Writes a file and returns when it is on disk. Readers see the old content or the new one, never a part.
 ///
