@@ -1,7 +1,5 @@
 //! The aggregator's actor by itself: when a receipt is given, and when not.
 
-mod common;
-
 use actix::{Actor, Addr, Context, Handler, ResponseFuture, System};
 use rand_core::OsRng;
 use std::sync::{Arc, Mutex};
@@ -12,7 +10,7 @@ use veilgrid_actors::aggregator::{
     SubmitEnvelope,
 };
 use veilgrid_actors::cancel::CancelFlag;
-use veilgrid_actors::orderer::{FollowBlock, Order, OrderError};
+use veilgrid_actors::follow::FollowBlock;
 use veilgrid_actors::pool::ProofPool;
 use veilgrid_actors::verdicts::SharedVerdicts;
 use veilgrid_crypto::bid::{SealedBid, seal_bid};
@@ -21,10 +19,13 @@ use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::transaction::VoidReason;
+use veilgrid_market::{Grid, Rule};
 use veilgrid_roles::committee::{Founding, one_process_timing};
 use veilgrid_roles::intake::{Admitted, Intake, IntakeError};
 use veilgrid_roles::local::{LocalCommunity, RoundEnd};
 use veilgrid_roles::member::envelope_for;
+
+const SLOT_SECONDS: u32 = 900;
 
 /// Makes a block when it is allowed to, or says that there is none.
 struct FakeOrderer {
@@ -36,15 +37,15 @@ impl Actor for FakeOrderer {
     type Context = Context<Self>;
 }
 
-impl Handler<Order> for FakeOrderer {
-    type Result = ResponseFuture<Result<(), OrderError>>;
+impl Handler<Keep> for FakeOrderer {
+    type Result = ResponseFuture<Result<(), KeepError>>;
 
-    fn handle(&mut self, message: Order, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, message: Keep, _: &mut Self::Context) -> Self::Result {
         let (allowed, refuses) = (Arc::clone(&self.allowed), self.refuses);
-        assert!(message.round_id == 1 && !message.bids.is_empty());
+        assert!(!message.0.is_empty() && message.0.iter().all(|one| one.bid.round_id == 1));
         Box::pin(async move {
             allowed.acquire().await.expect("open").forget();
-            if refuses { Err(OrderError::Halted) } else { Ok(()) }
+            if refuses { Err(KeepError::NotOrdered { why: "the day has ended".into() }) } else { Ok(()) }
         })
     }
 }
@@ -66,8 +67,18 @@ fn scene(refuses: bool) -> Scene {
 /// The same with a journal instead of the orderer.
 fn scene_with(refuses: bool, journal: Option<Keeper>) -> Scene {
     let wallets = [(); 2].map(|()| Wallet::from_seed(&WalletSeed::generate(&mut OsRng)));
-    let timing = one_process_timing(1_000_000, 9_000, common::SLOT_SECONDS);
-    let params = MarketParams { min_bidders: 2, max_members: 2, timing: Some(timing), ..common::params() };
+    let timing = one_process_timing(1_000_000, 9_000, SLOT_SECONDS);
+    let params = MarketParams {
+        grid: Grid::new(8_000, 3_000, 8).expect("grid"),
+        bits: 16,
+        rule: Rule::Uniform,
+        open_volume: true,
+        min_bidders: 2,
+        max_members: 2,
+        slot_seconds: SLOT_SECONDS,
+        threshold: 3,
+        timing: Some(timing),
+    };
     let founding = Founding {
         params,
         validators: 4,
@@ -96,7 +107,7 @@ fn scene_with(refuses: bool, journal: Option<Keeper>) -> Scene {
     let envelopes = bids.iter().map(|bid| envelope_for(&key, &ledger_id, bid, &mut OsRng)).collect();
     let allowed = Arc::new(Semaphore::new(0));
     let orderer = FakeOrderer { allowed: Arc::clone(&allowed), refuses }.start();
-    let keeper = journal.unwrap_or_else(|| orderer.recipient::<Order>().into());
+    let keeper = journal.unwrap_or_else(|| Keeper::ledger(orderer.recipient()));
     let intake = Intake::new(envelope_key, receipt_key, state.clone(), 0);
     let pool = ProofPool::new("test", None, CancelFlag::new()).expect("threads");
     let shell =
@@ -131,7 +142,7 @@ fn without_a_block_there_is_no_receipt() {
         let scene = scene(true);
         scene.allowed.add_permits(1);
         let refusal = scene.submit(0).await.expect("there").expect_err("no block");
-        assert!(matches!(refusal, BidRefusal::NotOrdered(OrderError::Halted)), "{refusal}");
+        assert!(matches!(refusal, BidRefusal::NotOrdered { .. }), "{refusal}");
     });
 }
 
@@ -166,7 +177,7 @@ fn a_repetition_gets_no_receipt_before_it_is_durable() {
         scene.allowed.add_permits(1);
         for request in [first.await, again.await] {
             let refusal = request.expect("there").expect_err("no block");
-            assert!(matches!(refusal, BidRefusal::NotOrdered(_)), "{refusal}");
+            assert!(matches!(refusal, BidRefusal::NotOrdered { .. }), "{refusal}");
         }
     });
 }
@@ -183,7 +194,7 @@ struct FakeJournal {
 impl FakeJournal {
     fn keeper(self) -> Keeper {
         let journal = self.start();
-        Keeper::Journal { keep: journal.clone().recipient(), confirm: journal.recipient() }
+        Keeper::journal(journal.clone().recipient(), journal.recipient())
     }
 }
 

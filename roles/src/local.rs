@@ -5,13 +5,14 @@
 //! the next thing that waits for it.
 
 use crate::committee::{
-    FalseShare, FinaliseFault, Founding, Keys, Orderer, VoteFault, Voter, bids_at_once, draft_genesis,
+    FalseShare, FinaliseFault, Founding, Keys, Orderer, VoteFault, Voter, bids_at_once, draft_genesis, named,
+    simulated_pace,
 };
 use crate::core::{CoreError, Journal, JournalError, ValidatorCore};
 use crate::intake::{Intake, IntakeError, Received};
 use crate::keyholder::KeyHolder;
 use crate::member::envelope_for;
-use crate::replica::{Limits, OfferRefusal, Proposal};
+use crate::replica::{OfferRefusal, Proposal};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{CryptoRngCore, SeedableRng};
 use std::collections::BTreeMap;
@@ -34,12 +35,6 @@ use veilgrid_ledger::verdicts::{BidVerdicts, VerdictCache};
 
 /// Bids whose verdicts the aggregator's process remembers.
 const REMEMBERED_BIDS: usize = 20_000;
-
-/// Bounds and pace of validators that share a simulated clock: it is never waited for, so that blocks come as fast as
-/// the rules allow where blocks themselves are waited for.
-pub fn simulated_pace() -> Limits {
-    Limits { busy_interval_ms: 20, ..Limits::default() }
-}
 
 /// Why a community can't be founded or a round can't go on.
 #[derive(Debug, Error)]
@@ -87,14 +82,6 @@ pub enum LocalError {
         /// What was false.
         false_shares: Vec<FalseShare>,
     },
-}
-
-/// A list for a sentence.
-pub fn named(shares: &[FalseShare]) -> String {
-    match shares {
-        [] => "none".to_owned(),
-        some => some.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
-    }
 }
 
 /// How a round ended.

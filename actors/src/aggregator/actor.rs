@@ -2,7 +2,7 @@
 
 use super::keeper::Keeper;
 use super::messages::{Advance, BidRefusal, SubmitBids, SubmitEnvelope, VerificationTime};
-use crate::orderer::{FollowBlock, FollowFault};
+use crate::follow::{FollowBlock, FollowFault};
 use crate::pool::ProofPool;
 use crate::stopwatch::Stopwatch;
 use crate::verdicts::SharedVerdicts;
@@ -65,14 +65,14 @@ impl AggregatorActor {
         intake: Intake,
         pool: ProofPool,
         verdicts: SharedVerdicts,
-        keeper: impl Into<Keeper>,
+        keeper: Keeper,
         clock: Clock,
     ) -> Self {
         Self {
             intake,
             pool,
             verdicts,
-            keeper: keeper.into(),
+            keeper,
             clock,
             waiting: BTreeMap::new(),
             confirming: BTreeSet::new(),

@@ -1,11 +1,8 @@
 //! Where admitted bids go before their receipts leave.
 
 use super::messages::BidRefusal;
-use crate::orderer::Order;
 use actix::{Message, Recipient};
-use std::collections::BTreeMap;
 use thiserror::Error;
-use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_roles::intake::Admitted;
 
@@ -32,6 +29,12 @@ pub enum KeepError {
         /// The system's reason.
         why: String,
     },
+    /// They go onto the ledger before their receipts leave, and no block takes them.
+    #[error("no block takes them: {why}")]
+    NotOrdered {
+        /// Why.
+        why: String,
+    },
     /// There is no room for more.
     #[error("{why}")]
     NoRoom {
@@ -45,58 +48,36 @@ pub enum KeepError {
 
 /// Who keeps admitted bids.
 #[derive(Clone)]
-pub enum Keeper {
-    /// The orderer of one process: the bids' blocks are final and flushed before it answers, so it is the journal.
-    Orderer(Recipient<Order>),
-    /// A node's journal.
-    Journal {
-        /// Makes durable.
-        keep: Recipient<Keep>,
-        /// Says whether receipts may leave.
-        confirm: Recipient<Confirm>,
-    },
-}
-
-impl From<Recipient<Order>> for Keeper {
-    fn from(orderer: Recipient<Order>) -> Self {
-        Self::Orderer(orderer)
-    }
+pub struct Keeper {
+    keep: Recipient<Keep>,
+    confirm: Option<Recipient<Confirm>>,
 }
 
 impl Keeper {
+    /// A node's journal: it makes durable, and says whether receipts may leave.
+    pub fn journal(keep: Recipient<Keep>, confirm: Recipient<Confirm>) -> Self {
+        Self { keep, confirm: Some(confirm) }
+    }
+
+    /// Somebody who has the bids on the ledger before it answers: the blocks are the journal, and a receipt may leave at
+    /// once.
+    pub fn ledger(keep: Recipient<Keep>) -> Self {
+        Self { keep, confirm: None }
+    }
+
     /// Returns when the bids and their receipts are durable.
     pub(super) async fn keep(&self, admitted: Vec<Admitted>) -> Result<(), BidRefusal> {
         if admitted.is_empty() {
             return Ok(());
         }
-        match self {
-            Self::Orderer(orderer) => {
-                for (round_id, bids) in by_round(admitted) {
-                    orderer.send(Order { round_id, bids }).await.map_err(|_| BidRefusal::Gone)??;
-                }
-            }
-            Self::Journal { keep, .. } => keep.send(Keep(admitted)).await.map_err(|_| BidRefusal::Gone)??,
-        }
-        Ok(())
+        Ok(self.keep.send(Keep(admitted)).await.map_err(|_| BidRefusal::Gone)??)
     }
 
     /// Returns when the receipt may leave.
     pub(super) async fn confirm(&self, receipt: Receipt) -> Result<(), BidRefusal> {
-        match self {
-            // Its block is final.
-            Self::Orderer(_) => Ok(()),
-            Self::Journal { confirm, .. } => {
-                Ok(confirm.send(Confirm(receipt)).await.map_err(|_| BidRefusal::Gone)??)
-            }
+        match &self.confirm {
+            None => Ok(()),
+            Some(confirm) => Ok(confirm.send(Confirm(receipt)).await.map_err(|_| BidRefusal::Gone)??),
         }
     }
-}
-
-/// What was admitted and is not on the ledger yet.
-fn by_round(admitted: Vec<Admitted>) -> BTreeMap<u64, Vec<SealedBid>> {
-    let mut rounds: BTreeMap<u64, Vec<SealedBid>> = BTreeMap::new();
-    for one in admitted.into_iter().filter(|one| !one.on_ledger) {
-        rounds.entry(one.bid.round_id).or_default().push(one.bid);
-    }
-    rounds
 }

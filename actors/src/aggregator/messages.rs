@@ -1,7 +1,6 @@
 //! What the intake's actor is told and what it answers.
 
 use super::keeper::KeepError;
-use crate::orderer::OrderError;
 use crate::pool::PoolError;
 use actix::Message;
 use std::time::Duration;
@@ -39,11 +38,14 @@ pub enum BidRefusal {
     #[error("{0}")]
     Intake(#[from] IntakeError),
     /// It is valid, and its block was not made.
-    #[error("the bid is valid but not on the ledger: {0}")]
-    NotOrdered(#[from] OrderError),
+    #[error("the bid is valid but not on the ledger: {why}")]
+    NotOrdered {
+        /// Why.
+        why: String,
+    },
     /// It is valid, and it was not made durable.
     #[error("the bid is valid but not kept: {0}; send the same bytes again or to another node")]
-    NotKept(#[from] KeepError),
+    NotKept(KeepError),
     /// Its proof was not verified.
     #[error("the bid was not verified: {0}")]
     NotVerified(#[from] PoolError),
@@ -59,4 +61,13 @@ pub enum BidRefusal {
     /// The node is ending.
     #[error("the intake is gone: send the same bytes again or to another node")]
     Gone,
+}
+
+impl From<KeepError> for BidRefusal {
+    fn from(error: KeepError) -> Self {
+        match error {
+            KeepError::NotOrdered { why } => Self::NotOrdered { why },
+            error => Self::NotKept(error),
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::messages::{Audited, Conclude, ExpectBid};
 use super::receipts::ReceiptBook;
-use crate::orderer::{FollowBlock, FollowFault};
+use crate::follow::{FollowBlock, FollowFault};
 use actix::{Actor, Context, Handler};
 use std::sync::Arc;
 use veilgrid_ledger::audit::{AuditRequest, Auditor, QuorumCertificates, Record, Violation};

@@ -1,6 +1,6 @@
 //! What the auditor is told and what it answers.
 
-use crate::orderer::FollowFault;
+use crate::follow::FollowFault;
 use actix::Message;
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_ledger::audit::{AuditReport, ReceiptFinding};

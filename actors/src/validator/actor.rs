@@ -15,8 +15,7 @@ use veilgrid_ledger::state::State;
 use veilgrid_roles::committee::{FinaliseFault, Keys, LastVote, Voter};
 use veilgrid_roles::core::ValidatorCore;
 use veilgrid_roles::keyholder::KeyHolder;
-use veilgrid_roles::local::simulated_pace;
-use veilgrid_roles::replica::{OfferRefusal, Offered, Proposal};
+use veilgrid_roles::replica::{Limits, OfferRefusal, Offered, Proposal};
 
 /// Messages that may wait. The orderer has one of each kind under way at a time.
 const MAILBOX: usize = 64;
@@ -28,6 +27,7 @@ pub struct ValidatorActor {
     index: u16,
     keys: Keys,
     kept: Kept,
+    limits: Limits,
     /// In memory, as the secrets are: a restart forgets neither.
     last_vote: Option<LastVote>,
     phase: Phase,
@@ -46,13 +46,13 @@ enum Phase {
 
 impl ValidatorActor {
     /// Validator `index` (from 1) before the ledger begins, with fresh keys and an empty journal.
-    pub fn candidate(index: u16, journal: Box<dyn Journal>) -> Self {
-        Self::with_keys(index, Keys::generate(&mut OsRng), journal)
+    pub fn candidate(index: u16, journal: Box<dyn Journal>, limits: Limits) -> Self {
+        Self::with_keys(index, Keys::generate(&mut OsRng), journal, limits)
     }
 
     /// The same with keys that it is given.
-    pub fn with_keys(index: u16, keys: Keys, journal: Box<dyn Journal>) -> Self {
-        Self { index, keys, kept: Kept::new(journal), last_vote: None, phase: Phase::Candidate }
+    pub fn with_keys(index: u16, keys: Keys, journal: Box<dyn Journal>, limits: Limits) -> Self {
+        Self { index, keys, kept: Kept::new(journal), limits, last_vote: None, phase: Phase::Candidate }
     }
 
     fn member(&mut self) -> Result<&mut Core, ValidatorFault> {
@@ -77,7 +77,8 @@ impl ValidatorActor {
             Some(secrets) => KeyHolder::restore(self.keys.signing.clone(), secrets.expose())
                 .map_err(|error| error.to_string())?,
         };
-        let core = ValidatorCore::new(genesis, state, holder, self.kept.clone(), OsRng, simulated_pace());
+        let (kept, limits) = (self.kept.clone(), self.limits);
+        let core = ValidatorCore::new(genesis, state, holder, kept, OsRng, limits);
         let (core, key) = (core.map_err(|error| error.to_string())?, self.keys.consensus.clone());
         Ok(Voter::new(core, key, self.last_vote))
     }

@@ -183,10 +183,8 @@ impl Actors {
             "bids of the journal that the ledger does not have are sent on again"
         );
         forwarder.do_send(Restored(promised));
-        let keep = Keeper::Journal {
-            keep: forwarder.clone().recipient::<Keep>(),
-            confirm: forwarder.clone().recipient::<Confirm>(),
-        };
+        let keep =
+            Keeper::journal(forwarder.clone().recipient::<Keep>(), forwarder.clone().recipient::<Confirm>());
         let clock = Arc::new(wall_clock_unix_ms);
         let intake = AggregatorActor::new(intake, pool, verdicts.clone(), keep, clock).start();
         Ok(Self { intake, forwarder, verdicts, certified: Arc::new(AtomicU64::new(0)), vitals })

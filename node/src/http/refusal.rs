@@ -94,7 +94,7 @@ pub(super) fn kind_of(refusal: &BidRefusal) -> Kind {
     match refusal {
         BidRefusal::Intake(error) => kind_of_intake(error),
         BidRefusal::NotKept(KeepError::TooLate) => Kind::RoundOver,
-        BidRefusal::NotOrdered(_) | BidRefusal::NotKept(_) => Kind::NotKept,
+        BidRefusal::NotOrdered { .. } | BidRefusal::NotKept(_) => Kind::NotKept,
         BidRefusal::NotVerified(_) | BidRefusal::Gone => Kind::Unavailable,
         BidRefusal::Overloaded { .. } => Kind::Overloaded,
         BidRefusal::RoundOver => Kind::RoundOver,

@@ -35,10 +35,7 @@ pub(super) fn start(
     let promised = promised.into_iter().map(|one| one.bid);
     let keeper = KeeperActor::new(journal, Arc::clone(application), promised);
     let keeper = KeeperActor::start_in_arbiter(&Arbiter::new().handle(), |_| keeper);
-    let journal = Keeper::Journal {
-        keep: keeper.clone().recipient::<Keep>(),
-        confirm: keeper.clone().recipient::<Confirm>(),
-    };
+    let journal = Keeper::journal(keeper.clone().recipient::<Keep>(), keeper.clone().recipient::<Confirm>());
     let clock = Arc::new(wall_clock_unix_ms);
     // Envelopes are opened and signatures checked on a thread of its own, so that requests are never held up.
     let intake = AggregatorActor::start_in_arbiter(&Arbiter::new().handle(), move |_| {

@@ -245,7 +245,7 @@ impl World {
             .expect("own journal");
         let pool = ProofPool::new("test", None, CancelFlag::new()).expect("threads");
         let journal = self.journal.clone().start();
-        let journal = Keeper::Journal { keep: journal.clone().recipient(), confirm: journal.recipient() };
+        let journal = Keeper::journal(journal.clone().recipient(), journal.recipient());
         let clock = Arc::new(|| NOW_MS);
         let actor = AggregatorActor::new(intake, pool, SharedVerdicts::new(100), journal, clock).start();
         HttpServer::start(options, Self::services(&self.ledger, Some(actor), Some(&self.pool)))

@@ -28,3 +28,11 @@ impl FalseShare {
         }
     }
 }
+
+/// A list for a sentence.
+pub fn named(shares: &[FalseShare]) -> String {
+    match shares {
+        [] => "none".to_owned(),
+        some => some.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+    }
+}

@@ -1,5 +1,6 @@
 //! What the founders of a ledger bring: keys of the validators, and the draft of its genesis.
 
+use crate::replica::Limits;
 use rand_core::CryptoRngCore;
 use veilgrid_crypto::envelope::{EnvelopeKey, EnvelopePublicKey};
 use veilgrid_crypto::group::PointBytes;
@@ -132,4 +133,10 @@ pub fn draft_genesis(
         keygen_session: 1,
         network: Some(validators.iter().map(network).collect()),
     }
+}
+
+/// Bounds and pace of validators that share a simulated clock: it is never waited for, so that blocks come as fast as
+/// the rules allow where blocks themselves are waited for.
+pub fn simulated_pace() -> Limits {
+    Limits { busy_interval_ms: 20, ..Limits::default() }
 }

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::{output, receipts};
 use std::path::{Path, PathBuf};
 use veilgrid_actors::cancel::CancelFlag;
-use veilgrid_actors::day::{DayReport, run_day};
+use veilgrid_demo::{DayReport, run_day};
 use veilgrid_ledger::audit::AuditReport;
 
 /// Runs the command.

@@ -4,7 +4,7 @@ use crate::cli::DemoArgs;
 use crate::failure::Failure;
 use crate::input;
 use std::path::Path;
-use veilgrid_actors::day::DayConfig;
+use veilgrid_demo::DayConfig;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_market::{Grid, Rule, Side, parse_price};
 use veilgrid_roles::committee::threshold_for;

@@ -4,7 +4,7 @@ use super::plan::Plan;
 use crate::output;
 use serde::Serialize;
 use std::path::Path;
-use veilgrid_actors::day::{DayReport, RoundResult, RoundRow};
+use veilgrid_demo::{DayReport, RoundResult, RoundRow};
 use veilgrid_ledger::audit::AuditReport;
 use veilgrid_ledger::transaction::VoidReason;
 use veilgrid_market::Outcome;

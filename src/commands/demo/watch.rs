@@ -2,7 +2,7 @@
 
 use crate::output;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
-use veilgrid_actors::day::DayEvent;
+use veilgrid_demo::DayEvent;
 
 /// The bars: rounds of the day, bids of the round.
 pub struct Watch {

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use veilgrid_actors::cancel::CancelFlag;
-use veilgrid_actors::day::{
+use veilgrid_demo::{
     DayConfig, DayError, DayEvent, DayReport, MarketSlot, RoundResult, Surroundings, run_day_in,
 };
 use veilgrid_ledger::audit::{AuditReport, AuditRequest, QuorumCertificates, Record, audit};

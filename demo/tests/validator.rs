@@ -13,7 +13,7 @@ use veilgrid_actors::validator::{
 };
 use veilgrid_ledger::audit::Record;
 use veilgrid_ledger::block::Block;
-use veilgrid_roles::committee::Keys;
+use veilgrid_roles::committee::{Keys, simulated_pace};
 use veilgrid_store::StoreError;
 
 /// A store that fails at one block, once, and may not open again afterwards.
@@ -65,7 +65,7 @@ fn day() -> Chain {
 async fn start(dir: &Path, chain: &Chain, reopens: bool) -> Addr<ValidatorActor> {
     let inner = StoreJournal::new(dir.join("store"));
     let journal = Failing { inner, fails_at: Some(3), reopens, failed: false };
-    let actor = ValidatorActor::with_keys(2, Keys::generate(&mut OsRng), Box::new(journal));
+    let actor = ValidatorActor::with_keys(2, Keys::generate(&mut OsRng), Box::new(journal), simulated_pace());
     let validator = Supervisor::start(|_| actor);
     validator.send(Identify).await.expect("supervised").expect("an empty store");
     let genesis = Arc::new(chain[0].0.clone());
@@ -141,7 +141,7 @@ fn nothing_is_done_out_of_turn() {
     let chain = day();
     System::new().block_on(async {
         let journal = Box::new(StoreJournal::new(own.path().join("another")));
-        let candidate = Supervisor::start(|_| ValidatorActor::candidate(1, journal));
+        let candidate = Supervisor::start(|_| ValidatorActor::candidate(1, journal, simulated_pace()));
         let early = candidate.send(Propose { parent: [0; 32], now_unix_ms: 0 }).await.expect("supervised");
         assert!(matches!(early, Err(ValidatorFault::WrongTime { validator: 1, .. })));
 

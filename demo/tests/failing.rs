@@ -7,12 +7,12 @@ use common::{audited, blocks, check_against_plain_clearing, config, records, run
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::path::PathBuf;
-use veilgrid_actors::day::{DayError, DayEvent, RoundResult, Surroundings};
-use veilgrid_actors::orderer::OrderError;
 use veilgrid_actors::validator::{
     Acknowledgement, CastVote, Finalise, Gossip, Gossiped, Journal, JournalError, Propose, StoreJournal,
     ValidatorFault,
 };
+use veilgrid_demo::orderer::OrderError;
+use veilgrid_demo::{DayError, DayEvent, RoundResult, Surroundings};
 use veilgrid_ledger::audit::{AuditRequest, audit};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::finality::Vote;

@@ -1,15 +1,15 @@
 //! The actors' threads.
 
-use crate::day::DayError;
+use crate::DayError;
 use actix_rt::{Arbiter, ArbiterHandle};
 
 /// Threads that end together.
 #[derive(Default)]
-pub(super) struct Threads(Vec<Arbiter>);
+pub(crate) struct Threads(Vec<Arbiter>);
 
 impl Threads {
     /// Starts a thread for actors.
-    pub(super) fn start(&mut self) -> Result<ArbiterHandle, DayError> {
+    pub(crate) fn start(&mut self) -> Result<ArbiterHandle, DayError> {
         let arbiter = Arbiter::try_new().map_err(|source| DayError::Threads { source: Box::new(source) })?;
         let handle = arbiter.handle();
         self.0.push(arbiter);
@@ -17,7 +17,7 @@ impl Threads {
     }
 
     /// Ends all threads and waits for them: the actors on them are dropped, their stores closed.
-    pub(super) fn join(self) {
+    pub(crate) fn join(self) {
         for arbiter in &self.0 {
             arbiter.stop();
         }

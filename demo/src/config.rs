@@ -173,11 +173,11 @@ impl DayConfig {
         Ok(())
     }
 
-    pub(super) fn terms(&self) -> Result<MarketTerms, TermsError> {
+    pub(crate) fn terms(&self) -> Result<MarketTerms, TermsError> {
         MarketTerms::new(&self.params.grid, u32::from(self.params.bits), self.tariffs)
     }
 
-    pub(super) fn day(&self) -> Day {
+    pub(crate) fn day(&self) -> Day {
         let market_slots = self.slots.iter().map(|slot| slot.index).collect();
         Day { slot_seconds: self.params.slot_seconds, market_slots }
     }
@@ -193,14 +193,14 @@ impl DayConfig {
     }
 
     /// The round that trades a slot; none for a slot between those of the calendar.
-    pub(super) fn round_of(&self, slot: MarketSlot) -> Option<u64> {
+    pub(crate) fn round_of(&self, slot: MarketSlot) -> Option<u64> {
         let since = slot.start_unix_s.checked_sub(self.slots.first()?.start_unix_s)?;
         let seconds = i64::from(self.params.slot_seconds);
         let slots = since.checked_div(seconds).filter(|_| since.checked_rem(seconds) == Some(0))?;
         u64::try_from(slots).ok()?.checked_add(1)
     }
 
-    pub(super) fn is_absent(&self, slot: MarketSlot, id: &str) -> bool {
+    pub(crate) fn is_absent(&self, slot: MarketSlot, id: &str) -> bool {
         self.absent.get(&slot.index).is_some_and(|members| members.contains(id))
     }
 }

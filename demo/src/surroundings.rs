@@ -1,8 +1,8 @@
 //! What a day takes from outside: where validators store their blocks, and what lies between them and the orderer.
 
 use crate::orderer::ValidatorLink;
-use crate::validator::{Journal, StoreJournal};
 use std::path::{Path, PathBuf};
+use veilgrid_actors::validator::{Journal, StoreJournal};
 
 /// Opens the journal of a validator (from 1).
 type Journals = Box<dyn Fn(u16) -> Box<dyn Journal> + Send>;
@@ -30,6 +30,6 @@ impl Surroundings {
 }
 
 /// The store of a validator (from 1).
-pub(super) fn store_dir(dir: &Path, validator: u16) -> PathBuf {
+pub(crate) fn store_dir(dir: &Path, validator: u16) -> PathBuf {
     dir.join(format!("validator-{validator}"))
 }

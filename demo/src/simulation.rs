@@ -1,16 +1,16 @@
 //! What the simulation itself knows and sums up: the book of a round, and everybody's gains.
 
-use super::DayConfig;
-use super::error::DayError;
-use super::founding::MemberLink;
-use super::report::{MarketRow, RoleEnergy};
+use crate::DayConfig;
+use crate::error::DayError;
+use crate::founding::MemberLink;
+use crate::report::{MarketRow, RoleEnergy};
 use veilgrid_market::{Grid, Side, step_totals};
 use veilgrid_roles::member::Fill;
 use veilgrid_scenario::behaviour::{EnergyAccount, GainLedger, Plan, SlotTrade};
 use veilgrid_scenario::community::Role;
 
 /// The book of a round from its members' plans.
-pub(super) fn market_row(grid: &Grid, plans: &[Plan]) -> Result<MarketRow, DayError> {
+pub(crate) fn market_row(grid: &Grid, plans: &[Plan]) -> Result<MarketRow, DayError> {
     let orders: Vec<_> = plans.iter().flat_map(|plan| plan.orders.iter().copied()).collect();
     let side = |side: Side| {
         let of_side = orders.iter().filter(|order| order.side == side);
@@ -34,7 +34,7 @@ pub(super) fn market_row(grid: &Grid, plans: &[Plan]) -> Result<MarketRow, DayEr
 }
 
 /// Gains of all members, those that trade nothing included.
-pub(super) fn enrol(members: &[MemberLink]) -> Result<GainLedger, DayError> {
+pub(crate) fn enrol(members: &[MemberLink]) -> Result<GainLedger, DayError> {
     let mut gains = GainLedger::new();
     for member in members {
         gains.enrol(&member.id, member.role)?;
@@ -43,7 +43,7 @@ pub(super) fn enrol(members: &[MemberLink]) -> Result<GainLedger, DayError> {
 }
 
 /// Adds a member's fill to its gains and to the round.
-pub(super) fn record(
+pub(crate) fn record(
     config: &DayConfig,
     gains: &mut GainLedger,
     row: &mut MarketRow,
@@ -66,7 +66,7 @@ pub(super) fn record(
 }
 
 /// Sums the members' accounts by role.
-pub(super) fn by_role(accounts: &[(Role, EnergyAccount)]) -> Vec<RoleEnergy> {
+pub(crate) fn by_role(accounts: &[(Role, EnergyAccount)]) -> Vec<RoleEnergy> {
     let sum = |role: Role| {
         let of_role = accounts.iter().filter(|(of, _)| *of == role);
         of_role.fold(EnergyAccount::default(), |sum, (_, account)| add(sum, account))

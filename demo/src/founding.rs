@@ -1,24 +1,25 @@
 //! Founding a community: keys, genesis, and every actor at its place.
 
-use super::owner::SimulatedOwner;
-use super::surroundings::{Surroundings, store_dir};
-use super::threads::Threads;
-use super::{DayConfig, DayError, DayEvent, Observer};
-use crate::aggregator::AggregatorActor;
-use crate::auditor::AuditorActor;
 use crate::clock::SimulatedClock;
-use crate::member::{Market, MemberActor, PlaceBid, RoundSettled, RoundVoided};
-use crate::orderer::{Follow, FollowBlock, NextBlock, Order, OrdererActor, OrdererCore, Pace, ValidatorLink};
-use crate::pool::ProofPool;
-use crate::stopwatch::Stopwatch;
-use crate::validator::{Identify, Join, ValidatorActor};
-use crate::verdicts::SharedVerdicts;
+use crate::orderer::{Follow, NextBlock, OrdererActor, OrdererCore, Pace, ValidatorLink};
+use crate::owner::SimulatedOwner;
+use crate::surroundings::{Surroundings, store_dir};
+use crate::threads::Threads;
+use crate::{DayConfig, DayError, DayEvent, Observer};
 use actix::{Actor, Addr, Recipient, Supervisor};
 use actix_rt::ArbiterHandle;
 use rand_core::OsRng;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use veilgrid_actors::aggregator::{AggregatorActor, Keeper};
+use veilgrid_actors::auditor::AuditorActor;
+use veilgrid_actors::follow::FollowBlock;
+use veilgrid_actors::member::{Market, MemberActor, PlaceBid, RoundSettled, RoundVoided};
+use veilgrid_actors::pool::ProofPool;
+use veilgrid_actors::stopwatch::Stopwatch;
+use veilgrid_actors::validator::{Identify, Join, ValidatorActor};
+use veilgrid_actors::verdicts::SharedVerdicts;
 use veilgrid_crypto::envelope::EnvelopeKey;
 use veilgrid_crypto::group::PointBytes;
 use veilgrid_crypto::schnorr::SigningKey;
@@ -30,7 +31,7 @@ use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::roster::ValidatorEntry;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::Effect;
-use veilgrid_roles::committee::{Founding, draft_genesis};
+use veilgrid_roles::committee::{Founding, draft_genesis, simulated_pace};
 use veilgrid_roles::intake::Intake;
 use veilgrid_roles::member::{Member, MemberError};
 use veilgrid_scenario::behaviour::bidder_for;
@@ -40,37 +41,37 @@ use veilgrid_scenario::community::{Participant, Role};
 const REMEMBERED_BIDS: usize = 20_000;
 
 /// Everybody who takes part in a day.
-pub(super) struct Cast {
-    pub(super) members: Vec<MemberLink>,
-    pub(super) validators: Vec<Addr<ValidatorActor>>,
-    pub(super) aggregator: Addr<AggregatorActor>,
-    pub(super) orderer: Addr<OrdererActor>,
-    pub(super) auditor: Addr<AuditorActor>,
-    pub(super) clock: SimulatedClock,
+pub(crate) struct Cast {
+    pub(crate) members: Vec<MemberLink>,
+    pub(crate) validators: Vec<Addr<ValidatorActor>>,
+    pub(crate) aggregator: Addr<AggregatorActor>,
+    pub(crate) orderer: Addr<OrdererActor>,
+    pub(crate) auditor: Addr<AuditorActor>,
+    pub(crate) clock: SimulatedClock,
     /// With the keys in force.
-    pub(super) state: State,
-    pub(super) genesis_hash: Hash,
-    pub(super) key_generation: Duration,
-    pub(super) store_dirs: Vec<PathBuf>,
+    pub(crate) state: State,
+    pub(crate) genesis_hash: Hash,
+    pub(crate) key_generation: Duration,
+    pub(crate) store_dirs: Vec<PathBuf>,
 }
 
 /// The way to a member.
 #[derive(Clone)]
-pub(super) struct MemberLink {
-    pub(super) id: String,
-    pub(super) role: Role,
-    pub(super) place: Recipient<PlaceBid>,
-    pub(super) settled: Recipient<RoundSettled>,
-    pub(super) voided: Recipient<RoundVoided>,
-    pub(super) owner: SimulatedOwner,
+pub(crate) struct MemberLink {
+    pub(crate) id: String,
+    pub(crate) role: Role,
+    pub(crate) place: Recipient<PlaceBid>,
+    pub(crate) settled: Recipient<RoundSettled>,
+    pub(crate) voided: Recipient<RoundVoided>,
+    pub(crate) owner: SimulatedOwner,
 }
 
 /// Threads for proofs.
-pub(super) struct Pools {
+pub(crate) struct Pools {
     /// Where members seal bids.
-    pub(super) proofs: ProofPool,
+    pub(crate) proofs: ProofPool,
     /// Where the aggregator verifies them.
-    pub(super) verdicts: ProofPool,
+    pub(crate) verdicts: ProofPool,
 }
 
 /// A member before the ledger begins.
@@ -80,7 +81,7 @@ struct Newcomer {
 }
 
 /// Founds the community of a day.
-pub(super) async fn found(
+pub(crate) async fn found(
     config: &DayConfig,
     surroundings: Surroundings,
     threads: &mut Threads,
@@ -114,10 +115,10 @@ pub(super) async fn found(
 
     let envelope_public = envelope_key.public();
     let intake = Intake::new(envelope_key, receipt_key, state.clone(), 0);
-    let orders = orderer.clone().recipient::<Order>();
     let time = clock.clone();
     let now = Arc::new(move || time.now_unix_ms());
-    let shell = AggregatorActor::new(intake, pools.verdicts, verdicts, orders, now);
+    let keeper = Keeper::ledger(orderer.clone().recipient());
+    let shell = AggregatorActor::new(intake, pools.verdicts, verdicts, keeper, now);
     let aggregator = AggregatorActor::start_in_arbiter(&threads.start()?, |_| shell);
     follow(&orderer, aggregator.clone().recipient(), Pace::InStep).await?;
     let market = Arc::new(Market {
@@ -170,7 +171,7 @@ fn start_validators(
     (1..=config.validators)
         .map(|index| {
             let journal = (surroundings.journals)(index);
-            let start = move |_: &mut _| ValidatorActor::candidate(index, journal);
+            let start = move |_: &mut _| ValidatorActor::candidate(index, journal, simulated_pace());
             Ok(Supervisor::start_in_arbiter(&threads.start()?, start))
         })
         .collect()

@@ -2,13 +2,16 @@
 
 use super::actor::Backlog;
 use super::links::{Peer, ValidatorLink, ask};
-use super::messages::{Decided, FollowBlock, LedgerTip, OrderError, Pace};
+use super::messages::{Decided, LedgerTip, OrderError, Pace};
 use crate::clock::SimulatedClock;
-use crate::day::{DayEvent, Observer};
-use crate::validator::{Acknowledgement, CastVote, Finalise, Gossip, OfferBids, Propose, ValidatorFault};
+use crate::{DayEvent, Observer};
 use actix::Recipient;
 use futures::future::join_all;
 use std::sync::Arc;
+use veilgrid_actors::follow::FollowBlock;
+use veilgrid_actors::validator::{
+    Acknowledgement, CastVote, Finalise, Gossip, OfferBids, Propose, ValidatorFault,
+};
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::finality::quorum;
@@ -146,6 +149,11 @@ impl OrdererCore {
 
     fn left_behind(&self) -> Vec<(u16, String)> {
         self.peers.iter().filter_map(Peer::behind).collect()
+    }
+
+    /// Why no further blocks are made; none as long as they are.
+    pub(super) fn why_ended(&self) -> Option<OrderError> {
+        self.ended.clone()
     }
 
     fn going_on(&self) -> Result<(), OrderError> {

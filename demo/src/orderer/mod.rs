@@ -6,10 +6,10 @@
 //!
 //! | message | direction |
 //! |---|---|
-//! | [`Order`] | aggregator to orderer; the answer comes when the ledger has the bids |
+//! | [`Keep`](veilgrid_actors::aggregator::Keep) | aggregator to orderer; the answer comes when the ledger has the bids |
 //! | [`NextBlock`] | conductor to orderer; simulated time goes on as far as the next block takes |
-//! | [`OfferBids`](crate::validator::OfferBids), [`Gossip`](crate::validator::Gossip), [`Propose`](crate::validator::Propose), [`CastVote`](crate::validator::CastVote), [`Finalise`](crate::validator::Finalise) | orderer to validators |
-//! | [`FollowBlock`] | orderer to aggregator and auditor: final blocks in order, with their certificates |
+//! | [`OfferBids`](veilgrid_actors::validator::OfferBids), [`Gossip`](veilgrid_actors::validator::Gossip), [`Propose`](veilgrid_actors::validator::Propose), [`CastVote`](veilgrid_actors::validator::CastVote), [`Finalise`](veilgrid_actors::validator::Finalise) | orderer to validators |
+//! | [`FollowBlock`](veilgrid_actors::follow::FollowBlock) | orderer to aggregator and auditor: final blocks in order, with their certificates |
 //!
 //! # Validators that fail
 //! The ledger goes on without f of 3f + 1: a leader that proposes nothing, only waits, or whose block at most f vote for is passed over, a
@@ -28,6 +28,4 @@ mod messages;
 pub use self::core::OrdererCore;
 pub use actor::{BACKLOG_BLOCKS, OrdererActor};
 pub use links::{ANSWER_TIMEOUT, ValidatorLink};
-pub use messages::{
-    Decided, Follow, FollowBlock, FollowFault, Halt, LedgerTip, NextBlock, Order, OrderError, Pace,
-};
+pub use messages::{Decided, Ended, Follow, Halt, LedgerTip, NextBlock, OrderError, Pace};

@@ -1,10 +1,11 @@
 //! Why a day ends with an error.
 
-use super::config::ConfigError;
-use crate::member::PlacingError;
-use crate::orderer::{FollowFault, OrderError};
-use crate::validator::ValidatorFault;
+use crate::config::ConfigError;
+use crate::orderer::OrderError;
 use thiserror::Error;
+use veilgrid_actors::follow::FollowFault;
+use veilgrid_actors::member::PlacingError;
+use veilgrid_actors::validator::ValidatorFault;
 use veilgrid_ledger::genesis::GenesisError;
 use veilgrid_ledger::refusal::BlockError;
 use veilgrid_market::MappingError;
@@ -94,7 +95,7 @@ pub enum DayError {
 
 impl DayError {
     /// For an answer that never came.
-    pub(super) fn lost(who: impl ToString) -> impl FnOnce(actix::MailboxError) -> Self {
+    pub(crate) fn lost(who: impl ToString) -> impl FnOnce(actix::MailboxError) -> Self {
         let who = who.to_string();
         move |_| Self::ActorLost { who }
     }

@@ -1,20 +1,21 @@
 //! The conductor: moves the simulated clock, tells everybody when to act, and collects the report.
 
-use super::founding::{Cast, MemberLink};
-use super::report::{DayReport, MarketRow, RoundResult, RoundRow, RoundTimings};
-use super::simulation;
-use super::{DayConfig, DayError, DayEvent, MarketSlot, Observer};
-use crate::aggregator::{BidRefusal, VerificationTime};
-use crate::auditor::{Audited, Conclude, ExpectBid};
-use crate::cancel::CancelFlag;
-use crate::member::{PlaceBid, PlacingError, RoundSettled, RoundVoided};
-use crate::orderer::{Decided, FollowFault, Halt, LedgerTip, NextBlock, OrderError};
-use crate::stopwatch::Stopwatch;
-use crate::validator::Tip;
+use crate::founding::{Cast, MemberLink};
+use crate::orderer::{Decided, Ended, Halt, LedgerTip, NextBlock};
+use crate::report::{DayReport, MarketRow, RoundResult, RoundRow, RoundTimings};
+use crate::simulation;
+use crate::{DayConfig, DayError, DayEvent, MarketSlot, Observer};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::mpsc;
+use veilgrid_actors::aggregator::{BidRefusal, VerificationTime};
+use veilgrid_actors::auditor::{Audited, Conclude, ExpectBid};
+use veilgrid_actors::cancel::CancelFlag;
+use veilgrid_actors::follow::FollowFault;
+use veilgrid_actors::member::{PlaceBid, PlacingError, RoundSettled, RoundVoided};
+use veilgrid_actors::stopwatch::Stopwatch;
+use veilgrid_actors::validator::Tip;
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_ledger::state::effects::{Effect, SettledRound};
 use veilgrid_ledger::state::round::OpenedSum;
@@ -27,7 +28,7 @@ use veilgrid_scenario::behaviour::{GainLedger, Plan};
 const CANCEL_POLL: Duration = Duration::from_millis(50);
 
 /// Runs the rounds of a day.
-pub(super) struct Conductor<'a> {
+pub(crate) struct Conductor<'a> {
     config: &'a DayConfig,
     cast: Cast,
     observer: &'a Observer,
@@ -51,7 +52,7 @@ struct Bidding {
 }
 
 impl<'a> Conductor<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         config: &'a DayConfig,
         cast: Cast,
         observer: &'a Observer,
@@ -61,7 +62,7 @@ impl<'a> Conductor<'a> {
         Self { config, cast, observer, cancel, receipts, rounds, verification: Duration::ZERO }
     }
 
-    pub(super) async fn run(mut self) -> Result<DayReport, DayError> {
+    pub(crate) async fn run(mut self) -> Result<DayReport, DayError> {
         let mut gains = simulation::enrol(&self.cast.members)?;
         let played = self.play(&mut gains).await;
         // Also after an error: whatever block is under way is finished before the threads end.
@@ -164,7 +165,11 @@ impl<'a> Conductor<'a> {
                 // What the cancellation has stopped is no error.
                 Ok(Some((_, Err(error)))) if error.is_cancellation() => break,
                 Ok(Some((bidder, answer))) => {
-                    self.keep_receipt(answer.map_err(|source| bid_error(bidder.id, source))?).await?;
+                    let receipt = match answer {
+                        Ok(receipt) => receipt,
+                        Err(source) => return Err(self.bid_error(bidder.id, source).await?),
+                    };
+                    self.keep_receipt(receipt).await?;
                     plans.push(bidder.owner.plan());
                 }
             }
@@ -197,6 +202,16 @@ impl<'a> Conductor<'a> {
     async fn keep_receipt(&mut self, receipt: Receipt) -> Result<(), DayError> {
         self.receipts.push(receipt.clone());
         self.cast.auditor.send(ExpectBid(receipt)).await.map_err(DayError::lost("the auditor"))
+    }
+
+    /// When the orderer has stopped, its reason is the day's.
+    async fn bid_error(&self, id: String, source: PlacingError) -> Result<DayError, DayError> {
+        if let PlacingError::Refused(BidRefusal::NotOrdered { .. }) = source
+            && let Some(error) = self.cast.orderer.send(Ended).await.map_err(DayError::lost("the orderer"))?
+        {
+            return Ok(DayError::Order(error));
+        }
+        Ok(DayError::Bid { id, source })
     }
 
     async fn verification_since_last(&mut self) -> Result<Duration, DayError> {
@@ -319,15 +334,5 @@ fn round_of(effect: &Effect) -> Option<u64> {
     match effect {
         Effect::ValueOpened { round_id, .. } => Some(*round_id),
         other => other.ended_round(),
-    }
-}
-
-/// When the orderer has stopped, its reason is the day's.
-fn bid_error(id: String, source: PlacingError) -> DayError {
-    match source {
-        PlacingError::Refused(BidRefusal::NotOrdered(error)) if !matches!(error, OrderError::Refused(_)) => {
-            DayError::Order(error)
-        }
-        source => DayError::Bid { id, source },
     }
 }

@@ -1,34 +1,26 @@
 //! What the orderer is told and what it answers.
 
-use crate::validator::ValidatorFault;
 use actix::{Message, Recipient};
 use std::sync::Arc;
 use thiserror::Error;
-use veilgrid_crypto::bid::SealedBid;
-use veilgrid_ledger::audit::Violation;
+use veilgrid_actors::follow::FollowBlock;
+use veilgrid_actors::validator::ValidatorFault;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::hash::Hash;
-use veilgrid_ledger::refusal::BlockError;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::Effect;
-use veilgrid_roles::committee::FalseShare;
-use veilgrid_roles::local::named;
+use veilgrid_roles::committee::{FalseShare, named};
 use veilgrid_roles::replica::OfferRefusal;
-
-/// Hands bids of a round to the validators. The answer comes when the ledger has them.
-#[derive(Message)]
-#[rtype(result = "Result<(), OrderError>")]
-pub struct Order {
-    /// The round.
-    pub round_id: u64,
-    /// The bids, which the aggregator has verified.
-    pub bids: Vec<SealedBid>,
-}
 
 /// Waits for the next block: simulated time goes on as far as that takes.
 #[derive(Message)]
 #[rtype(result = "Result<Arc<Decided>, OrderError>")]
 pub struct NextBlock;
+
+/// Asks why no further blocks are made; none as long as they are.
+#[derive(Message)]
+#[rtype(result = "Option<OrderError>")]
+pub struct Ended;
 
 /// Makes no further blocks. The answer comes after the block that is under way and after all followers have it.
 #[derive(Message)]
@@ -65,30 +57,6 @@ pub struct Decided {
     pub effects: Vec<Effect>,
     /// The state after it.
     pub state: State,
-}
-
-/// A final block for somebody who follows the ledger.
-#[derive(Message, Clone)]
-#[rtype(result = "Result<(), FollowFault>")]
-pub struct FollowBlock {
-    /// The block.
-    pub block: Arc<Block>,
-    /// Its certificate, when it has one.
-    pub certificate: Option<Arc<Vec<u8>>>,
-}
-
-/// Why a follower does not take a block.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum FollowFault {
-    /// The aggregator's state refuses it.
-    #[error("the aggregator refuses a block: {0}")]
-    Aggregator(#[from] BlockError),
-    /// The auditor finds a violation.
-    #[error("the auditor finds a violation: {0}")]
-    Auditor(#[from] Violation),
-    /// The auditor has ended, by its report or by an earlier violation.
-    #[error("the audit has ended")]
-    Ended,
 }
 
 /// The end of a ledger.

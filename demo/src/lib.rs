@@ -1,14 +1,28 @@
-//! A day of a community: founded, bid for, cleared, settled and audited, by actors.
+//! A day of a community in one process: founded, bid for, cleared, settled and audited, by the actors of a network with
+//! an orderer in place of the engine.
 //!
 //! [`run_day`] is the way in. It founds a community with fresh keys (`founding`), runs one round a market slot
 //! (`conductor`) and returns what the ledger says beside what the simulation knows (`report`). The conductor is the
-//! simulation, not a role: nothing that it knows beyond the ledger reaches another role.
+//! simulation, not a role: nothing that it knows beyond the ledger reaches another role. Members' owners are models of
+//! `veilgrid-scenario` ([`SimulatedOwner`]).
+//!
+//! Along one bid: [`member`](veilgrid_actors::member) forms it, the [pool](veilgrid_actors::pool) seals it off the actors'
+//! threads, [`aggregator`](veilgrid_actors::aggregator) takes it in, verifies it in a batch and has it ordered, every
+//! [`validator`](veilgrid_actors::validator) checks, signs and flushes the block, [`orderer`] carries blocks and votes between
+//! them, [`auditor`](veilgrid_actors::auditor) checks everything again with no secret.
+//!
+//! # Randomness and time
+//! What members want is drawn from the run's seed; keys, blindings and proofs never are. Block time is simulated: it goes on
+//! as far as the next thing that waits for it.
+#![forbid(unsafe_code)]
 
+mod clock;
 mod conductor;
 mod config;
 mod error;
 mod event;
 mod founding;
+pub mod orderer;
 mod owner;
 mod report;
 mod simulation;
@@ -22,10 +36,10 @@ pub use owner::SimulatedOwner;
 pub use report::{DayReport, MarketRow, RoleEnergy, RoundResult, RoundRow, RoundTimings};
 pub use surroundings::Surroundings;
 
-use crate::cancel::CancelFlag;
-use crate::pool::ProofPool;
 use actix::System;
 use std::sync::Arc;
+use veilgrid_actors::cancel::CancelFlag;
+use veilgrid_actors::pool::ProofPool;
 
 /// Runs a day and blocks until it has ended. It has a thread and an actor system of its own, so it may be called
 /// from anywhere; all actors' threads have ended and all stores are closed when it returns.

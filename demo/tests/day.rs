@@ -7,7 +7,7 @@ use common::{
     run_quietly,
 };
 use std::path::PathBuf;
-use veilgrid_actors::day::{ConfigError, DayEvent, DayReport, RoundResult, Surroundings};
+use veilgrid_demo::{ConfigError, DayEvent, DayReport, RoundResult, Surroundings};
 use veilgrid_ledger::audit::{AuditReport, ReceiptVerdict, audit_export};
 use veilgrid_ledger::transaction::{Transaction, VoidReason};
 use veilgrid_scenario::community::Role;
@@ -200,7 +200,7 @@ fn a_store_that_does_not_open_is_named() {
 #[test]
 fn each_rule_of_the_configuration_refuses() {
     let dir = PathBuf::from("unused");
-    let refused = |change: fn(&mut veilgrid_actors::day::DayConfig)| {
+    let refused = |change: fn(&mut veilgrid_demo::DayConfig)| {
         let mut config = config(&dir);
         change(&mut config);
         config.check().expect_err("refused")

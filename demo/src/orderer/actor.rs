@@ -1,11 +1,16 @@
 //! The orderer's actor: a mailbox in front of [`OrdererCore`], which works on one message at a time.
 
 use super::core::OrdererCore;
-use super::messages::{Decided, Follow, FollowBlock, Halt, LedgerTip, NextBlock, Order, OrderError};
+use super::messages::{Decided, Ended, Follow, Halt, LedgerTip, NextBlock, OrderError};
 use actix::{Actor, ActorFutureExt, AtomicResponse, Context, Handler, Message, Recipient, WrapFuture};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use veilgrid_actors::aggregator::{Keep, KeepError};
+use veilgrid_actors::follow::FollowBlock;
+use veilgrid_crypto::bid::SealedBid;
+use veilgrid_roles::intake::Admitted;
 
 /// Orders that may wait while a block is under way.
 const MAILBOX: usize = 64;
@@ -56,12 +61,34 @@ impl Actor for OrdererActor {
     }
 }
 
-impl Handler<Order> for OrdererActor {
-    type Result = AtomicResponse<Self, Result<(), OrderError>>;
+impl Handler<Keep> for OrdererActor {
+    type Result = AtomicResponse<Self, Result<(), KeepError>>;
 
-    fn handle(&mut self, message: Order, _: &mut Self::Context) -> Self::Result {
-        let Order { round_id, bids } = message;
-        self.with_core(Err(OrderError::Halted), async move |core| core.order(round_id, bids).await)
+    fn handle(&mut self, message: Keep, _: &mut Self::Context) -> Self::Result {
+        let not_ordered = |error: OrderError| KeepError::NotOrdered { why: error.to_string() };
+        self.with_core(Err(not_ordered(OrderError::Halted)), async move |core| {
+            for (round_id, bids) in by_round(message.0) {
+                core.order(round_id, bids).await.map_err(not_ordered)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// What was admitted and is not on the ledger yet.
+fn by_round(admitted: Vec<Admitted>) -> BTreeMap<u64, Vec<SealedBid>> {
+    let mut rounds: BTreeMap<u64, Vec<SealedBid>> = BTreeMap::new();
+    for one in admitted.into_iter().filter(|one| !one.on_ledger) {
+        rounds.entry(one.bid.round_id).or_default().push(one.bid);
+    }
+    rounds
+}
+
+impl Handler<Ended> for OrdererActor {
+    type Result = AtomicResponse<Self, Option<OrderError>>;
+
+    fn handle(&mut self, _: Ended, _: &mut Self::Context) -> Self::Result {
+        self.with_core(Some(OrderError::Halted), async |core| core.why_ended())
     }
 }
 

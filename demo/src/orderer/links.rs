@@ -1,11 +1,11 @@
 //! The ways to the validators, and who of them is behind.
 
-use crate::validator::{
-    Acknowledgement, CastVote, Finalise, Gossip, OfferBids, Propose, ValidatorActor, ValidatorFault,
-};
 use actix::{Addr, Message, Recipient};
 use std::collections::VecDeque;
 use std::time::Duration;
+use veilgrid_actors::validator::{
+    Acknowledgement, CastVote, Finalise, Gossip, OfferBids, Propose, ValidatorActor, ValidatorFault,
+};
 use veilgrid_ledger::finality::ConsensusKeyBytes;
 
 /// Longest time that a validator may take for an answer. Generous: it is there for validators that hang, and a verdict on
@@ -54,7 +54,7 @@ impl ValidatorLink {
 pub(super) struct Peer {
     pub(super) link: ValidatorLink,
     /// Messages of the others that it has not been sent.
-    pub(super) unheard: Vec<crate::validator::GossipMessage>,
+    pub(super) unheard: Vec<veilgrid_actors::validator::GossipMessage>,
     /// Final blocks that it does not have, the oldest first.
     lacking: VecDeque<Finalise>,
     /// Why it lacks them, the latest reason.

@@ -6,7 +6,7 @@ use actix::{Actor, System};
 use common::{blocks, config, replayed, run_quietly};
 use std::sync::Arc;
 use veilgrid_actors::auditor::{AuditorActor, Conclude, ExpectBid, ReceiptBook};
-use veilgrid_actors::orderer::{FollowBlock, FollowFault};
+use veilgrid_actors::follow::{FollowBlock, FollowFault};
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_ledger::audit::ReceiptVerdict;
 use veilgrid_ledger::block::Block;

@@ -1,6 +1,6 @@
 //! The owners of the day's members: a model of each decides what its member asks for.
 
-use super::MarketSlot;
+use crate::MarketSlot;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use veilgrid_ledger::state::round::Slot;
@@ -38,12 +38,12 @@ impl SimulatedOwner {
     }
 
     /// What it wanted when it was last asked. Nobody but the simulation sees it.
-    pub(super) fn plan(&self) -> Plan {
+    pub(crate) fn plan(&self) -> Plan {
         self.model().plan.clone()
     }
 
     /// Where its energy came from and went to so far.
-    pub(super) fn account(&self) -> EnergyAccount {
+    pub(crate) fn account(&self) -> EnergyAccount {
         self.model().bidder.account()
     }
 
