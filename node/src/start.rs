@@ -53,9 +53,8 @@ pub async fn check_clock(
             });
         }
     }
-    let roster = state.roster().map_or(0, |roster| roster.validators.len());
-    let faulty = roster.saturating_sub(1) / 3;
-    match crate::checks::check_clock(&samples, faulty, checks)? {
+    let faulty = state.roster().map_or(0, |roster| roster.group().faults());
+    match crate::checks::check_clock(&samples, usize::from(faulty), checks)? {
         ClockState::Sound => {}
         ClockState::Unknown => tracing::debug!("too few validators answer to compare clocks"),
         ClockState::Skewed { skew_ms } => {

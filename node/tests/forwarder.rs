@@ -22,7 +22,7 @@ use veilgrid_ledger::state::State;
 use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_ledger::transaction::Transaction;
 use veilgrid_node::aggregator::{
-    Acknowledgement, Forwarder, ForwarderOptions, Ledger, Relay, Relayed, Restored,
+    Acknowledgement, Forwarder, ForwarderOptions, Journaled, Ledger, Relay, Relayed,
 };
 use veilgrid_roles::intake::Admitted;
 use veilgrid_store::IntakeJournal;
@@ -107,12 +107,17 @@ fn validator(world: &World, key: usize, up: bool) -> Arc<Validator> {
 }
 
 fn forwarder(world: &World, journal: &Path, validators: &[Arc<Validator>]) -> Forwarder {
-    Forwarder::new(ForwarderOptions {
+    Forwarder::new(options(world, journal, validators))
+}
+
+fn options(world: &World, journal: &Path, validators: &[Arc<Validator>]) -> ForwarderOptions {
+    ForwarderOptions {
         key: world::receipt_key(),
         journal: IntakeJournal::open(journal).expect("journal"),
         validators: validators.iter().map(|validator| Arc::clone(validator) as Arc<dyn Relay>).collect(),
         state: world.state.clone(),
-    })
+        promised: Vec::new(),
+    }
 }
 
 /// Keeps bids and asks whether each of their receipts may leave.
@@ -207,7 +212,7 @@ fn what_a_validator_acknowledged_that_has_left_counts_no_longer() {
     actix::System::new().block_on(async {
         let forwarder = forwarder(&world, directory.path(), &validators).start();
         forwarder.send(Ledger(before)).await.expect("alive");
-        forwarder.send(Restored(admitted)).await.expect("alive");
+        forwarder.send(Journaled(admitted)).await.expect("alive");
         assert_eq!(forwarder.send(Confirm(receipt.clone())).await.expect("alive"), Ok(()));
         forwarder.send(Ledger(world.state.clone())).await.expect("alive");
         let verdict = forwarder.send(Confirm(receipt.clone())).await.expect("alive");
@@ -233,7 +238,7 @@ fn a_receipt_leaves_when_fewer_validators_are_enough() {
     actix::System::new().block_on(async {
         let forwarder = forwarder(&world, directory.path(), &validators).start();
         forwarder.send(Ledger(before)).await.expect("alive");
-        forwarder.send(Restored(admitted)).await.expect("alive");
+        forwarder.send(Journaled(admitted)).await.expect("alive");
         let waiting = actix_rt::spawn(forwarder.send(Confirm(receipt)));
         tokio::time::sleep(Duration::from_millis(500)).await;
         assert!(!waiting.is_finished(), "two of seven are not f + 1");
@@ -274,8 +279,8 @@ fn promises_from_before_a_restart_are_sent_until_the_ledger_has_them() {
     let validators = [validator(&world, 0, true), validator(&world, 1, false)];
     let bids: Vec<SealedBid> = admitted.iter().map(|one| one.bid.clone()).collect();
     actix::System::new().block_on(async {
-        let forwarder = forwarder(&world, directory.path(), &validators).start();
-        forwarder.send(Restored(admitted)).await.expect("alive");
+        let options = options(&world, directory.path(), &validators);
+        let forwarder = Forwarder::new(ForwarderOptions { promised: admitted, ..options }).start();
         tokio::time::sleep(Duration::from_millis(200)).await;
         assert_eq!(validators[0].seen.lock().expect("seen").len(), bids.len());
         world.push(vec![Transaction::Bids { round_id: 1, bids }]);

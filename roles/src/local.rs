@@ -366,7 +366,7 @@ impl LocalCommunity {
         let effects = self.intake.apply(&block, &mut self.verdicts)?;
         self.ledger.push((block, Some(certificate)));
         self.orderer.decided();
-        Ok(effects.outset.into_iter().chain(effects.effects).collect())
+        Ok(effects.into_all().collect())
     }
 }
 

@@ -16,6 +16,7 @@
 //! gone, the day ends with an error.
 
 mod actor;
+pub mod journal;
 mod keeper;
 mod messages;
 

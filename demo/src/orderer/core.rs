@@ -350,7 +350,7 @@ impl OrdererCore {
         self.peers.iter_mut().for_each(|peer| peer.owe(message.clone()));
         self.catch_up().await;
         self.hand_on(&block, &certificate).await?;
-        let effects: Vec<Effect> = applied.outset.into_iter().chain(applied.effects).collect();
+        let effects: Vec<Effect> = applied.into_all().collect();
         effects.iter().for_each(|effect| self.observe(effect));
         Ok(Arc::new(Decided { block, certificate, effects, state: self.state.clone() }))
     }

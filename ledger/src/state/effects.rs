@@ -28,6 +28,11 @@ impl BlockEffects {
     pub fn all(&self) -> impl Iterator<Item = &Effect> {
         self.outset.iter().chain(&self.effects)
     }
+
+    /// [`Self::all`] as owned values.
+    pub fn into_all(self) -> impl Iterator<Item = Effect> {
+        self.outset.into_iter().chain(self.effects)
+    }
 }
 
 impl Effect {

@@ -12,17 +12,16 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::Instrument;
-use veilgrid_actors::aggregator::{Confirm, Keep, KeepError};
+use veilgrid_actors::aggregator::{Confirm, Keep, KeepError, journal};
 use veilgrid_api::RelayedBid;
 use veilgrid_api::bids::NoReceipt;
 use veilgrid_client::{Client, ClientError};
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::relay::RelayedBids;
 use veilgrid_crypto::schnorr::SigningKey;
-use veilgrid_ledger::roster::Roster;
 use veilgrid_ledger::state::State;
 use veilgrid_roles::intake::Admitted;
-use veilgrid_store::{IntakeEntry, IntakeJournal};
+use veilgrid_store::IntakeJournal;
 
 /// Whether a receipt may leave.
 type Confirmed = Result<(), KeepError>;
@@ -79,6 +78,8 @@ pub struct ForwarderOptions {
     pub validators: Vec<Arc<dyn Relay>>,
     /// The ledger as far as it is known.
     pub state: State,
+    /// Promises from before a restart that the ledger has not kept yet: they are sent on from the start.
+    pub promised: Vec<Admitted>,
 }
 
 /// The state after a block.
@@ -86,10 +87,10 @@ pub struct ForwarderOptions {
 #[rtype(result = "()")]
 pub struct Ledger(pub State);
 
-/// Promises from before a restart that the ledger has not kept yet.
+/// Bids that are in the journal now, to be sent on.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Restored(pub Vec<Admitted>);
+pub struct Journaled(pub Vec<Admitted>);
 
 /// The forwarder's actor.
 pub struct Forwarder {
@@ -111,8 +112,8 @@ pub struct Forwarder {
 impl Forwarder {
     /// A forwarder.
     pub fn new(options: ForwarderOptions) -> Self {
-        let ForwarderOptions { key, journal, validators, state } = options;
-        Self {
+        let ForwarderOptions { key, journal, validators, state, promised } = options;
+        let mut forwarder = Self {
             key,
             journal: Arc::new(Mutex::new(journal)),
             validators,
@@ -122,6 +123,19 @@ impl Forwarder {
             waiting: BTreeMap::new(),
             on_ledger: BTreeMap::new(),
             forgotten: 0,
+        };
+        forwarder.take(promised);
+        forwarder
+    }
+
+    /// Takes bids of the journal, to be sent on.
+    fn take(&mut self, admitted: Vec<Admitted>) {
+        for one in admitted {
+            // The intake may know of a block of which this actor has not heard yet.
+            match one.on_ledger {
+                true => drop(self.on_ledger.insert(one.receipt.bid_digest, one.bid.round_id)),
+                false => self.pending.add(one.bid),
+            }
         }
     }
 
@@ -166,10 +180,8 @@ impl Forwarder {
 
     /// Validators of which one is honest: f+1.
     fn needed(&self) -> usize {
-        let group = self.state.roster().map(Roster::group);
-        group.map_or(1, |group| {
-            usize::from(group.validators.saturating_sub(group.threshold)).saturating_add(1)
-        })
+        let faults = self.state.roster().map_or(0, |roster| roster.group().faults());
+        usize::from(faults).saturating_add(1)
     }
 
     /// What is known of a bid whose receipt waits; none when that is not decided.
@@ -195,8 +207,7 @@ impl Forwarder {
 
     /// Lets the journal forget rounds that are over.
     fn forget(&mut self) {
-        let open = self.state.rounds().next().map(|round| round.round_id());
-        let over = open.map_or_else(|| self.state.last_round_id(), |first| first.checked_sub(1));
+        let over = journal::last_round_over(&self.state);
         let Some(over) = over.filter(|over| *over > self.forgotten) else { return };
         self.forgotten = over;
         self.on_ledger.retain(|_, round_id| *round_id > over);
@@ -231,28 +242,13 @@ async fn relay_all(
     answers
 }
 
-/// Bids of a write to the journal: those of the largest grid are 300 KB each, and a write has a bound.
-const ENTRIES_A_WRITE: usize = 64;
-
-/// Writes bids and receipts down; they are on disk when it returns.
-fn record(journal: &Mutex<IntakeJournal>, admitted: &[Admitted]) -> Result<(), KeepError> {
-    let entries: Vec<IntakeEntry> = admitted
-        .iter()
-        .map(|one| IntakeEntry { bid: one.bid.to_bytes(), receipt: one.receipt.to_bytes() })
-        .collect();
-    let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
-    for entries in entries.chunks(ENTRIES_A_WRITE) {
-        journal.record(entries).map_err(|error| KeepError::NotDurable { why: error.to_string() })?;
-    }
-    Ok(())
-}
-
 impl Actor for Forwarder {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
         ctx.run_interval(AGAIN, Self::send_all);
+        self.send_all(ctx);
     }
 }
 
@@ -262,12 +258,15 @@ impl Handler<Keep> for Forwarder {
     fn handle(&mut self, Keep(admitted): Keep, ctx: &mut Self::Context) -> Self::Result {
         let (journal, own) = (Arc::clone(&self.journal), ctx.address());
         Box::pin(async move {
-            let recorded =
-                tokio::task::spawn_blocking(move || record(&journal, &admitted).map(|()| admitted)).await;
+            let record = move || {
+                let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
+                journal::record(&mut journal, &admitted).map(|()| admitted)
+            };
+            let recorded = tokio::task::spawn_blocking(record).await;
             let admitted =
                 recorded.map_err(|_| KeepError::NotDurable { why: "writing ended in a panic".into() })??;
             let gone = |_| KeepError::NoRoom { why: "the forwarder is gone".into() };
-            own.send(Restored(admitted)).await.map_err(gone)
+            own.send(Journaled(admitted)).await.map_err(gone)
         })
     }
 }
@@ -298,17 +297,11 @@ impl Handler<Confirm> for Forwarder {
     }
 }
 
-impl Handler<Restored> for Forwarder {
+impl Handler<Journaled> for Forwarder {
     type Result = ();
 
-    fn handle(&mut self, Restored(admitted): Restored, ctx: &mut Self::Context) {
-        for one in admitted {
-            // The intake may know of a block of which this actor has not heard yet.
-            match one.on_ledger {
-                true => drop(self.on_ledger.insert(one.receipt.bid_digest, one.bid.round_id)),
-                false => self.pending.add(one.bid),
-            }
-        }
+    fn handle(&mut self, Journaled(admitted): Journaled, ctx: &mut Self::Context) {
+        self.take(admitted);
         self.send_all(ctx);
     }
 }

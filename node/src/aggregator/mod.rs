@@ -18,6 +18,6 @@ mod forwarder;
 mod pending;
 mod run;
 
-pub use forwarder::{Forwarder, ForwarderOptions, Ledger, Relay, Relayed, Restored};
+pub use forwarder::{Forwarder, ForwarderOptions, Journaled, Ledger, Relay, Relayed};
 pub use pending::{Acknowledgement, Pending};
 pub use run::run;

@@ -1,6 +1,6 @@
 //! The process: follower, intake, forwarder and server in one actix system.
 
-use super::forwarder::{Forwarder, ForwarderOptions, Ledger, Relay, Restored};
+use super::forwarder::{Forwarder, ForwarderOptions, Ledger, Relay};
 use crate::checks::wall_clock_unix_ms;
 use crate::config::AggregatorConfig;
 use crate::disk_space::DiskWatch;
@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::spawn;
-use veilgrid_actors::aggregator::{Advance, AggregatorActor, Confirm, Keep, Keeper};
+use veilgrid_actors::aggregator::{Advance, AggregatorActor, Confirm, Keep, Keeper, journal};
 use veilgrid_actors::cancel::CancelFlag;
 use veilgrid_actors::pool::ProofPool;
 use veilgrid_actors::verdicts::SharedVerdicts;
@@ -32,13 +32,9 @@ use veilgrid_client::follower::{self, Accepted, Follower, FollowerOptions, Quoru
 use veilgrid_client::genesis::read_genesis;
 use veilgrid_client::ledger_view::LedgerView;
 use veilgrid_client::shutdown::Shutdown;
-use veilgrid_crypto::bid::SealedBid;
-use veilgrid_crypto::receipt::Receipt;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::Effect;
-use veilgrid_roles::intake::{Admitted, Intake};
-use veilgrid_store::IntakeJournal;
 
 /// Blocks that may wait for the actors.
 const WAITING: usize = 64;
@@ -172,17 +168,18 @@ impl Actors {
         vitals: Vitals,
     ) -> Result<Self, NodeError> {
         let journal = start::open_journal(&config.data_dir.join("intake")).map_err(refuse)?;
-        let (intake, promised) = restore(&keys, &state, &journal)?;
+        let (envelope, receipt) = (keys.envelope.clone(), keys.receipt.clone());
+        let restored = journal::restore(envelope, receipt, state.clone(), &journal);
+        let (intake, promised) = restored.map_err(refuse)?;
         let pool = ProofPool::new("verify", None, CancelFlag::new()).map_err(refuse)?;
         let validators =
             validators.iter().cloned().map(|client| Arc::new(client) as Arc<dyn Relay>).collect();
-        let options = ForwarderOptions { key: keys.receipt, journal, validators, state };
-        let forwarder = Forwarder::new(options).start();
         tracing::info!(
             promises = promised.len(),
             "bids of the journal that the ledger does not have are sent on again"
         );
-        forwarder.do_send(Restored(promised));
+        let options = ForwarderOptions { key: keys.receipt, journal, validators, state, promised };
+        let forwarder = Forwarder::new(options).start();
         let keep =
             Keeper::journal(forwarder.clone().recipient::<Keep>(), forwarder.clone().recipient::<Confirm>());
         let clock = Arc::new(wall_clock_unix_ms);
@@ -226,30 +223,11 @@ impl Actors {
                 self.forwarder.send(Ledger(block.state)).await,
             );
             if told.0.is_err() || told.1.is_err() {
-                tracing::error!("an actor is gone: this is a mistake of the program, please report it");
+                tracing::error!("an actor is gone: this is a bug, please report it");
                 return;
             }
         }
     }
-}
-
-/// The intake with every promise of the journal, and those that the ledger has not kept yet.
-fn restore(
-    keys: &AggregatorKeys,
-    state: &State,
-    journal: &IntakeJournal,
-) -> Result<(Intake, Vec<Admitted>), NodeError> {
-    let shape = state.community().bid_shape();
-    let mut entries = Vec::new();
-    for entry in journal.load().map_err(refuse)?.into_values().flatten() {
-        let bid = SealedBid::from_bytes(&entry.bid, shape);
-        let receipt = Receipt::from_bytes(&entry.receipt);
-        let damaged =
-            |error| refuse(format!("the journal of bids is damaged: {error}; restore it from a backup"));
-        entries.push((bid.map_err(damaged)?, receipt.map_err(damaged)?));
-    }
-    let (envelope, receipt) = (keys.envelope.clone(), keys.receipt.clone());
-    Intake::restore(envelope, receipt, state.clone(), journal.last_sequence(), entries).map_err(refuse)
 }
 
 /// Verdicts on bids of finished rounds are not needed any more.

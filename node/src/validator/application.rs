@@ -6,10 +6,11 @@ use super::watch::Watch;
 use rand_core::OsRng;
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
+use veilgrid_client::follower::Accepted;
 use veilgrid_engine::{Application, ApplicationError, GossipWork, Proposal};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::hash::Hash;
-use veilgrid_roles::core::ValidatorCore;
+use veilgrid_roles::core::{CoreError, ValidatorCore};
 use veilgrid_roles::replica::{self, CheckedGossip, GossipClass};
 
 /// The core of a validator with its files.
@@ -42,6 +43,28 @@ impl NodeApplication {
 
     fn note_certificate(&mut self, height: u64) {
         self.certified_height = self.certified_height.max(Some(height));
+    }
+
+    /// Applies a certified block that this process's follower has executed; durable when it returns.
+    ///
+    /// # Errors
+    /// Why the validator stops.
+    pub(super) fn finalise_accepted(&mut self, accepted: Accepted) -> Result<(), CoreError> {
+        let Accepted { block, certificate, effects, state } = accepted;
+        let (certificate, effects) = (certificate.as_deref(), Arc::unwrap_or_clone(effects));
+        self.core.finalise_executed(&block, certificate, state, effects)?;
+        self.finalised(&block, certificate);
+        Ok(())
+    }
+
+    /// Tells the rest of the process of the block that was just applied.
+    fn finalised(&mut self, block: &Block, certificate: Option<&[u8]>) {
+        self.watch.finalised();
+        if let Some(certificate) = certificate {
+            self.watch.certified(self.core.state(), &block.header, certificate);
+            self.note_certificate(block.header.height);
+        }
+        self.height.send_replace(self.core.height());
     }
 
     pub(super) fn heights(&self) -> watch::Receiver<u64> {
@@ -88,12 +111,7 @@ impl Application for NodeApplication {
 
     fn finalise(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<(), ApplicationError> {
         self.core.finalise(block, certificate)?;
-        self.watch.finalised();
-        if let Some(certificate) = certificate {
-            self.watch.certified(self.core.state(), &block.header, certificate);
-            self.note_certificate(block.header.height);
-        }
-        self.height.send_replace(self.core.height());
+        self.finalised(block, certificate);
         Ok(())
     }
 

@@ -141,7 +141,7 @@ impl Validator {
                 accepted = blocks.recv() => {
                     let Some(accepted) = accepted else { return Ok(None) };
                     quiet = Stopwatch::start();
-                    parts.finalise(accepted.block, accepted.certificate).await?;
+                    parts.finalise(accepted).await?;
                 }
             }
             let News { state, due } = parts.pass_on().await?;

@@ -5,19 +5,16 @@ use crate::way::{Way, way_of};
 use actix::{Actor, Context, Handler};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use veilgrid_actors::aggregator::{Confirm, Keep, KeepError};
+use veilgrid_actors::aggregator::{Confirm, Keep, KeepError, journal};
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_ledger::state::State;
 use veilgrid_roles::intake::Admitted;
 use veilgrid_roles::replica::OfferRefusal;
-use veilgrid_store::{IntakeEntry, IntakeJournal};
+use veilgrid_store::IntakeJournal;
 
 /// Batches that may wait; the intake has one under way at a time.
 const MAILBOX: usize = 16;
-
-/// Bids of a write to the journal: those of the largest grid are 300 KB each, and a write has a bound.
-const ENTRIES_A_WRITE: usize = 64;
 
 /// Journals and pools. It blocks on the disk, so it has a thread of its own.
 pub(super) struct KeeperActor {
@@ -46,15 +43,7 @@ impl KeeperActor {
     }
 
     fn keep(&mut self, admitted: Vec<Admitted>) -> Result<(), KeepError> {
-        let entries: Vec<IntakeEntry> = admitted
-            .iter()
-            .map(|one| IntakeEntry { bid: one.bid.to_bytes(), receipt: one.receipt.to_bytes() })
-            .collect();
-        let not_durable =
-            |error: veilgrid_store::IntakeError| KeepError::NotDurable { why: error.to_string() };
-        for entries in entries.chunks(ENTRIES_A_WRITE) {
-            self.journal.record(entries).map_err(not_durable)?;
-        }
+        journal::record(&mut self.journal, &admitted)?;
         let bids = admitted.into_iter().filter(|one| !one.on_ledger).map(|one| one.bid);
         self.unpooled.extend(bids.map(|bid| (bid.digest(), bid)));
         self.pool();
@@ -141,13 +130,8 @@ impl Handler<Forget> for KeeperActor {
         if !self.unpooled.is_empty() {
             self.pool();
         }
-        let state = message.0;
-        let first_active = state.rounds().map(|round| round.round_id()).next();
-        let last = state.last_round_id().unwrap_or(0);
-        let over = first_active.map_or(last, |round_id| round_id.saturating_sub(1));
-        if over <= self.forgotten {
-            return;
-        }
+        let over = journal::last_round_over(&message.0);
+        let Some(over) = over.filter(|over| *over > self.forgotten) else { return };
         self.too_late.retain(|_, round_id| *round_id > over);
         match self.journal.forget_up_to(over) {
             Ok(()) => self.forgotten = over,

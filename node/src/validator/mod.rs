@@ -34,6 +34,7 @@ mod hand_in;
 mod intake;
 mod journal;
 mod keeper;
+mod latest;
 mod ledger;
 mod parts;
 mod retention;

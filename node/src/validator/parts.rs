@@ -2,6 +2,7 @@
 
 use super::application::NodeApplication;
 use super::keeper::{Forget, KeeperActor};
+use super::latest::Latest;
 use super::retention::{Due, Retention};
 use super::status::{StatusBoard, report_of};
 use super::watch::Watch;
@@ -9,14 +10,13 @@ use crate::error::NodeError;
 use crate::http::HttpServer;
 use crate::round_log::log_block;
 use crate::vitals::Vitals;
-use actix::Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::spawn_blocking;
 use veilgrid_actors::aggregator::{Advance, AggregatorActor};
+use veilgrid_client::follower::Accepted;
 use veilgrid_client::ledger::SharedStore;
 use veilgrid_client::ledger_view::LedgerView;
-use veilgrid_engine::{Application as _, EngineHandle};
-use veilgrid_ledger::block::Block;
+use veilgrid_engine::EngineHandle;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::checkpoint::Checkpoint;
 use veilgrid_ledger::transaction::Transaction;
@@ -30,8 +30,8 @@ pub(super) struct Parts {
     pub(super) application: Arc<Mutex<NodeApplication>>,
     pub(super) store: SharedStore,
     pub(super) view: LedgerView,
-    pub(super) intake: Addr<AggregatorActor>,
-    pub(super) keeper: Addr<KeeperActor>,
+    pub(super) intake: Latest<AggregatorActor, State>,
+    pub(super) keeper: Latest<KeeperActor, State>,
     pub(super) http: HttpServer,
     pub(super) board: StatusBoard,
     pub(super) retention: Retention,
@@ -52,14 +52,10 @@ pub(super) struct News {
 
 impl Parts {
     /// Applies a certified block that came over HTTP, as the engine would: it is durable when this returns.
-    pub(super) async fn finalise(
-        &mut self,
-        block: Arc<Block>,
-        certificate: Option<Arc<[u8]>>,
-    ) -> Result<(), NodeError> {
+    pub(super) async fn finalise(&mut self, accepted: Accepted) -> Result<(), NodeError> {
         self.fetched = true;
         let application = Arc::clone(&self.application);
-        let applied = spawn_blocking(move || lock(&application).finalise(&block, certificate.as_deref()));
+        let applied = spawn_blocking(move || lock(&application).finalise_accepted(accepted));
         let applied = applied.await.map_err(|error| NodeError::stopped("the validator", error))?;
         applied.map_err(|why| NodeError::stopped("the validator", why))
     }
@@ -82,13 +78,17 @@ impl Parts {
         self.board.renew(report);
         applied.iter().for_each(|one| self.vitals.note(&one.effects));
         self.vitals.look(&state);
-        let Some(last) = applied.last() else { return Ok(News { state, due: None }) };
+        let Some(last) = applied.last() else {
+            self.intake.deliver(Advance);
+            self.keeper.deliver(Forget);
+            return Ok(News { state, due: None });
+        };
         applied.iter().for_each(|one| log_block(&one.effects));
         // How the rounds ended comes before the state that has them no more.
         applied.iter().for_each(|one| self.view.note(&one.effects));
         self.view.publish(state.clone(), &last.effects);
-        self.intake.do_send(Advance(state.clone()));
-        self.keeper.do_send(Forget(state.clone()));
+        self.intake.tell(&state, Advance);
+        self.keeper.tell(&state, Forget);
         let due = applied.iter().filter_map(|one| self.retention.follow(&one.effects, &state)).last();
         Ok(News { state, due })
     }

@@ -36,7 +36,7 @@ impl Retention {
     /// when the process stopped. Rounds that ended among pruned blocks are outside of it already. Of those that are outside only the youngest is
     /// ever asked for, so that no more are kept.
     pub(super) fn replayed(&mut self, effect: &Effect, after: Option<&State>) {
-        let is_end = matches!(effect, Effect::Settled(_) | Effect::Voided { .. });
+        let is_end = effect.ended_round().is_some();
         let Some((window, after)) = self.window.zip(after).filter(|_| is_end) else { return };
         self.ends.extend(after.checkpoint());
         let keep = window.saturating_add(1);
@@ -44,9 +44,8 @@ impl Retention {
     }
 
     fn note(&mut self, effects: &BlockEffects, now: impl Fn() -> Option<Checkpoint>) {
-        let is_end = |effect: &&Effect| matches!(effect, Effect::Settled(_) | Effect::Voided { .. });
         if self.window.is_some() {
-            self.ends.extend(effects.effects.iter().filter(is_end).filter_map(|_| now()));
+            self.ends.extend(effects.all().filter_map(Effect::ended_round).filter_map(|_| now()));
         }
     }
 

@@ -4,6 +4,7 @@ use super::application::{Core, NodeApplication};
 use super::candidate::Followed;
 use super::intake;
 use super::journal::FileJournal;
+use super::latest::Latest;
 use super::ledger::{self, LedgerError};
 use super::parts::{Parts, lock};
 use super::retention::Retention;
@@ -212,8 +213,8 @@ impl Validator {
             application,
             store: self.store.clone(),
             view,
-            intake,
-            keeper,
+            intake: Latest::new(intake, "intake"),
+            keeper: Latest::new(keeper, "keeper of promises"),
             http,
             board,
             retention,

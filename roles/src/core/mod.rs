@@ -197,6 +197,23 @@ impl<J: Journal, R: CryptoRngCore> ValidatorCore<J, R> {
         self.finalised(block, certificate).inspect_err(|error| self.stop(error))
     }
 
+    /// As [`Self::finalise`], of a block that this process has executed already, with the state after it and what it did.
+    /// See [`Replica::take_executed`].
+    ///
+    /// # Errors
+    /// Why the validator stops.
+    pub fn finalise_executed(
+        &mut self,
+        block: &Block,
+        certificate: Option<&[u8]>,
+        state: State,
+        effects: BlockEffects,
+    ) -> Result<(), CoreError> {
+        self.check_running()?;
+        self.replica.take_executed(block.header.parent_hash, state, effects);
+        self.finalise(block, certificate)
+    }
+
     fn finalised(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<(), CoreError> {
         let height = block.header.height;
         if height == self.height && block.hash() != self.replica.state().block_hash() {

@@ -174,8 +174,8 @@ impl Replica {
         self.ahead.get(hash).map(|executed| &executed.state)
     }
 
-    /// Takes the next final block over. A block at or below the final height is none of the news: the engine delivers
-    /// at least once.
+    /// Takes the next final block over. A block at or below the final height is ignored: the engine delivers at
+    /// least once.
     ///
     /// # Errors
     /// The rule of the header that the block breaks. The engine must not go on then: validators have signed a block
@@ -196,10 +196,21 @@ impl Replica {
         self.ahead.keep_descendants_of(&hash);
         self.pool.follow(&self.state);
         self.outbox.follow(&self.state, |item| self.pool.has(item));
-        for finished in executed.effects.effects.iter().filter_map(Effect::ended_round) {
+        for finished in executed.effects.all().filter_map(Effect::ended_round) {
             self.verdicts.forget_up_to(finished);
         }
         Ok(Some(executed.effects))
+    }
+
+    /// Takes over the execution of the next block that this process has done elsewhere, on a state of its own: final or not,
+    /// the block is not executed again. What does not belong on the final state is ignored.
+    ///
+    /// # Security
+    /// Nothing of it is checked. Only what this process has executed itself may be given.
+    pub fn take_executed(&mut self, parent: Hash, state: State, effects: BlockEffects) {
+        if parent == self.state.block_hash() && state.block_hash() == effects.block_hash {
+            self.ahead.insert(Executed { parent, state, effects });
+        }
     }
 
     /// Executes a block on a state. Nothing is kept of it here.

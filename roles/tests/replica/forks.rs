@@ -5,6 +5,7 @@ use veilgrid_ledger::block::Block;
 use veilgrid_ledger::refusal::BlockFault;
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::transaction::Transaction;
+use veilgrid_ledger::verdicts::VerifyAll;
 use veilgrid_roles::replica::{Proposal, Replica};
 
 fn propose(replica: &mut Replica, parent: &Block, now_ms: u64) -> Option<Block> {
@@ -51,6 +52,25 @@ fn of_two_children_the_final_one_stays() {
     assert!(matches!(&effects.effects[..], [Effect::BidsAccepted { bids, .. }] if bids.len() == 4));
     assert_eq!(replica.summary().bids, 0);
     assert_eq!(replica.summary().speculative_blocks, 0);
+}
+
+/// A candidate's follower executes every block before the core gets it.
+#[test]
+fn what_this_process_has_executed_is_not_executed_again() {
+    let mut network = Network::open();
+    let (tip, book) = (network.tip().clone(), network.book(1));
+    network.replicas[0].offer_bids(1, book);
+    network.now_ms += 20;
+    let block = propose(&mut network.replicas[0], &tip, network.now_ms).expect("bids are there");
+    let mut state = network.replicas[1].state().clone();
+    let effects = state.apply_block(&block, &mut VerifyAll).expect("sound");
+    for (at, parent, verified) in [(1, tip.hash(), 0), (2, [9; 32], 4)] {
+        let replica = &mut network.replicas[at];
+        replica.take_executed(parent, state.clone(), effects.clone());
+        assert_eq!(replica.finalise(&block), Ok(Some(effects.clone())));
+        assert_eq!(replica.state().root(), state.root());
+        assert_eq!(replica.summary().verdicts, verified, "bids that were looked at by replica {at}");
+    }
 }
 
 #[test]
