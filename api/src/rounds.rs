@@ -1,6 +1,7 @@
 //! `GET /v1/rounds/{id}`: where a round stands and how it ended.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use veilgrid_ledger::state::round::{OpenedSum, Slot};
 use veilgrid_ledger::transaction::VoidReason;
 use veilgrid_market::Outcome;
@@ -35,9 +36,47 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// All stages.
+    pub const ALL: [Self; 11] = [
+        Self::Upcoming,
+        Self::Bidding,
+        Self::Grace,
+        Self::Opening,
+        Self::Suspended,
+        Self::Clearing,
+        Self::Settling,
+        Self::Voiding,
+        Self::Settled,
+        Self::Void,
+        Self::Finished,
+    ];
+
+    /// The word by which the API calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Upcoming => "upcoming",
+            Self::Bidding => "bidding",
+            Self::Grace => "grace",
+            Self::Opening => "opening",
+            Self::Suspended => "suspended",
+            Self::Clearing => "clearing",
+            Self::Settling => "settling",
+            Self::Voiding => "voiding",
+            Self::Settled => "settled",
+            Self::Void => "void",
+            Self::Finished => "finished",
+        }
+    }
+
     /// True when nothing more happens in the round.
     pub fn is_over(self) -> bool {
         matches!(self, Self::Settled | Self::Void | Self::Finished)
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -127,10 +166,11 @@ mod tests {
     }
 
     #[test]
-    fn three_stages_are_the_end() {
-        use Stage::*;
-        assert!([Settled, Void, Finished].iter().all(|stage| stage.is_over()));
-        let before = [Upcoming, Bidding, Grace, Opening, Suspended, Clearing, Settling, Voiding];
-        assert!(!before.iter().any(|stage| stage.is_over()));
+    fn stages_are_called_as_they_are_written_and_three_are_the_end() {
+        for stage in Stage::ALL {
+            assert_eq!(serde_json::to_value(stage).expect("JSON"), stage.name());
+        }
+        let over = Stage::ALL.into_iter().filter(|stage| stage.is_over());
+        assert_eq!(over.collect::<Vec<_>>(), [Stage::Settled, Stage::Void, Stage::Finished]);
     }
 }

@@ -1,4 +1,4 @@
-//! Processes of a network: validator, aggregator, participant, and a whole network on one machine.
+//! Processes of a network: validator, aggregator, participant.
 
 pub mod aggregator;
 pub mod checks;
@@ -8,8 +8,6 @@ pub mod error;
 pub mod founding;
 pub mod http;
 pub mod keyfile;
-pub mod load;
-pub mod localnet;
 pub mod open_files;
 pub mod participant;
 pub mod passphrase;

@@ -193,15 +193,14 @@ impl Times {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::founding::NetworkPlan;
 
     const NOW: u64 = 1_800_000_000_000;
     const HOUR_MS: u64 = 60 * 60 * 1000;
 
     /// Quarters of an hour, traded a day ahead.
     fn params(change: impl FnOnce(&mut RoundTiming)) -> MarketParams {
-        let plan = NetworkPlan::for_trials(4, 5, 16, 900_000, NOW + HOUR_MS, 17_000, 1);
-        let mut params = plan.founding.params(4).expect("params");
+        let plan = crate::founding::tests::plan_of(900_000, NOW + HOUR_MS);
+        let mut params = plan.params(4).expect("params");
         let mut timing = params.timing.expect("a network's");
         timing.opening_deadline_ms = 900_000;
         change(&mut timing);

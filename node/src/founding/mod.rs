@@ -6,26 +6,19 @@
 
 pub mod calendar;
 pub mod genesis;
-pub mod network;
-pub mod orders;
 pub mod plan;
 pub mod public;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use crate::config::ConfigError;
-use crate::keyfile::KeyFileError;
 use std::path::PathBuf;
 use thiserror::Error;
 use veilgrid_ledger::genesis::GenesisError;
 use veilgrid_market::GridError;
-use veilgrid_scenario::behaviour::{BehaviourError, TermsError};
-use veilgrid_scenario::community::{ImportError, SelectError};
 use veilgrid_store::files::FileError;
 
 pub use calendar::{Dates, check_times, date_of};
 pub use genesis::assemble;
-pub use network::{FoundedNetwork, NetworkPlan, found_for_accounts, found_network};
 pub use plan::{FoundingPlan, MarketPlan, TimingPlan};
 pub use public::PublicPart;
 
@@ -60,25 +53,4 @@ pub enum FoundingError {
     /// "The genesis keeps all rules of the ledger."
     #[error("genesis: {0}")]
     Genesis(#[from] GenesisError),
-    /// "Key files can be written."
-    #[error(transparent)]
-    KeyFile(#[from] KeyFileError),
-    /// "Configurations can be written."
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// "A network on one machine has 4 to 128 validators and ports for all."
-    #[error("{reason}")]
-    Local { reason: String },
-    /// The built-in day.
-    #[error("the built-in community's day: {0}")]
-    Import(#[from] ImportError),
-    /// The built-in day.
-    #[error("the built-in community's day: {0}")]
-    Select(#[from] SelectError),
-    /// The models of members.
-    #[error("orders of {id}: {source}")]
-    Behaviour { id: String, source: BehaviourError },
-    /// Grid and tariffs.
-    #[error("orders: {0}")]
-    Terms(#[from] TermsError),
 }

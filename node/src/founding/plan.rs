@@ -175,14 +175,6 @@ impl FoundingPlan {
 }
 
 impl TimingPlan {
-    /// Lowers the allowed skew of clocks to what short rounds bear: a leader that shifts its block's time must not skip
-    /// the opening, and promises, which end two skews before the close, are given for half of the bidding at least. For
-    /// trials, whose clocks are one machine's.
-    pub fn fit_skew(&mut self) {
-        let most_ms = (self.bidding_ms / 4).min(self.opening_deadline_ms.saturating_sub(1) / 2);
-        self.max_clock_skew_ms = self.max_clock_skew_ms.min(most_ms).max(1);
-    }
-
     fn timing(&self) -> RoundTiming {
         RoundTiming {
             first_open_unix_ms: self.first_open_unix_ms,

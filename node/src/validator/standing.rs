@@ -44,7 +44,8 @@ pub(super) async fn heights(nodes: &[Client]) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::founding::{NetworkPlan, PublicPart, assemble};
+    use crate::founding::tests::plan_of;
+    use crate::founding::{PublicPart, assemble};
     use crate::keyfile::{AggregatorKeys, ParticipantKeys, ValidatorKeys};
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
@@ -63,7 +64,7 @@ mod tests {
     #[test]
     fn a_genesis_has_its_validators_and_knows_of_no_later_epoch() {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
-        let plan = NetworkPlan::for_trials(4, 2, 16, 30_000, NOW, 17_000, 1).founding;
+        let plan = plan_of(30_000, NOW);
         let keys: Vec<ValidatorKeys> = (0..5).map(|_| ValidatorKeys::generate(&mut rng)).collect();
         let mut parts: Vec<PublicPart> = keys[..4].iter().map(PublicPart::from).collect();
         parts.push(PublicPart::from(&AggregatorKeys::generate(&mut rng)));

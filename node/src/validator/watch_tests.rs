@@ -1,7 +1,8 @@
 //! The mark on disk, and what is said about votes and clocks.
 
 use super::*;
-use crate::founding::{NetworkPlan, PublicPart, assemble};
+use crate::founding::tests::plan_of;
+use crate::founding::{PublicPart, assemble};
 use crate::keyfile::{AggregatorKeys, ParticipantKeys, ValidatorKeys};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -11,7 +12,7 @@ const NOW: u64 = 1_800_000_000_000;
 /// Four validators at height 0, and the consensus key of each.
 fn network() -> (State, Vec<[u8; 32]>) {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
-    let plan = NetworkPlan::for_trials(4, 2, 16, 30_000, NOW, 17_000, 1).founding;
+    let plan = plan_of(30_000, NOW);
     let keys: Vec<ValidatorKeys> = (0..4).map(|_| ValidatorKeys::generate(&mut rng)).collect();
     let mut parts: Vec<PublicPart> = keys.iter().map(PublicPart::from).collect();
     parts.push(PublicPart::from(&AggregatorKeys::generate(&mut rng)));

@@ -9,12 +9,13 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use veilgrid_api::{RoundStatus, Stage};
 use veilgrid_client::shutdown::Shutdown;
-use veilgrid_node::checks::wall_clock_unix_ms;
-use veilgrid_node::localnet::{
-    EndedRound, Goal, Network, Options, ProcessState, ProcessView, Snapshot, Summary, prepare,
-    run as run_network, settled,
+use veilgrid_localnet::{
+    Goal, Network, Options, ProcessState, ProcessView, Snapshot, Summary, prepare, run as run_network,
+    settled,
 };
+use veilgrid_node::checks::wall_clock_unix_ms;
 
 /// Arguments of `localnet`.
 #[derive(Debug, Args)]
@@ -225,11 +226,8 @@ fn cells(process: &ProcessView, last: &str) -> Vec<String> {
         process.pid.to_string(),
         number(process.height),
         process.state_root.as_deref().and_then(|root| root.get(..8)).unwrap_or("-").to_owned(),
-        number(round.map(|round| round.round_id)),
-        round
-            .map(|round| round.stage.clone())
-            .filter(|stage| !stage.is_empty())
-            .unwrap_or_else(|| "-".to_owned()),
+        number(process.round_id),
+        round.map_or("-", |round| round.stage.name()).to_owned(),
         number(round.and_then(|round| round.bids)),
         number(process.waiting_bids),
         note,
@@ -249,8 +247,7 @@ fn changes(snapshot: &Snapshot) -> Vec<String> {
         }
     }
     // One voice is enough for what all validators see alike; participants know a round's number only.
-    let rounds = snapshot.processes.iter().filter_map(|process| process.round.as_ref());
-    if let Some(round) = rounds.into_iter().find(|round| !round.stage.is_empty()) {
+    if let Some(round) = snapshot.processes.iter().find_map(|process| process.round.as_ref()) {
         lines.push(format!("round {}: {}", round.round_id, round.stage));
     }
     for round in &snapshot.ended {
@@ -260,11 +257,11 @@ fn changes(snapshot: &Snapshot) -> Vec<String> {
     lines
 }
 
-fn outcome(round: &EndedRound) -> String {
+fn outcome(round: &RoundStatus) -> String {
     match (&round.outcome, &round.void_reason_text) {
         (Some(outcome), _) => format!("{} kWh at {} ct/kWh", output::volume(outcome), output::price(outcome)),
         (None, Some(reason)) => format!("void: {reason}"),
-        (None, None) => round.stage.clone(),
+        (None, None) => round.stage.to_string(),
     }
 }
 
@@ -283,16 +280,16 @@ struct Report {
 #[derive(Serialize)]
 struct RoundReport {
     round_id: u64,
-    stage: String,
+    stage: Stage,
     bids: Option<u64>,
     outcome: String,
 }
 
 fn report(network: &Network, summary: &Summary, json: bool) -> Result<(), Failure> {
     if json {
-        let round = |round: &EndedRound| RoundReport {
+        let round = |round: &RoundStatus| RoundReport {
             round_id: round.round_id,
-            stage: round.stage.clone(),
+            stage: round.stage,
             bids: round.bids,
             outcome: outcome(round),
         };
@@ -312,7 +309,7 @@ fn report(network: &Network, summary: &Summary, json: bool) -> Result<(), Failur
     let mut table = output::table(&["round", "stage", "bids", "outcome"]);
     for round in &summary.ended {
         let bids = round.bids.map_or_else(|| "-".to_owned(), |bids| bids.to_string());
-        table.add_row([round.round_id.to_string(), round.stage.clone(), bids, outcome(round)]);
+        table.add_row([round.round_id.to_string(), round.stage.to_string(), bids, outcome(round)]);
     }
     output::line(table);
     if let Some(agreement) = summary.agreement {
@@ -330,15 +327,15 @@ fn report(network: &Network, summary: &Summary, json: bool) -> Result<(), Failur
 mod tests {
     use super::*;
 
-    fn process(name: &str, stage: &str) -> ProcessView {
-        let round = serde_json::json!({ "round_id": 4, "stage": stage });
+    fn process(name: &str, stage: Option<Stage>) -> ProcessView {
         ProcessView {
             name: name.to_owned(),
             pid: 7,
             state: ProcessState::Running,
             height: None,
             state_root: None,
-            round: Some(serde_json::from_value(round).expect("a round")),
+            round_id: Some(4),
+            round: stage.map(|stage| RoundStatus::at(4, stage)),
             waiting_bids: None,
             trouble: None,
         }
@@ -347,9 +344,9 @@ mod tests {
     #[test]
     fn a_round_is_told_by_a_process_that_knows_its_stage() {
         // The folder of a participant tells of the run before, also while no validator answers.
-        let mut snapshot = Snapshot { processes: vec![process("participant-001", "")], ended: vec![] };
+        let mut snapshot = Snapshot { processes: vec![process("participant-001", None)], ended: vec![] };
         assert_eq!(changes(&snapshot), [] as [String; 0]);
-        snapshot.processes.push(process("validator-1", "bidding"));
+        snapshot.processes.push(process("validator-1", Some(Stage::Bidding)));
         assert_eq!(changes(&snapshot), ["round 4: bidding"]);
     }
 }

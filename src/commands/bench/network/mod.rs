@@ -25,8 +25,8 @@ use session::Session;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use veilgrid_client::shutdown::Shutdown;
+use veilgrid_localnet::load::{LoadPlan, LoadedNetwork};
 use veilgrid_node::checks::wall_clock_unix_ms;
-use veilgrid_node::load::{LoadPlan, LoadedNetwork};
 use veilgrid_roles::intake::MAX_FAILED_PROOFS;
 
 /// What the keys of a network may take, at most and usually.

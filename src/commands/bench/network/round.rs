@@ -14,9 +14,9 @@ use veilgrid_crypto::receipt::Receipt;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::verdicts::BidVerdicts;
+use veilgrid_localnet::load::{Answer, Batch, Outcome, Seen, send};
 use veilgrid_market::Outcome as Cleared;
 use veilgrid_node::checks::wall_clock_unix_ms;
-use veilgrid_node::load::{Answer, Batch, Outcome, Seen, send};
 
 /// Honest requests under way at once.
 const AT_ONCE: usize = 32;

@@ -16,8 +16,8 @@ use veilgrid_client::shutdown::Shutdown;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::timing::RoundTiming;
-use veilgrid_node::load::usage::disk_bytes;
-use veilgrid_node::load::{HostileValidator, Observer, RunningNetwork, Seen};
+use veilgrid_localnet::load::usage::disk_bytes;
+use veilgrid_localnet::load::{HostileValidator, Observer, RunningNetwork, Seen};
 use veilgrid_store::{LedgerBytes, Store};
 
 /// Between two looks whether all processes run and nobody wants the end.

@@ -1,7 +1,6 @@
 //! Hands envelopes in, from several addresses of this machine at once.
 
 use super::{LoadError, runtime};
-use crate::checks::wall_clock_unix_ms;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use tokio::task::JoinSet;
 use veilgrid_actors::stopwatch::Stopwatch;
 use veilgrid_api::{OCTETS, Problem, paths};
 use veilgrid_client::shutdown::Shutdown;
+use veilgrid_node::checks::wall_clock_unix_ms;
 
 /// For an answer.
 const TIMEOUT: Duration = Duration::from_secs(30);

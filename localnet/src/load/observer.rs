@@ -1,7 +1,6 @@
 //! Follows the ledger and notes when each block was seen.
 
 use super::{LoadError, runtime};
-use crate::checks::wall_clock_unix_ms;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -16,6 +15,7 @@ use veilgrid_client::shutdown::Shutdown;
 use veilgrid_client::{Client, ClientOptions};
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::BlockEffects;
+use veilgrid_node::checks::wall_clock_unix_ms;
 
 /// Blocks on their way from the follower.
 const WAITING: usize = 64;

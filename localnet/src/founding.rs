@@ -9,13 +9,8 @@
 //! DIR/participant-001/{participant.toml, keys, orders.csv, data/}
 //! ```
 
-use super::{FoundingError, FoundingPlan, MarketPlan, PublicPart, TimingPlan, assemble, orders};
-use crate::config::{
-    AggregatorConfig, ChecksConfig, Hex32, HttpConfig, LimitsConfig, NodeConfig, P2pConfig,
-    ParticipantConfig, PeerConfig, RelayLimitsConfig, RetentionConfig, ValidatorConfig,
-};
-use crate::keyfile::{AggregatorKeys, Contents, Cost, ParticipantKeys, ValidatorKeys, create};
-use crate::passphrase::Passphrase;
+use crate::LocalnetError;
+use crate::orders;
 use rand_core::CryptoRngCore;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -23,6 +18,13 @@ use veilgrid_client::genesis::GenesisFile;
 use veilgrid_crypto::keygen::MAX_VALIDATORS;
 use veilgrid_ledger::roster::MIN_VALIDATORS;
 use veilgrid_market::Grid;
+use veilgrid_node::config::{
+    AggregatorConfig, ChecksConfig, Hex32, HttpConfig, LimitsConfig, NodeConfig, P2pConfig,
+    ParticipantConfig, PeerConfig, RelayLimitsConfig, RetentionConfig, ValidatorConfig,
+};
+use veilgrid_node::founding::{FoundingError, FoundingPlan, MarketPlan, PublicPart, TimingPlan, assemble};
+use veilgrid_node::keyfile::{AggregatorKeys, Contents, Cost, ParticipantKeys, ValidatorKeys, create};
+use veilgrid_node::passphrase::Passphrase;
 use veilgrid_scenario::behaviour::Tariffs;
 use veilgrid_store::files::{FileError, write_new, write_new_private};
 
@@ -115,7 +117,7 @@ impl Ports {
         (Ipv4Addr::LOCALHOST, self.base.saturating_add(offset)).into()
     }
 
-    fn check(&self) -> Result<(), FoundingError> {
+    fn check(&self) -> Result<(), LocalnetError> {
         let further = 3 * u32::from(self.validators) + 1;
         let last = u32::from(self.base) + further;
         if self.base < 1024 || last > u32::from(u16::MAX) {
@@ -124,7 +126,7 @@ impl Ports {
                  on with that many below 65536",
                 self.base, self.validators
             );
-            return Err(FoundingError::Local { reason });
+            return Err(LocalnetError::Local { reason });
         }
         Ok(())
     }
@@ -168,7 +170,7 @@ impl NetworkPlan {
             keygen_phase_blocks: 12,
             max_clock_skew_ms: 2_000,
         };
-        timing.fit_skew();
+        fit_skew(&mut timing);
         let founding = FoundingPlan { key_epoch: 1, market, timing };
         Self { validators, members, founding, base_port, seed, prune_after_rounds: None }
     }
@@ -179,38 +181,46 @@ impl NetworkPlan {
     }
 
     /// Whether the numbers of processes and their ports are possible.
-    pub(crate) fn check(&self) -> Result<(), FoundingError> {
+    pub(crate) fn check(&self) -> Result<(), LocalnetError> {
         self.check_operators()?;
         if !(2..=MAX_PARTICIPANTS).contains(&self.members) {
             let reason =
                 format!("{} participants: choose 2 to {MAX_PARTICIPANTS}, each is a process", self.members);
-            return Err(FoundingError::Local { reason });
+            return Err(LocalnetError::Local { reason });
         }
         Ok(())
     }
 
-    fn check_operators(&self) -> Result<(), FoundingError> {
+    fn check_operators(&self) -> Result<(), LocalnetError> {
         let bounds = MIN_VALIDATORS..=usize::from(MAX_VALIDATORS);
         if !bounds.contains(&usize::from(self.validators)) {
             let reason =
                 format!("{} validators: a network has {MIN_VALIDATORS} to {MAX_VALIDATORS}", self.validators);
-            return Err(FoundingError::Local { reason });
+            return Err(LocalnetError::Local { reason });
         }
         self.ports().check()
     }
 }
 
+/// Lowers the allowed skew of clocks to what short rounds bear: a leader that shifts its block's time must not skip the
+/// opening, and promises, which end two skews before the close, are given for half of the bidding at least. The clocks of a
+/// network on one machine are one.
+pub(crate) fn fit_skew(timing: &mut TimingPlan) {
+    let most_ms = (timing.bidding_ms / 4).min(timing.opening_deadline_ms.saturating_sub(1) / 2);
+    timing.max_clock_skew_ms = timing.max_clock_skew_ms.min(most_ms).max(1);
+}
+
 /// Writes all files of a network below `dir`, which is there and empty but for the file with the passphrase.
 ///
 /// # Errors
-/// [`FoundingError`]. Parameters are checked before anything is written.
+/// [`LocalnetError`]. Parameters are checked before anything is written.
 pub fn found_network(
     plan: &NetworkPlan,
     dir: &Path,
     passphrase: &Passphrase,
     now_unix_ms: u64,
     rng: &mut impl CryptoRngCore,
-) -> Result<FoundedNetwork, FoundingError> {
+) -> Result<FoundedNetwork, LocalnetError> {
     plan.check()?;
     let members: Vec<ParticipantKeys> = (0..plan.members).map(|_| ParticipantKeys::generate(rng)).collect();
     let key_epoch = plan.founding.key_epoch;
@@ -244,7 +254,7 @@ pub fn found_for_accounts(
     passphrase: &Passphrase,
     now_unix_ms: u64,
     rng: &mut impl CryptoRngCore,
-) -> Result<FoundedNetwork, FoundingError> {
+) -> Result<FoundedNetwork, LocalnetError> {
     plan.check_operators()?;
     let operators = Operators::assemble(plan, accounts, now_unix_ms, rng)?;
     operators.settle(&operators.site(plan, passphrase), dir, rng)
@@ -263,7 +273,7 @@ impl Operators {
         accounts: &[PublicPart],
         now_unix_ms: u64,
         rng: &mut impl CryptoRngCore,
-    ) -> Result<Self, FoundingError> {
+    ) -> Result<Self, LocalnetError> {
         let validators: Vec<ValidatorKeys> =
             (0..plan.validators).map(|_| ValidatorKeys::generate(rng)).collect();
         let aggregator = AggregatorKeys::generate(rng);
@@ -285,7 +295,7 @@ impl Operators {
         site: &Site<'_>,
         dir: &Path,
         rng: &mut impl CryptoRngCore,
-    ) -> Result<FoundedNetwork, FoundingError> {
+    ) -> Result<FoundedNetwork, LocalnetError> {
         self.genesis.write(&dir.join("genesis.bin"))?;
         let hash = self.genesis.hash;
         write_new(&dir.join("genesis.hash"), format!("{}\n", hex::encode(hash)).as_bytes())?;
@@ -322,7 +332,7 @@ impl Site<'_> {
         keys: &K,
         config: &impl NodeConfig,
         rng: &mut impl CryptoRngCore,
-    ) -> Result<PathBuf, FoundingError> {
+    ) -> Result<PathBuf, LocalnetError> {
         std::fs::create_dir(home)
             .and_then(|()| veilgrid_store::files::sync_directory(home))
             .map_err(|reason| FileError::Unwritable { path: home.to_owned(), reason })?;
@@ -406,3 +416,7 @@ impl Site<'_> {
             .map(|index| (index, format!("http://{}", self.plan.ports().validator(index))))
     }
 }
+
+#[cfg(test)]
+#[path = "founding_tests.rs"]
+mod tests;

@@ -2,10 +2,11 @@
 
 use super::agreement::{Agreement, check_agreement};
 use super::fleet::{Fleet, Kind};
-use super::watch::{EndedRound, Snapshot, Watcher};
+use super::watch::{Snapshot, Watcher};
 use super::{LocalnetError, Network};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use veilgrid_api::{RoundStatus, Stage};
 use veilgrid_client::shutdown::Shutdown;
 use veilgrid_roles::committee::threshold_for;
 
@@ -27,7 +28,7 @@ pub struct Goal {
 #[derive(Clone, Debug)]
 pub struct Summary {
     /// Rounds that ended while it was watched.
-    pub ended: Vec<EndedRound>,
+    pub ended: Vec<RoundStatus>,
     /// What the validators agree on; none when the run was interrupted before they had anything.
     pub agreement: Option<Agreement>,
     /// True when somebody asked for the end before the goal.
@@ -59,7 +60,7 @@ pub fn run(
     shutdown: &Shutdown,
     observe: &mut dyn FnMut(&Snapshot),
 ) -> Result<Summary, LocalnetError> {
-    let mut watcher = Watcher::new().map_err(LocalnetError::Watch)?;
+    let mut watcher = Watcher::new(network)?;
     let mut fleet = Fleet::start(network, program)?;
     let watched = watch(network, &mut fleet, &mut watcher, goal, shutdown, observe);
     // The ledgers are compared while the validators still answer.
@@ -86,14 +87,14 @@ fn watch(
     goal: Goal,
     shutdown: &Shutdown,
     observe: &mut dyn FnMut(&Snapshot),
-) -> Result<(Vec<EndedRound>, bool), LocalnetError> {
+) -> Result<(Vec<RoundStatus>, bool), LocalnetError> {
     let timeout_s = goal.rounds.map(|rounds| {
         let rounds = u64::try_from(rounds).unwrap_or(u64::MAX).saturating_add(4);
         goal.timeout_s.unwrap_or(rounds.saturating_mul(network.interval_s).saturating_add(START_S))
     });
-    let began_ms = crate::checks::wall_clock_unix_ms();
+    let began_ms = veilgrid_node::checks::wall_clock_unix_ms();
     loop {
-        let snapshot = watcher.look(network, fleet);
+        let snapshot = watcher.look(fleet);
         observe(&snapshot);
         let settled = settled(&snapshot.ended);
         if let Some(wanted) = goal.rounds.filter(|wanted| settled >= *wanted) {
@@ -104,7 +105,7 @@ fn watch(
             return Ok((snapshot.ended, true));
         }
         enough_validators(network, fleet)?;
-        let elapsed_s = crate::checks::wall_clock_unix_ms().saturating_sub(began_ms) / 1000;
+        let elapsed_s = veilgrid_node::checks::wall_clock_unix_ms().saturating_sub(began_ms) / 1000;
         if let (Some(wanted), Some(seconds)) = (goal.rounds, timeout_s)
             && elapsed_s > seconds
         {
@@ -116,8 +117,8 @@ fn watch(
 }
 
 /// How many rounds were settled.
-pub fn settled(rounds: &[EndedRound]) -> usize {
-    rounds.iter().filter(|round| round.stage == "settled").count()
+pub fn settled(rounds: &[RoundStatus]) -> usize {
+    rounds.iter().filter(|round| round.stage == Stage::Settled).count()
 }
 
 /// A network goes on without some of its processes, and the table shows it, but not without a quorum.
@@ -154,10 +155,8 @@ mod tests {
 
     #[test]
     fn void_rounds_and_those_whose_end_nobody_knows_are_not_settled() {
-        let round = |stage: &str| -> EndedRound {
-            serde_json::from_value(serde_json::json!({ "round_id": 1, "stage": stage })).expect("a round")
-        };
-        let rounds = ["settled", "void", "finished", "settled"].map(round);
+        let rounds = [Stage::Settled, Stage::Void, Stage::Finished, Stage::Settled];
+        let rounds = rounds.map(|stage| RoundStatus::at(1, stage));
         assert_eq!(settled(&rounds), 2);
         assert_eq!(settled(&[]), 0);
     }

@@ -1,9 +1,8 @@
 //! The files of a local network: a new one, or one of before.
 
 use super::LocalnetError;
-use crate::founding::network::Ports;
-use crate::founding::{NetworkPlan, PublicPart, found_for_accounts, found_network};
-use crate::passphrase::{self, Passphrase};
+use crate::founding::Ports;
+use crate::founding::{NetworkPlan, fit_skew, found_for_accounts, found_network};
 use fs4::fs_std::FileExt;
 use rand_core::CryptoRngCore;
 use serde::{Deserialize, Serialize};
@@ -11,6 +10,8 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use veilgrid_crypto::secret::Secret;
+use veilgrid_node::founding::PublicPart;
+use veilgrid_node::passphrase::{self, Passphrase};
 use veilgrid_store::files::write_new_private;
 
 /// What describes a network; written after everything else, so that a half-founded one is not taken for whole.
@@ -99,7 +100,7 @@ impl Description {
         plan.founding.timing.grace_blocks = self.grace_blocks;
         plan.founding.timing.opening_deadline_ms = self.deadline_s.saturating_mul(1000);
         plan.founding.timing.epoch_blocks = self.epoch_blocks;
-        plan.founding.timing.fit_skew();
+        fit_skew(&mut plan.founding.timing);
         plan.prune_after_rounds = self.prune_after_rounds;
         plan
     }
@@ -315,9 +316,9 @@ pub(super) fn file_error(path: &Path, reason: std::io::Error) -> LocalnetError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::founding::FoundingPlan;
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
+    use veilgrid_node::founding::FoundingPlan;
 
     const NOW: u64 = 1_800_000_000_000;
 

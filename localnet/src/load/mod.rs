@@ -11,7 +11,7 @@ mod observer;
 mod sender;
 pub mod usage;
 
-use crate::localnet::LocalnetError;
+use crate::LocalnetError;
 use std::net::IpAddr;
 use thiserror::Error;
 use veilgrid_client::ClientError;
@@ -22,7 +22,7 @@ pub use network::{LoadPlan, LoadedNetwork, RunningNetwork};
 pub use observer::{Observer, Seen};
 pub use sender::{Answer, Batch, Outcome, send};
 
-/// Why a load can't be put on, or the network does not bear it. One variant a rule.
+/// Why a load can't be put on, or the network does not bear it. One variant per rule.
 #[derive(Debug, Error)]
 #[allow(missing_docs)] // The fields are what the messages say.
 pub enum LoadError {

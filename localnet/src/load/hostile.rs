@@ -2,9 +2,6 @@
 //! gossip, at the rate that the engine allows.
 
 use super::LoadError;
-use crate::config::{self, PeerConfig, ValidatorConfig};
-use crate::keyfile::{self, ValidatorKeys};
-use crate::passphrase;
 use rand_core::OsRng;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +14,9 @@ use veilgrid_engine::{
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::state::State;
+use veilgrid_node::config::{self, PeerConfig, ValidatorConfig};
+use veilgrid_node::keyfile::{self, ValidatorKeys};
+use veilgrid_node::passphrase;
 use veilgrid_roles::core::{MemoryJournal, ValidatorCore};
 use veilgrid_roles::keyholder::KeyHolder;
 use veilgrid_roles::replica::{self, Limits};

@@ -1,9 +1,9 @@
 //! Believable orders for a network on one machine: the models of members over the built-in day, written out as the
 //! files that participants read.
 
-use super::FoundingError;
-use crate::config::orders::format_orders;
+use crate::LocalnetError;
 use veilgrid_market::{Grid, Order, Side};
+use veilgrid_node::config::orders::format_orders;
 use veilgrid_scenario::behaviour::{Bidder, Day, MarketTerms, Tariffs, WH_Q16, bidder_for};
 use veilgrid_scenario::community::{Participant, Role, import_community, select_community};
 
@@ -32,7 +32,7 @@ pub fn day_of_orders(
     bits: u8,
     tariffs: Tariffs,
     seed: u64,
-) -> Result<Vec<MemberOrders>, FoundingError> {
+) -> Result<Vec<MemberOrders>, LocalnetError> {
     let community = import_community(BUILT_IN.as_bytes())?;
     let slots = community.slot_starts_unix_s.len();
     let terms = MarketTerms::new(grid, u32::from(bits), tariffs)?;
@@ -48,7 +48,7 @@ pub fn day_of_orders(
             let id = if turn == 0 { participant.id.clone() } else { format!("{}-{turn}", participant.id) };
             let participant = Participant { id: id.clone(), ..participant.clone() };
             let mut bidder = bidder_for(&participant, &terms, &day, seed)
-                .map_err(|source| FoundingError::Behaviour { id: id.clone(), source })?;
+                .map_err(|source| LocalnetError::Behaviour { id: id.clone(), source })?;
             orders.push(orders_of(&participant, bidder.as_mut(), &minutes)?);
         }
     }
@@ -61,8 +61,8 @@ fn orders_of(
     participant: &Participant,
     bidder: &mut dyn Bidder,
     minutes: &[u32],
-) -> Result<MemberOrders, FoundingError> {
-    let fault = |source| FoundingError::Behaviour { id: participant.id.clone(), source };
+) -> Result<MemberOrders, LocalnetError> {
+    let fault = |source| LocalnetError::Behaviour { id: participant.id.clone(), source };
     let mut slots: Vec<(u32, Vec<Order>)> = Vec::with_capacity(minutes.len());
     for (slot, (energy, minute)) in participant.energy.iter().zip(minutes).enumerate() {
         let plan = bidder.plan(slot, *energy).map_err(fault)?;

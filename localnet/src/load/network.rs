@@ -3,15 +3,16 @@
 use super::hostile::HostileValidator;
 use super::usage::{self, Memory};
 use super::{LoadError, runtime};
-use crate::config::Hex32;
-use crate::founding::{NetworkPlan, PublicPart};
-use crate::localnet::fleet::Fleet;
-use crate::localnet::{LocalnetError, Network, prepare_for_accounts};
+use crate::fleet::Fleet;
+use crate::founding::{NetworkPlan, fit_skew};
+use crate::{LocalnetError, Network, prepare_for_accounts};
 use rand_core::CryptoRngCore;
 use std::path::{Path, PathBuf};
 use veilgrid_api::Stage;
 use veilgrid_client::{Client, ClientOptions};
 use veilgrid_crypto::group::PointBytes;
+use veilgrid_node::config::Hex32;
+use veilgrid_node::founding::PublicPart;
 
 /// Blocks of an engine epoch: so many that no renewal of shares falls into a measurement.
 const EPOCH_BLOCKS: u64 = 100_000;
@@ -78,7 +79,7 @@ impl LoadedNetwork {
         timing.epoch_blocks = EPOCH_BLOCKS;
         timing.opening_deadline_ms = LEAST_DEADLINE_MS.max(interval_ms.saturating_mul(2));
         timing.suspend_after_ms = timing.opening_deadline_ms / 2;
-        timing.fit_skew();
+        fit_skew(timing);
         let key_epoch = whole.founding.key_epoch;
         let part = |account: &PointBytes| PublicPart::Participant { account_key: Hex32(*account), key_epoch };
         let parts: Vec<PublicPart> = accounts.iter().map(part).collect();

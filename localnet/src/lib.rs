@@ -1,6 +1,6 @@
 //! A whole network on one machine, one process each: for trials, demonstrations and tests.
 //!
-//! [`prepare`] writes the files of a new network ([`crate::founding::network`]) or opens those of an earlier one,
+//! [`prepare`] writes the files of a new network ([`founding`]) or opens those of an earlier one,
 //! [`run`] starts the processes, watches them over their HTTP API, and stops them. Children stop on SIGTERM, are killed
 //! when they do not, and stop by themselves when this process is gone, however it went: their standard input closes.
 //!
@@ -8,26 +8,36 @@
 //! DIR/localnet.json     what the network is; written last
 //! DIR/logs/NAME.log     what each process prints
 //! ```
+//!
+//! [`load`] puts such a network under measured load. Production depends on nothing here.
 
 mod agreement;
-pub(crate) mod fleet;
+mod fleet;
+pub mod founding;
+pub mod load;
+pub mod orders;
 mod prepare;
 mod run;
 mod watch;
 
-use crate::founding::FoundingError;
-use crate::passphrase::PassphraseError;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use thiserror::Error;
 use veilgrid_client::ClientError;
+use veilgrid_market::GridError;
+use veilgrid_node::config::ConfigError;
+use veilgrid_node::founding::FoundingError;
+use veilgrid_node::keyfile::KeyFileError;
+use veilgrid_node::passphrase::PassphraseError;
+use veilgrid_scenario::behaviour::{BehaviourError, TermsError};
+use veilgrid_scenario::community::{ImportError, SelectError};
 use veilgrid_store::files::FileError;
 
 pub use agreement::Agreement;
-pub(crate) use prepare::prepare_for_accounts;
+use prepare::prepare_for_accounts;
 pub use prepare::{Network, Options, prepare};
 pub use run::{Fallen, Goal, Summary, run, settled};
-pub use watch::{EndedRound, ProcessState, ProcessView, RoundView, Snapshot};
+pub use watch::{ProcessState, ProcessView, Snapshot};
 
 /// Why a local network does not start, or did not end well. One variant per rule.
 #[derive(Debug, Error)]
@@ -67,6 +77,30 @@ pub enum LocalnetError {
     /// A file that is new.
     #[error(transparent)]
     New(#[from] FileError),
+    /// "A network on one machine has 4 to 128 validators and ports for all."
+    #[error("{reason}")]
+    Local { reason: String },
+    /// The built-in day.
+    #[error("the built-in community's day: {0}")]
+    Import(#[from] ImportError),
+    /// The built-in day.
+    #[error("the built-in community's day: {0}")]
+    Select(#[from] SelectError),
+    /// The models of members.
+    #[error("orders of {id}: {source}")]
+    Behaviour { id: String, source: BehaviourError },
+    /// Grid and tariffs.
+    #[error("orders: {0}")]
+    Terms(#[from] TermsError),
+    /// "The price grid is one."
+    #[error("price grid of the plan: {0}")]
+    Grid(#[from] GridError),
+    /// "Key files can be written."
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// "Configurations can be written."
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// Founding fails.
     #[error(transparent)]
     Founding(#[from] FoundingError),
