@@ -263,13 +263,25 @@ fn due(grace: Duration, received: usize) -> Duration {
     grace.saturating_add(at_rate).min(LONGEST_BODY)
 }
 
+/// Checks that an address is one that a [`Client`] calls.
+///
+/// # Errors
+/// [`ClientError::Address`].
+pub fn check_address(base_url: &str) -> Result<(), ClientError> {
+    parse_base(base_url).map(|_| ())
+}
+
 fn parse_base(base_url: &str) -> Result<Url, ClientError> {
     let refuse = |why: &str| ClientError::Address { url: base_url.to_owned(), why: why.to_owned() };
     let mut base = Url::parse(base_url).map_err(|error| refuse(&error.to_string()))?;
     if !matches!(base.scheme(), "http" | "https") {
         return Err(refuse("it begins neither with http:// nor with https://"));
     }
-    if base.query().is_some() || base.fragment().is_some() || !base.username().is_empty() {
+    if base.host_str().is_none() {
+        return Err(refuse("it names no host"));
+    }
+    let named = !base.username().is_empty() || base.password().is_some();
+    if base.query().is_some() || base.fragment().is_some() || named {
         return Err(refuse("it has more than a host, a port and a path"));
     }
     if !base.path().ends_with('/') {
@@ -361,7 +373,8 @@ mod tests {
             parse_base("https://a/b").expect("fine").join("v1/x").expect("joined").as_str(),
             "https://a/b/v1/x"
         );
-        for wrong in ["ftp://a", "a:81", "http://u@a", "http://a/?q"] {
+        for wrong in ["ftp://a", "a:81", "http://", "http://u@a", "http://:p@a", "http://a/?q", "http://a/#f"]
+        {
             assert!(parse_base(wrong).is_err(), "{wrong}");
         }
     }

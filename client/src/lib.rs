@@ -22,4 +22,4 @@ pub mod ledger_view;
 pub mod shutdown;
 
 pub use error::ClientError;
-pub use http::{Client, ClientOptions};
+pub use http::{Client, ClientOptions, check_address};

@@ -294,15 +294,5 @@ pub(super) fn check_urls(key: &str, urls: &[String]) -> Result<(), Fault> {
 
 /// Checks an address that requests are sent to.
 pub(super) fn check_url(key: &str, url: &str) -> Result<(), Fault> {
-    let parsed = reqwest::Url::parse(url).map_err(|error| {
-        Fault::new(key, format!("{url:?}: {error}; give an address such as http://192.0.2.7:8101"))
-    })?;
-    let plain = parsed.username().is_empty() && parsed.password().is_none() && parsed.query().is_none();
-    if !matches!(parsed.scheme(), "http" | "https") || parsed.host_str().is_none() || !plain {
-        return Err(Fault::new(
-            key,
-            format!("{url:?}: give http://host:port or https://host:port and nothing else"),
-        ));
-    }
-    Ok(())
+    veilgrid_client::check_address(url).map_err(|error| Fault::new(key, error.to_string()))
 }
