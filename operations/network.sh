@@ -75,10 +75,10 @@ found_network() {
     set_key bidding_ms 5000 | set_key first_slot_start_unix_s "$(((now / 900 + 96) * 900))" | set_key min_bidders 2 |
     set_key max_members 8 | set_key ticks 16 | set_key tick_mct_per_kwh 1600 | set_key opening_deadline_ms 20000 |
     set_key epoch_blocks 56 | set_key keygen_phase_blocks 12 | set_key suspend_after_ms 10000 >"$net/plan.toml"
-  "$program" found --plan "$net/plan.toml" --out "$net/genesis.bin" --json \
+  "$program" create-genesis --plan "$net/plan.toml" --out "$net/genesis.bin" --json \
     --public "$net"/validator-[1-4].json "$net/aggregator.json" "$net"/member-*.json >"$net/found.json"
   hash=$(field genesis_hash "$net/found.json")
-  [ ${#hash} = 64 ] || { cat "$net/found.json"; fail "found printed no hash"; }
+  [ ${#hash} = 64 ] || { cat "$net/found.json"; fail "create-genesis printed no hash"; }
   "$program" genesis show "$net/genesis.bin" --hash "$hash" >"$net/genesis.txt"
   for i in $validators; do validator_config "$i"; done
   aggregator_config

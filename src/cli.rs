@@ -446,7 +446,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
 
 /// Commands that only a build with the feature `network` has.
 #[cfg(not(feature = "network"))]
-const ELSEWHERE: [&str; 10] = [
+const ELSEWHERE: [&str; 11] = [
     "bench network",
     "validator",
     "aggregator",
@@ -454,6 +454,8 @@ const ELSEWHERE: [&str; 10] = [
     "orders",
     "localnet",
     "keys",
+    "create-genesis",
+    // Its earlier name.
     "found",
     "genesis",
     "validators",

@@ -213,8 +213,9 @@ fn no_control_character_of_a_file_reaches_the_terminal() {
     let plan = write("plan.toml", format!("[market]\nticks{RED} = 3\n"));
     let field = write("field.toml", "[market]\n\"ticks\\u001b[31m\" = 3\n".to_owned());
     let config = write("config.toml", "[http]\n\"listen\\u001b[31m\" = 3\n".to_owned());
-    let found =
-        |plan: &str| ["found", "--plan", plan, "--out", "x", "--public", "p"].map(str::to_owned).to_vec();
+    let found = |plan: &str| {
+        ["create-genesis", "--plan", plan, "--out", "x", "--public", "p"].map(str::to_owned).to_vec()
+    };
     for (exit, args) in [
         (0, vec!["clear".to_owned(), id, "--plain".to_owned()]),
         (2, vec!["clear".to_owned(), large]),

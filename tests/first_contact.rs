@@ -160,7 +160,8 @@ fn prepared_bids_and_a_community_come_from_a_pipe() {
     assert_eq!(code(&measured), 0, "{}", stderr(&measured));
     let refused = piped(&["validators", "submit", "-", "--url", "http://127.0.0.1:9"], b"{}");
     assert!(code(&refused) == 2 && !stderr(&refused).contains("No such file"), "{}", stderr(&refused));
-    let refused = piped(&["found", "--plan", "-", "--out", text(&bids), "--public", "a.json"], b"key = 1\n");
+    let refused =
+        piped(&["create-genesis", "--plan", "-", "--out", text(&bids), "--public", "a.json"], b"key = 1\n");
     assert!(code(&refused) == 2 && stderr(&refused).contains("unknown field"), "{}", stderr(&refused));
     let refused = piped(&["demo", "--data", "-", "--out", text(&dir.path().join("day"))], b"a,b\n");
     assert!(code(&refused) == 2 && stderr(&refused).contains("slot_start"), "{}", stderr(&refused));

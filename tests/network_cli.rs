@@ -66,7 +66,7 @@ fn every_command_of_a_network_has_help_with_an_example() {
         &["keys"],
         &["keys", "new"],
         &["keys", "show"],
-        &["found"],
+        &["create-genesis"],
         &["genesis"],
         &["genesis", "show"],
     ];
@@ -79,6 +79,9 @@ fn every_command_of_a_network_has_help_with_an_example() {
         // A passphrase in the list of processes is no secret.
         assert!(!help.contains("--passphrase <") && !help.contains("--passphrase="), "{help}");
     }
+    let all = String::from_utf8_lossy(&veilgrid(["--help"]).stdout).into_owned();
+    let listed = |name: &str| all.lines().any(|line| line.split_whitespace().next() == Some(name));
+    assert!(listed("create-genesis") && !listed("found"), "the earlier name works and is not shown: {all}");
 }
 
 #[test]
@@ -88,7 +91,8 @@ fn a_network_is_founded_from_public_parts() {
     public.push(key(dir.path(), "aggregator", "a"));
     public.extend((1..=2).map(|i| key(dir.path(), "participant", &format!("p{i}"))));
     let (plan, genesis) = (plan(dir.path()), dir.path().join("genesis.bin"));
-    let mut args = vec!["found", "--plan", text(&plan), "--out", text(&genesis), "--json", "--public"];
+    let mut args =
+        vec!["create-genesis", "--plan", text(&plan), "--out", text(&genesis), "--json", "--public"];
     args.extend(public.iter().map(|path| text(path)));
     let founded = veilgrid(&args);
     assert_eq!(code(&founded), 0, "{}", stderr(&founded));
@@ -111,8 +115,9 @@ fn a_network_is_founded_from_public_parts() {
     let again = veilgrid(&args);
     assert_eq!(code(&again), 2, "nothing is overwritten");
     assert!(stderr(&again).contains("genesis.bin"));
-    // A public part may come from a pipe, as `veilgrid keys` prints it.
+    // A public part may come from a pipe, as `veilgrid keys` prints it; and the command may have its earlier name.
     let mut from_pipe = args.clone();
+    from_pipe[0] = "found";
     let (last, out) = (from_pipe.len() - 1, dir.path().join("piped.bin"));
     (from_pipe[4], from_pipe[last]) = (text(&out), "-");
     let part = std::fs::File::open(&public[public.len() - 1]).expect("there");

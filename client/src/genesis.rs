@@ -88,7 +88,9 @@ fn network_genesis<'a>(path: &Path, block: &'a Block) -> Result<&'a Genesis, Gen
         return Err(other("its header does not fit its content; get the file again"));
     }
     if genesis.draft.network.is_none() {
-        return Err(other("the ledger of a single process; a network needs one from `veilgrid found`"));
+        return Err(other(
+            "the ledger of a single process; a network needs one from `veilgrid create-genesis`",
+        ));
     }
     Ok(genesis)
 }

@@ -249,7 +249,7 @@ fn check_common(
     checks: &ChecksConfig,
 ) -> Result<(), Fault> {
     checks.check()?;
-    require_file("genesis", genesis, "the genesis file that `veilgrid found` wrote")?;
+    require_file("genesis", genesis, "the genesis file that `veilgrid create-genesis` wrote")?;
     require_file("key_file", key_file, "the file that `veilgrid keys new` wrote")?;
     match ca_file {
         Some(path) => require_file("ca_file", path, "the PEM file with the authority's certificate"),

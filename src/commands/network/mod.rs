@@ -2,7 +2,7 @@
 //! the demo needs none of their libraries.
 
 mod aggregator;
-mod found;
+mod create_genesis;
 mod genesis_details;
 mod keys;
 mod localnet;
@@ -16,7 +16,7 @@ use crate::cli::LogArgs;
 use crate::failure::Failure;
 use aggregator::AggregatorArgs;
 use clap::Subcommand;
-use found::{FoundArgs, GenesisArgs};
+use create_genesis::{CreateGenesisArgs, GenesisArgs};
 use keys::KeysArgs;
 use localnet::LocalnetArgs;
 use orders::OrdersArgs;
@@ -61,12 +61,15 @@ pub enum NetworkCommand {
     /// Make key files and print their public parts
     #[command(after_help = "Example:\n  veilgrid keys new --kind participant --out me.keys > me.json")]
     Keys(KeysArgs),
-    /// Found a network: block 0 from a plan and everybody's public keys
-    #[command(after_help = "Example:\n  veilgrid found --plan plan.toml --out genesis.bin \\\n    \
+    /// Create the genesis of a network: block 0 from a plan and everybody's public keys
+    #[command(
+        alias = "found",
+        after_help = "Example:\n  veilgrid create-genesis --plan plan.toml --out genesis.bin \\\n    \
         --public v1.json v2.json v3.json v4.json aggregator.json member-1.json member-2.json member-3.json\n\n\
         Nobody hands out a secret: the files hold what `veilgrid keys` printed. `veilgrid localnet` writes an example \
-        of a plan.")]
-    Found(FoundArgs),
+        of a plan."
+    )]
+    CreateGenesis(CreateGenesisArgs),
     /// Check and print block 0 of a network
     #[command(
         after_help = "Example:\n  veilgrid genesis show my-net/genesis.bin --hash $(cat my-net/genesis.hash)"
@@ -96,8 +99,8 @@ impl NetworkCommand {
             Self::Orders(args) => orders::run(&args),
             Self::Localnet(args) => localnet::run(&args),
             Self::Keys(args) => keys::run(&args),
-            Self::Found(args) => found::found(&args),
-            Self::Genesis(args) => found::genesis(&args),
+            Self::CreateGenesis(args) => create_genesis::create(&args),
+            Self::Genesis(args) => create_genesis::genesis(&args),
             Self::Validators(args) => validators::run(&args),
         }
     }

@@ -84,7 +84,8 @@ fn keys_and_a_genesis_are_on_the_disk_when_they_are_said() {
         std::fs::write(&part, succeed(&shown)).expect("written");
         parts.push(part);
     }
-    let mut words = vec![PROGRAM, "found", "--plan", text(&plan), "--out", text(&genesis), "--public"];
+    let mut words =
+        vec![PROGRAM, "create-genesis", "--plan", text(&plan), "--out", text(&genesis), "--public"];
     words.extend(parts.iter().map(|part| text(part)));
     writes_for_good(root.path(), &words, NOTHING);
     net.finish();

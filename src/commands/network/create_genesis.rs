@@ -1,4 +1,4 @@
-//! `veilgrid found` and `veilgrid genesis show`: block 0 of a network.
+//! `veilgrid create-genesis` and `veilgrid genesis show`: block 0 of a network.
 
 use super::genesis_details::Details;
 use crate::failure::Failure;
@@ -16,9 +16,9 @@ use veilgrid_node::config::Hex32;
 use veilgrid_node::founding::{Dates, FoundingPlan, PublicPart, assemble, check_times};
 use veilgrid_node::open_files::check_epochs;
 
-/// Arguments of `found`.
+/// Arguments of `create-genesis`.
 #[derive(Debug, Args)]
-pub struct FoundArgs {
+pub struct CreateGenesisArgs {
     /// Market and times, TOML; `-` for standard input
     #[arg(long, value_name = "FILE")]
     pub plan: PathBuf,
@@ -91,11 +91,11 @@ struct ValidatorSummary {
     consensus_key: Hex32,
 }
 
-/// Runs `found`.
+/// Runs `create-genesis`.
 ///
 /// # Errors
 /// Files that can't be read or written, public parts that make no network, a plan that breaks a rule.
-pub fn found(args: &FoundArgs) -> Result<(), Failure> {
+pub fn create(args: &CreateGenesisArgs) -> Result<(), Failure> {
     let plan = FoundingPlan::read_from(&args.plan, input::open(&args.plan)?).map_err(Failure::input)?;
     let parts: Vec<PublicPart> = args
         .public
