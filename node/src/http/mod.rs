@@ -12,7 +12,6 @@
 //! connection, one place and one block. A flood from many addresses at once still fills the connections: what is in
 //! front of the server (a firewall) has to help then, and members have several nodes to send to.
 
-mod bids;
 mod body;
 mod certificate;
 mod connection_counts;
@@ -21,7 +20,6 @@ mod door;
 mod entrance;
 mod guest;
 mod health;
-mod ledger;
 mod limit;
 mod listener;
 mod metrics;
@@ -29,12 +27,10 @@ mod pace;
 mod places;
 mod refusal;
 mod relay_places;
-mod rounds;
 mod routes;
 mod server;
 mod services;
 mod strangers;
-mod validators;
 
 pub use connection_counts::HandshakeEnd;
 pub use door::Door;

@@ -1,9 +1,9 @@
 //! `POST /v1/bids`, `POST /v1/relay`, `POST /v1/transactions`.
 
-use super::body::{octets, peer_of};
-use super::refusal::{Refusal, kind_of};
-use super::server::Shared;
-use super::services::{SubmitError, SubmitTransaction};
+use crate::http::body::{octets, peer_of};
+use crate::http::refusal::{Refusal, kind_of};
+use crate::http::server::Shared;
+use crate::http::services::{SubmitError, SubmitTransaction};
 use actix_web::http::header::ACCEPT;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};

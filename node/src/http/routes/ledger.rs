@@ -1,8 +1,8 @@
 //! `GET /v1/status`, `/v1/genesis`, `/v1/blocks`, `/v1/healthz`, `/v1/metrics`.
 
-use super::refusal::Refusal;
-use super::server::Shared;
 use crate::checks::wall_clock_unix_ms;
+use crate::http::refusal::Refusal;
+use crate::http::server::Shared;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::web::{Bytes, Data, Query};
 use actix_web::{HttpRequest, HttpResponse};

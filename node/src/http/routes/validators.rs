@@ -1,7 +1,7 @@
 //! `GET /v1/validators`.
 
-use super::refusal::Refusal;
-use super::server::Shared;
+use crate::http::refusal::Refusal;
+use crate::http::server::Shared;
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use veilgrid_api::{Kind, ValidatorSet};

@@ -1,8 +1,12 @@
 //! Which paths there are, and what each takes. HEAD is GET without the body, OPTIONS says what a path takes, and any other
 //! method is 405 with `Allow`.
 
+mod bids;
+mod ledger;
+mod rounds;
+mod validators;
+
 use super::refusal::Refusal;
-use super::{bids, ledger, rounds, validators};
 use actix_web::http::Method;
 use actix_web::http::header::ALLOW;
 use actix_web::web::{self, ServiceConfig};
