@@ -13,6 +13,7 @@
 //! talkative costs no more than these. Every call may be repeated without harm, because bids and batches are the same
 //! bytes each time. When and whom to ask again is the caller's: a follower and a delivery have plans of their own.
 
+mod address;
 mod error;
 pub mod follower;
 pub mod genesis;
@@ -21,5 +22,6 @@ pub mod ledger;
 pub mod ledger_view;
 pub mod shutdown;
 
+pub use address::check_address;
 pub use error::ClientError;
-pub use http::{Client, ClientOptions, check_address};
+pub use http::{Client, ClientOptions};

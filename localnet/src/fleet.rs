@@ -1,6 +1,5 @@
 //! The child processes.
 
-use super::prepare::file_error;
 use super::{LocalnetError, Network};
 use rustix::process::{Pid, Signal, kill_process};
 use std::env;
@@ -121,9 +120,9 @@ impl Process {
         let home = network.dir.join(&name);
         let log = network.logs().join(format!("{name}.log"));
         let output = File::options().create(true).append(true).open(&log);
-        let output = output.map_err(|reason| file_error(&log, reason))?;
-        let log_start = output.metadata().map_err(|reason| file_error(&log, reason))?.len();
-        let errors = output.try_clone().map_err(|reason| file_error(&log, reason))?;
+        let output = output.map_err(|reason| LocalnetError::file(&log, reason))?;
+        let log_start = output.metadata().map_err(|reason| LocalnetError::file(&log, reason))?.len();
+        let errors = output.try_clone().map_err(|reason| LocalnetError::file(&log, reason))?;
         let mut command = Command::new(program);
         command.arg(kind.command()).arg("--config").arg(home.join(format!("{}.toml", kind.command())));
         command.arg("--stop-with-stdin");
@@ -175,7 +174,7 @@ impl Process {
 
     fn find_panic(&self) -> Result<(), LocalnetError> {
         use std::io::{Seek, SeekFrom};
-        let unreadable = |reason| file_error(&self.log, reason);
+        let unreadable = |reason| LocalnetError::file(&self.log, reason);
         let mut file = File::open(&self.log).map_err(unreadable)?;
         file.seek(SeekFrom::Start(self.log_start)).map_err(unreadable)?;
         for line in BufReader::new(file).split(b'\n') {

@@ -1,6 +1,7 @@
 //! A founded network is one that the ledger, the configurations and the key files accept.
 
 use super::*;
+use crate::plan::fit_skew;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use veilgrid_ledger::community::Community;

@@ -12,16 +12,18 @@
 //! [`load`] puts such a network under measured load. Production depends on nothing here.
 
 mod agreement;
+mod description;
 mod fleet;
 pub mod founding;
 pub mod load;
 pub mod orders;
+mod plan;
 mod prepare;
 mod run;
 mod watch;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 use veilgrid_client::ClientError;
 use veilgrid_market::GridError;
@@ -34,8 +36,10 @@ use veilgrid_scenario::community::{ImportError, SelectError};
 use veilgrid_store::files::FileError;
 
 pub use agreement::Agreement;
+pub use description::Options;
+pub use plan::{NetworkPlan, Ports};
 use prepare::prepare_for_accounts;
-pub use prepare::{Network, Options, prepare};
+pub use prepare::{Network, prepare};
 pub use run::{Fallen, Goal, Summary, run, settled};
 pub use watch::{ProcessState, ProcessView, Snapshot};
 
@@ -136,4 +140,10 @@ pub enum LocalnetError {
     /// A validator can't be asked.
     #[error(transparent)]
     Client(#[from] ClientError),
+}
+
+impl LocalnetError {
+    fn file(path: &Path, reason: std::io::Error) -> Self {
+        Self::File { path: path.to_owned(), reason }
+    }
 }

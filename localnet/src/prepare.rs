@@ -1,110 +1,20 @@
 //! The files of a local network: a new one, or one of before.
 
 use super::LocalnetError;
-use crate::founding::Ports;
-use crate::founding::{NetworkPlan, fit_skew, found_for_accounts, found_network};
+use crate::description::{DESCRIPTION, Description, Options, read_description, same};
+use crate::founding::{found_for_accounts, found_network};
+use crate::plan::{NetworkPlan, Ports};
 use fs4::fs_std::FileExt;
 use rand_core::CryptoRngCore;
-use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use veilgrid_crypto::secret::Secret;
 use veilgrid_node::founding::PublicPart;
 use veilgrid_node::passphrase::{self, Passphrase};
 use veilgrid_store::files::write_new_private;
 
-/// What describes a network; written after everything else, so that a half-founded one is not taken for whole.
-const DESCRIPTION: &str = "localnet.json";
 /// Held while a network runs.
 const LOCK: &str = "localnet.lock";
-const FORMAT: u16 = 1;
-/// From founding to the first round, seconds: the validators find each other and generate the keys.
-const LEAD_S: u64 = 20;
-
-/// What was asked for; what is not said is as the network was founded, or the default.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// Validators; default 4.
-    pub validators: Option<u16>,
-    /// Participants; default 5.
-    pub participants: Option<u32>,
-    /// Seconds from one round's opening to the next; default 30.
-    pub interval_s: Option<u64>,
-    /// Ticks of the price grid; default 64.
-    pub ticks: Option<u32>,
-    /// First port; default 18000.
-    pub base_port: Option<u16>,
-    /// Seed of what members want; default 1.
-    pub seed: Option<u64>,
-    /// Seconds from founding to the first round; default 20.
-    pub lead_s: Option<u64>,
-    /// Blocks between a round's close and the block that fixes its bids; default 3.
-    pub grace_blocks: Option<u32>,
-    /// Seconds after its close in which a round has to be cleared; default two intervals.
-    pub deadline_s: Option<u64>,
-    /// Blocks of an engine epoch; default 120.
-    pub epoch_blocks: Option<u64>,
-    /// Finished rounds after which validators drop a round's bids; default: never.
-    pub prune_after_rounds: Option<u64>,
-    /// The processes are started next, so their ports have to be free: that is looked at before anything is made.
-    pub starts_next: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Description {
-    format: u16,
-    validators: u16,
-    participants: u32,
-    interval_s: u64,
-    ticks: u32,
-    base_port: u16,
-    seed: u64,
-    lead_s: u64,
-    grace_blocks: u32,
-    deadline_s: u64,
-    epoch_blocks: u64,
-    prune_after_rounds: Option<u64>,
-}
-
-impl Description {
-    fn of(options: &Options) -> Self {
-        let interval_s = options.interval_s.unwrap_or(30);
-        Self {
-            format: FORMAT,
-            validators: options.validators.unwrap_or(4),
-            participants: options.participants.unwrap_or(5),
-            interval_s,
-            ticks: options.ticks.unwrap_or(64),
-            base_port: options.base_port.unwrap_or(18_000),
-            seed: options.seed.unwrap_or(1),
-            lead_s: options.lead_s.unwrap_or(LEAD_S),
-            grace_blocks: options.grace_blocks.unwrap_or(3),
-            deadline_s: options.deadline_s.unwrap_or(interval_s.saturating_mul(2)),
-            epoch_blocks: options.epoch_blocks.unwrap_or(120),
-            prune_after_rounds: options.prune_after_rounds,
-        }
-    }
-
-    fn plan(&self, now_unix_ms: u64) -> NetworkPlan {
-        let mut plan = NetworkPlan::for_trials(
-            self.validators,
-            self.participants,
-            self.ticks,
-            self.interval_s.saturating_mul(1000),
-            now_unix_ms.saturating_add(self.lead_s.saturating_mul(1000)),
-            self.base_port,
-            self.seed,
-        );
-        plan.founding.timing.grace_blocks = self.grace_blocks;
-        plan.founding.timing.opening_deadline_ms = self.deadline_s.saturating_mul(1000);
-        plan.founding.timing.epoch_blocks = self.epoch_blocks;
-        fit_skew(&mut plan.founding.timing);
-        plan.prune_after_rounds = self.prune_after_rounds;
-        plan
-    }
-}
 
 /// A network whose files are there. While this value lives nobody else runs the network.
 #[derive(Debug)]
@@ -156,7 +66,7 @@ pub fn prepare(
     now_unix_ms: u64,
     rng: &mut impl CryptoRngCore,
 ) -> Result<Network, LocalnetError> {
-    let dir = std::path::absolute(dir).map_err(|reason| file_error(dir, reason))?;
+    let dir = std::path::absolute(dir).map_err(|reason| LocalnetError::file(dir, reason))?;
     let found = read_description(&dir)?;
     if found.is_none() {
         if dir.exists() && !is_empty(&dir)? {
@@ -199,7 +109,7 @@ fn check_ports(options: &Options, description: &Description) -> Result<(), Local
 
 fn make_directories(path: &Path) -> Result<(), LocalnetError> {
     let made = veilgrid_store::durable::create_directories(path, &std::fs::DirBuilder::new());
-    made.map_err(|reason| file_error(path, reason))
+    made.map_err(|reason| LocalnetError::file(path, reason))
 }
 
 /// Founds a network for accounts whose owners are no processes of it, in an empty (or new) folder.
@@ -210,7 +120,7 @@ pub(crate) fn prepare_for_accounts(
     now_unix_ms: u64,
     rng: &mut impl CryptoRngCore,
 ) -> Result<Network, LocalnetError> {
-    let dir = std::path::absolute(dir).map_err(|reason| file_error(dir, reason))?;
+    let dir = std::path::absolute(dir).map_err(|reason| LocalnetError::file(dir, reason))?;
     make_directories(&dir)?;
     if !is_empty(&dir)? {
         return Err(LocalnetError::Foreign { dir });
@@ -238,7 +148,7 @@ fn found_new(
     let text = serde_json::to_string_pretty(&description)
         .map_err(|error| LocalnetError::Description { path: path.clone(), reason: error.to_string() })?;
     veilgrid_store::files::write_durably(&path, text.as_bytes())
-        .map_err(|reason| file_error(&path, reason))?;
+        .map_err(|reason| LocalnetError::file(&path, reason))?;
     Ok(description)
 }
 
@@ -252,65 +162,20 @@ fn new_passphrase(dir: &Path, rng: &mut impl CryptoRngCore) -> Result<Passphrase
     Ok(passphrase::read_file(&path)?)
 }
 
-fn read_description(dir: &Path) -> Result<Option<Description>, LocalnetError> {
-    let path = dir.join(DESCRIPTION);
-    let text = match std::fs::read(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        read => read.map_err(|reason| file_error(&path, reason))?,
-    };
-    let fault = |reason: String| LocalnetError::Description { path: path.clone(), reason };
-    let description: Description = serde_json::from_slice(&text).map_err(|error| fault(error.to_string()))?;
-    if description.format != FORMAT {
-        return Err(fault(format!("format {} where this program reads {FORMAT}", description.format)));
-    }
-    Ok(Some(description))
-}
-
-/// What is asked for has to be what is there.
-fn same(dir: &Path, options: &Options, found: &Description) -> Result<(), LocalnetError> {
-    let pairs = [
-        ("validators:", options.validators.map(u64::from), u64::from(found.validators)),
-        ("participants:", options.participants.map(u64::from), u64::from(found.participants)),
-        ("an interval (s) of", options.interval_s, found.interval_s),
-        ("ticks:", options.ticks.map(u64::from), u64::from(found.ticks)),
-        ("the base port", options.base_port.map(u64::from), u64::from(found.base_port)),
-        ("the seed", options.seed, found.seed),
-        ("seconds before the first round:", options.lead_s, found.lead_s),
-        ("grace blocks:", options.grace_blocks.map(u64::from), u64::from(found.grace_blocks)),
-        ("a deadline (s) of", options.deadline_s, found.deadline_s),
-        ("blocks of an epoch:", options.epoch_blocks, found.epoch_blocks),
-    ];
-    let rounds = options.prune_after_rounds.filter(|asked| Some(*asked) != found.prune_after_rounds);
-    if let Some(asked) = rounds {
-        let found = found.prune_after_rounds.map_or_else(|| "never".to_owned(), |found| found.to_string());
-        return Err(LocalnetError::Pruning { dir: dir.to_owned(), found, asked });
-    }
-    for (what, asked, found) in pairs {
-        if let Some(asked) = asked.filter(|asked| *asked != found) {
-            return Err(LocalnetError::Different { dir: dir.to_owned(), what, found, asked });
-        }
-    }
-    Ok(())
-}
-
 fn is_empty(dir: &Path) -> Result<bool, LocalnetError> {
-    let mut entries = std::fs::read_dir(dir).map_err(|reason| file_error(dir, reason))?;
+    let mut entries = std::fs::read_dir(dir).map_err(|reason| LocalnetError::file(dir, reason))?;
     Ok(entries.next().is_none())
 }
 
 fn lock(dir: &Path) -> Result<File, LocalnetError> {
     let path = dir.join(LOCK);
     let file = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = file.map_err(|reason| file_error(&path, reason))?;
+    let file = file.map_err(|reason| LocalnetError::file(&path, reason))?;
     match FileExt::try_lock_exclusive(&file) {
         Ok(true) => Ok(file),
         Ok(false) => Err(LocalnetError::InUse { dir: dir.to_owned() }),
-        Err(reason) => Err(file_error(&path, reason)),
+        Err(reason) => Err(LocalnetError::file(&path, reason)),
     }
-}
-
-pub(super) fn file_error(path: &Path, reason: std::io::Error) -> LocalnetError {
-    LocalnetError::File { path: path.to_owned(), reason }
 }
 
 #[cfg(test)]

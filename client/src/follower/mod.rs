@@ -9,14 +9,17 @@
 //! | module | what |
 //! |---|---|
 //! | `chain` | the rules above, without any network |
-//! | `certificates` | the engine's certificates, behind a trait |
+//! | `fetch` | where blocks come from, behind a trait |
 //! | `sources` | whom to ask next |
+//! | `asking` | which blocks, and what is concluded from an answer |
 //! | `keeper` | blocks on disk and what is replayed from it |
 //! | `run` | the loop |
 
+mod asking;
 mod chain;
 mod error;
 mod evidence;
+mod fetch;
 mod keeper;
 mod run;
 mod sources;
@@ -24,7 +27,8 @@ mod sources;
 pub use chain::{Accepted, Chain, SourceFault, Taken};
 pub use error::FollowerError;
 pub use evidence::ForkEvidence;
+pub use fetch::{Fetch, Fetched};
 pub use keeper::{Keeper, genesis_from};
-pub use run::{Fetch, Fetched, Follower, FollowerOptions, Following};
+pub use run::{Follower, FollowerOptions, Following};
 pub use sources::{Source, Sources};
 pub use veilgrid_ledger::audit::{CertificateCheck, QuorumCertificates};

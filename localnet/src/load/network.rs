@@ -4,7 +4,7 @@ use super::hostile::HostileValidator;
 use super::usage::{self, Memory};
 use super::{LoadError, runtime};
 use crate::fleet::Fleet;
-use crate::founding::{NetworkPlan, fit_skew};
+use crate::plan::{NetworkPlan, fit_skew};
 use crate::{LocalnetError, Network, prepare_for_accounts};
 use rand_core::CryptoRngCore;
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 
 use super::certificate::expiry_unix_s;
 use super::listener::listening;
-use super::server::{HttpError, HttpOptions};
+use super::options::{HttpError, HttpOptions};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};

@@ -4,9 +4,10 @@
 use super::connections::Connections;
 use super::door::Door;
 use super::metrics::Metrics;
+use super::options::{HttpError, HttpOptions};
 use super::relay_places::RelayPlaces;
 use super::routes::health_routes;
-use super::server::{HttpError, HttpOptions, Shared, serve, watch};
+use super::server::{Shared, serve, watch};
 use super::services::Services;
 use actix_web::dev::ServerHandle;
 use actix_web::web::Data;
