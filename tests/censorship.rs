@@ -1,13 +1,23 @@
 //! A bid that was left out after its receipt: the ledger is sound in every other way, and the receipt proves it.
 
-mod common;
+#[path = "network_ledgers/certified.rs"]
+mod certified;
+#[path = "common/mod.rs"]
+mod cli;
 #[path = "../ledger/tests/common/mod.rs"]
-mod community;
+mod common;
+#[path = "../ledger/tests/common/signed.rs"]
+mod signed;
+#[path = "../ledger/tests/common/network.rs"]
+mod world;
 
-use common::{code, json, stderr, veilgrid};
-use community::{BOOK, Chain, Community, open_round};
+use certified::write_ledger;
+use cli::{code, json, stderr, veilgrid};
+use common::BOOK;
 use std::path::Path;
 use veilgrid_crypto::receipt::Receipt;
+use veilgrid_ledger::transaction::Transaction;
+use world::World;
 
 fn audit(ledger: &Path, receipts: &Path, more: &[&str]) -> std::process::Output {
     let paths = [ledger, receipts].map(|path| path.to_str().expect("UTF-8"));
@@ -19,26 +29,24 @@ fn audit(ledger: &Path, receipts: &Path, more: &[&str]) -> std::process::Output 
 fn a_bid_dropped_after_its_receipt_fails_the_audit_of_a_ledger_that_is_otherwise_sound() {
     let dir = tempfile::tempdir().expect("a folder");
     let (ledger, receipts) = (dir.path().join("round.vgl"), dir.path().join("receipts.txt"));
-    let mut community = Community::new();
-    let mut chain = Chain::new(&community);
+    let mut world = World::keyed(4);
     let write = |all: &[&Receipt]| {
         let lines: String = all.iter().map(|receipt| hex::encode(receipt.to_bytes()) + "\n").collect();
         std::fs::write(&receipts, lines).expect("writable");
     };
     // Round 1 without the last member's bid; round 2 never comes, although the aggregator took a bid for it.
-    chain.bid_and_close(&mut community, 1, &BOOK[..3]);
-    let dropped = community.bid(&chain.state, 1, 3, &BOOK[3]);
-    let passed_over = community.bid(&chain.state, 2, 3, &BOOK[3]);
-    chain.finish(&mut community, 1);
-    chain.push(vec![open_round(3)]);
-    std::fs::write(&ledger, chain.export()).expect("writable");
-
-    let kept = match &chain.blocks[2].transactions[0] {
-        veilgrid_ledger::transaction::Transaction::Bids { bids, .. } => bids[0].clone(),
-        other => panic!("{other:?}"),
-    };
-    let [kept, dropped, passed_over] =
-        [&kept, &dropped, &passed_over].map(|bid| community.receipt(&chain.state, bid));
+    world.opening_of(1, &BOOK[..3]);
+    let bids = world.blocks.iter().flat_map(|block| &block.transactions).find_map(|found| match found {
+        Transaction::Bids { bids, .. } => Some(bids[0].clone()),
+        _ => None,
+    });
+    let kept = bids.expect("bids");
+    let dropped = world.bid(1, 3, &BOOK[3]);
+    let passed_over = world.bid(2, 3, &BOOK[3]);
+    world.finish(1);
+    world.open_round(3);
+    write_ledger(&world, &ledger);
+    let [kept, dropped, passed_over] = [&kept, &dropped, &passed_over].map(|bid| world.receipt(bid));
     write(&[&kept]);
     assert_eq!(json(&audit(&ledger, &receipts, &["--json"]))["ok"], true);
     for broken in [&dropped, &passed_over] {

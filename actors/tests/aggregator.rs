@@ -77,7 +77,7 @@ fn scene_with(refuses: bool, journal: Option<Keeper>) -> Scene {
         max_members: 2,
         slot_seconds: SLOT_SECONDS,
         threshold: 3,
-        timing: Some(timing),
+        timing,
     };
     let founding = Founding {
         params,

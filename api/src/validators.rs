@@ -98,10 +98,10 @@ pub struct ValidatorSet {
 }
 
 impl ValidatorSet {
-    /// The validators of a final state; none on a ledger that one process extends.
-    pub fn of(state: &State) -> Option<Self> {
-        let (roster, since_epoch, timing) = (state.roster()?, state.roster_since()?, state.timing()?);
-        Some(Self {
+    /// The validators of a final state.
+    pub fn of(state: &State) -> Self {
+        let (roster, since_epoch, timing) = (state.roster(), state.roster_since(), state.timing());
+        Self {
             ledger_id: Hex32(state.community().ledger_id()),
             height: state.height(),
             epoch: state.epoch(),
@@ -112,7 +112,7 @@ impl ValidatorSet {
             validators: NumberedValidator::of(roster),
             pending: pending(state, roster),
             session: state.session().and_then(in_progress),
-        })
+        }
     }
 
     /// The validators in force.
@@ -126,7 +126,7 @@ fn pending(state: &State, roster: &Roster) -> Option<PendingSet> {
         return Some(PendingSet { from_epoch: None, validators: NumberedValidator::of(asked) });
     }
     // Agreed on: the receivers of the session whose keys wait, when they are others than the validators in force.
-    let agreed = state.pending_keys().and_then(|_| state.session_receivers());
+    let agreed = state.pending_keys().map(|_| state.session_receivers());
     let agreed = agreed.filter(|agreed| *agreed != roster)?;
     let from_epoch = Some(state.epoch().saturating_add(1));
     Some(PendingSet { from_epoch, validators: NumberedValidator::of(agreed) })

@@ -87,11 +87,6 @@ fn network_genesis<'a>(path: &Path, block: &'a Block) -> Result<&'a Genesis, Gen
     if block.header.height != 0 || block.check_body().is_err() {
         return Err(other("its header does not fit its content; get the file again"));
     }
-    if genesis.draft.network.is_none() {
-        return Err(other(
-            "the ledger of a single process; a network needs one from `veilgrid create-genesis`",
-        ));
-    }
     Ok(genesis)
 }
 

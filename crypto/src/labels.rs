@@ -83,7 +83,7 @@ labels! {
     BID_RANDOMNESS = b"veilgrid/1/bid/r";
     /// HKDF info of a bid's recovery-note key.
     BID_NOTE_KEY = b"veilgrid/1/bid/note-key";
-    /// Ledger identity: everything of the genesis but the key-generation packages.
+    /// Ledger identity: the whole genesis.
     LEDGER_ID = b"veilgrid/1/ledger/id";
     /// Digest of the market parameters.
     LEDGER_MARKET = b"veilgrid/1/ledger/market";

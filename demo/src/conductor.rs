@@ -20,7 +20,6 @@ use veilgrid_crypto::receipt::Receipt;
 use veilgrid_ledger::state::effects::{Effect, SettledRound};
 use veilgrid_ledger::state::round::OpenedSum;
 use veilgrid_ledger::state::round::Slot;
-use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_ledger::transaction::VoidReason;
 use veilgrid_scenario::behaviour::{GainLedger, Plan};
 
@@ -132,8 +131,7 @@ impl<'a> Conductor<'a> {
     /// When a round's bidding begins and ends, Unix milliseconds.
     fn times(&self, round_id: u64) -> (u64, u64) {
         let timing = self.cast.state.timing();
-        let at = |of: fn(&RoundTiming, u64) -> Option<u64>| timing.and_then(|timing| of(timing, round_id));
-        (at(RoundTiming::open_ms).unwrap_or(0), at(RoundTiming::close_ms).unwrap_or(0))
+        (timing.open_ms(round_id).unwrap_or(0), timing.close_ms(round_id).unwrap_or(0))
     }
 
     /// Asks all members for their bids and hands their receipts to the auditor, until all have answered or somebody

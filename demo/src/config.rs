@@ -28,7 +28,8 @@ pub struct DayConfig {
     pub participants: Vec<Participant>,
     /// The slots that are traded, rising.
     pub slots: Vec<MarketSlot>,
-    /// The market's rules but for the times of rounds, which follow from the slots ([`DayConfig::market`]); `threshold` has
+    /// The market's rules but for the times of rounds: whatever stands here, they follow from the slots
+    /// ([`DayConfig::market`]). `threshold` has
     /// to fit `validators` ([`veilgrid_roles::committee::threshold_for`]).
     pub params: MarketParams,
     /// What everybody pays and gets without the market.
@@ -189,7 +190,7 @@ impl DayConfig {
         let opens_s = first_slot_start_unix_s.saturating_sub(i64::from(slot_seconds));
         let opens_ms = u64::try_from(opens_s).unwrap_or(0).saturating_mul(1000);
         let timing = one_process_timing(opens_ms, first_slot_start_unix_s, slot_seconds);
-        MarketParams { timing: Some(timing), ..self.params.clone() }
+        MarketParams { timing, ..self.params.clone() }
     }
 
     /// The round that trades a slot; none for a slot between those of the calendar.

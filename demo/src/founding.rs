@@ -26,12 +26,12 @@ use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::builder::genesis_block;
-use veilgrid_ledger::genesis::{Genesis, GenesisDraft};
+use veilgrid_ledger::genesis::Genesis;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::roster::ValidatorEntry;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::Effect;
-use veilgrid_roles::committee::{Founding, draft_genesis, simulated_pace};
+use veilgrid_roles::committee::{Founding, found_genesis, simulated_pace};
 use veilgrid_roles::intake::Intake;
 use veilgrid_roles::member::{Member, MemberError};
 use veilgrid_scenario::behaviour::bidder_for;
@@ -92,8 +92,8 @@ pub(crate) async fn found(
     let validators = start_validators(config, &surroundings, threads)?;
     let entries = identified(&validators).await?;
     let (receipt_key, envelope_key) = (SigningKey::generate(&mut OsRng), EnvelopeKey::generate(&mut OsRng));
-    let draft = draft(config, &newcomers, &entries, &receipt_key, &envelope_key)?;
-    let genesis = Arc::new(genesis_block(Genesis::new(draft, Vec::new())?, first_time_ms(config)));
+    let genesis = genesis_of(config, &newcomers, &entries, &receipt_key, &envelope_key)?;
+    let genesis = Arc::new(genesis_block(genesis, first_time_ms(config)));
     let first = State::from_genesis_block(&genesis)?;
     join(&validators, &genesis).await?;
 
@@ -186,13 +186,13 @@ async fn identified(validators: &[Addr<ValidatorActor>]) -> Result<Vec<Validator
     Ok(entries)
 }
 
-fn draft(
+fn genesis_of(
     config: &DayConfig,
     newcomers: &[Newcomer],
     validators: &[ValidatorEntry],
     receipt_key: &SigningKey,
     envelope_key: &EnvelopeKey,
-) -> Result<GenesisDraft, DayError> {
+) -> Result<Genesis, DayError> {
     let founding = Founding {
         params: config.market(),
         validators: config.validators,
@@ -200,14 +200,13 @@ fn draft(
         key_epoch: config.key_epoch,
         time_unix_ms: first_time_ms(config),
     };
-    let draft = draft_genesis(&founding, validators, receipt_key, &envelope_key.public(), &mut OsRng);
-    draft.check()?;
-    Ok(draft)
+    let genesis = found_genesis(&founding, validators, receipt_key, &envelope_key.public(), &mut OsRng);
+    Ok(genesis.checked()?)
 }
 
 /// The ledger begins some time before the first bidding does, in which the keys are generated.
 fn first_time_ms(config: &DayConfig) -> u64 {
-    config.market().timing.map_or(0, |timing| Founding::genesis_time_ms(&timing))
+    Founding::genesis_time_ms(&config.market().timing)
 }
 
 /// Every validator checks and stores block 0.

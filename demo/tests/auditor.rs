@@ -36,7 +36,7 @@ fn states(chain: &[Block]) -> Vec<State> {
 
 /// The ledger goes on from this state with nothing but what time makes due, until its rounds are over.
 fn without_bids(open: &State) -> Vec<State> {
-    let close_ms = open.timing().and_then(|timing| timing.close_ms(1)).expect("in the calendar");
+    let close_ms = open.timing().close_ms(1).expect("in the calendar");
     let mut states = vec![open.clone()];
     while states.last().is_some_and(|state| state.round(1).is_some()) {
         let state = states.last().expect("one");

@@ -153,7 +153,7 @@ mod tests {
             let verifiers: [Arc<dyn CertificateCheck>; 2] =
                 [Arc::new(OfTheEngine), Arc::new(QuorumCertificates)];
             for verifier in verifiers {
-                let request = AuditRequest { certificates: Some(verifier), ..AuditRequest::default() };
+                let request = AuditRequest { certificates: verifier, ..AuditRequest::default() };
                 let reader = LedgerReader::new(bytes.as_slice()).expect("a ledger");
                 assert_eq!(audit_export(reader, request, |_| {}).is_ok(), holds, "{name}");
             }

@@ -58,7 +58,7 @@ fn make() -> NetworkSamples {
     let relayed = relayed(&mut world);
     gossip.push(share_gossip(&mut world));
     world.finish(1);
-    let checkpoints = vec![world.state.checkpoint().expect("a network").to_bytes()];
+    let checkpoints = vec![world.state.checkpoint().to_bytes()];
     let pruned_to = world.blocks.len();
     let change = world.sound_change(&[0, 1, 2, 3, 4, 5, 6]);
     gossip.push((world.state.clone(), sender(&world), [&[1u8, 1][..], &change.to_bytes()].concat()));

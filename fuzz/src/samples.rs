@@ -72,8 +72,8 @@ fn make() -> Samples {
     let wallets: Vec<_> = BOOK.iter().map(|_| Wallet::from_seed(&WalletSeed::generate(&mut rng))).collect();
     let mut community = found(&wallets, &mut rng);
     let (bids, receipts) = trade(&mut community, &wallets, &mut rng);
-    let draft = &community.state().community().genesis().draft;
-    let (keygen, later) = (draft.keygen_context(), DecodeContext::of(draft));
+    let genesis = community.state().community().genesis();
+    let (keygen, later) = (genesis.first_session().generation(), DecodeContext::of(genesis));
     let (packages, dealt) = dealt(&keygen, &mut rng);
     let transactions: Vec<_> = community.blocks().flat_map(|block| &block.transactions).collect();
     let mut file = LedgerWriter::new(Vec::new()).expect("memory");
@@ -146,7 +146,7 @@ fn found(wallets: &[Wallet], rng: &mut ChaCha20Rng) -> LocalCommunity {
         max_members: 16,
         slot_seconds: 900,
         threshold: 3,
-        timing: Some(timing),
+        timing,
     };
     let members = wallets.iter().map(|wallet| wallet.account_key(EPOCH).verifying_key().to_bytes()).collect();
     let time_unix_ms = Founding::genesis_time_ms(&timing);

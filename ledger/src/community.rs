@@ -1,6 +1,6 @@
 //! A genesis after all its checks: what stays fixed for the life of a ledger, and the threshold keys in force.
 
-use crate::genesis::{Genesis, GenesisDraft, GenesisError};
+use crate::genesis::{Genesis, GenesisError};
 use crate::hash::Hash;
 use crate::key_roles;
 use crate::params::MarketParams;
@@ -10,7 +10,7 @@ use crate::transaction::DecodeContext;
 use std::sync::Arc;
 use veilgrid_crypto::bid::{BidParams, BidShape, RoundContext};
 use veilgrid_crypto::group::PointBytes;
-use veilgrid_crypto::keygen::{ThresholdKeys, public_keys};
+use veilgrid_crypto::keygen::ThresholdKeys;
 use veilgrid_crypto::schnorr::VerifyingKey;
 
 /// The verified genesis with the keys that are in force. Only [`Community::verify`] makes one, and only a key session
@@ -30,31 +30,15 @@ struct Keyed {
 }
 
 impl Community {
-    /// Checks a genesis: parameters, keys of all parties, and every proof and signature of the key generation.
+    /// Checks a genesis: parameters, validators, and the keys of all parties.
     ///
     /// # Errors
-    /// The rule that is broken, with the validator, member or dealer who breaks it.
+    /// The rule that is broken, with the validator or member who breaks it.
     pub fn verify(genesis: Genesis) -> Result<Self, GenesisError> {
-        let draft = &genesis.draft;
-        draft.check()?;
-        let context = draft.keygen_context();
-        let dealers: Vec<VerifyingKey> = draft
-            .validators
-            .iter()
-            .enumerate()
-            .map(|(i, key)| {
-                VerifyingKey::from_bytes(key).map_err(|_| GenesisError::ValidatorKey { validator: i + 1 })
-            })
-            .collect::<Result<_, _>>()?;
-        let keyed = match (&draft.network, genesis.packages.len()) {
-            (None, _) => Some(Keyed::new(draft, public_keys(&context, &genesis.packages, &dealers)?)?),
-            // "Keys of a network are generated over its ledger."
-            (Some(_), 0) => None,
-            (Some(_), packages) => return Err(GenesisError::Packages { packages }),
-        };
-        let receipt_key =
-            VerifyingKey::from_bytes(&draft.aggregator_receipt_key).map_err(|_| GenesisError::ReceiptKey)?;
-        Ok(Self { ledger_id: context.ledger_id, keyed, receipt_key, genesis: Arc::new(genesis) })
+        genesis.check()?;
+        let receipt_key = VerifyingKey::from_bytes(&genesis.aggregator_receipt_key)
+            .map_err(|_| GenesisError::ReceiptKey)?;
+        Ok(Self { ledger_id: genesis.ledger_id(), keyed: None, receipt_key, genesis: Arc::new(genesis) })
     }
 
     /// The same community under the keys, or the new shares of the same keys, of a key session.
@@ -67,7 +51,7 @@ impl Community {
             Some(old) if old.keys.keys() == keys.keys() => {
                 Keyed { keys: Arc::new(keys), bid_params: old.bid_params.clone() }
             }
-            _ => Keyed::new(&self.genesis.draft, keys)?,
+            _ => Keyed::new(&self.genesis, keys)?,
         };
         Ok(Self { keyed: Some(keyed), ..self.clone() })
     }
@@ -82,7 +66,7 @@ impl Community {
     }
     /// The market's rules.
     pub fn params(&self) -> &MarketParams {
-        &self.genesis.draft.params
+        &self.genesis.params
     }
     /// The threshold keys in force, one a step; none until they are generated over the ledger.
     pub fn keys(&self) -> Option<&ThresholdKeys> {
@@ -98,29 +82,28 @@ impl Community {
     }
     /// Number of validators n that hold shares, or will.
     pub fn validators(&self) -> u16 {
-        let listed = u16::try_from(self.genesis.draft.validators.len()).unwrap_or(u16::MAX);
-        self.keys().map_or(listed, ThresholdKeys::validators)
+        self.keys().map_or_else(|| self.genesis.roster.group().validators, ThresholdKeys::validators)
     }
     /// Shares that open a sum, t.
     pub fn threshold(&self) -> u16 {
-        self.keys().map_or(self.genesis.draft.params.threshold, ThresholdKeys::threshold)
+        self.keys().map_or(self.genesis.params.threshold, ThresholdKeys::threshold)
     }
     /// True when `account` is a member.
     pub fn is_member(&self, account: &PointBytes) -> bool {
-        self.genesis.draft.members.binary_search(account).is_ok()
+        self.genesis.members.binary_search(account).is_ok()
     }
     /// Checks that no key of these validators is the aggregator's, a member's, or has two roles among them.
     ///
     /// # Errors
     /// [`RosterError::SharedKey`].
     pub fn check_keys_of(&self, roster: &Roster) -> Result<(), RosterError> {
-        Ok(key_roles::check(&self.genesis.draft, Some(roster))?)
+        Ok(key_roles::check(&self.genesis, roster)?)
     }
     /// The context that bids of a round for this slot are bound to.
     pub fn round_context(&self, round_id: u64, slot: Slot) -> RoundContext {
         RoundContext {
             ledger_id: self.ledger_id,
-            key_epoch: self.genesis.draft.key_epoch,
+            key_epoch: self.genesis.key_epoch,
             round_id,
             slot_start_unix_s: slot.start_unix_s,
             slot_seconds: slot.seconds,
@@ -132,14 +115,14 @@ impl Community {
     }
     /// What the decoder of this ledger's blocks has to know.
     pub fn decode_context(&self) -> DecodeContext {
-        DecodeContext::of(&self.genesis.draft)
+        DecodeContext::of(&self.genesis)
     }
 }
 
 impl Keyed {
-    fn new(draft: &GenesisDraft, keys: ThresholdKeys) -> Result<Self, GenesisError> {
-        let bits = u32::from(draft.params.bits);
-        let bid_params = BidParams::new(bits, keys.keys().to_vec(), draft.params.digest())?;
+    fn new(genesis: &Genesis, keys: ThresholdKeys) -> Result<Self, GenesisError> {
+        let bits = u32::from(genesis.params.bits);
+        let bid_params = BidParams::new(bits, keys.keys().to_vec(), genesis.params.digest())?;
         Ok(Self { keys: Arc::new(keys), bid_params })
     }
 }

@@ -4,7 +4,7 @@
 //! a validator sign the same statement, and the key alone says whose promise it is. So no key may stand for two of them,
 //! and, to leave nobody to find out where else it would matter, none stands for any two things.
 
-use crate::genesis::GenesisDraft;
+use crate::genesis::Genesis;
 use crate::roster::Roster;
 use core::fmt;
 use std::collections::BTreeMap;
@@ -57,13 +57,12 @@ pub struct SharedKey {
 ///
 /// # Errors
 /// The first key with two roles.
-pub(crate) fn check(draft: &GenesisDraft, roster: Option<&Roster>) -> Result<(), SharedKey> {
+pub(crate) fn check(genesis: &Genesis, roster: &Roster) -> Result<(), SharedKey> {
     let aggregator = [
-        (KeyRole::Receipts, draft.aggregator_receipt_key),
-        (KeyRole::AggregatorEnvelopes, draft.aggregator_envelope_key),
+        (KeyRole::Receipts, genesis.aggregator_receipt_key),
+        (KeyRole::AggregatorEnvelopes, genesis.aggregator_envelope_key),
     ];
-    let own = draft.validators.iter().filter(|_| roster.is_none()).map(|key| (KeyRole::Signing, *key));
-    let entries = roster.iter().flat_map(|roster| &roster.validators).flat_map(|entry| {
+    let entries = roster.validators.iter().flat_map(|entry| {
         [
             (KeyRole::Signing, entry.signing_key),
             (KeyRole::Consensus, entry.consensus_key),
@@ -71,8 +70,8 @@ pub(crate) fn check(draft: &GenesisDraft, roster: Option<&Roster>) -> Result<(),
         ]
     });
     let mut seen: BTreeMap<[u8; 32], KeyRole> = BTreeMap::new();
-    for (second, key) in aggregator.into_iter().chain(own).chain(entries) {
-        let account = draft.members.binary_search(&key).is_ok().then_some(KeyRole::Account);
+    for (second, key) in aggregator.into_iter().chain(entries) {
+        let account = genesis.members.binary_search(&key).is_ok().then_some(KeyRole::Account);
         if let Some(first) = seen.insert(key, second).or(account) {
             return Err(SharedKey { key, first, second });
         }

@@ -3,7 +3,7 @@
 use crate::hash::{Hash, hash};
 use crate::timing::{RoundTiming, TimingError};
 use thiserror::Error;
-use veilgrid_crypto::keygen::MAX_VALIDATORS;
+use veilgrid_crypto::keygen::Group;
 use veilgrid_crypto::labels;
 use veilgrid_crypto::wire::{Reader, WireError, Writer};
 use veilgrid_market::{BoundsError, Grid, Rule, check_bounds};
@@ -11,11 +11,9 @@ use veilgrid_market::{BoundsError, Grid, Rule, check_bounds};
 /// Slot lengths that a market may have, in seconds: 5, 15, 30 and 60 minutes.
 pub const SLOT_SECONDS: [u32; 4] = [300, 900, 1800, 3600];
 
-/// Most members of a community. Bounds lists on the wire; the market's own bound is usually lower.
-pub const MAX_MEMBERS: u32 = 1 << 20;
-
-/// Most members of a network's community: 2 MiB of settlement points a round.
-pub const MAX_NETWORK_MEMBERS: u32 = 1 << 16;
+/// Most members of a community. The settlement of a round has to fit into a block: 2 MiB of settlement points. Bounds
+/// lists on the wire; the market's own bound is usually lower.
+pub const MAX_MEMBERS: u32 = 1 << 16;
 
 /// The parameters of a market.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +34,8 @@ pub struct MarketParams {
     pub slot_seconds: u32,
     /// Validators t whose shares open a sum.
     pub threshold: u16,
-    /// When rounds open, close and end on a ledger that a network of validators extends; none when one process does.
-    pub timing: Option<RoundTiming>,
+    /// When rounds open, close and end.
+    pub timing: RoundTiming,
 }
 
 /// Parameters that no ledger may start with.
@@ -64,24 +62,22 @@ pub enum ParamsError {
         max_members: u32,
     },
     /// "A community has a bounded number of members."
-    #[error("max_members is {max_members}: the most is {bound}")]
+    #[error("max_members is {max_members}: the most is {MAX_MEMBERS}")]
     MaxMembers {
         /// The refused number.
         max_members: u32,
-        /// The bound.
-        bound: u32,
     },
-    /// "With n = 3f+1 validators t is 2f+1; for other n it is a majority."
-    #[error("threshold {threshold} of {validators} validators: {rule}")]
+    /// "Of n validators t = n − ⌊(n − 1)/3⌋ open a sum."
+    #[error("threshold {found}: of {validators} validators {expected} open a sum")]
     Threshold {
-        /// The refused threshold.
-        threshold: u16,
+        /// Stated threshold.
+        found: u16,
         /// Number of validators n.
         validators: u16,
         /// What it has to be.
-        rule: &'static str,
+        expected: u16,
     },
-    /// "The times of a network's rounds fit together."
+    /// "The times of the rounds fit together."
     #[error("timing: {0}")]
     Timing(#[from] TimingError),
     /// "Every sum that can be opened stays in the table, every amount in 63 bits."
@@ -104,18 +100,17 @@ impl MarketParams {
             return Err(ParamsError::Slot { seconds: self.slot_seconds });
         }
         let (min_bidders, max_members) = (self.min_bidders, self.max_members);
-        // A network's blocks are bounded, and the settlement of a round has to fit into one.
-        let bound = if self.timing.is_some() { MAX_NETWORK_MEMBERS } else { MAX_MEMBERS };
-        if max_members > bound {
-            return Err(ParamsError::MaxMembers { max_members, bound });
+        if max_members > MAX_MEMBERS {
+            return Err(ParamsError::MaxMembers { max_members });
         }
         if min_bidders < 2 || min_bidders > max_members {
             return Err(ParamsError::MinBidders { min_bidders, max_members });
         }
-        check_threshold(self.threshold, validators)?;
-        if let Some(timing) = &self.timing {
-            timing.check(self.slot_seconds)?;
+        let (found, expected) = (self.threshold, Group::of(validators).threshold);
+        if found != expected {
+            return Err(ParamsError::Threshold { found, validators, expected });
         }
+        self.timing.check(self.slot_seconds)?;
         check_bounds(&self.grid, u32::from(self.bits), u64::from(max_members))?;
         Ok(())
     }
@@ -132,10 +127,7 @@ impl MarketParams {
         w.u64(self.grid.price_min_mct_per_kwh()).u64(self.grid.tick_mct_per_kwh()).u32(self.grid.ticks());
         w.u8(self.bits).u8(rule_code(self.rule)).u8(u8::from(self.open_volume));
         w.u32(self.min_bidders).u32(self.max_members).u32(self.slot_seconds).u16(self.threshold);
-        w.u8(u8::from(self.timing.is_some()));
-        if let Some(timing) = &self.timing {
-            timing.write(w);
-        }
+        self.timing.write(w);
     }
 
     /// Reads the canonical encoding. The rules of [`MarketParams::check`] are not checked yet.
@@ -151,26 +143,9 @@ impl MarketParams {
             max_members: r.u32("most members")?,
             slot_seconds: r.u32("slot length")?,
             threshold: r.u16("threshold")?,
-            timing: read_flag(r, "timing")?.then(|| RoundTiming::read(r)).transpose()?,
+            timing: RoundTiming::read(r)?,
         })
     }
-}
-
-fn check_threshold(threshold: u16, validators: u16) -> Result<(), ParamsError> {
-    let refuse = |rule| Err(ParamsError::Threshold { threshold, validators, rule });
-    if !(2..=MAX_VALIDATORS).contains(&validators) {
-        return refuse("a ledger has 2 to 128 validators");
-    }
-    if threshold < 2 {
-        return refuse("one validator alone must not open anything");
-    }
-    if validators % 3 == 1 && threshold != validators - (validators - 1) / 3 {
-        return refuse("3f+1 validators need the threshold 2f+1");
-    }
-    if threshold > validators || u32::from(threshold) * 2 <= u32::from(validators) {
-        return refuse("it has to be more than half of the validators and at most all");
-    }
-    Ok(())
 }
 
 fn rule_code(rule: Rule) -> u8 {
@@ -219,7 +194,7 @@ mod tests {
             max_members: 10,
             slot_seconds: 900,
             threshold: 3,
-            timing: None,
+            timing: crate::timing::tests::timing(),
         }
     }
 
@@ -248,11 +223,6 @@ mod tests {
         assert!(matches!(with(|p| p.min_bidders = 11).check(4), Err(ParamsError::MinBidders { .. })));
         let many = with(|p| p.max_members = MAX_MEMBERS + 1);
         assert!(matches!(many.check(4), Err(ParamsError::MaxMembers { .. })));
-        let network = with(|p| {
-            p.max_members = MAX_NETWORK_MEMBERS + 1;
-            p.timing = Some(crate::timing::tests::timing());
-        });
-        assert!(matches!(network.check(4), Err(ParamsError::MaxMembers { bound: MAX_NETWORK_MEMBERS, .. })));
         let wide = with(|p| {
             p.bits = 32;
             p.max_members = MAX_MEMBERS;
@@ -261,14 +231,12 @@ mod tests {
     }
 
     #[test]
-    fn threshold_is_2f_plus_1_or_a_majority() {
+    fn the_threshold_is_all_but_the_faulty_ones() {
         let ok = |t, n| with(|p| p.threshold = t).check(n).is_ok();
-        for (t, n) in [(3, 4), (5, 7), (2, 2), (2, 3), (3, 3), (3, 5), (5, 5), (11, 16)] {
+        for (t, n) in [(3, 4), (4, 5), (5, 6), (5, 7), (11, 16), (86, 128)] {
             assert!(ok(t, n), "{t} of {n}");
         }
-        for (t, n) in
-            [(0, 1), (1, 1), (2, 4), (4, 4), (0, 0), (1, 2), (1, 3), (4, 3), (3, 6), (6, 5), (100, 129)]
-        {
+        for (t, n) in [(2, 4), (4, 4), (3, 5), (5, 5), (4, 6), (4, 7), (6, 7), (0, 4)] {
             assert!(!ok(t, n), "{t} of {n}");
         }
     }
@@ -287,7 +255,7 @@ mod tests {
             with(|p| p.max_members = 11),
             with(|p| p.slot_seconds = 300),
             with(|p| p.threshold = 4),
-            with(|p| p.timing = Some(crate::timing::tests::timing())),
+            with(|p| p.timing.grace_blocks += 1),
         ];
         let digests: std::collections::BTreeSet<_> = all.iter().map(MarketParams::digest).collect();
         assert_eq!(digests.len(), all.len());

@@ -292,7 +292,7 @@ pub enum Refusal {
         /// The round.
         round: u64,
     },
-    /// Contextual: "A round of a network is opened and closed at its time."
+    /// Contextual: "A round is opened and closed at its time."
     #[error("round {round}: {what} is not due at block time {time_ms} ms")]
     NotDue {
         /// The round.
@@ -333,9 +333,6 @@ pub enum Refusal {
     /// Contextual: "A change of the validators is sound and signed by t of them."
     #[error("change of the validators: {0}")]
     Roster(RosterError),
-    /// Contextual: "Only a network has a roster to change."
-    #[error("this ledger is extended by one process: it has no validators to change")]
-    NotANetwork,
 }
 
 /// A rule that a block as such breaks.
@@ -382,7 +379,8 @@ pub enum BlockFault {
     /// "The genesis is sound."
     #[error("genesis: {0}")]
     Genesis(#[from] GenesisError),
-    /// "No transaction of a block is refused."
+    /// "No transaction of a proposed block is refused": by those who propose it and vote for it. In a final block a refusal
+    /// is recorded.
     #[error("{0}")]
     Refused(Box<Refusal>),
     /// "A block fits the bound."

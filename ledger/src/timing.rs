@@ -1,4 +1,4 @@
-//! When the rounds of a network open, close and end: by block time and by numbers of blocks, the same for everybody.
+//! When rounds open, close and end: by block time and by numbers of blocks, the same for everybody.
 //!
 //! ```text
 //! open      last promise   close            CloseRound         deadline
@@ -26,7 +26,7 @@ const LEAST_PHASE_BLOCKS: u32 = PHASE_BLOCKS + 1;
 /// Longest time between two rounds, in milliseconds: a day.
 const MAX_INTERVAL_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// The times of a network's rounds. Part of the market's parameters, so that every bid is bound to them.
+/// The times of the rounds. Part of the market's parameters, so that every bid is bound to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RoundTiming {
     /// Round 1 opens in the first block at or after this time, milliseconds since 1970 UTC.

@@ -1,7 +1,7 @@
 //! The transactions of a ledger and their one canonical encoding.
 
 use crate::encoding::{read_outcome, write_outcome};
-use crate::genesis::{Genesis, GenesisDraft, read_points};
+use crate::genesis::{Genesis, read_points};
 use crate::hash::{Hash, hash};
 use crate::roster::RosterChange;
 use core::fmt;
@@ -167,9 +167,9 @@ pub enum DecodeContext {
 
 impl DecodeContext {
     /// The context of the blocks that follow this genesis.
-    pub fn of(draft: &GenesisDraft) -> Self {
-        let shape = BidShape { steps: draft.params.steps(), bits: u32::from(draft.params.bits) };
-        Self::Rounds { shape, max_bids: draft.params.max_members }
+    pub fn of(genesis: &Genesis) -> Self {
+        let shape = BidShape { steps: genesis.params.steps(), bits: u32::from(genesis.params.bits) };
+        Self::Rounds { shape, max_bids: genesis.params.max_members }
     }
 }
 

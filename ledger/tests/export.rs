@@ -2,12 +2,13 @@
 //! the first format stay readable.
 
 mod common;
+#[path = "common/network.rs"]
+mod world;
 
 use common::*;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::sync::OnceLock;
-use veilgrid_ledger::audit::AuditRequest;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::export::{
     Exported, FILE_VERSION, LedgerReader, LedgerWriter, MAX_CERTIFICATE_BYTES, ReadError, WriteError,
@@ -16,12 +17,13 @@ use veilgrid_ledger::pruned::PrunedBlock;
 use veilgrid_ledger::state::FinishedRounds;
 use veilgrid_ledger::state::checkpoint::Checkpoint;
 use veilgrid_ledger::transaction::Transaction;
+use world::World;
 
 const ROOT: [u8; 32] = [8; 32];
 
 fn blocks() -> &'static [Block] {
-    static CHAIN: OnceLock<Chain> = OnceLock::new();
-    &CHAIN.get_or_init(|| finished().1).blocks
+    static LEDGER: OnceLock<World> = OnceLock::new();
+    &LEDGER.get_or_init(World::finished).blocks
 }
 
 fn has_bids(block: &Block) -> bool {
@@ -36,7 +38,7 @@ fn checkpoint() -> Checkpoint {
     Checkpoint { height: 3, last_round_id, cleared_until_unix_s, finished, refused, refused_digest, active }
 }
 
-/// The chain with its bids pruned and every second block certified.
+/// The ledger with its bids pruned and every second block certified.
 fn records() -> Vec<Exported> {
     let certificate =
         |height: u64| height.is_multiple_of(2).then(|| vec![height as u8; 70 + height as usize]);
@@ -247,13 +249,11 @@ fn files_of_the_first_format_stay_readable_and_have_its_records_only() {
         body[8] = 1;
         with_digest(body)
     };
-    let old = first(&export(blocks(), ROOT));
+    let whole: Vec<_> = blocks().iter().map(|block| Exported::Block(block.clone(), None)).collect();
+    let old = first(&write(&whole).0);
     let reader = LedgerReader::new(old.as_slice()).expect("reader");
     assert_eq!(reader.collect::<Result<Vec<_>, _>>().expect("blocks"), blocks());
-    assert!(
-        audit_file(&old, AuditRequest::default()).is_err_and(|why| why.contains("root")),
-        "it is audited"
-    );
+    assert!(audit_file(&old, request()).is_err_and(|why| why.contains("in no certificate")), "it is audited");
     let (bytes, starts) = write(&records());
     let error = read(&first(&bytes)).expect_err("records of the second format");
     assert!(

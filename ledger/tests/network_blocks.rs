@@ -4,21 +4,20 @@ mod common;
 #[path = "common/network.rs"]
 mod world;
 
-use common::Community;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::community::Community as Verified;
-use veilgrid_ledger::genesis::{Genesis, GenesisDraft, GenesisError};
+use veilgrid_ledger::genesis::{Genesis, GenesisError};
 use veilgrid_ledger::key_roles::{KeyRole, SharedKey};
 use veilgrid_ledger::params::ParamsError;
 use veilgrid_ledger::pruned::{PrunedBlock, PrunedTransaction};
 use veilgrid_ledger::refusal::BlockFault;
-use veilgrid_ledger::roster::{Roster, RosterError};
+use veilgrid_ledger::roster::{Roster, RosterError, ValidatorEntry};
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::timing::TimingError;
 use veilgrid_ledger::transaction::{DecodeContext, Transaction};
 use veilgrid_ledger::verdicts::VerifyAll;
 use veilgrid_market::Grid;
-use world::{World, draft, params, timing};
+use world::{World, genesis, params, timing};
 
 #[test]
 fn a_replay_from_bytes_has_the_same_root_at_every_height() {
@@ -130,23 +129,23 @@ fn a_changed_pruned_block_is_found() {
 }
 
 /// The refusal of a genesis of n validators that was changed.
-fn refusal(n: usize, change: impl FnOnce(&mut GenesisDraft)) -> Option<GenesisError> {
+fn refusal(n: usize, change: impl FnOnce(&mut Genesis)) -> Option<GenesisError> {
     refusal_of(World::new(4), n, change)
 }
 
-fn refusal_of(world: World, n: usize, change: impl FnOnce(&mut GenesisDraft)) -> Option<GenesisError> {
+fn refusal_of(world: World, n: usize, change: impl FnOnce(&mut Genesis)) -> Option<GenesisError> {
     let entries: Vec<_> = world.validators[..n].iter().map(|v| v.entry).collect();
     let threshold = Roster { validators: entries.clone() }.group().threshold;
-    let mut draft = draft(params(timing(), threshold), &entries, &world.wallets);
-    change(&mut draft);
-    let made = Genesis::new(draft.clone(), Vec::new()).err();
-    let read = Verified::verify(Genesis { draft, packages: Vec::new() }).err();
+    let mut genesis = genesis(params(timing(), threshold), &entries, &world.wallets);
+    change(&mut genesis);
+    let made = genesis.check().err();
+    let read = Verified::verify(genesis).err();
     assert_eq!(made, read, "whoever makes a genesis and whoever reads it have the same rules");
     read
 }
 
-fn keys(draft: &mut GenesisDraft) -> &mut Vec<veilgrid_ledger::genesis::NetworkKeys> {
-    draft.network.as_mut().expect("a network")
+fn keys(genesis: &mut Genesis) -> &mut Vec<ValidatorEntry> {
+    &mut genesis.roster.validators
 }
 
 const NO_CONSENSUS_KEYS: [&str; 7] = [
@@ -164,11 +163,7 @@ fn a_genesis_of_a_network_has_its_rules() {
     for n in [4, 5, 7] {
         assert_eq!(refusal(n, |_| ()), None);
     }
-    let halves = Some(GenesisError::Network { validators: 4 });
-    assert_eq!(refusal(4, |d| d.params.timing = None), halves);
-    assert_eq!(refusal(4, |d| d.network = None), halves);
-    assert_eq!(refusal(4, |d| keys(d).truncate(3)), halves);
-    let first = |d: &mut GenesisDraft| keys(d)[0];
+    let first = |d: &mut Genesis| keys(d)[0];
     let twice = |key| Some(GenesisError::Roster(RosterError::Key { validator: 4, key }));
     assert_eq!(refusal(4, |d| keys(d)[3].consensus_key = first(d).consensus_key), twice("consensus"));
     assert_eq!(refusal(4, |d| keys(d)[3].envelope_key = first(d).envelope_key), twice("envelope"));
@@ -180,17 +175,14 @@ fn a_genesis_of_a_network_has_its_rules() {
     }
     // A point of small order, to which nobody can envelope anything.
     assert_eq!(refusal(4, |d| keys(d)[3].envelope_key = [0; 32]), twice("envelope"));
-    assert_eq!(
-        refusal(4, |d| d.validators[3] = d.validators[0]),
-        Some(GenesisError::ValidatorKey { validator: 4 })
-    );
+    assert_eq!(refusal(4, |d| keys(d)[3].signing_key = first(d).signing_key), twice("signing"));
     assert_eq!(refusal(3, |_| ()), Some(GenesisError::Roster(RosterError::Size { validators: 3 })));
-    let majority = Some(GenesisError::NetworkThreshold { found: 3, validators: 5, expected: 4 });
-    assert_eq!(refusal(5, |d| d.params.threshold = 3), majority);
-    let untimed = refusal(4, |d| d.params.timing.as_mut().expect("timing").epoch_blocks = 1);
+    let majority = ParamsError::Threshold { found: 3, validators: 5, expected: 4 };
+    assert_eq!(refusal(5, |d| d.params.threshold = 3), Some(majority.into()));
+    let untimed = refusal(4, |d| d.params.timing.epoch_blocks = 1);
     assert!(matches!(untimed, Some(GenesisError::Params(ParamsError::Timing(_)))));
     // More keys than so many validators could ever deal to each other.
-    let wide = |d: &mut GenesisDraft| d.params.grid = Grid::new(10_000, 2, 4_096).expect("the largest grid");
+    let wide = |d: &mut Genesis| d.params.grid = Grid::new(10_000, 2, 4_096).expect("the largest grid");
     assert_eq!(refusal(7, wide), None);
     let many = refusal_of(World::of_market(4, params(timing(), 3), 16), 16, wide);
     assert!(
@@ -198,8 +190,8 @@ fn a_genesis_of_a_network_has_its_rules() {
         "{many:?}"
     );
     // Phases of f + 4 blocks: those of seven validators do not fit into an epoch that four could have.
-    let short = |d: &mut GenesisDraft| {
-        let timing = d.params.timing.as_mut().expect("timing");
+    let short = |d: &mut Genesis| {
+        let timing = &mut d.params.timing;
         (timing.keygen_phase_blocks, timing.epoch_blocks) = (5, 28);
     };
     assert_eq!(refusal(4, short), None);
@@ -211,30 +203,21 @@ fn a_genesis_of_a_network_has_its_rules() {
 /// aggregator's promise.
 #[test]
 fn each_key_of_a_genesis_has_one_role() {
-    let shared = |change: fn(&mut GenesisDraft)| match refusal(4, change) {
+    let shared = |change: fn(&mut Genesis)| match refusal(4, change) {
         Some(GenesisError::SharedKey(SharedKey { first, second, .. })) => Some((first, second)),
         Some(other) => panic!("{other}"),
         None => None,
     };
     use KeyRole::{Account, AggregatorEnvelopes, Consensus, Envelopes, Receipts, Signing};
     assert_eq!(shared(|_| ()), None);
-    assert_eq!(shared(|d| d.aggregator_receipt_key = d.validators[2]), Some((Receipts, Signing)));
+    assert_eq!(shared(|d| d.aggregator_receipt_key = keys(d)[2].signing_key), Some((Receipts, Signing)));
     assert_eq!(shared(|d| d.aggregator_receipt_key = d.members[1]), Some((Account, Receipts)));
-    assert_eq!(shared(|d| d.validators[2] = d.members[1]), Some((Account, Signing)));
+    assert_eq!(shared(|d| keys(d)[2].signing_key = d.members[1]), Some((Account, Signing)));
     let envelopes = shared(|d| d.aggregator_envelope_key = keys(d)[1].envelope_key);
     assert_eq!(envelopes, Some((AggregatorEnvelopes, Envelopes)));
     // The same bytes in two groups.
-    assert_eq!(shared(|d| keys(d)[3].envelope_key = d.validators[0]), Some((Signing, Envelopes)));
+    assert_eq!(shared(|d| keys(d)[3].envelope_key = keys(d)[0].signing_key), Some((Signing, Envelopes)));
     assert_eq!(shared(|d| keys(d)[3].envelope_key = keys(d)[0].consensus_key), Some((Consensus, Envelopes)));
-}
-
-#[test]
-fn the_keys_of_a_network_are_not_in_its_genesis() {
-    let packages = Community::new().genesis.packages;
-    let world = World::new(4);
-    let Transaction::Genesis(genesis) = &world.blocks[0].transactions[0] else { panic!() };
-    let brought = Genesis { draft: genesis.draft.clone(), packages };
-    assert_eq!(Verified::verify(brought).err(), Some(GenesisError::Packages { packages: 4 }));
 }
 
 #[test]
@@ -242,13 +225,13 @@ fn every_key_of_a_network_is_in_the_ledgers_identity() {
     let world = World::new(4);
     let Transaction::Genesis(genesis) = &world.blocks[0].transactions[0] else { panic!() };
     let identity = genesis.ledger_id();
-    let changes: [fn(&mut GenesisDraft); 3] = [
+    let changes: [fn(&mut Genesis); 3] = [
         |d| keys(d)[2].consensus_key[0] ^= 1,
         |d| keys(d)[2].envelope_key[0] ^= 1,
-        |d| d.params.timing.as_mut().expect("timing").grace_blocks += 1,
+        |d| d.params.timing.grace_blocks += 1,
     ];
     for change in changes {
-        let mut draft = genesis.draft.clone();
+        let mut draft = (**genesis).clone();
         change(&mut draft);
         assert_ne!(draft.ledger_id(), identity);
     }

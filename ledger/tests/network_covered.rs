@@ -6,8 +6,7 @@ mod story;
 #[path = "common/network.rs"]
 mod world;
 
-use std::sync::Arc;
-use story::{Check, STORY, run, with_checkpoint};
+use story::{STORY, run, with_checkpoint};
 use veilgrid_ledger::audit::certificates::MAX_UNCERTIFIED_TAIL;
 use veilgrid_ledger::audit::{AuditReport, AuditRequest, Pin, Record, ViolationRule};
 use veilgrid_ledger::block::Block;
@@ -96,7 +95,7 @@ fn nothing_is_counted_of_pruned_blocks_that_no_certificate_covers() {
 fn a_keyless_block_behind_certified_ones_voids_no_round() {
     let story = &*STORY;
     let mut state = story.states[2].clone();
-    let close_ms = RoundTiming::close_ms(state.timing().expect("a network"), 3).expect("in the calendar");
+    let close_ms = RoundTiming::close_ms(state.timing(), 3).expect("in the calendar");
     let block = Block::new(3, state.block_hash(), close_ms, state.root(), vec![]);
     state.apply_block(&block, &mut VerifyAll).expect("a sound block");
     let mut records = story.records(|_| true);
@@ -108,7 +107,7 @@ fn a_keyless_block_behind_certified_ones_voids_no_round() {
     assert_eq!((report.height, report.uncovered.expect("named").blocks), (2, 1));
     assert_eq!(without_the_tail(report), honest);
     let keys = state.consensus_keys(0).expect("validators");
-    let certificate = story::certificate(&state.community().ledger_id(), 0, &keys, &block.hash());
+    let certificate = common::certificate(&state.community().ledger_id(), 0, &keys, &block.hash());
     records[3] = Record::Block(Box::new(block), Some(certificate));
     let certified = story.audit(records).expect("passes");
     assert_eq!((certified.rounds_void, certified.uncovered), (3, None));
@@ -123,21 +122,6 @@ fn a_later_certificate_makes_all_before_it_count() {
     let mut report = story.audit(few).expect("passes");
     report.certificates.certificates = all.certificates.certificates;
     assert_eq!(report, all);
-}
-
-/// Without certificates nothing could cover a block: those of one process count, and those that nobody has checked.
-#[test]
-fn where_no_certificate_is_checked_every_block_counts() {
-    let (_, chain) = common::finished();
-    let request = AuditRequest { certificates: Some(Arc::new(Check)), ..AuditRequest::default() };
-    let records: Vec<_> = chain.blocks.iter().cloned().map(Record::from).collect();
-    let report = run(records, request).expect("passes");
-    assert_eq!((report.uncovered, report.blocks), (None, chain.blocks.len() as u64));
-    assert_eq!((report.rounds_settled, report.state_root), (1, chain.state.root()));
-    let story = &*STORY;
-    let unchecked = AuditRequest { certificates: None, ..story.request() };
-    let report = run(story.records(|_| false), unchecked).expect("passes");
-    assert_eq!((report.uncovered, report.rounds_settled), (None, 3));
 }
 
 #[test]
@@ -169,11 +153,6 @@ fn a_pinned_block_is_there_and_covered_or_the_audit_fails() {
     let pin = Some(Pin { height: 1, block_hash: [7; 32] });
     let violation = run(pruned, AuditRequest { pin, ..story.request() }).expect_err("another block");
     assert!(matches!(violation.rule, ViolationRule::PinnedBlock { .. }));
-    // Of one process every block counts.
-    let (_, chain) = common::finished();
-    let last = chain.blocks.len() as u64 - 1;
-    let pin = Some(Pin { height: last, block_hash: chain.blocks[last as usize].hash() });
-    common::audit_file(&chain.export(), AuditRequest { pin, ..AuditRequest::default() }).expect("pinned");
 }
 
 /// The trailer names the state after the last block, which no certificate need cover.

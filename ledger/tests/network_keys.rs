@@ -9,7 +9,7 @@ use rand_core::SeedableRng;
 use std::collections::BTreeSet;
 use veilgrid_crypto::keygen::{Event, Refusal as SessionRefusal, Task, Verdict};
 use veilgrid_crypto::schnorr::SigningKey;
-use veilgrid_ledger::genesis::GenesisDraft;
+use veilgrid_ledger::genesis::Genesis;
 use veilgrid_ledger::key_roles::KeyRole::{Account, AggregatorEnvelopes, Envelopes, Receipts, Signing};
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::refusal::Refusal;
@@ -177,8 +177,7 @@ fn who_missed_a_refresh_gets_shares_again_in_the_next_epoch() {
     world.until_last_of_epoch();
     let first = world.step();
     assert_eq!(first.outset, [Effect::SessionStarted { session: 3, task: Task::Reshare }]);
-    let here = world.state.roster().cloned();
-    assert_eq!(world.state.session_receivers(), here.as_ref());
+    assert_eq!(world.state.session_receivers(), world.state.roster());
     world.until_sharing(3);
     // The same validators: in force at once, in the middle of the epoch.
     assert!(!world.state.height().is_multiple_of(EPOCH_BLOCKS));
@@ -242,17 +241,17 @@ fn a_change_needs_signatures_of_enough_validators_for_this_very_change() {
     no_key.roster.validators[1].consensus_key = [2; 32];
     assert_eq!(refusal(&world, no_key), RosterError::Key { validator: 2, key: "consensus" });
     // Whoever comes later has keys of its own too: not the aggregator's, a member's, or one for two things.
-    let draft = world.state.community().genesis().draft.clone();
-    type Take = fn(&mut ValidatorEntry, &GenesisDraft);
+    let genesis = world.genesis().clone();
+    type Take = fn(&mut ValidatorEntry, &Genesis);
     let takes: [(Take, _); 4] = [
-        (|new, draft| new.signing_key = draft.aggregator_receipt_key, (Receipts, Signing)),
-        (|new, draft| new.signing_key = draft.members[0], (Account, Signing)),
-        (|new, draft| new.envelope_key = draft.aggregator_envelope_key, (AggregatorEnvelopes, Envelopes)),
+        (|new, genesis| new.signing_key = genesis.aggregator_receipt_key, (Receipts, Signing)),
+        (|new, genesis| new.signing_key = genesis.members[0], (Account, Signing)),
+        (|new, genesis| new.envelope_key = genesis.aggregator_envelope_key, (AggregatorEnvelopes, Envelopes)),
         (|new, _| new.envelope_key = new.signing_key, (Signing, Envelopes)),
     ];
     let rightful = world.validators[4].entry;
     for (take, (first, second)) in takes {
-        take(&mut world.validators[4].entry, &draft);
+        take(&mut world.validators[4].entry, &genesis);
         let taken = world.change(&others, &[1, 2, 4]);
         world.validators[4].entry = rightful;
         match refusal(&world, taken) {
@@ -306,9 +305,8 @@ fn validators_of_whom_the_faulty_may_fill_an_epoch_are_refused() {
     let strangers: Vec<_> = (0..85).map(|_| world::entry(&SigningKey::generate(&mut world.rng))).collect();
     for (n, refused) in [(84usize, false), (85, true)] {
         let roster = Roster { validators: strangers[..n].to_vec() };
-        let (ledger_id, current) =
-            (world.state.community().ledger_id(), world.state.roster().expect("four").clone());
-        let since = world.state.roster_since().expect("a network");
+        let (ledger_id, current) = (world.state.community().ledger_id(), world.state.roster().clone());
+        let since = world.state.roster_since();
         let sign = |validator: u16, rng: &mut _| {
             let key = &world.validators[usize::from(validator) - 1].key;
             RosterChange::endorse(&ledger_id, &current, since, &roster, validator, key, rng)
@@ -331,7 +329,7 @@ fn a_change_is_good_once_even_when_the_validators_come_back() {
         let change = change.unwrap_or_else(|| world.sound_change(&who));
         world.push(vec![change]);
         let wanted = world.roster_of(&who);
-        world.steps_until("a change", |world| world.state.roster() == Some(&wanted));
+        world.steps_until("a change", |world| world.state.roster() == &wanted);
     }
     let again = world.try_next(first);
     assert_eq!(again, Err(Refusal::Roster(RosterError::Signatures { valid: 0, needed: 3 })));
@@ -347,12 +345,12 @@ fn validators_change_from_four_to_seven_and_back_at_epochs() {
         let effects = world.push(vec![change]);
         assert!(matches!(effects.effects[..], [Effect::ValidatorsProposed { .. }]));
         let wanted = world.roster_of(to);
-        world.steps_until("a session for them", |world| world.state.session_receivers() == Some(&wanted));
+        world.steps_until("a session for them", |world| world.state.session_receivers() == &wanted);
         world.steps_until("an agreement", |world| world.state.pending_keys().is_some());
         let before = world.state.sharing();
         while world.state.height() + 1 < epoch * EPOCH_BLOCKS {
             assert_eq!(world.state.consensus_keys(epoch), None, "not before this epoch's last block");
-            assert_eq!(world.state.roster(), Some(&world.roster_of(from)));
+            assert_eq!(world.state.roster(), &world.roster_of(from));
             assert_eq!(world.state.sharing(), before);
             world.step();
         }
@@ -360,13 +358,13 @@ fn validators_change_from_four_to_seven_and_back_at_epochs() {
         assert_eq!(world.state.consensus_keys(epoch), consensus(&world, to));
         assert_eq!(world.state.consensus_keys(epoch - 1), consensus(&world, from));
         assert_eq!(world.state.consensus_keys(epoch + 1), None);
-        assert_eq!(world.state.roster(), Some(&world.roster_of(from)));
+        assert_eq!(world.state.roster(), &world.roster_of(from));
         let first = world.step();
         assert_eq!(world.state.height(), epoch * EPOCH_BLOCKS);
         let changed = Effect::ValidatorsChanged { epoch, validators: wanted.group().validators };
         assert!(first.outset.contains(&changed), "{:?}", first.outset);
-        assert_eq!(world.state.roster(), Some(&wanted));
-        assert_eq!((world.state.roster_since(), world.state.epoch()), (Some(epoch), epoch));
+        assert_eq!(world.state.roster(), &wanted);
+        assert_eq!((world.state.roster_since(), world.state.epoch()), (epoch, epoch));
         assert_eq!(world.holders(), to);
         assert_eq!(world.state.community().threshold(), threshold);
         assert!(matches!(world.round(epoch), Effect::Settled(_)));
@@ -388,13 +386,13 @@ fn a_change_that_comes_during_a_resharing_onto_the_same_validators_waits_for_its
     world.step();
     let change = world.sound_change(&[0, 1, 2, 4]);
     world.push(vec![change]);
-    assert_eq!(world.state.session_receivers(), Some(&world.roster_of(&[0, 1, 2, 3])));
+    assert_eq!(world.state.session_receivers(), &world.roster_of(&[0, 1, 2, 3]));
     world.until_sharing(3);
     assert_eq!(world.holders(), [0, 1, 2, 3]);
     let wanted = world.roster_of(&[0, 1, 2, 4]);
     assert_eq!(world.state.pending_roster(), Some(&wanted));
     world.until_sharing(4);
-    assert_eq!(world.state.roster(), Some(&wanted));
+    assert_eq!(world.state.roster(), &wanted);
     assert_eq!(world.holders(), [0, 1, 2, 4]);
     let reshares = [(3, Task::Reshare), (4, Task::Reshare)];
     assert!(started(&world).windows(2).any(|pair| pair == reshares), "{:?}", started(&world));
@@ -416,7 +414,7 @@ fn a_change_whose_session_is_aborted_can_be_asked_for_again() {
     world.silent.clear();
     world.push(vec![change]);
     let wanted = world.roster_of(&[3, 4, 5, 6]);
-    world.steps_until("the change", |world| world.state.roster() == Some(&wanted));
+    world.steps_until("the change", |world| world.state.roster() == &wanted);
     assert_eq!(world.holders(), [3, 4, 5, 6]);
     assert!(matches!(world.round(1), Effect::Settled(_)));
 }

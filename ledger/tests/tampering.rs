@@ -2,33 +2,64 @@
 //! hashes, parent hashes, state roots and the file's trailer. The audit must still find the rule that is broken.
 
 mod common;
+#[path = "common/network.rs"]
+mod world;
 
 use common::*;
 use veilgrid_crypto::bid::SealedBid;
-use veilgrid_ledger::audit::{AuditRequest, ViolationRule};
+use veilgrid_ledger::audit::{AuditError, AuditRequest, Record, ViolationRule, audit};
+use veilgrid_ledger::block::Block;
 use veilgrid_ledger::refusal::{BlockFault, Refusal, Waits};
+use veilgrid_ledger::state::State;
+use veilgrid_ledger::state::effects::Effect;
+use veilgrid_ledger::state::expected::Expected;
 use veilgrid_ledger::transaction::{Transaction, TransactionKind};
+use veilgrid_ledger::verdicts::VerifyAll;
+use world::World;
 
-/// The refusal that the audit of a forged ledger ends with, from the blocks and from a file.
+/// The refusal that a forged ledger records first.
 fn found(change: impl FnOnce(&mut Vec<Vec<Transaction>>)) -> Refusal {
-    let (_, chain) = finished();
-    refusal_of(&chain, change)
+    refusal_of(&World::finished(), change)
 }
 
-fn refusal_of(chain: &Chain, change: impl FnOnce(&mut Vec<Vec<Transaction>>)) -> Refusal {
-    let forged = forge(&chain.blocks, change);
-    assert_ne!(forged, chain.blocks, "something has to be changed");
-    let violation = audit_blocks(&forged).expect_err("the audit must fail");
-    let request = AuditRequest { trusted_genesis: Some(forged[0].hash()), ..AuditRequest::default() };
-    let from_file = audit_file(&export(&forged, [7; 32]), request).expect_err("the audit must fail");
-    assert_eq!(from_file, violation.to_string());
-    match violation.rule {
-        ViolationRule::Block(BlockFault::Refused(refusal)) => {
-            assert_eq!(violation.round, Some(1));
-            *refusal
-        }
-        other => panic!("{other}"),
-    }
+/// Under the certificates of the true blocks the forged ledger fails. When dishonest validators certify it anew, what was
+/// changed is refused, in the audit's list too, and the round does not end as it did.
+fn refusal_of(world: &World, change: impl FnOnce(&mut Vec<Vec<Transaction>>)) -> Refusal {
+    let forged = forge(&world.blocks, change);
+    assert_ne!(forged, world.blocks, "something has to be changed");
+    let old = |block: &Block| {
+        let same_height = world.blocks.iter().find(|true_one| true_one.header.height == block.header.height);
+        same_height.and_then(|true_one| certified(&world.blocks[0], true_one))
+    };
+    let record = |block: &Block| Record::Block(Box::new(block.clone()), old(block));
+    let records = forged.iter().map(|block| Ok::<_, std::convert::Infallible>(record(block)));
+    let error = audit(records, request(), |_| {}).expect_err("certificates of other blocks");
+    let AuditError::Violation(violation) = error;
+    assert!(matches!(violation.rule, ViolationRule::Certificate { .. }), "{violation}");
+
+    let report = audit_blocks(&forged).expect("certified anew");
+    let from_file = audit_file(
+        &export(&forged, report.state_root),
+        AuditRequest { trusted_genesis: Some(forged[0].hash()), ..request() },
+    );
+    assert_eq!(from_file, Ok(report.clone()));
+    let mut state = State::from_genesis_block(&forged[0]).expect("genesis");
+    let effects = forged[1..]
+        .iter()
+        .flat_map(|block| state.apply_block(block, &mut VerifyAll).expect("a sound header").effects);
+    let refused: Vec<_> = effects
+        .filter_map(|effect| match effect {
+            Effect::Refused(refusal) => Some(*refusal),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(report.refused, refused.len() as u64);
+    assert_eq!(report.refused_listed[0].reason, refused[0].to_string());
+    refused.into_iter().next().expect("a refusal")
+}
+
+fn begins_with(body: &[Transaction], kind: TransactionKind) -> bool {
+    body.first().is_some_and(|transaction| transaction.kind() == kind)
 }
 
 fn edit(bodies: &mut [Vec<Transaction>], kind: TransactionKind, change: impl FnOnce(&mut Transaction)) {
@@ -46,11 +77,11 @@ fn edit_bids(change: impl FnOnce(&mut Vec<SealedBid>)) -> Refusal {
 }
 
 #[test]
-fn an_honest_chain_passes_when_rebuilt() {
-    let (_, chain) = finished();
-    let rebuilt = forge(&chain.blocks, |_| {});
-    assert_eq!(rebuilt, chain.blocks);
-    assert!(audit_blocks(&rebuilt).is_ok());
+fn an_honest_ledger_passes_when_rebuilt() {
+    let world = World::finished();
+    let rebuilt = forge(&world.blocks, |_| {});
+    assert_eq!(rebuilt, world.blocks);
+    assert_eq!(audit_blocks(&rebuilt).expect("honest").refused, 0);
 }
 
 #[test]
@@ -71,24 +102,24 @@ fn a_bid_moved_to_another_account() {
 
 #[test]
 fn a_bid_moved_to_another_round() {
-    let mut community = Community::new();
-    let mut chain = Chain::new(&community);
-    chain.whole_round(&mut community, 1, &BOOK);
-    let bid = match &chain.blocks[2].transactions[0] {
-        Transaction::Bids { bids, .. } => bids[0].clone(),
-        other => panic!("{other:?}"),
-    };
-    chain.push(vec![open_round(2)]);
+    let mut world = World::keyed(4);
+    world.round(1);
+    let bids = world.blocks.iter().flat_map(|block| &block.transactions).find_map(|found| match found {
+        Transaction::Bids { bids, .. } => Some(bids[0].clone()),
+        _ => None,
+    });
+    let bid = bids.expect("bids");
+    world.open_round(2);
     let moved = |round_id| {
         let mut bid = bid.clone();
         bid.round_id = round_id;
-        chain.refusal(Transaction::Bids { round_id: 2, bids: vec![bid] })
+        world.refusal(Transaction::Bids { round_id: 2, bids: vec![bid] })
     };
     assert!(matches!(moved(1), Refusal::BidOfOtherRound { .. }));
     assert!(matches!(moved(2), Refusal::BidInvalid { .. }));
 }
 
-/// Nobody signs the opening of a round: the bids themselves are bound to its slot.
+/// Nobody signs the opening of a round: the calendar has one slot for it, and the bids themselves are bound to it.
 #[test]
 fn a_round_moved_to_another_slot() {
     type Change = fn(&mut i64, &mut u32);
@@ -102,7 +133,7 @@ fn a_round_moved_to_another_slot() {
                 other => panic!("{other:?}"),
             });
         });
-        assert!(matches!(refusal, Refusal::BidInvalid { .. }), "{refusal:?}");
+        assert!(matches!(refusal, Refusal::NotDue { round: 1, .. }), "{refusal:?}");
     }
 }
 
@@ -166,7 +197,7 @@ fn a_share_of_another_opening() {
 #[test]
 fn a_share_dropped() {
     let refusal = found(|bodies| {
-        let body = bodies.iter_mut().find(|body| body[0].kind() == TransactionKind::OpeningShare);
+        let body = bodies.iter_mut().find(|body| begins_with(body, TransactionKind::OpeningShare));
         body.expect("shares").pop();
     });
     let (waits, found) = (Waits::Shares, TransactionKind::OpenedValue);
@@ -238,11 +269,11 @@ fn clearing_before_the_openings() {
         let (clear, index) = bodies
             .iter()
             .enumerate()
-            .find_map(|(i, body)| (body[0].kind() == TransactionKind::Clear).then(|| (body.clone(), i)))
+            .find_map(|(i, body)| (begins_with(body, TransactionKind::Clear)).then(|| (body.clone(), i)))
             .expect("clear");
         bodies.remove(index);
         let first_share =
-            bodies.iter().position(|body| body[0].kind() == TransactionKind::OpeningShare).expect("shares");
+            bodies.iter().position(|body| begins_with(body, TransactionKind::OpeningShare)).expect("shares");
         bodies.insert(first_share, clear);
     });
     let (waits, found) = (Waits::Shares, TransactionKind::Clear);
@@ -252,16 +283,16 @@ fn clearing_before_the_openings() {
 #[test]
 fn an_opening_off_the_path() {
     // After the last opening of the path, before the outcome, validators release shares of one step's total.
-    let (mut community, mut chain) = (Community::new(), Chain::new(&Community::new()));
-    chain.bid_and_close(&mut community, 1, &BOOK);
+    let mut world = World::keyed(4);
+    world.opening(1);
     let mut last = None;
-    while let Ok(expected) = chain.state.expected(1) {
+    while let Ok(expected) = world.state.expected(1) {
         match expected {
-            veilgrid_ledger::state::expected::Expected::Shares(request) => last = Some(request),
-            veilgrid_ledger::state::expected::Expected::Clear { .. } => break,
+            Expected::Shares(request) => last = Some(request),
+            Expected::Clear { .. } => break,
             _ => {}
         }
-        chain.step(&mut community, 1);
+        world.advance(1);
     }
     let mut request = last.expect("an opening");
     request.context.opening_index += 1;
@@ -270,12 +301,12 @@ fn an_opening_off_the_path() {
         .map(|validator| Transaction::OpeningShare {
             round_id: 1,
             opening_index: request.context.opening_index,
-            share: community.share(&chain.state, &request, validator),
+            share: world.share(&request, validator),
         })
         .collect();
-    chain.finish(&mut community, 1);
-    let refusal = refusal_of(&chain, |bodies| {
-        let clear = bodies.iter().position(|body| body[0].kind() == TransactionKind::Clear).expect("clear");
+    world.finish(1);
+    let refusal = refusal_of(&world, |bodies| {
+        let clear = bodies.iter().position(|body| begins_with(body, TransactionKind::Clear)).expect("clear");
         bodies[clear].splice(0..0, shares);
     });
     let (waits, found) = (Waits::Clear, TransactionKind::OpeningShare);
@@ -284,31 +315,30 @@ fn an_opening_off_the_path() {
 
 #[test]
 fn another_genesis_than_the_trusted_one() {
-    let (_, chain) = finished();
-    let request = AuditRequest { trusted_genesis: Some([1; 32]), ..AuditRequest::default() };
-    let error = audit_file(&chain.export(), request).expect_err("untrusted");
+    let world = World::finished();
+    let request = AuditRequest { trusted_genesis: Some([1; 32]), ..request() };
+    let error = audit_file(&world.export(), request).expect_err("untrusted");
     assert!(error.contains("this is another ledger"), "{error}");
 }
 
 #[test]
 fn another_final_state_in_the_trailer() {
-    let (_, chain) = finished();
-    let error = audit_file(&export(&chain.blocks, [7; 32]), AuditRequest::default()).expect_err("wrong root");
+    let world = World::finished();
+    let error = audit_file(&export(&world.blocks, [7; 32]), request()).expect_err("wrong root");
     assert!(error.contains("trailer"), "{error}");
 }
 
 #[test]
 fn a_changed_state_root_between_blocks() {
-    let (_, mut chain) = finished();
-    let last = chain.blocks.pop().expect("block");
+    let mut world = World::finished();
+    let last = world.blocks.pop().expect("block");
     let (header, body) = (last.header, last.transactions);
     let mut root = header.prior_state_root;
     root[0] ^= 1;
     let height = header.height;
-    let block =
-        veilgrid_ledger::block::Block::new(height, header.parent_hash, header.time_unix_ms, root, body);
-    chain.blocks.push(block);
-    let violation = audit_blocks(&chain.blocks).expect_err("wrong root");
+    let block = Block::new(height, header.parent_hash, header.time_unix_ms, root, body);
+    world.blocks.push(block);
+    let violation = audit_blocks(&world.blocks).expect_err("wrong root");
     assert!(matches!(violation.rule, ViolationRule::Block(BlockFault::PriorStateRoot { .. })));
     assert_eq!(violation.height, Some(height));
 }

@@ -11,7 +11,8 @@ mod signed;
 #[path = "common/network.rs"]
 mod world;
 
-use common::*;
+use common::BOOK;
+use conformance::file::plain;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
@@ -19,34 +20,35 @@ use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use veilgrid_crypto::envelope::{EnvelopeKey, open_envelope, seal_envelope};
-use veilgrid_crypto::keygen::DealerPackage;
+use veilgrid_crypto::keygen::{DealerPackage, deal};
 use veilgrid_crypto::opening::OpeningShare;
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_crypto::schnorr::VerifyingKey;
 use veilgrid_crypto::wire::{Reader, Writer};
-use veilgrid_ledger::audit::AuditRequest;
 use veilgrid_ledger::block::{Block, HEADER_BYTES};
-use veilgrid_ledger::genesis::GenesisDraft;
+use veilgrid_ledger::export::LedgerReader;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::transaction::{DecodeContext, Transaction};
 use veilgrid_ledger::verdicts::VerifyAll;
-use veilgrid_market::Rule;
+use world::World;
 
 /// Bytes are hexadecimal, integers are plain.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Vectors {
     market_params: String,
     market_digest: String,
-    /// The draft is what stands before the packages in the genesis transaction.
-    genesis_draft: String,
+    /// The genesis transaction without its kind.
+    genesis: String,
     ledger_id: String,
     dealer_package: String,
     opening_share: String,
     receipt: SignedReceipt,
     envelope: Envelope,
-    /// A ledger of one settled and one voided round, block by block: every kind of transaction is in it.
+    /// A ledger of a key session, a settled and a voided round, block by block: every kind of transaction is in it but a
+    /// change of the validators.
     blocks: Vec<BlockVector>,
+    /// The file of these blocks without certificates.
     file_bytes: u64,
     file_sha256: String,
 }
@@ -97,34 +99,37 @@ fn array<const N: usize>(text: &str) -> [u8; N] {
 }
 
 fn computed() -> Vectors {
-    let mut community = Community::with(params(Rule::Uniform, true), 4, 42);
-    let mut chain = Chain::new(&community);
-    chain.whole_round(&mut community, 1, &BOOK);
-    chain.whole_round(&mut community, 2, &BOOK[..1]);
-    let receipt = match &chain.blocks[2].transactions[0] {
-        Transaction::Bids { bids, .. } => community.receipt(&chain.state, &bids[0]),
-        other => panic!("a round has its bids in its second block, not {}", other.kind()),
-    };
-    let transactions: Vec<_> = chain.blocks.iter().flat_map(|block| &block.transactions).collect();
+    let mut world = World::finished();
+    world.opening_of(2, &BOOK[..1]);
+    world.finish(2);
+    let transactions: Vec<_> = world.blocks.iter().flat_map(|block| &block.transactions).collect();
     let share = transactions.iter().find_map(|transaction| match transaction {
         Transaction::OpeningShare { share, .. } => Some(share.to_bytes()),
         _ => None,
     });
-    let draft = &community.genesis.draft;
-    let file = chain.export();
+    let bid = transactions.iter().find_map(|transaction| match transaction {
+        Transaction::Bids { bids, .. } => Some(bids[0].clone()),
+        _ => None,
+    });
+    let genesis = transactions[0].to_bytes()[1..].to_vec();
+    let receipt = world.receipt(&bid.expect("a bid"));
+    let file = plain(&world.blocks, world.state.root());
+    let (of, sound) = (world.genesis().first_session().generation(), world.genesis());
+    let mut rng = ChaCha20Rng::from_seed([69; 32]);
+    let (package, _) = deal(&of, &world.validators[0].key, 1, &mut rng).expect("dealt");
     Vectors {
-        market_params: hex::encode(encode_params(&draft.params)),
-        market_digest: hex::encode(draft.params.digest()),
-        genesis_draft: hex::encode(encode_draft(&community.genesis.packages, transactions[0])),
-        ledger_id: hex::encode(draft.ledger_id()),
-        dealer_package: hex::encode(community.genesis.packages[0].to_bytes()),
+        market_params: hex::encode(encode_params(&sound.params)),
+        market_digest: hex::encode(sound.params.digest()),
+        genesis: hex::encode(genesis),
+        ledger_id: hex::encode(sound.ledger_id()),
+        dealer_package: hex::encode(package.to_bytes()),
         opening_share: hex::encode(share.expect("a share")),
         receipt: SignedReceipt {
-            aggregator_receipt_key: hex::encode(draft.aggregator_receipt_key),
+            aggregator_receipt_key: hex::encode(sound.aggregator_receipt_key),
             receipt: hex::encode(receipt.to_bytes()),
         },
         envelope: envelope(),
-        blocks: block_vectors(&chain.blocks),
+        blocks: block_vectors(&world.blocks),
         file_bytes: file.len() as u64,
         file_sha256: hex::encode(Sha256::digest(&file)),
     }
@@ -134,13 +139,6 @@ fn encode_params(params: &MarketParams) -> Vec<u8> {
     let mut w = Writer::new();
     params.write(&mut w);
     w.finish()
-}
-
-/// The draft's bytes: the transaction without its kind before and the packages behind.
-fn encode_draft(packages: &[DealerPackage], genesis: &Transaction) -> Vec<u8> {
-    let behind: usize = 4 + packages.iter().map(|package| 4 + package.to_bytes().len()).sum::<usize>();
-    let bytes = genesis.to_bytes();
-    bytes[1..bytes.len() - behind].to_vec()
 }
 
 fn envelope() -> Envelope {
@@ -203,8 +201,8 @@ fn stored_blocks(vectors: &Vectors) -> Vec<Block> {
             w.blob(&bytes(&transaction.bytes));
         }
         let block = Block::from_bytes(&w.finish(), &context).expect("a block");
-        if let Transaction::Genesis(genesis) = &block.transactions[0] {
-            context = DecodeContext::of(&genesis.draft);
+        if let Some(Transaction::Genesis(genesis)) = block.transactions.first() {
+            context = DecodeContext::of(genesis);
         }
         block
     };
@@ -220,7 +218,7 @@ fn encodings_are_the_stored_ones_byte_for_byte() {
     assert_eq!(changed.map(|(name, _)| name), None, "the format of this field has changed");
     let kinds: std::collections::BTreeSet<&str> =
         stored.blocks.iter().flat_map(|block| &block.transactions).map(|t| t.kind.as_str()).collect();
-    assert_eq!(kinds.len(), 9, "every kind of transaction is stored: {kinds:?}");
+    assert_eq!(kinds.len(), 10, "every kind of transaction is stored: {kinds:?}");
 }
 
 /// From the file alone, as an implementation in another language would use it.
@@ -229,10 +227,11 @@ fn the_stored_ledger_is_executed_and_exported_as_stored() {
     let vectors = stored();
     let blocks = stored_blocks(&vectors);
     assert_eq!(block_vectors(&blocks), vectors.blocks);
-    let file = export(&blocks, array(&vectors.blocks.last().expect("blocks").state_root));
+    let file = plain(&blocks, array(&vectors.blocks.last().expect("blocks").state_root));
     assert_eq!(file.len() as u64, vectors.file_bytes);
     assert_eq!(hex::encode(Sha256::digest(&file)), vectors.file_sha256);
-    audit_file(&file, AuditRequest::default()).expect("a true ledger");
+    let read: Result<Vec<Block>, _> = LedgerReader::new(file.as_slice()).expect("a ledger").collect();
+    assert_eq!(read.expect("a whole file"), blocks);
 }
 
 #[test]
@@ -244,12 +243,12 @@ fn stored_values_decode_and_hold() {
     assert_eq!((r.finish(), hex::encode(params.digest())), (Ok(()), vectors.market_digest.clone()));
     let blocks = stored_blocks(&vectors);
     let Transaction::Genesis(genesis) = &blocks[0].transactions[0] else { panic!("a genesis") };
-    let draft: &GenesisDraft = &genesis.draft;
-    assert_eq!(hex::encode(draft.ledger_id()), vectors.ledger_id);
-    assert!(vectors.blocks[0].transactions[0].bytes[2..].starts_with(&vectors.genesis_draft));
-    assert!(vectors.genesis_draft.contains(&vectors.market_params));
-    let package = DealerPackage::from_bytes(&bytes(&vectors.dealer_package), &draft.keygen_context());
-    assert_eq!(package.as_ref(), Ok(&genesis.packages[0]));
+    assert_eq!(hex::encode(genesis.ledger_id()), vectors.ledger_id);
+    assert_eq!(vectors.blocks[0].transactions[0].bytes[2..], vectors.genesis);
+    assert!(vectors.genesis.contains(&vectors.market_params));
+    let of = genesis.first_session().generation();
+    let package = DealerPackage::from_bytes(&bytes(&vectors.dealer_package), &of).expect("a package");
+    assert_eq!(hex::encode(package.to_bytes()), vectors.dealer_package);
     let share = OpeningShare::from_bytes(&bytes(&vectors.opening_share)).expect("a share");
     assert_eq!(share.validator, 1);
     let receipt = Receipt::from_bytes(&bytes(&vectors.receipt.receipt)).expect("a receipt");

@@ -41,10 +41,10 @@ fn a_founded_network_is_accepted_by_ledger_configuration_and_key_files() {
         assert_eq!(config.genesis_hash, Some(Hex32(founded.genesis_hash)));
         assert_eq!((config.p2p.peers.len(), config.validator_urls.len()), (3, 3));
         let (_, keys) = open::<ValidatorKeys>(&config.key_file, &passphrase).expect("opens");
-        let network = genesis.draft.network.as_ref().expect("a network");
-        assert_eq!(genesis.draft.validators[index], keys.signing.verifying_key().to_bytes());
-        assert_eq!(network[index].consensus_key, keys.consensus_key());
-        assert_eq!(network[index].envelope_key, keys.envelope.public().to_bytes());
+        let entry = &genesis.roster.validators[index];
+        assert_eq!(entry.signing_key, keys.signing.verifying_key().to_bytes());
+        assert_eq!(entry.consensus_key, keys.consensus_key());
+        assert_eq!(entry.envelope_key, keys.envelope.public().to_bytes());
         assert!(
             config.p2p.peers.iter().all(|peer| peer.consensus_key.0 != keys.consensus_key()),
             "no peer of itself"
@@ -57,7 +57,7 @@ fn a_founded_network_is_accepted_by_ledger_configuration_and_key_files() {
     seen.dedup();
     assert_eq!(seen.len(), 9, "every listener has its own port");
     let (_, keys) = open::<AggregatorKeys>(&config.key_file, &passphrase).expect("opens");
-    assert_eq!(genesis.draft.aggregator_receipt_key, keys.receipt.verifying_key().to_bytes());
+    assert_eq!(genesis.aggregator_receipt_key, keys.receipt.verifying_key().to_bytes());
 
     let params = community.params();
     let market = OrdersMarket { grid: &params.grid, bits: params.bits, slot_seconds: params.slot_seconds };

@@ -111,7 +111,7 @@ mod tests {
 
     fn keys(roll: &mut ShareRoll, session: u64, lacking: &[u16]) {
         let (task, keys_digest, excluded, lacking) = (Task::Refresh, [0; 32], vec![], lacking.to_vec());
-        roll.note(&Effect::KeysAgreed { session, task, keys_digest, excluded, lacking });
+        roll.note(&Effect::KeysAgreed { session, task, keys_digest, dealers: 5, excluded, lacking });
         roll.note(&Effect::KeysInForce { session });
     }
 
@@ -130,7 +130,7 @@ mod tests {
         keys(&mut roll, 1, &[]);
         assert_eq!(roll.holders(5, T, &set(&[])), Some(5));
         let (task, keys_digest, excluded, lacking) = (Task::Refresh, [0; 32], vec![], vec![2]);
-        roll.note(&Effect::KeysAgreed { session: 2, task, keys_digest, excluded, lacking });
+        roll.note(&Effect::KeysAgreed { session: 2, task, keys_digest, dealers: 5, excluded, lacking });
         assert_eq!(roll.holders(5, T, &set(&[])), Some(5), "not in force yet");
         roll.note(&Effect::KeysInForce { session: 2 });
         assert_eq!(roll.holders(5, T, &set(&[])), Some(4));

@@ -53,7 +53,7 @@ pub async fn check_clock(
             });
         }
     }
-    let faulty = state.roster().map_or(0, |roster| roster.group().faults());
+    let faulty = state.roster().group().faults();
     match crate::checks::check_clock(&samples, usize::from(faulty), checks)? {
         ClockState::Sound => {}
         ClockState::Unknown => tracing::debug!("too few validators answer to compare clocks"),

@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use veilgrid_actors::stopwatch::Stopwatch;
 use veilgrid_api::StatusReport;
-use veilgrid_ledger::roster::Roster;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::{BlockEffects, Effect};
 
@@ -121,7 +120,7 @@ impl Vitals {
         let suspended = state.rounds().filter(|round| state.is_suspended(round.round_id())).count();
         inner.suspended_rounds = suspended as u64;
         (inner.validators, inner.threshold) = (state.community().validators(), state.community().threshold());
-        inner.faults = state.roster().map(Roster::group).map_or(0, |group| group.faults());
+        inner.faults = state.roster().group().faults();
     }
 
     /// What validators said of themselves when all were asked.

@@ -23,7 +23,7 @@ use veilgrid_node::roster::{Proposal, ProposalError};
 use world::World;
 
 fn set(world: &World) -> ValidatorSet {
-    ValidatorSet::of(&world.state).expect("a network")
+    ValidatorSet::of(&world.state)
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn a_change_is_shown_from_the_request_until_it_is_in_force() {
     let mut world = World::keyed(4);
     let before = set(&world);
     assert_eq!((before.since_epoch, before.threshold, before.validators.len()), (0, 3, 4));
-    assert_eq!(before.roster(), *world.state.roster().expect("a network"));
+    assert_eq!(before.roster(), *world.state.roster());
     assert_eq!((before.pending.clone(), before.session.clone()), (None, None));
     let (next, change) = (world.roster_of(&[0, 1, 2, 4, 5]), world.sound_change(&[0, 1, 2, 4, 5]));
     let comes: Vec<_> = next.validators[3..].to_vec();
@@ -135,7 +135,7 @@ fn a_chain_that_is_kept_elsewhere_is_followed_from_its_end() {
     let run: Vec<_> = (1..=4).map(|height| certified(&world, height)).collect();
     kept.take(&run, &mut VerifyAll).expect("no end");
     let (state, tip) = (kept.state().clone(), Arc::new(world.blocks[4].clone()));
-    let at = |state: State| Chain::new(state, Arc::clone(&tip), None, Stamps).expect("a network");
+    let at = |state: State| Chain::new(state, Arc::clone(&tip), None, Stamps);
     let nobody = Follower::at(at(state.clone()), following(directory.path(), Vec::new()));
     assert!(matches!(nobody, Err(FollowerError::NoSources)));
 

@@ -5,7 +5,7 @@
 //! the next thing that waits for it.
 
 use crate::committee::{
-    FalseShare, FinaliseFault, Founding, Keys, Orderer, VoteFault, Voter, bids_at_once, draft_genesis, named,
+    FalseShare, FinaliseFault, Founding, Keys, Orderer, VoteFault, Voter, bids_at_once, found_genesis, named,
     simulated_pace,
 };
 use crate::core::{CoreError, Journal, JournalError, ValidatorCore};
@@ -25,7 +25,7 @@ use veilgrid_crypto::secret::Secret;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::builder::genesis_block;
 use veilgrid_ledger::finality::ValidatorSetFault;
-use veilgrid_ledger::genesis::{Genesis, GenesisError};
+use veilgrid_ledger::genesis::GenesisError;
 use veilgrid_ledger::refusal::BlockError;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::{Effect, SettledRound};
@@ -138,8 +138,8 @@ impl LocalCommunity {
         let keys: Vec<Keys> = (0..founding.validators).map(|_| Keys::generate(rng)).collect();
         let entries: Vec<_> = keys.iter().map(Keys::entry).collect();
         let (receipt_key, envelope_key) = (SigningKey::generate(rng), EnvelopeKey::generate(rng));
-        let draft = draft_genesis(founding, &entries, &receipt_key, &envelope_key.public(), rng);
-        let genesis = genesis_block(Genesis::new(draft, Vec::new())?, founding.time_unix_ms);
+        let genesis = found_genesis(founding, &entries, &receipt_key, &envelope_key.public(), rng);
+        let genesis = genesis_block(genesis.checked()?, founding.time_unix_ms);
         let state = State::from_genesis_block(&genesis)?;
         let validators = keys.into_iter().map(|keys| start(&genesis, &state, keys, rng));
         let mut community = Self {
@@ -208,14 +208,14 @@ impl LocalCommunity {
                 return Ok(round_id);
             }
             let last = self.state().last_round_id().unwrap_or(0);
-            let opens_ms = self.state().timing().and_then(|timing| timing.open_ms(last.saturating_add(1)));
+            let opens_ms = self.state().timing().open_ms(last.saturating_add(1));
             self.now_unix_ms = self.now_unix_ms.max(opens_ms.ok_or(LocalError::NoRound(last))?);
             self.step()?;
         }
     }
 
     fn round_that_takes_bids(&self) -> Option<u64> {
-        let round_id = self.state().timing()?.round_at(self.now_unix_ms)?;
+        let round_id = self.state().timing().round_at(self.now_unix_ms)?;
         self.state().round(round_id).filter(|round| round.takes_bids()).map(|_| round_id)
     }
 
@@ -282,7 +282,7 @@ impl LocalCommunity {
     /// # Errors
     /// The rule that is broken, or [`LocalError::Stalled`] when too few true shares come.
     pub fn finish_round(&mut self, round_id: u64) -> Result<RoundEnd, LocalError> {
-        let close_ms = self.state().timing().and_then(|timing| timing.close_ms(round_id));
+        let close_ms = self.state().timing().close_ms(round_id);
         self.now_unix_ms = self.now_unix_ms.max(close_ms.ok_or(LocalError::NoRound(round_id))?);
         loop {
             if let Some(end) = self.step()?.into_iter().find_map(|effect| round_end(round_id, effect)) {
@@ -304,8 +304,7 @@ impl LocalCommunity {
         loop {
             self.gossip();
             let parent = self.intake.state();
-            let epoch =
-                parent.timing().map_or(0, |timing| timing.epoch_of(parent.height().saturating_add(1)));
+            let epoch = parent.timing().epoch_of(parent.height().saturating_add(1));
             let leader = self.orderer.leader(epoch, self.validators.len());
             let (hash, now_unix_ms) = (parent.block_hash(), self.now_unix_ms);
             let Some(leader) = self.validators.get_mut(leader) else { return Ok(Vec::new()) };

@@ -10,8 +10,9 @@ use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_engine::simulation::consensus_key;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::builder::genesis_block;
-use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis, GenesisDraft, NetworkKeys};
+use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis};
 use veilgrid_ledger::params::MarketParams;
+use veilgrid_ledger::roster::{Roster, ValidatorEntry};
 use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_ledger::transaction::DecodeContext;
 use veilgrid_market::{Grid, Rule};
@@ -66,9 +67,9 @@ impl Market {
         let mut members: Vec<_> =
             (0..members).map(|_| Wallet::from_seed(&WalletSeed::generate(&mut rng))).collect();
         members.sort_by_key(account);
-        let draft = draft(seed, &keys, &members);
-        let decode = DecodeContext::of(&draft);
-        let genesis = genesis_block(Genesis::new(draft, Vec::new()).expect("a sound genesis"), 0);
+        let genesis = genesis(seed, &keys, &members).checked().expect("a sound genesis");
+        let decode = DecodeContext::of(&genesis);
+        let genesis = genesis_block(genesis, 0);
         let largest_wh = MAX_MEMBERS as u64 * u64::from(TICKS) * ((1 << BITS) - 1);
         let log = Arc::new(SmallLog::new(largest_wh));
         Self { genesis, decode, keys, members, log, seed }
@@ -108,28 +109,28 @@ pub(crate) fn params() -> MarketParams {
         max_members: 16,
         slot_seconds: SLOT_SECONDS,
         threshold: (VALIDATORS - FAULTY) as u16,
-        timing: Some(TIMING),
+        timing: TIMING,
     }
 }
 
-fn draft(seed: u64, keys: &[SigningKey], members: &[Wallet]) -> GenesisDraft {
+fn genesis(seed: u64, keys: &[SigningKey], members: &[Wallet]) -> Genesis {
     let signing = |key: &SigningKey| key.verifying_key().to_bytes();
-    let network = keys.iter().enumerate().map(|(index, key)| NetworkKeys {
+    let entry = |(index, key): (usize, &SigningKey)| ValidatorEntry {
+        signing_key: signing(key),
         consensus_key: consensus_key(index),
         envelope_key: EnvelopeKey::from_bytes(&signing(key)).public().to_bytes(),
-    });
+    };
     let mut nonce = [9; 32];
     nonce[..8].copy_from_slice(&seed.to_le_bytes());
-    GenesisDraft {
+    Genesis {
         format_version: FORMAT_VERSION,
         nonce,
         params: params(),
-        validators: keys.iter().map(signing).collect(),
+        roster: Roster { validators: keys.iter().enumerate().map(entry).collect() },
         aggregator_receipt_key: signing(&SigningKey::generate(&mut rng(seed, RECEIPT_KEY))),
         aggregator_envelope_key: [3; 32],
         members: members.iter().map(account).collect(),
         key_epoch: KEY_EPOCH,
-        keygen_session: 1,
-        network: Some(network.collect()),
+        first_session: 1,
     }
 }

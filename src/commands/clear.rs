@@ -169,7 +169,7 @@ fn market(round: &Round, members: u32, timing: RoundTiming) -> MarketParams {
         max_members: members,
         slot_seconds: SLOT_SECONDS,
         threshold: threshold_for(VALIDATORS),
-        timing: Some(timing),
+        timing,
     }
 }
 

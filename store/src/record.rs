@@ -252,7 +252,7 @@ pub(crate) fn decode(form: Form, bytes: &[u8], context: &DecodeContext) -> Resul
 pub(crate) fn later_context(genesis: &Stored) -> Option<DecodeContext> {
     let Stored::Full(block) = genesis else { return None };
     match block.transactions.first() {
-        Some(Transaction::Genesis(genesis)) => Some(DecodeContext::of(&genesis.draft)),
+        Some(Transaction::Genesis(genesis)) => Some(DecodeContext::of(genesis)),
         _ => None,
     }
 }

@@ -47,7 +47,7 @@ fn export(store: &Path, ledger: &Path) -> Output {
 fn a_pruned_store_is_replayed_exported_and_audited() {
     let dir = tempfile::tempdir().expect("a folder");
     let (pause, tip) = (&STORY.pause, &STORY.world.state);
-    let path = pruned(dir.path(), &pause.checkpoint().expect("a network"), |block| pause.may_prune(block));
+    let path = pruned(dir.path(), &pause.checkpoint(), |block| pause.may_prune(block));
     let store = Store::open(&path).expect("a store");
     let state = store.state().expect("replayed");
     assert_eq!((state.height(), state.root()), (tip.height(), tip.root()));
@@ -75,7 +75,7 @@ fn a_pruned_store_is_replayed_exported_and_audited() {
 #[test]
 fn a_pruned_store_that_does_not_replay_is_exported_by_nobody() {
     let pause = &STORY.pause;
-    let sound = pause.checkpoint().expect("a network");
+    let sound = pause.checkpoint();
     let mut settled = sound.clone();
     settled.finished.settled += 1;
     let later = Checkpoint { height: STORY.world.state.height() + 1, ..sound.clone() };

@@ -4,8 +4,7 @@ use super::messages::{Audited, Conclude, ExpectBid};
 use super::receipts::ReceiptBook;
 use crate::follow::{FollowBlock, FollowFault};
 use actix::{Actor, Context, Handler};
-use std::sync::Arc;
-use veilgrid_ledger::audit::{AuditRequest, Auditor, QuorumCertificates, Record, Violation};
+use veilgrid_ledger::audit::{AuditRequest, Auditor, Record, Violation};
 use veilgrid_ledger::block::Block;
 
 /// Blocks and receipts that may wait.
@@ -26,11 +25,7 @@ enum Audit {
 impl AuditorActor {
     /// An auditor that trusts this genesis block, after checking it.
     pub fn new(genesis: &Block) -> Self {
-        let request = AuditRequest {
-            trusted_genesis: Some(genesis.hash()),
-            certificates: Some(Arc::new(QuorumCertificates)),
-            ..AuditRequest::default()
-        };
+        let request = AuditRequest { trusted_genesis: Some(genesis.hash()), ..AuditRequest::default() };
         let mut auditor = Box::new(Auditor::new(request));
         let audit = match auditor.block(genesis) {
             Ok(()) => Audit::Running(auditor),

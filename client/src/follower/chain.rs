@@ -103,18 +103,9 @@ struct Link {
 
 impl<C: CertificateCheck + 'static> Chain<C> {
     /// A chain that ends with `tip`, after which the state is `state`.
-    ///
-    /// # Errors
-    /// [`FollowerError::NotANetwork`] when the ledger has no epochs, so that nothing could be certified.
-    pub fn new(
-        state: State,
-        tip: Arc<Block>,
-        tip_certificate: Option<Arc<[u8]>>,
-        certificates: C,
-    ) -> Result<Self, FollowerError> {
-        let timing = state.community().params().timing.as_ref().ok_or(FollowerError::NotANetwork)?;
-        let epoch_blocks = timing.epoch_blocks.max(1);
-        Ok(Self { state, tip, tip_certificate, certificates, epoch_blocks })
+    pub fn new(state: State, tip: Arc<Block>, tip_certificate: Option<Arc<[u8]>>, certificates: C) -> Self {
+        let epoch_blocks = state.timing().epoch_blocks.max(1);
+        Self { state, tip, tip_certificate, certificates, epoch_blocks }
     }
 
     /// The state after the last accepted block.

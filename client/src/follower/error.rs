@@ -19,9 +19,6 @@ pub enum FollowerError {
     /// The stored blocks don't replay.
     #[error(transparent)]
     Replay(#[from] ReplayError),
-    /// The ledger has no timing, so no epochs and no certificates.
-    #[error("the genesis is that of a ledger without a network: its blocks have no certificates to follow")]
-    NotANetwork,
     /// No source.
     #[error("no validator to ask: configure at least one")]
     NoSources,

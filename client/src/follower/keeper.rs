@@ -86,7 +86,7 @@ impl Keeper {
         }
         let Some(state) = state? else { return Ok(None) };
         let certificate = store.certificate(tip.header.height)?.map(Arc::from);
-        Chain::new(state, tip, certificate, certificates).map(Some)
+        Ok(Some(Chain::new(state, tip, certificate, certificates)))
     }
 
     /// Stores accepted blocks; they are on disk when it returns.

@@ -220,7 +220,7 @@ impl OrdererCore {
     }
 
     fn next_epoch(&self) -> u64 {
-        self.state.timing().map_or(0, |timing| timing.epoch_of(self.state.height().saturating_add(1)))
+        self.state.timing().epoch_of(self.state.height().saturating_add(1))
     }
 
     fn in_step(&self) -> usize {

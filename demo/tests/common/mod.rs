@@ -9,12 +9,13 @@ use veilgrid_actors::cancel::CancelFlag;
 use veilgrid_demo::{
     DayConfig, DayError, DayEvent, DayReport, MarketSlot, RoundResult, Surroundings, run_day_in,
 };
-use veilgrid_ledger::audit::{AuditReport, AuditRequest, QuorumCertificates, Record, audit};
+use veilgrid_ledger::audit::{AuditReport, AuditRequest, Record, audit};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::verdicts::VerifyAll;
 use veilgrid_market::{Grid, Rationed, Rule, clear_plain};
+use veilgrid_roles::committee::one_process_timing;
 use veilgrid_scenario::behaviour::Tariffs;
 use veilgrid_scenario::community::{Participant, Role, SlotEnergy};
 use veilgrid_store::Store;
@@ -33,7 +34,7 @@ pub fn params() -> MarketParams {
         max_members: 16,
         slot_seconds: SLOT_SECONDS,
         threshold: 3,
-        timing: None,
+        timing: one_process_timing(0, 0, SLOT_SECONDS),
     }
 }
 
@@ -135,11 +136,7 @@ pub fn audited(records: Vec<Record>, report: &DayReport) -> AuditReport {
 }
 
 pub fn request(report: &DayReport) -> AuditRequest {
-    AuditRequest {
-        trusted_genesis: Some(report.genesis_hash),
-        certificates: Some(Arc::new(QuorumCertificates)),
-        ..AuditRequest::default()
-    }
+    AuditRequest { trusted_genesis: Some(report.genesis_hash), ..AuditRequest::default() }
 }
 
 /// The opened sums and the outcome are those of the members' orders in the clear.

@@ -135,7 +135,7 @@ impl Auditor {
         self.effects(&state, &kinds, &effects.outset, effects.effects.iter().map(Some))?;
         if let Some(pending) = self.pending.take_if(|pending| pending.height == height) {
             // Nothing below it is pruned, so that it is known what it has to be.
-            if state.checkpoint().is_none_or(|found| found != pending) {
+            if state.checkpoint() != pending {
                 let what = "is not the state that the whole blocks before it lead to";
                 return Err(Violation::of_height(height, ViolationRule::CheckpointPlace { height, what }));
             }
@@ -187,8 +187,7 @@ impl Auditor {
         self.tally.end_block(state);
         let covered = self.coverage.block(state, certificate);
         covered.map_err(|rule| Violation::of_height(state.height(), rule))?;
-        // What one process orders is final as soon as it is there.
-        if state.roster().is_none() || self.coverage.covers(state.height()) {
+        if self.coverage.covers(state.height()) {
             self.tally.cover(state);
             self.receipts.settle(state);
         }

@@ -1,4 +1,4 @@
-//! Which blocks of a network's ledger are final: those that a certificate of their validators covers.
+//! Which blocks of a ledger are final: those that a certificate of their validators covers.
 //!
 //! A certificate names a block by its hash and thereby all blocks before it. It covers them as far back as the same
 //! validators were in force: those of a later epoch can't vouch for the blocks that made them validators. So the last
@@ -49,10 +49,10 @@ impl CertificateCheck for QuorumCertificates {
     }
 }
 
-/// What was found about certificates. All zero on a ledger without a network.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+/// What was found about certificates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct CertificateCounts {
-    /// False when the auditor brought nothing to check certificates with, or the ledger has no network.
+    /// Always true: an audit checks them.
     pub checked: bool,
     /// Certificates that hold.
     pub certificates: u64,
@@ -64,9 +64,15 @@ pub struct CertificateCounts {
     pub uncertified_tail: u64,
 }
 
+impl Default for CertificateCounts {
+    fn default() -> Self {
+        Self { checked: true, certificates: 0, covered_blocks: 0, covered_height: 0, uncertified_tail: 0 }
+    }
+}
+
 /// Follows the certificates of a ledger.
 pub(super) struct Coverage {
-    check: Option<Arc<dyn CertificateCheck>>,
+    check: Arc<dyn CertificateCheck>,
     counts: CertificateCounts,
     waiting: Option<Waiting>,
 }
@@ -80,19 +86,14 @@ struct Waiting {
 }
 
 impl Coverage {
-    pub(super) fn new(check: Option<Arc<dyn CertificateCheck>>) -> Self {
+    pub(super) fn new(check: Arc<dyn CertificateCheck>) -> Self {
         Self { check, counts: CertificateCounts::default(), waiting: None }
     }
 
     /// Takes the block that `state` was brought to, at any height but 0.
     pub(super) fn block(&mut self, state: &State, certificate: Option<&[u8]>) -> Result<(), ViolationRule> {
-        let Some(validators) = state.consensus_keys(state.epoch()) else {
-            // "A ledger without a network has no certificates."
-            return certificate.map_or(Ok(()), |_| Err(ViolationRule::StrayCertificate));
-        };
-        let Some(check) = &self.check else { return Ok(()) };
         let (epoch, last_height) = (state.epoch(), state.height());
-        self.counts.checked = true;
+        let validators = state.roster().consensus_keys();
         let before = self.waiting.take();
         // "The last block of each set of validators is certified by them."
         if let Some(others) = before.as_ref().filter(|before| before.validators != validators) {
@@ -105,7 +106,7 @@ impl Coverage {
             Some(bytes) => {
                 let ledger_id = state.community().ledger_id();
                 // "Every certificate holds."
-                check
+                self.check
                     .check(&ledger_id, epoch, &validators, &state.block_hash(), bytes)
                     .map_err(|why| ViolationRule::Certificate { epoch, why })?;
                 self.counts.certificates += 1;
@@ -116,9 +117,9 @@ impl Coverage {
         Ok(())
     }
 
-    /// Whether the block of this height is final, or nothing is checked.
+    /// Whether the block of this height is final.
     pub(super) fn covers(&self, height: u64) -> bool {
-        self.check.is_none() || self.counts.covered_height >= height
+        self.counts.covered_height >= height
     }
 
     /// "All blocks but the last few are final."

@@ -52,9 +52,6 @@ pub enum Meaning {
     /// Certificates of the same validators cover both blocks: more than f of them have voted for two histories. Both files
     /// together are the proof.
     Fork,
-    /// No certificate says which one is the ledger: it is one without a network, or certificates were not checked. Whoever
-    /// extends it has written two.
-    TwoHistories,
     /// They have different genesis blocks: two ledgers that have nothing to do with each other.
     DifferentLedgers,
 }
@@ -62,7 +59,7 @@ pub enum Meaning {
 impl Meaning {
     /// Whether the two can't both be copies of one ledger.
     pub fn contradicts(self) -> bool {
-        matches!(self, Self::Fork | Self::TwoHistories | Self::DifferentLedgers)
+        matches!(self, Self::Fork | Self::DifferentLedgers)
     }
 }
 
@@ -118,10 +115,7 @@ impl Relation {
             return Meaning::PartUncovered;
         }
         // Up to here the histories are the same, and with them the validators whose certificates cover both blocks.
-        match this.certificates.checked && other.certificates.checked {
-            true => Meaning::Fork,
-            false => Meaning::TwoHistories,
-        }
+        Meaning::Fork
     }
 }
 
@@ -162,20 +156,15 @@ mod tests {
 
     #[test]
     fn a_fork_is_what_certificates_of_both_cover() {
-        let report = |height, checked| {
-            let mut report = AuditReport { height, ..AuditReport::default() };
-            report.certificates.checked = checked;
-            report
-        };
+        let report = |height| AuditReport { height, ..AuditReport::default() };
         let at = |height| Relation::Part { height, block_hash: [1; 32], other_block_hash: [2; 32] };
-        let meaning = |height, this, other| at(height).meaning(&report(this, true), &report(other, true));
+        let meaning = |height, this, other| at(height).meaning(&report(this), &report(other));
         assert_eq!(meaning(5, 5, 5), Meaning::Fork);
         assert_eq!(meaning(5, 4, 9), Meaning::PartUncovered);
         assert_eq!(meaning(5, 9, 4), Meaning::PartUncovered);
         assert_eq!(meaning(0, 9, 9), Meaning::DifferentLedgers);
-        assert_eq!(at(5).meaning(&report(9, false), &report(9, false)), Meaning::TwoHistories);
         let same = Relation::ThisGoesOn { last_common_height: 3 };
-        assert_eq!(same.meaning(&report(9, true), &report(3, true)), Meaning::Agree);
+        assert_eq!(same.meaning(&report(9), &report(3)), Meaning::Agree);
         assert!(!Meaning::PartUncovered.contradicts() && Meaning::Fork.contradicts());
     }
 }

@@ -1,8 +1,8 @@
 //! The audit: a whole ledger replayed from its genesis with no secret, everything counted, the first violation named.
 //!
 //! What is checked is what the state machine checks, and nothing is taken on trust: every proof of the key
-//! generation, every bid, share, opened value, outcome and settlement point, every hash and state root. On top come
-//! the conservation of energy and money ([`conservation`]), receipts ([`receipts`]), the certificates of a network
+//! sessions, every bid, share, opened value, outcome and settlement point, every hash and state root. On top come
+//! the conservation of energy and money ([`conservation`]), receipts ([`receipts`]), the certificates
 //! ([`certificates`]) and, for a file, its trailer. Of pruned blocks everything is checked that is left of them.
 //!
 //! # Security
@@ -41,16 +41,23 @@ use std::sync::Arc;
 use veilgrid_crypto::receipt::Receipt;
 
 /// What an audit is given besides the blocks.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Clone)]
 pub struct AuditRequest {
     /// Hash of block 0 that the auditor trusts; without one the report says so.
     pub trusted_genesis: Option<Hash>,
-    /// A later block that the auditor knows: the ledger has to have it, covered by a certificate where there are some.
+    /// A later block that the auditor knows: the ledger has to have it, covered by a certificate.
     pub pin: Option<Pin>,
     /// Receipts to look up.
     pub receipts: Vec<Receipt>,
-    /// What certificates of a network's blocks are checked with; without it none is, and the report says so.
-    pub certificates: Option<Arc<dyn CertificateCheck>>,
+    /// What certificates are checked with: [`QuorumCertificates`], or a second verifier in tests.
+    pub certificates: Arc<dyn CertificateCheck>,
+}
+
+impl Default for AuditRequest {
+    fn default() -> Self {
+        let certificates = Arc::new(QuorumCertificates);
+        Self { trusted_genesis: None, pin: None, receipts: Vec::new(), certificates }
+    }
 }
 
 /// What a ledger hands an auditor, one after another.

@@ -19,9 +19,8 @@ pub use super::listed::{
 
 /// The report of an audit that found no violation. All hashes serialise as hex.
 ///
-/// On a network's ledger everything in it is of blocks that certificates cover, if certificates were checked; of those
-/// after them only `uncovered` and `certificates.uncertified_tail` tell. A ledger without a network has no certificates:
-/// its blocks count as soon as they are there.
+/// Everything in it is of blocks that certificates cover; of those after them only `uncovered` and
+/// `certificates.uncertified_tail` tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct AuditReport {
     /// The ledger's identity.
@@ -38,13 +37,13 @@ pub struct AuditReport {
     pub blocks: u64,
     /// Transactions executed, by kind.
     pub transactions: BTreeMap<TransactionKind, u64>,
-    /// Key generation.
+    /// The generation of the keys in force.
     pub key_generation: KeyGenerationCounts,
-    /// Key sessions of a network that have ended.
+    /// Key sessions that have ended.
     pub key_sessions: Vec<KeySessionOutcome>,
     /// Times that other validators came in force.
     pub validator_changes: Vec<ValidatorChange>,
-    /// Certificates of a network's blocks.
+    /// Certificates of blocks.
     pub certificates: CertificateCounts,
     /// Blocks after the last one that a certificate covers. Nothing else in this report is of them.
     pub uncovered: Option<UncoveredBlocks>,
@@ -103,9 +102,6 @@ impl AuditReport {
         self.genesis_hash = genesis_hash;
         self.genesis_trusted = trusted;
         self.blocks = 1;
-        let packages = community.genesis().packages.len() as u64;
-        let keys = community.keys().map_or(0, |keys| keys.keys().len()) as u64;
-        self.key_generation = KeyGenerationCounts { packages, proofs: packages * keys, keys };
     }
 
     pub(super) fn refuse(&mut self, refused: RefusedTransaction) {
@@ -119,7 +115,10 @@ impl AuditReport {
     fn end_session(&mut self, effect: &Effect) {
         let name = |task: &Task| format!("{task:?}").to_lowercase();
         match effect {
-            Effect::KeysAgreed { session, task, excluded, lacking, .. } => {
+            Effect::KeysAgreed { session, task, dealers, excluded, lacking, .. } => {
+                if *task == Task::Generate {
+                    self.key_generation.packages = u64::from(*dealers).saturating_sub(excluded.len() as u64);
+                }
                 self.key_sessions.push(KeySessionOutcome {
                     session: *session,
                     task: name(task),
@@ -201,9 +200,9 @@ impl AuditReport {
                 waits_for: round.waits(threshold).to_string(),
             })
             .collect();
-        // Keys of a network are generated over its ledger: a session's packages were all checked in its replay.
-        let keys = state.community().keys().map_or(0, |keys| keys.keys().len()) as u64;
-        self.key_generation.keys = keys;
+        let generated = &mut self.key_generation;
+        generated.keys = state.community().keys().map_or(0, |keys| keys.keys().len()) as u64;
+        generated.proofs = generated.packages * generated.keys;
         self.height = state.height();
         self.block_hash = state.block_hash();
     }

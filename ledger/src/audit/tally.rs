@@ -1,5 +1,5 @@
-//! What the blocks of a ledger did. Of a network's ledger only that counts which a certificate covers: whoever hands it on
-//! can have written the blocks after the last one. What they did is kept apart, and joins the report when a certificate
+//! What the blocks of a ledger did. Only that counts which a certificate covers: whoever hands the ledger on can
+//! have written the blocks after the last one. What they did is kept apart, and joins the report when a certificate
 //! comes that covers them.
 
 use super::listed::{append, ranges};
@@ -106,7 +106,7 @@ impl AuditReport {
             pinned: _,
             blocks,
             transactions,
-            key_generation: _,
+            key_generation,
             key_sessions,
             validator_changes,
             certificates: _,
@@ -137,6 +137,7 @@ impl AuditReport {
         for (kind, count) in transactions {
             *self.transactions.entry(kind).or_insert(0) += count;
         }
+        self.key_generation.packages += key_generation.packages;
         self.key_sessions.extend(key_sessions);
         self.validator_changes.extend(validator_changes);
         self.pruned.absorb(pruned);

@@ -67,8 +67,10 @@ pub enum ViolationRule {
         /// What is wrong.
         why: String,
     },
-    /// "A ledger without a network has no certificates."
-    #[error("it comes with a certificate, and nobody could have given one: the ledger has no validator set")]
+    /// "The genesis block has no certificate": it is trusted by its hash.
+    #[error(
+        "it comes with a certificate, and nobody could have given one: the first validators begin after it"
+    )]
     StrayCertificate,
     /// "The last block before other validators begin is certified by those who were there."
     #[error("other validators begin after block {height}, and those of epoch {epoch} have not certified it")]
@@ -89,7 +91,7 @@ pub enum ViolationRule {
         /// How many they are.
         blocks: u64,
     },
-    /// "Pruned blocks are those of a network, and hold as far as they go."
+    /// "Pruned blocks hold as far as they go."
     #[error("{0}")]
     Pruned(Box<SkeletonFault>),
     /// "A checkpoint stands before whole blocks, and its block is there."

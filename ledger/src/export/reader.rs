@@ -253,7 +253,7 @@ impl<R: Read> LedgerReader<R> {
 }
 
 fn later_blocks(genesis: &Genesis) -> DecodeContext {
-    DecodeContext::of(&genesis.draft)
+    DecodeContext::of(genesis)
 }
 
 impl<R: Read> Iterator for LedgerReader<R> {

@@ -1,7 +1,7 @@
 //! How a replay gets past blocks whose bids were pruned.
 //!
 //! Without the bids of a round nobody can recompute its tally, nor therefore a state root while it lasts. Everything
-//! else of a network's ledger stays in full: key events, changes of the validators, and the bids of rounds that are
+//! else of a ledger stays in full: key events, changes of the validators, and the bids of rounds that are
 //! active where full blocks begin again. So a [`Skeleton`] replays that, and a [`Checkpoint`] supplies the few numbers
 //! that finished rounds have moved. The two together are a state, and its root is in the next header, which certificates
 //! cover: a wrong checkpoint, or a round whose bids are missing, does not have that root (specification section 9.4).
@@ -53,9 +53,6 @@ pub enum SkeletonFault {
         /// The last block's.
         height: u64,
     },
-    /// "Only a network's blocks are pruned": without certificates nothing would confirm the checkpoint.
-    #[error("a ledger that one process extends has no certificates, and so its blocks can't be pruned")]
-    NotANetwork,
     /// "A round that is active at the checkpoint keeps its bids."
     #[error("bids of round {round} are pruned, and the checkpoint says that it is active still")]
     BidsMissing {
@@ -122,19 +119,18 @@ fn read_option(r: &mut Reader<'_>, field: &'static str) -> Result<Option<[u8; 8]
 }
 
 impl State {
-    /// What a replay needs to get to this state when the bids of its finished rounds are pruned; none on a ledger that
-    /// one process extends. Of the blocks up to here those may be pruned that [`State::may_prune`] allows.
-    pub fn checkpoint(&self) -> Option<Checkpoint> {
-        let network = self.network()?;
-        Some(Checkpoint {
+    /// What a replay needs to get to this state when the bids of its finished rounds are pruned. Of the blocks up to here
+    /// those may be pruned that [`State::may_prune`] allows.
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
             height: self.height,
             last_round_id: self.last_round_id,
             cleared_until_unix_s: self.cleared_until_unix_s,
             finished: self.finished,
-            refused: network.refused,
-            refused_digest: network.refused_digest,
+            refused: self.network.refused,
+            refused_digest: self.network.refused_digest,
             active: self.rounds.keys().copied().collect(),
-        })
+        }
     }
 
     /// Whether a block at or below this state's height can lose its bids when a replay is to go on from this state's
@@ -198,9 +194,8 @@ impl Skeleton {
     /// Goes on from a full state with blocks of which some are pruned, to a checkpoint when there is one.
     ///
     /// # Errors
-    /// [`SkeletonFault::NotANetwork`], [`SkeletonFault::Height`].
+    /// [`SkeletonFault::Height`].
     pub fn new(state: State, checkpoint: Option<Checkpoint>) -> Result<Self, SkeletonFault> {
-        state.network.as_ref().ok_or(SkeletonFault::NotANetwork)?;
         let height = state.height;
         if let Some(found) = checkpoint.as_ref().map(|found| found.height).filter(|found| *found <= height) {
             return Err(SkeletonFault::Height { found, height });
@@ -349,10 +344,8 @@ impl Skeleton {
         state.last_round_id = checkpoint.last_round_id;
         state.cleared_until_unix_s = checkpoint.cleared_until_unix_s;
         state.finished = checkpoint.finished;
-        if let Some(network) = &mut state.network {
-            let network = Arc::make_mut(network);
-            (network.refused, network.refused_digest) = (checkpoint.refused, checkpoint.refused_digest);
-        }
+        let network = Arc::make_mut(&mut state.network);
+        (network.refused, network.refused_digest) = (checkpoint.refused, checkpoint.refused_digest);
         Ok((state, lost))
     }
 }

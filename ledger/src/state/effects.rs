@@ -17,7 +17,7 @@ pub struct BlockEffects {
     pub block_hash: Hash,
     /// The state root after it, which the next block's header carries.
     pub state_root: Hash,
-    /// What the height and the time do before any transaction, on a network's ledger.
+    /// What the height and the time do before any transaction.
     pub outset: Vec<Effect>,
     /// One effect a transaction, in order.
     pub effects: Vec<Effect>,
@@ -136,6 +136,8 @@ pub enum Effect {
         task: Task,
         /// Digest of keys and share keys.
         keys_digest: Hash,
+        /// How many validators dealt or were to.
+        dealers: u16,
         /// Dealers that were false or silent.
         excluded: Vec<u16>,
         /// Receivers without shares of their own.

@@ -1,4 +1,4 @@
-//! The threshold keys of a network: generated over the ledger, their shares renewed every epoch, and dealt anew when
+//! The threshold keys: generated over the ledger, their shares renewed every epoch, and dealt anew when
 //! the validators change (specification sections 2.7 and 2.8).
 //!
 //! ```text
@@ -13,6 +13,7 @@
 
 use super::State;
 use super::effects::Effect;
+use super::rosters::Rosters;
 use super::round::Stage;
 use crate::hash::Hash;
 use crate::params::write_option;
@@ -27,11 +28,10 @@ use veilgrid_crypto::keygen::{
 };
 use veilgrid_crypto::wire::Writer;
 
-/// What the ledger of a network has besides rounds.
+/// What a ledger has besides rounds.
 #[derive(Clone)]
 pub(super) struct Network {
-    /// The sets of validators, each with the first epoch that it is in force; never empty.
-    pub(super) rosters: Vec<(u64, Arc<Roster>)>,
+    pub(super) rosters: Rosters,
     /// The latest session, running or ended.
     session: Option<Arc<Session>>,
     /// Whether what the session ended in was taken over, which happens at a block's outset.
@@ -74,7 +74,7 @@ impl Network {
         context: SessionContext,
     ) -> Result<Self, KeyGenError> {
         let mut network = Self {
-            rosters: vec![(0, Arc::new(roster))],
+            rosters: Rosters::new(roster),
             session: None,
             concluded: false,
             next_session: context.session,
@@ -96,8 +96,8 @@ impl Network {
         self.agreed.as_ref()?.roster.as_deref()
     }
 
-    fn roster(&self) -> Option<&Arc<Roster>> {
-        self.rosters.last().map(|(_, roster)| roster)
+    pub(super) fn roster(&self) -> &Roster {
+        &self.rosters.in_force().1
     }
 
     /// Whether a session goes on, or has ended in the block before and nobody has looked yet.
@@ -121,14 +121,14 @@ impl Network {
             judge_until: phase(3),
             answer_until: phase(4),
         };
-        let keys = |roster: Option<&Roster>| {
-            let keys = roster.map(Roster::verifying_keys).unwrap_or_else(|| Ok(Vec::new()));
-            keys.map_err(|_| KeyGenError::Context { why: "a signing key of the validators is none" })
+        let keys = |roster: &Roster| {
+            let none = |_| KeyGenError::Context { why: "a signing key of the validators is none" };
+            roster.verifying_keys().map_err(none)
         };
-        let dealers = keys(self.roster().map(Arc::as_ref))?;
+        let dealers = keys(self.roster())?;
         let deals_for = self.change.as_deref().filter(|_| context.task == Task::Reshare);
         let deals_for_change = deals_for.is_some();
-        let receivers = deals_for.map_or_else(|| Ok(dealers.clone()), |change| keys(Some(change)))?;
+        let receivers = deals_for.map_or_else(|| Ok(dealers.clone()), keys)?;
         let session = Session::new(context, schedule, Parties { dealers, receivers }, previous, height)?;
         self.session = Some(Arc::new(session));
         (self.concluded, self.deals_for_change) = (false, deals_for_change);
@@ -153,10 +153,7 @@ impl Network {
         } = self;
         let digest_of =
             |roster: &Option<Arc<Roster>>| roster.as_ref().map_or([0; 32], |roster| roster.digest());
-        w.length(rosters.len());
-        for (from, roster) in rosters {
-            w.u64(*from).bytes(&roster.digest());
-        }
+        rosters.write(w);
         w.u64(*next_session).bytes(&session.as_ref().map_or([0; 32], |session| session.digest()));
         w.u8(u8::from(*concluded));
         write_option(w, sharing.map(u64::to_le_bytes));
@@ -174,46 +171,44 @@ impl Network {
 impl State {
     /// The latest key session, running or ended.
     pub fn session(&self) -> Option<&Session> {
-        self.network()?.session.as_deref()
+        self.network.session.as_deref()
     }
 
     /// Number of the session whose shares are in force.
     pub fn sharing(&self) -> Option<u64> {
-        self.network()?.sharing
+        self.network.sharing
     }
 
     /// Number of a session that was agreed on and is not in force yet.
     pub fn pending_keys(&self) -> Option<u64> {
-        self.network()?.agreed.as_ref().map(|agreed| agreed.session)
+        self.network.agreed.as_ref().map(|agreed| agreed.session)
     }
 
     /// The validators that a change under way asks for.
     pub fn pending_roster(&self) -> Option<&Roster> {
-        self.network()?.change.as_deref()
+        self.network.change.as_deref()
     }
 
     /// The validators who get shares in the latest key session: those of a change when it deals, or dealt, for one.
-    pub fn session_receivers(&self) -> Option<&Roster> {
-        let network = self.network()?;
+    pub fn session_receivers(&self) -> &Roster {
+        let network = &self.network;
         let others = if network.is_running() {
             network.change.as_deref().filter(|_| network.deals_for_change)
         } else {
             // Once they are in force they are the roster.
             network.next_roster()
         };
-        others.or_else(|| self.roster())
+        others.unwrap_or_else(|| self.roster())
     }
 
     pub(super) fn keys_are_busy(&self) -> bool {
-        self.network().is_some_and(|network| {
-            let soon = network.agreed.as_ref().is_some_and(|agreed| !agreed.waits_for_epoch);
-            network.is_running() || soon || (network.change.is_some() && network.agreed.is_none())
-        })
+        let network = &self.network;
+        let change_waits = network.change.is_some() && network.agreed.is_none();
+        network.is_running() || self.keys_come_in_force_next() || change_waits
     }
 
     pub(super) fn keys_come_in_force_next(&self) -> bool {
-        let agreed = self.network().and_then(|network| network.agreed.as_ref());
-        agreed.is_some_and(|agreed| !agreed.waits_for_epoch)
+        self.network.agreed.as_ref().is_some_and(|agreed| !agreed.waits_for_epoch)
     }
 
     /// What a height does to the keys.
@@ -227,12 +222,11 @@ impl State {
 
     fn put_in_force(&mut self, timing: &RoundTiming, effects: &mut Vec<Effect>) {
         let epoch_begins = timing.begins_epoch(self.height);
-        let Some(network) = &mut self.network else { return };
         let due = |agreed: &Agreed| !agreed.waits_for_epoch || epoch_begins;
-        if !network.agreed.as_ref().is_some_and(due) {
+        if !self.network.agreed.as_ref().is_some_and(due) {
             return;
         }
-        let network = Arc::make_mut(network);
+        let network = Arc::make_mut(&mut self.network);
         let Some(agreed) = network.agreed.take() else { return };
         // The session has checked the keys; one that can't be used leaves the old ones in force.
         let Ok(community) = self.community.with_keys((*agreed.keys).clone()) else { return };
@@ -243,7 +237,7 @@ impl State {
         if let Some(roster) = agreed.roster {
             let epoch = timing.epoch_of(self.height);
             effects.push(Effect::ValidatorsChanged { epoch, validators: roster.group().validators });
-            network.rosters.push((epoch, roster));
+            network.rosters.replace(epoch, roster);
         }
         for round in self.rounds.values_mut() {
             if matches!(round.stage, Stage::Opening(_))
@@ -256,8 +250,10 @@ impl State {
 
     fn end_session(&mut self, effects: &mut Vec<Effect>) {
         let height = self.height;
-        let Some(network) = self.network.as_mut().filter(|network| network.is_running()) else { return };
-        let network = Arc::make_mut(network);
+        if !self.network.is_running() {
+            return;
+        }
+        let network = Arc::make_mut(&mut self.network);
         let Some(session) = &mut network.session else { return };
         let session = Arc::make_mut(session);
         // Heights rise, so that nothing is refused here.
@@ -277,6 +273,7 @@ impl State {
                     session: context.session,
                     task: context.task,
                     keys_digest,
+                    dealers: context.dealers.validators,
                     excluded,
                     lacking: lacking.clone(),
                 });
@@ -298,12 +295,11 @@ impl State {
     }
 
     fn start_session(&mut self, timing: &RoundTiming, effects: &mut Vec<Effect>) {
-        let Some(network) = self.network.as_deref() else { return };
+        let network = &self.network;
         if network.is_running() || network.agreed.is_some() {
             return;
         }
-        let Some(roster) = network.roster() else { return };
-        let group = roster.group();
+        let group = network.roster().group();
         let keys = self.community.keys();
         let task = match keys {
             None => Task::Generate,
@@ -316,12 +312,11 @@ impl State {
             Some(change) if task == Task::Reshare => change.group(),
             _ => group,
         };
-        let draft = &self.community.genesis().draft;
         let context = SessionContext {
             task,
             ledger_id: self.community.ledger_id(),
             session: network.next_session,
-            epoch: draft.key_epoch,
+            epoch: self.community.genesis().key_epoch,
             dealers: group,
             receivers,
             keys: u32::try_from(self.community.params().steps()).unwrap_or(u32::MAX),
@@ -329,9 +324,8 @@ impl State {
         };
         let previous = keys.cloned();
         let height = self.height;
-        let Some(network) = &mut self.network else { return };
         // A context that the session refuses can't come from a checked genesis and roster.
-        if Arc::make_mut(network).start(context, timing, previous, height).is_ok() {
+        if Arc::make_mut(&mut self.network).start(context, timing, previous, height).is_ok() {
             effects.push(Effect::SessionStarted { session: context.session, task });
         }
     }
@@ -348,10 +342,9 @@ impl State {
         let refuse = |refusal| Refusal::KeyEvent { session, refusal: Box::new(refusal) };
         // Before the session is copied: whoever has no key of it costs no more than a signature's check.
         running.check_signature(&decoded).map_err(refuse)?;
-        let Some(network) = &mut self.network else { return Err(Refusal::NoSession { session }) };
-        let mut after = network.session.as_deref().cloned().ok_or(Refusal::NoSession { session })?;
+        let mut after = running.clone();
         let effect = after.apply(height, &decoded).map_err(refuse)?;
-        Arc::make_mut(network).session = Some(Arc::new(after));
+        Arc::make_mut(&mut self.network).session = Some(Arc::new(after));
         let excluded = match effect {
             SessionEffect::Accepted => None,
             SessionEffect::Excluded { dealer } => Some(dealer),
@@ -362,46 +355,34 @@ impl State {
     /// Whether the ledger takes a change of its validators now: the change itself, and the key sessions that follow.
     ///
     /// # Errors
-    /// The rule that is broken; [`Refusal::NotANetwork`] on a ledger without a network.
-    pub fn check_change(&self, change: &RosterChange) -> Result<(), Refusal> {
-        let (Some(roster), Some(since_epoch)) = (self.roster(), self.roster_since()) else {
-            return Err(Refusal::NotANetwork);
-        };
+    /// The rule that is broken.
+    pub fn check_change(&self, change: &RosterChange) -> Result<(), RosterError> {
+        let (roster, since_epoch) = (self.roster(), self.roster_since());
         let checked = change.check(&self.community.ledger_id(), roster, since_epoch);
         let keys = u32::try_from(self.community.params().steps()).unwrap_or(u32::MAX);
         let checked = checked.and_then(|()| self.community.check_keys_of(&change.roster));
         let checked = checked.and_then(|()| check_change(roster.group(), change.roster.group(), keys));
-        let checked = checked.and_then(|()| self.check_epochs_of(change.roster.group()));
-        checked.map_err(Refusal::Roster)
+        checked.and_then(|()| self.check_epochs_of(change.roster.group()))
     }
 
     /// "Every epoch has a block of an honest proposer", which grace counts on.
     fn check_epochs_of(&self, group: Group) -> Result<(), RosterError> {
-        match self.timing() {
-            Some(timing) if !timing.has_an_honest_block(group) => {
-                Err(RosterError::Epoch { faults: group.faults(), epoch_blocks: timing.epoch_blocks })
-            }
-            _ => Ok(()),
+        let timing = self.timing();
+        if timing.has_an_honest_block(group) {
+            return Ok(());
         }
+        Err(RosterError::Epoch { faults: group.faults(), epoch_blocks: timing.epoch_blocks })
     }
 
     pub(super) fn take_roster_change(&mut self, change: &RosterChange) -> Result<Effect, Refusal> {
-        if self.network().is_some_and(|network| network.change.is_some() || network.next_roster().is_some()) {
+        if self.network.change.is_some() || self.network.next_roster().is_some() {
             return Err(Refusal::Roster(RosterError::UnderWay));
         }
-        self.check_change(change)?;
+        self.check_change(change).map_err(Refusal::Roster)?;
         let validators = change.roster.group().validators;
-        if let Some(network) = &mut self.network {
-            Arc::make_mut(network).change = Some(Arc::new(change.roster.clone()));
-        }
+        Arc::make_mut(&mut self.network).change = Some(Arc::new(change.roster.clone()));
         Ok(Effect::ValidatorsProposed { validators, roster_digest: change.roster.digest() })
     }
-}
-
-/// The context of the first session of a network.
-pub(super) fn first_session(draft: &crate::genesis::GenesisDraft, group: Group) -> SessionContext {
-    let context = draft.keygen_context();
-    SessionContext::generate(context.ledger_id, context.session, draft.key_epoch, group, context.keys)
 }
 
 #[cfg(test)]

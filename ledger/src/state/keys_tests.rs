@@ -1,4 +1,4 @@
-//! Every part of a network's state is in the state root.
+//! Every part of validators and key sessions is in the state root.
 
 use super::*;
 use crate::roster::ValidatorEntry;
@@ -59,9 +59,9 @@ fn the_root_depends_on_every_part_of_a_network() {
     let timing = crate::timing::tests::timing();
     let changes: Vec<Change<'_>> = vec![
         Box::new(|_| ()),
-        Box::new(|n| n.rosters[0].0 = 1),
-        Box::new(|n| n.rosters[0].1 = other.clone()),
-        Box::new(|n| n.rosters.push((1, other.clone()))),
+        Box::new(|n| n.rosters = Rosters::new((*other).clone())),
+        Box::new(|n| n.rosters.replace(1, other.clone())),
+        Box::new(|n| n.rosters.replace(2, other.clone())),
         Box::new(|n| n.session = None),
         Box::new(|n| {
             n.start(context(9), &timing, None, 4).expect("a session");

@@ -17,6 +17,7 @@ mod keys;
 mod network;
 mod opening;
 mod root;
+mod rosters;
 pub mod round;
 
 use crate::block::{Block, BlockHeader};
@@ -60,8 +61,8 @@ pub struct State {
     cleared_until_unix_s: Option<i64>,
     finished: FinishedRounds,
     rounds: BTreeMap<u64, Arc<Round>>,
-    /// Validators, key sessions and refusals of a network's ledger.
-    network: Option<Arc<Network>>,
+    /// Validators, key sessions and refusals.
+    network: Arc<Network>,
 }
 
 impl State {
@@ -97,7 +98,7 @@ impl State {
             fault: BlockFault::Genesis(error.into()),
         })?;
         Ok(Self {
-            network: network.map(Arc::new),
+            network: Arc::new(network),
             community: Arc::new(community),
             height: 0,
             block_hash: block.hash(),
@@ -111,11 +112,10 @@ impl State {
 
     /// Executes a block.
     ///
-    /// On a network's ledger a transaction that breaks a rule has no effect and is recorded as refused. Where one
-    /// process orders blocks it has no excuse: there the whole block is refused with it.
+    /// A transaction that breaks a rule has no effect and is recorded as refused; the block stands.
     ///
     /// # Errors
-    /// [`BlockError`] with the height, the position of a refused transaction and the rule; the state is unchanged.
+    /// [`BlockError`] with the height and the rule of blocks that it breaks; the state is unchanged.
     pub fn apply_block(
         &mut self,
         block: &Block,
@@ -126,18 +126,12 @@ impl State {
         let mut next = self.clone();
         let outset = next.begin_block(block.header.time_unix_ms);
         let mut effects = Vec::with_capacity(block.transactions.len());
-        for (index, transaction) in block.transactions.iter().enumerate() {
-            let effect = match next.apply_transaction(transaction, verdicts) {
-                Ok(effect) => effect,
-                Err(refusal) if next.network.is_some() => {
-                    next.record_refusal(transaction);
-                    Effect::Refused(Box::new(refusal))
-                }
-                Err(refusal) => {
-                    return Err(BlockError { height, transaction: Some(index), fault: refusal.into() });
-                }
-            };
-            effects.push(effect);
+        for transaction in &block.transactions {
+            let effect = next.apply_transaction(transaction, verdicts);
+            effects.push(effect.unwrap_or_else(|refusal| {
+                next.record_refusal(transaction);
+                Effect::Refused(Box::new(refusal))
+            }));
         }
         *self = next;
         Ok(self.end_block(block.hash(), outset, effects))
@@ -238,7 +232,7 @@ impl State {
     pub fn time_unix_ms(&self) -> u64 {
         self.time_unix_ms
     }
-    /// The last round that was opened or, on a network's ledger, passed over ([`Effect::PassedOver`]).
+    /// The last round that was opened or passed over ([`Effect::PassedOver`]).
     pub fn last_round_id(&self) -> Option<u64> {
         self.last_round_id
     }
@@ -271,12 +265,10 @@ impl State {
     }
 }
 
-/// The network of a ledger whose genesis names one.
-fn first_network(community: &Community) -> Result<Option<Network>, KeyGenError> {
-    let draft = &community.genesis().draft;
-    let (Some(roster), Some(timing)) = (draft.roster(), &draft.params.timing) else { return Ok(None) };
-    let context = keys::first_session(draft, roster.group());
-    Network::new(roster, timing, context).map(Some)
+/// The validators of a genesis, their first key session begun.
+fn first_network(community: &Community) -> Result<Network, KeyGenError> {
+    let genesis = community.genesis();
+    Network::new(genesis.roster.clone(), &genesis.params.timing, genesis.first_session())
 }
 
 /// "A round's transactions come in the order of its life."

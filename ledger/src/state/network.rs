@@ -1,11 +1,10 @@
-//! What a network's ledger does by itself: time closes and voids rounds, heights end key sessions and begin epochs.
+//! What a ledger does by itself: time closes and voids rounds, heights end key sessions and begin epochs.
 //!
 //! Everything follows from the block's height and time, so that it is the same for everybody. A proposer asks
 //! [`State::due`] for the transactions that a time makes due; the rules accept them at that time and not before.
 
 use super::State;
 use super::effects::{Effect, PassedRounds};
-use super::keys::Network;
 use super::round::{Round, Stage};
 use crate::hash::hash;
 use crate::refusal::Refusal;
@@ -13,61 +12,49 @@ use crate::roster::Roster;
 use crate::timing::RoundTiming;
 use crate::transaction::{Transaction, VoidReason};
 use std::sync::Arc;
-use veilgrid_crypto::keygen::Group;
 use veilgrid_crypto::labels;
 
 impl State {
-    /// The times of the rounds; none on a ledger that one process extends.
-    pub fn timing(&self) -> Option<&RoundTiming> {
-        self.community.params().timing.as_ref()
+    /// The times of the rounds.
+    pub fn timing(&self) -> &RoundTiming {
+        &self.community.params().timing
     }
 
-    pub(super) fn network(&self) -> Option<&Network> {
-        self.network.as_deref()
-    }
-
-    /// The validators in force; none on a ledger that one process extends.
-    pub fn roster(&self) -> Option<&Roster> {
-        self.network()?.rosters.last().map(|(_, roster)| roster.as_ref())
+    /// The validators in force.
+    pub fn roster(&self) -> &Roster {
+        self.network.roster()
     }
 
     /// The first epoch of the validators in force; part of what is signed to replace them.
-    pub fn roster_since(&self) -> Option<u64> {
-        self.network()?.rosters.last().map(|(from, _)| *from)
+    pub fn roster_since(&self) -> u64 {
+        self.network.rosters.in_force().0
     }
 
-    /// All sets of validators that were ever in force, oldest first; none on a ledger that one process extends.
+    /// All sets of validators that were ever in force, oldest first.
     pub fn rosters(&self) -> impl Iterator<Item = &Roster> {
-        self.network()
-            .into_iter()
-            .flat_map(|network| network.rosters.iter().map(|(_, roster)| roster.as_ref()))
+        self.network.rosters.all().map(|(_, roster)| roster.as_ref())
     }
 
-    /// The epoch of the last block; 0 on a ledger without epochs.
+    /// The epoch of the last block.
     pub fn epoch(&self) -> u64 {
-        self.timing().map_or(0, |timing| timing.epoch_of(self.height))
+        self.timing().epoch_of(self.height)
     }
 
     /// The consensus keys of the validators of an epoch: of this one, of all before, and of the next one once the last
     /// block of this one was executed.
     pub fn consensus_keys(&self, epoch: u64) -> Option<Vec<[u8; 32]>> {
-        let (timing, network) = (self.timing()?, self.network()?);
-        let current = timing.epoch_of(self.height);
-        let last_of_epoch = timing.begins_epoch(self.height.saturating_add(1));
+        let current = self.epoch();
+        let last_of_epoch = self.timing().begins_epoch(self.height.saturating_add(1));
         if epoch == current.saturating_add(1) && last_of_epoch {
-            let next = network.next_roster().or_else(|| self.roster());
-            return next.map(Roster::consensus_keys);
+            let next = self.network.next_roster().unwrap_or_else(|| self.roster());
+            return Some(next.consensus_keys());
         }
-        if epoch > current {
-            return None;
-        }
-        let before = network.rosters.iter().rev().find(|(from, _)| *from <= epoch);
-        before.map(|(_, roster)| roster.consensus_keys())
+        (epoch <= current).then(|| self.network.rosters.of_epoch(epoch).consensus_keys())
     }
 
     /// Number of transactions that were refused on this ledger.
     pub fn refused(&self) -> u64 {
-        self.network().map_or(0, |network| network.refused)
+        self.network.refused
     }
 
     /// Moves on to the next height at this block time, and does what follows from that alone: rounds that were passed
@@ -76,7 +63,7 @@ impl State {
     pub fn begin_block(&mut self, time_unix_ms: u64) -> Vec<Effect> {
         self.height = self.height.saturating_add(1);
         self.time_unix_ms = time_unix_ms;
-        let Some(timing) = self.timing().copied() else { return Vec::new() };
+        let timing = *self.timing();
         let height = self.height;
         for round in self.rounds.values_mut() {
             let closes = timing.close_ms(round.round_id).is_some_and(|close_ms| time_unix_ms >= close_ms);
@@ -109,7 +96,7 @@ impl State {
 
     /// The transactions that are due in the next block when it has this time: closes, voids, the next round.
     pub fn due(&self, time_unix_ms: u64) -> Vec<Transaction> {
-        let Some(timing) = self.timing() else { return Vec::new() };
+        let timing = self.timing();
         let (height, time_unix_ms) = (self.height.saturating_add(1), time_unix_ms.max(self.time_unix_ms));
         let mut due = Vec::new();
         for round in self.rounds() {
@@ -153,12 +140,12 @@ impl State {
         })
     }
 
-    /// "A round of a network is opened at its time, for its slot, once there are keys."
+    /// "A round is opened at its time, for its slot, once there are keys."
     pub(super) fn check_open_time(&self, round_id: u64, slot_start_unix_s: i64) -> Result<(), Refusal> {
         if self.community.keys().is_none() {
             return Err(Refusal::NoKeys { round: round_id });
         }
-        let Some(timing) = self.timing() else { return Ok(()) };
+        let timing = self.timing();
         let slot = timing.slot_start_unix_s(round_id, self.community.params().slot_seconds);
         if timing.round_at(self.time_unix_ms) != Some(round_id) || slot != Some(slot_start_unix_s) {
             return Err(Refusal::NotDue { round: round_id, what: "its opening", time_ms: self.time_unix_ms });
@@ -166,27 +153,25 @@ impl State {
         Ok(())
     }
 
-    /// "A round of a network is closed once its grace is over."
+    /// "A round is closed once its grace is over."
     pub(super) fn check_close_time(&self, round: &Round) -> Result<(), Refusal> {
-        match self.timing() {
-            Some(timing) if !self.closes(timing, round, self.height, self.time_unix_ms) => {
-                Err(Refusal::NotDue { round: round.round_id, what: "its close", time_ms: self.time_unix_ms })
-            }
-            _ => Ok(()),
+        if self.closes(self.timing(), round, self.height, self.time_unix_ms) {
+            return Ok(());
         }
+        Err(Refusal::NotDue { round: round.round_id, what: "its close", time_ms: self.time_unix_ms })
     }
 
     /// Whether the deadline of a round's opening has passed at the last block's time.
     pub(super) fn is_past_deadline(&self, round_id: u64) -> bool {
-        self.timing().is_some_and(|timing| is_over(timing, round_id, self.time_unix_ms))
+        is_over(self.timing(), round_id, self.time_unix_ms)
     }
 
     /// Whether an opening has made no progress for so long that the round counts as suspended: it is resumed when
     /// shares come, or void at its deadline.
     pub fn is_suspended(&self, round_id: u64) -> bool {
-        let (Some(timing), Some(round)) = (self.timing(), self.round(round_id)) else { return false };
+        let Some(round) = self.round(round_id) else { return false };
         let idle_ms = self.time_unix_ms.saturating_sub(round.progress_ms);
-        matches!(round.stage, Stage::Opening(_)) && idle_ms >= timing.suspend_after_ms
+        matches!(round.stage, Stage::Opening(_)) && idle_ms >= self.timing().suspend_after_ms
     }
 
     /// Whether something waits for which blocks should come fast: grace, an opening, a key session.
@@ -201,13 +186,11 @@ impl State {
 
     /// Counts a refused transaction and carries the digest on.
     pub(super) fn record_refusal(&mut self, transaction: &Transaction) {
-        if let Some(network) = &mut self.network {
-            let network = Arc::make_mut(network);
-            network.refused = network.refused.saturating_add(1);
-            let (before, refused) = (network.refused_digest, transaction.digest());
-            network.refused_digest =
-                hash(labels::LEDGER_REFUSED, &[&before, &refused, &self.height.to_le_bytes()]);
-        }
+        let network = Arc::make_mut(&mut self.network);
+        network.refused = network.refused.saturating_add(1);
+        let (before, refused) = (network.refused_digest, transaction.digest());
+        network.refused_digest =
+            hash(labels::LEDGER_REFUSED, &[&before, &refused, &self.height.to_le_bytes()]);
     }
 
     /// Grace is over when enough blocks have followed the first one at or after the close. `height` is this block's or
@@ -224,27 +207,19 @@ impl State {
     /// more than those for whom the market's grace was chosen, and may change among its blocks.
     fn grace(&self, timing: &RoundTiming, from: u64, last: u64) -> u64 {
         let (first_epoch, last_epoch) = (timing.epoch_of(from), timing.epoch_of(last));
-        let second = self.group_of(last_epoch).filter(|_| last_epoch > first_epoch);
-        let first = self.group_of(first_epoch).unwrap_or(Group::of(1));
-        timing.grace_among(first, second)
-    }
-
-    /// The validators of an epoch that has begun.
-    fn group_of(&self, epoch: u64) -> Option<Group> {
-        let before = self.network()?.rosters.iter().rev().find(|(from, _)| *from <= epoch);
-        before.map(|(_, roster)| roster.group())
+        let rosters = &self.network.rosters;
+        let second = (last_epoch > first_epoch).then(|| rosters.of_epoch(last_epoch).group());
+        timing.grace_among(rosters.of_epoch(first_epoch).group(), second)
     }
 
     /// Blocks of honest proposers that the grace of a round holds for sure, as far as the validators are known that may
-    /// propose them; none on a ledger that one process extends.
-    pub fn honest_grace_blocks(&self) -> Option<u64> {
-        let (timing, first) = (self.timing()?, self.roster()?.group());
-        let to_come = self.network()?.next_roster().map(Roster::group);
+    /// propose them.
+    pub fn honest_grace_blocks(&self) -> u64 {
+        let (timing, now) = (self.timing(), self.roster().group());
+        let next = self.network.next_roster().map_or(now, Roster::group);
         // Whether the round's grace begins before the change, among its blocks or after it is not known.
-        let seconds = [Some(first), to_come].into_iter().flatten();
-        let least =
-            |first: Group| seconds.clone().map(move |second| timing.honest_grace_among(first, second)).min();
-        [Some(first), to_come].into_iter().flatten().filter_map(least).min()
+        let among = |first, second| timing.honest_grace_among(first, second);
+        among(now, now).min(among(now, next)).min(among(next, now)).min(among(next, next))
     }
 }
 

@@ -21,9 +21,7 @@ impl State {
         for round in self.rounds() {
             round.write(&mut w);
         }
-        if let Some(network) = self.network() {
-            network.write(&mut w);
-        }
+        self.network.write(&mut w);
         hash(labels::LEDGER_STATE, &[&w.finish()])
     }
 

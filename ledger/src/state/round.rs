@@ -79,7 +79,7 @@ pub struct Round {
     pub(crate) handles: BTreeMap<PointBytes, PointBytes>,
     pub(crate) opened: Vec<OpenedSum>,
     pub(crate) stage: Stage,
-    /// The first block at or after the close, on a network's ledger.
+    /// The first block at or after the close.
     pub(crate) grace_from: Option<u64>,
     /// Block time of the last step towards its end. It only tells how fast blocks should come.
     pub(crate) progress_ms: u64,

@@ -1,28 +1,33 @@
-//! A network's ledger without an engine: validators that act on the state, and one hand that makes the blocks.
+//! A ledger in memory: four wallets, validators that act on the state, and one hand that makes the blocks.
 #![allow(dead_code, reason = "each test file uses a part")]
 
-use super::common::{BOOK, EPOCH, START_MS, account};
+#[allow(unused_imports, reason = "each test file uses a part")]
+pub use super::common::{EPOCH_BLOCKS, PHASE_BLOCKS, timing};
+
+use super::common::{BOOK, EPOCH, START_MS, account, export};
 use curve25519_dalek::edwards::EdwardsPoint;
 use curve25519_dalek::scalar::Scalar;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::collections::BTreeSet;
-use veilgrid_crypto::bid::seal_bid;
+use veilgrid_crypto::bid::{SealedBid, seal_bid};
 use veilgrid_crypto::dlog::SmallLog;
 use veilgrid_crypto::envelope::EnvelopeKey;
 use veilgrid_crypto::keygen::{KeyShares, OneTimeKey, Opened};
-use veilgrid_crypto::opening::release_share;
+use veilgrid_crypto::opening::{OpeningShare, release_share};
+use veilgrid_crypto::receipt::Receipt;
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::builder::{BlockDraft, genesis_block, propose};
-use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis, GenesisDraft, NetworkKeys};
+use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis};
 use veilgrid_ledger::params::MarketParams;
-use veilgrid_ledger::refusal::Refusal;
+use veilgrid_ledger::refusal::{BlockError, BlockFault, Refusal};
 use veilgrid_ledger::roster::{Roster, RosterChange, ValidatorEntry};
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::{BlockEffects, Effect};
 use veilgrid_ledger::state::expected::{Expected, ShareRequest};
+use veilgrid_ledger::state::round::Slot;
 use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_ledger::transaction::Transaction;
 use veilgrid_ledger::verdicts::VerifyAll;
@@ -31,28 +36,11 @@ use veilgrid_market::Rule;
 #[path = "network_sessions.rs"]
 mod sessions;
 
-pub const EPOCH_BLOCKS: u64 = 40;
-pub const PHASE_BLOCKS: u32 = 6;
 /// From one block to the next one when a test says nothing else.
 pub const BLOCK_MS: u64 = 10;
 
-pub fn timing() -> RoundTiming {
-    RoundTiming {
-        first_open_unix_ms: START_MS + 10_000,
-        interval_ms: 1_000,
-        bidding_ms: 600,
-        grace_blocks: 2,
-        opening_deadline_ms: 2_000,
-        suspend_after_ms: 500,
-        first_slot_start_unix_s: 1_700_000_100,
-        epoch_blocks: EPOCH_BLOCKS,
-        keygen_phase_blocks: PHASE_BLOCKS,
-        max_clock_skew_ms: 250,
-    }
-}
-
 pub fn params(timing: RoundTiming, threshold: u16) -> MarketParams {
-    MarketParams { timing: Some(timing), threshold, ..super::common::params(Rule::Uniform, true) }
+    MarketParams { timing, threshold, ..super::common::params(Rule::Uniform, true) }
 }
 
 /// Somebody who is a validator or may become one.
@@ -105,20 +93,17 @@ pub fn receipt_key() -> SigningKey {
     SigningKey::generate(&mut ChaCha20Rng::seed_from_u64(77))
 }
 
-pub fn draft(params: MarketParams, entries: &[ValidatorEntry], wallets: &[Wallet]) -> GenesisDraft {
-    let network =
-        |e: &ValidatorEntry| NetworkKeys { consensus_key: e.consensus_key, envelope_key: e.envelope_key };
-    GenesisDraft {
+pub fn genesis(params: MarketParams, entries: &[ValidatorEntry], wallets: &[Wallet]) -> Genesis {
+    Genesis {
         format_version: FORMAT_VERSION,
         nonce: [9; 32],
         params,
-        validators: entries.iter().map(|entry| entry.signing_key).collect(),
+        roster: Roster { validators: entries.to_vec() },
         aggregator_receipt_key: receipt_key().verifying_key().to_bytes(),
         aggregator_envelope_key: [3; 32],
         members: wallets.iter().map(account).collect(),
         key_epoch: EPOCH,
-        keygen_session: 1,
-        network: Some(entries.iter().map(network).collect()),
+        first_session: 1,
     }
 }
 
@@ -145,8 +130,8 @@ impl World {
             (0..BOOK.len()).map(|_| Wallet::from_seed(&WalletSeed::generate(&mut rng))).collect();
         wallets.sort_by_key(account);
         let entries: Vec<_> = validators[..n.into()].iter().map(|v| v.entry).collect();
-        let draft = draft(params, &entries, &wallets);
-        let block = genesis_block(Genesis::new(draft, Vec::new()).expect("sound"), START_MS);
+        let genesis = genesis(params, &entries, &wallets);
+        let block = genesis_block(genesis.checked().expect("sound"), START_MS);
         let state = State::from_genesis_block(&block).expect("genesis");
         let replica = state.clone();
         let (blocks, effects, silent) = (vec![block], Vec::new(), BTreeSet::new());
@@ -155,13 +140,23 @@ impl World {
 
     /// The same with keys in force.
     pub fn keyed(n: u16) -> Self {
-        let mut world = Self::new(n);
-        world.until_sharing(1);
+        Self::new(n).with_keys()
+    }
+
+    pub fn with_keys(mut self) -> Self {
+        self.until_sharing(1);
+        self
+    }
+
+    /// Four validators have settled a round of [`BOOK`].
+    pub fn finished() -> Self {
+        let mut world = Self::keyed(4);
+        world.round(1);
         world
     }
 
     pub fn timing(&self) -> RoundTiming {
-        *self.state.timing().expect("a network")
+        *self.state.timing()
     }
 
     /// The next block with exactly these transactions, refused or not; a replica gets its bytes.
@@ -200,6 +195,33 @@ impl World {
     /// What a transaction would do as the first one of a block of this time.
     pub fn try_at(&self, time_unix_ms: u64, transaction: Transaction) -> Result<Effect, Refusal> {
         BlockDraft::begin(&self.state, time_unix_ms).try_push(transaction, &mut VerifyAll).cloned()
+    }
+
+    /// The refusal of a transaction in the next block. A builder names it, a block records it, and it has no other effect.
+    pub fn refusal(&self, transaction: Transaction) -> Refusal {
+        let (mut next, time_unix_ms) = (self.state.clone(), self.state.time_unix_ms());
+        next.begin_block(time_unix_ms);
+        let before = next.root();
+        let single = next.apply_transaction(&transaction, &mut VerifyAll).expect_err("refused");
+        assert_eq!(next.root(), before, "a refused transaction has an effect");
+        let transactions = vec![transaction];
+        let error = propose(&self.state, transactions.clone(), time_unix_ms, &mut VerifyAll).err();
+        let fault = BlockFault::from(single.clone());
+        let height = self.state.height() + 1;
+        assert_eq!(error, Some(BlockError { height, transaction: Some(0), fault }));
+        let (parent, root) = (self.state.block_hash(), self.state.root());
+        let block = Block::new(height, parent, time_unix_ms, root, transactions);
+        let effects = self.state.clone().apply_block(&block, &mut VerifyAll).expect("a sound header").effects;
+        assert_eq!(effects, [Effect::Refused(Box::new(single.clone()))]);
+        single
+    }
+
+    pub fn export(&self) -> Vec<u8> {
+        export(&self.blocks, self.state.root())
+    }
+
+    pub fn genesis(&self) -> &Genesis {
+        self.state.community().genesis()
     }
 
     pub fn try_next(&self, transaction: Transaction) -> Result<Effect, Refusal> {
@@ -248,8 +270,8 @@ impl World {
     /// A change to these people, signed by the validators with these numbers.
     pub fn change(&mut self, who: &[usize], signers: &[u16]) -> RosterChange {
         let roster = self.roster_of(who);
-        let current = self.state.roster().expect("a network").clone();
-        let since = self.state.roster_since().expect("a network");
+        let current = self.state.roster().clone();
+        let since = self.state.roster_since();
         let ledger_id = self.state.community().ledger_id();
         let endorsements = signers
             .iter()
@@ -298,20 +320,67 @@ impl World {
         of(&self.timing(), round_id).expect("in the calendar")
     }
 
+    pub fn account(&self, member: usize) -> [u8; 32] {
+        account(&self.wallets[member])
+    }
+
+    /// A bid for a round, which need not be open (any more).
+    pub fn bid(&mut self, round_id: u64, member: usize, quantities_wh: &[u64]) -> SealedBid {
+        let community = self.state.community();
+        let seconds = community.params().slot_seconds;
+        let start_unix_s = self.timing().slot_start_unix_s(round_id, seconds).expect("a slot");
+        let context = community.round_context(round_id, Slot { start_unix_s, seconds });
+        let params = community.bid_params().expect("keys");
+        seal_bid(params, &context, &self.wallets[member], quantities_wh, &mut self.rng).expect("bid")
+    }
+
+    pub fn receipt(&mut self, bid: &SealedBid) -> Receipt {
+        let id = self.state.community().ledger_id();
+        Receipt::issue(&receipt_key(), id, bid.round_id, bid.account, bid.digest(), 1, &mut self.rng)
+    }
+
+    /// Opens a round at its time.
+    pub fn open_round(&mut self, round_id: u64) {
+        self.due_at(self.ms(RoundTiming::open_ms, round_id));
+    }
+
     /// Opens a round and takes the whole book.
     pub fn bidding(&mut self, round_id: u64) {
-        self.due_at(self.ms(RoundTiming::open_ms, round_id));
-        let bids = self.bids(round_id, &BOOK);
+        self.bidding_of(round_id, &BOOK);
+    }
+
+    pub fn bidding_of(&mut self, round_id: u64, book: &[[u64; 8]]) {
+        self.open_round(round_id);
+        let bids = self.bids(round_id, book);
         self.push(vec![bids]);
     }
 
     /// The same, with its grace over and closed: it waits for shares.
     pub fn opening(&mut self, round_id: u64) {
         self.bidding(round_id);
+        self.close(round_id);
+    }
+
+    pub fn opening_of(&mut self, round_id: u64, book: &[[u64; 8]]) {
+        self.bidding_of(round_id, book);
+        self.close(round_id);
+    }
+
+    /// Blocks at the close of a round until it is closed.
+    pub fn close(&mut self, round_id: u64) {
         self.due_at(self.ms(RoundTiming::close_ms, round_id));
         while self.state.round(round_id).is_some_and(|round| round.takes_bids()) {
             self.due_at(self.state.time_unix_ms());
         }
+    }
+
+    /// The share that a request asks a validator for.
+    pub fn share(&mut self, request: &ShareRequest, validator: u16) -> OpeningShare {
+        let keys = self.state.community().keys().expect("keys").clone();
+        let mut holding = self.validators.iter().filter_map(|v| v.shares.as_ref().map(|(_, shares)| shares));
+        let shares = holding.find(|shares| shares.index() == validator).expect("a holder of shares");
+        release_share(&request.context, &request.weights, shares, &keys, &request.r_total, &mut self.rng)
+            .expect("share")
     }
 
     /// The shares that a request asks for, of everybody who holds some.
@@ -368,6 +437,16 @@ impl World {
             assert!(!transactions.is_empty(), "nobody can do what the round waits for");
             self.at(self.state.time_unix_ms(), transactions);
         }
+    }
+
+    /// A block with what the round waits for; false when it is finished.
+    pub fn advance(&mut self, round_id: u64) -> bool {
+        let transactions = self.next(round_id);
+        if transactions.is_empty() {
+            return false;
+        }
+        self.at(self.state.time_unix_ms(), transactions);
+        true
     }
 
     /// A whole round; returns how it ended.

@@ -26,8 +26,8 @@ impl World {
     fn messages(&mut self, who: usize, session: &Session) -> Vec<Event> {
         let validator = &mut self.validators[who];
         let signing_key = validator.entry.signing_key;
-        let dealer = self.state.roster().and_then(|roster| roster.index_of(&signing_key));
-        let receiver = self.state.session_receivers().and_then(|roster| roster.index_of(&signing_key));
+        let dealer = self.state.roster().index_of(&signing_key);
+        let receiver = self.state.session_receivers().index_of(&signing_key);
         let ctx = session.context();
         let running = validator.running.get_or_insert_default();
         if running.session != ctx.session {

@@ -1,16 +1,13 @@
 //! A certified ledger of a network in which much happens, for audits.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+use super::common::{certificate, request};
 use super::world::{EPOCH_BLOCKS, World, receipt_key};
-use sha2::{Digest, Sha256};
 use std::convert::Infallible;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 use veilgrid_crypto::receipt::Receipt;
-use veilgrid_ledger::audit::{
-    AuditError, AuditReport, AuditRequest, CertificateCheck, Record, Violation, audit,
-};
+use veilgrid_ledger::audit::{AuditError, AuditReport, AuditRequest, Record, Violation, audit};
 use veilgrid_ledger::block::Block;
-use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::pruned::PrunedBlock;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::checkpoint::Checkpoint;
@@ -19,29 +16,6 @@ use veilgrid_ledger::state::expected::Expected;
 use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_ledger::transaction::Transaction;
 use veilgrid_ledger::verdicts::VerifyAll;
-
-/// A certificate that names everything that an engine's certificate is bound to.
-pub fn certificate(ledger_id: &Hash, epoch: u64, validators: &[[u8; 32]], block_hash: &Hash) -> Vec<u8> {
-    let digest = Sha256::new().chain_update(ledger_id).chain_update(epoch.to_le_bytes());
-    digest.chain_update(validators.as_flattened()).chain_update(block_hash).finalize().to_vec()
-}
-
-#[derive(Debug)]
-pub struct Check;
-
-impl CertificateCheck for Check {
-    fn check(
-        &self,
-        ledger_id: &Hash,
-        epoch: u64,
-        validators: &[[u8; 32]],
-        block_hash: &Hash,
-        bytes: &[u8],
-    ) -> Result<(), String> {
-        let sound = bytes == certificate(ledger_id, epoch, validators, block_hash);
-        if sound { Ok(()) } else { Err("not this block's".to_owned()) }
-    }
-}
 
 pub struct Story {
     pub blocks: Vec<Block>,
@@ -91,11 +65,7 @@ pub static STORY: LazyLock<Story> = LazyLock::new(|| {
 
 impl Story {
     pub fn request(&self) -> AuditRequest {
-        AuditRequest {
-            trusted_genesis: Some(self.blocks[0].hash()),
-            certificates: Some(Arc::new(Check)),
-            ..AuditRequest::default()
-        }
+        AuditRequest { trusted_genesis: Some(self.blocks[0].hash()), ..request() }
     }
 
     pub fn tip(&self) -> usize {
@@ -127,7 +97,7 @@ impl Story {
     /// Pruned up to the pause, with a checkpoint there.
     pub fn checkpointed(&self) -> (Vec<Record>, Checkpoint) {
         let state = &self.states[self.pause];
-        let checkpoint = state.checkpoint().expect("a network");
+        let checkpoint = state.checkpoint();
         (self.pruned(self.pause, |block| state.may_prune(block)), checkpoint)
     }
 

@@ -191,7 +191,7 @@ pub fn judge(bytes: &[u8], genesis: Hash, pin: Option<(u64, Hash)>, receipts: Ve
         trusted_genesis: Some(genesis),
         pin: pin.map(|(height, block_hash)| Pin { height, block_hash }),
         receipts,
-        certificates: Some(Arc::new(SpecCheck)),
+        certificates: Arc::new(SpecCheck),
     };
     match audit_export(reader, request, |_| {}) {
         Err(AuditError::Read { after_blocks, source }) => {

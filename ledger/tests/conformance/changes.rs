@@ -1,4 +1,4 @@
-//! Changes of the transactions of a ledger, used on both kinds of ledgers.
+//! Changes of the transactions of a ledger.
 
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::opening::OpeningShare;
@@ -9,12 +9,11 @@ use veilgrid_market::Outcome;
 pub type Bodies = Vec<Vec<Transaction>>;
 pub type Edit = Box<dyn Fn(&mut Bodies)>;
 
-/// A change, and the rule that it breaks on a ledger of one process and on a network's.
+/// A change, and the rule that it breaks.
 pub struct Change {
     pub name: &'static str,
     pub about: &'static str,
-    pub alone: &'static str,
-    pub network: &'static str,
+    pub rule: &'static str,
     pub edit: Edit,
 }
 
@@ -24,7 +23,7 @@ fn change(
     rule: &'static str,
     edit: impl Fn(&mut Bodies) + 'static,
 ) -> Change {
-    Change { name, about, alone: rule, network: rule, edit: Box::new(edit) }
+    Change { name, about, rule, edit: Box::new(edit) }
 }
 
 /// Block and index of the first transaction of a kind.
@@ -119,32 +118,27 @@ pub fn all() -> Vec<Change> {
 
 fn of_rounds() -> Vec<Change> {
     use TransactionKind::{CloseRound, OpenRound};
-    let slot = |name, about, alone, network, edit: fn(&mut i64, &mut u32)| Change {
-        name,
-        about,
-        alone,
-        network,
-        edit: Box::new(move |bodies| match first(bodies, OpenRound) {
+    let slot = |name, about, rule, edit: fn(&mut i64, &mut u32)| {
+        change(name, about, rule, move |bodies| match first(bodies, OpenRound) {
             Transaction::OpenRound { slot_start_unix_s, slot_seconds, .. } => {
                 edit(slot_start_unix_s, slot_seconds)
             }
             other => panic!("{other:?}"),
-        }),
+        })
     };
     let again = Transaction::CloseRound { round_id: 1 };
     let unknown = Transaction::CloseRound { round_id: 9 };
     let void = |reason| Transaction::Void { round_id: 1, reason };
     vec![
-        slot("open-round-slot", "round 1 is opened for the next slot", "BidInvalid", "NotDue", |start, _| {
-            *start += 900
+        slot("open-round-slot", "round 1 is opened for the next slot", "NotDue", |start, _| *start += 900),
+        slot("open-round-length", "round 1 is opened for a slot of another length", "Slot", |_, s| {
+            *s = 1_800
         }),
-        slot(
-            "open-round-length",
-            "round 1 is opened for a slot of another length",
-            "Slot",
-            "Slot",
-            |_, s| *s = 1_800,
-        ),
+        change("open-round-again", "round 1 is opened twice", "RoundIdNotRising", |bodies| {
+            let (block, index) = place(bodies, OpenRound);
+            let opening = bodies[block][index].clone();
+            bodies[block].push(opening);
+        }),
         before(
             "close-round-unknown",
             "a round that was never opened is closed",
@@ -152,16 +146,13 @@ fn of_rounds() -> Vec<Change> {
             CloseRound,
             unknown,
         ),
-        Change {
-            network: "NotDue",
-            ..before(
-                "close-round-early",
-                "round 1 is closed before its bids",
-                "OutOfOrder",
-                TransactionKind::Bids,
-                again,
-            )
-        },
+        before(
+            "close-round-early",
+            "round 1 is closed before its bids",
+            "NotDue",
+            TransactionKind::Bids,
+            again,
+        ),
         change("close-round-missing", "round 1 is never closed", "OutOfOrder", |bodies| {
             let (block, index) = place(bodies, CloseRound);
             bodies[block].remove(index);

@@ -6,13 +6,13 @@
 //! it are those of this audit. Files and certificates are written by hand, as chapters 9 and 13 say it, and certificates
 //! are verified by a second verifier ([`certificates`]); `tests/network_ledgers/` has the command judge the same files.
 
-mod alone;
 mod case;
 mod certificates;
 mod certified;
 mod changes;
 mod covered;
-mod file;
+pub mod file;
+mod files;
 mod geneses;
 mod key_events;
 mod network;
@@ -34,7 +34,7 @@ fn folder() -> PathBuf {
 }
 
 fn cases() -> Vec<Case> {
-    [alone::cases(), geneses::cases(), network::cases(), pruned::cases(), promises::cases()].concat()
+    [files::cases(), geneses::cases(), network::cases(), pruned::cases(), promises::cases()].concat()
 }
 
 /// All files of the kit by their path in the folder.
@@ -137,10 +137,9 @@ fn the_conformance_kit_covers_every_kind() {
     for kind in
         ["open-round", "bids", "close-round", "opening-share", "opened-value", "clear", "settle", "void"]
     {
-        altered("alone", kind);
         altered("network", kind);
     }
-    altered("alone", "not-a-ledger");
+    altered("file", "not-a-ledger");
     for kind in ["key-event", "change-validators", "certificate", "uncovered", "pin"] {
         altered("network", kind);
     }

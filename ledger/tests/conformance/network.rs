@@ -63,7 +63,7 @@ impl Ledger {
         let state = &self.states[height];
         let epoch = state.epoch();
         let rosters = self.states[..=height].iter().rev().find(|state| state.epoch() == epoch);
-        let roster = rosters.and_then(State::roster).expect("a network");
+        let roster = rosters.map(State::roster).expect("a state of the epoch");
         let scalars = roster.validators.iter().map(|entry| Scalar::from_bytes_mod_order(entry.signing_key));
         Electorate { ledger_id: state.community().ledger_id(), epoch, scalars: scalars.collect() }
     }
@@ -161,7 +161,7 @@ pub fn cases() -> Vec<Case> {
             change.name,
             change.about,
             short.altered(|bodies| (change.edit)(bodies)),
-            change.network,
+            change.rule,
         ));
     }
     let others = [key_events::key_events(), key_events::validators()].concat();

@@ -1,9 +1,7 @@
 //! Ledgers with receipts (10.3).
 
 use super::case::{Case, Expected};
-use super::file::plain;
-use super::network::Ledger;
-use super::{alone, network};
+use super::network::{self, Ledger, SHORT};
 use crate::common::BOOK;
 use crate::world::{World, receipt_key};
 use rand_chacha::ChaCha20Rng;
@@ -26,21 +24,23 @@ fn receipt(
     Receipt::issue(key, id, round_id, account, digest, number, &mut rng)
 }
 
-/// Of a ledger of one process.
-pub fn alone() -> Vec<Case> {
-    let (community, chain) = alone::chain();
-    let (id, genesis) = (chain.state.community().ledger_id(), chain.blocks[0].hash());
-    let Transaction::Bids { bids, .. } = &chain.blocks[2].transactions[0] else { panic!("bids") };
-    let (bid, key) = (&bids[0], &community.receipt_key);
+/// Of the short honest ledger, by the aggregator.
+fn of_the_aggregator() -> Vec<Case> {
+    let bids = SHORT.blocks.iter().flat_map(|block| &block.transactions).find_map(|found| match found {
+        Transaction::Bids { bids, .. } => Some(bids),
+        _ => None,
+    });
+    let (bid, key) = (&bids.expect("bids")[0], &receipt_key());
+    let id = SHORT.states[0].community().ledger_id();
     let with = |name: &str, about: &str, receipts, expected| {
-        let bytes = plain(&chain.blocks, chain.state.root());
-        let case = Case::new(&format!("alone/{name}"), about, bytes, genesis, expected);
-        Case { receipts: Some(receipts), ..case.of_file("alone/honest") }
+        let case = network::case(name, about, SHORT.file(), expected);
+        Case { receipts: Some(receipts), ..case.of_file("network/honest") }
     };
     let kept = receipt(key, id, 1, bid.account, bid.digest(), 1);
     let unknown = receipt(key, id, 9, bid.account, [2; 32], 2);
     let foreign = receipt(key, [5; 32], 1, [1; 32], [2; 32], 3);
-    let stranger = receipt(&community.validators[0], id, 1, [1; 32], [2; 32], 4);
+    let nobody = SigningKey::generate(&mut ChaCha20Rng::seed_from_u64(4));
+    let stranger = receipt(&nobody, id, 1, [1; 32], [2; 32], 4);
     let left_out = receipt(key, id, 1, [1; 32], [2; 32], 5);
     let other = receipt(key, id, 1, bid.account, [2; 32], 6);
     vec![
@@ -90,7 +90,7 @@ pub fn cases() -> Vec<Case> {
         let case = network::case(name, about, ledger.file(), expected);
         Case { receipts: Some(receipts), ..case.of_file("network/left-out") }
     };
-    vec![
+    let of_validators = vec![
         with(
             "receipts-few",
             "one validator of four has promised a bid that was left out",
@@ -106,5 +106,6 @@ pub fn cases() -> Vec<Case> {
             second,
             Expected::Passes,
         ),
-    ]
+    ];
+    [of_the_aggregator(), of_validators].concat()
 }

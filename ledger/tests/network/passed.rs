@@ -1,10 +1,9 @@
 //! Refused transactions, and rounds that no block opened.
 
-use crate::common::{Chain, Community, open_round};
 use crate::whole::KEYED;
 use crate::world::{World, timing};
 use std::collections::BTreeSet;
-use veilgrid_ledger::refusal::{BlockFault, Refusal};
+use veilgrid_ledger::refusal::Refusal;
 use veilgrid_ledger::state::effects::{BlockEffects, Effect, PassedRounds};
 use veilgrid_ledger::state::expected::Expected;
 use veilgrid_ledger::timing::RoundTiming;
@@ -36,31 +35,6 @@ fn a_refused_transaction_is_recorded_and_does_nothing_else() {
     // What follows from the refusal is its record alone: the next block of both ledgers does the same.
     let open_ms = world.ms(RoundTiming::open_ms, 1);
     assert!(matches!(world.due_at(open_ms).effects[..], [Effect::RoundOpened { round_id: 1, .. }]));
-}
-
-/// Without timing one process orders the transactions: it has no excuse for a refused one.
-#[test]
-fn on_a_ledger_of_one_process_a_refused_transaction_refuses_the_block() {
-    let chain = Chain::new(&Community::new());
-    let refusal = chain.refusal(Transaction::CloseRound { round_id: 3 });
-    assert_eq!(refusal, Refusal::RoundNotActive { round: 3 });
-    let mut state = chain.state.clone();
-    let block = veilgrid_ledger::block::Block::new(
-        1,
-        state.block_hash(),
-        state.time_unix_ms(),
-        state.root(),
-        vec![open_round(1), Transaction::CloseRound { round_id: 3 }],
-    );
-    let error = state.apply_block(&block, &mut VerifyAll).expect_err("refused");
-    assert_eq!((error.transaction, error.fault), (Some(1), BlockFault::from(refusal)));
-    assert_eq!(state.root(), chain.state.root());
-    assert_eq!((state.due(u64::MAX), state.refused(), state.roster().is_none()), (vec![], 0, true));
-    let mut world = World::keyed(4);
-    let change = world.sound_change(&[0, 1, 2, 4]);
-    assert_eq!(chain.refusal(change), Refusal::NotANetwork);
-    let event = Transaction::KeyEvent { session: 1, event: vec![0] };
-    assert_eq!(chain.refusal(event), Refusal::NoSession { session: 1 });
 }
 
 /// What a block's outset says about rounds that were passed over, as (first, last, reason).

@@ -180,8 +180,7 @@ impl Forwarder {
 
     /// Validators of which one is honest: f+1.
     fn needed(&self) -> usize {
-        let faults = self.state.roster().map_or(0, |roster| roster.group().faults());
-        usize::from(faults).saturating_add(1)
+        usize::from(self.state.roster().group().faults()).saturating_add(1)
     }
 
     /// What is known of a bid whose receipt waits; none when that is not decided.

@@ -54,7 +54,7 @@ impl Pending {
     /// Takes what the node at an address says. A receipt counts once for the validator whose key has signed it, so
     /// that one validator with several addresses counts once.
     pub fn acknowledge(&mut self, address: usize, answers: &[Acknowledgement], state: &State) {
-        let Some(roster) = state.roster() else { return };
+        let roster = state.roster();
         for Acknowledgement { digest, receipt } in answers {
             let (Some(entry), Some(receipt)) = (self.bids.get_mut(digest), receipt) else { continue };
             let named = (receipt.ledger_id, receipt.round_id, receipt.account, receipt.bid_digest);
@@ -71,13 +71,13 @@ impl Pending {
     /// left since promises nothing.
     pub fn validators(&self, digest: &Digest, state: &State) -> Option<usize> {
         let entry = self.bids.get(digest)?;
-        let in_force = state.roster().map_or(&[][..], |roster| &roster.validators);
+        let in_force = &state.roster().validators;
         Some(in_force.iter().filter(|validator| entry.validators.contains(&validator.signing_key)).count())
     }
 
     /// Batches for the node at an address: what it has not acknowledged, of one round each.
     pub fn batches_for(&self, address: usize, state: &State) -> Vec<(u64, Vec<SealedBid>)> {
-        let in_force = state.roster().map_or(&[][..], |roster| &roster.validators);
+        let in_force = &state.roster().validators;
         let has = |entry: &&Entry| {
             let key = entry.addresses.get(&address);
             key.is_some_and(|key| in_force.iter().any(|validator| validator.signing_key == *key))

@@ -71,7 +71,7 @@ fn refuse(error: impl Display) -> NodeError {
 
 /// The genesis names the keys under which members expect receipts and seal envelopes.
 fn check_keys(keys: &AggregatorKeys, state: &State) -> Result<(), NodeError> {
-    let draft = &state.community().genesis().draft;
+    let draft = &state.community().genesis();
     if keys.receipt.verifying_key().to_bytes() != draft.aggregator_receipt_key
         || keys.envelope.public().to_bytes() != draft.aggregator_envelope_key
     {
@@ -96,7 +96,7 @@ async fn aggregate(
     let client = |url: &String| Client::new(url, &options).map_err(refuse);
     let validators = config.validator_urls.iter().map(client).collect::<Result<Vec<_>, _>>()?;
     start::check_clock(&validators, genesis.header.time_unix_ms, &state, &config.checks).await?;
-    let members = state.community().genesis().draft.members.len();
+    let members = state.community().genesis().members.len();
     let verdicts = SharedVerdicts::new(members.saturating_mul(REMEMBERED_ROUNDS));
     let keeper = follower::Keeper::open(&config.data_dir.join("ledger"), genesis).map_err(refuse)?;
     let view = LedgerView::new(state, keeper.store());

@@ -66,7 +66,7 @@ pub(super) fn check_units(first_open_unix_ms: u64, first_slot_start_unix_s: i64)
 /// # Errors
 /// What makes no sense about them, and what to do.
 pub fn check_times(params: &MarketParams, founded_unix_ms: u64) -> Result<(Dates, Vec<String>), String> {
-    let timing = params.timing.ok_or("the ledger of a single process has no times")?;
+    let timing = params.timing;
     check_units(timing.first_open_unix_ms, timing.first_slot_start_unix_s)?;
     let times = Times::of(&timing, params.slot_seconds).ok_or("its times are beyond the calendar")?;
     times.check_first(&timing, founded_unix_ms)?;
@@ -201,10 +201,10 @@ mod tests {
     fn params(change: impl FnOnce(&mut RoundTiming)) -> MarketParams {
         let plan = crate::founding::tests::plan_of(900_000, NOW + HOUR_MS);
         let mut params = plan.params(4).expect("params");
-        let mut timing = params.timing.expect("a network's");
+        let mut timing = params.timing;
         timing.opening_deadline_ms = 900_000;
         change(&mut timing);
-        params.timing = Some(timing);
+        params.timing = timing;
         params
     }
 

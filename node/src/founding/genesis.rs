@@ -3,7 +3,8 @@
 use super::{FoundingError, FoundingPlan, PublicPart};
 use rand_core::CryptoRngCore;
 use veilgrid_client::genesis::GenesisFile;
-use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis, GenesisDraft, NetworkKeys};
+use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis};
+use veilgrid_ledger::roster::{Roster, ValidatorEntry};
 
 /// The number of a network's first key session.
 const FIRST_SESSION: u64 = 1;
@@ -18,12 +19,15 @@ pub fn assemble(
     now_unix_ms: u64,
     rng: &mut impl CryptoRngCore,
 ) -> Result<GenesisFile, FoundingError> {
-    let (mut validators, mut network, mut aggregators, mut members) = (vec![], vec![], vec![], vec![]);
+    let (mut validators, mut aggregators, mut members) = (vec![], vec![], vec![]);
     for part in parts {
         match *part {
             PublicPart::Validator { signing_key, consensus_key, envelope_key } => {
-                validators.push(signing_key.0);
-                network.push(NetworkKeys { consensus_key: consensus_key.0, envelope_key: envelope_key.0 });
+                validators.push(ValidatorEntry {
+                    signing_key: signing_key.0,
+                    consensus_key: consensus_key.0,
+                    envelope_key: envelope_key.0,
+                });
             }
             PublicPart::Aggregator { receipt_key, envelope_key } => {
                 aggregators.push((receipt_key, envelope_key))
@@ -45,17 +49,16 @@ pub fn assemble(
     let params = plan.params(u16::try_from(validators.len()).unwrap_or(u16::MAX))?;
     let mut nonce = [0u8; 32];
     rng.fill_bytes(&mut nonce);
-    let draft = GenesisDraft {
+    let genesis = Genesis {
         format_version: FORMAT_VERSION,
         nonce,
         params,
-        validators,
+        roster: Roster { validators },
         aggregator_receipt_key: receipt_key.0,
         aggregator_envelope_key: envelope_key.0,
         members,
         key_epoch: plan.key_epoch,
-        keygen_session: FIRST_SESSION,
-        network: Some(network),
+        first_session: FIRST_SESSION,
     };
-    Ok(GenesisFile::of(Genesis::new(draft, vec![])?, now_unix_ms))
+    Ok(GenesisFile::of(genesis.checked()?, now_unix_ms))
 }

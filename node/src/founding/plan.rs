@@ -169,7 +169,7 @@ impl FoundingPlan {
             max_members: self.market.max_members,
             slot_seconds: self.market.slot_seconds,
             threshold: threshold_for(validators),
-            timing: Some(self.timing.timing()),
+            timing: self.timing.timing(),
         })
     }
 }

@@ -6,8 +6,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use veilgrid_client::follower::genesis_from;
 use veilgrid_client::genesis::{GenesisFile, GenesisFileError, read_genesis};
-use veilgrid_ledger::builder::genesis_block;
-use veilgrid_ledger::genesis::Genesis;
+use veilgrid_ledger::block::HEADER_BYTES;
+use veilgrid_ledger::genesis::FORMAT_VERSION;
 use veilgrid_ledger::state::State;
 
 const NOW: u64 = 1_800_000_000_000;
@@ -104,18 +104,20 @@ fn a_genesis_file_is_the_trusted_one_and_whole() {
 #[test]
 fn everybody_reads_a_genesis_in_one_place_and_says_the_same_about_it() {
     let dir = tempfile::tempdir().expect("dir");
-    let [path, missing, alone] = ["genesis.bin", "none.bin", "alone.bin"].map(|name| dir.path().join(name));
+    let [path, missing, earlier] =
+        ["genesis.bin", "none.bin", "earlier.bin"].map(|name| dir.path().join(name));
     let file = assemble(&plan(), &parts(4, 1, 6), NOW, &mut rng()).expect("assembled");
     file.write(&path).expect("written");
     assert_eq!(read_genesis(&path, Some(&file.hash)).expect("read"), file.block);
     assert_eq!(genesis_from(&path).expect("read"), file.block);
-    // One process's ledger has neither an engine nor certificates.
-    let mut draft = file.genesis().expect("a genesis").draft.clone();
-    (draft.network, draft.params.timing) = (None, None);
-    let genesis = Genesis::new(draft, vec![]).expect("a genesis of one process");
-    std::fs::write(&alone, genesis_block(genesis, NOW).to_bytes()).expect("written");
-    assert!(matches!(read_genesis(&alone, None), Err(GenesisFileError::NoNetwork { .. })));
-    for wrong in [&missing, &alone] {
+    // Behind the header, two lengths and the kind stands the format.
+    let (mut bytes, format) = (file.block.to_bytes(), HEADER_BYTES + 4 + 4 + 1);
+    assert_eq!(bytes[format..format + 2], FORMAT_VERSION.to_le_bytes());
+    bytes[format] = 1;
+    std::fs::write(&earlier, bytes).expect("written");
+    let said = read_genesis(&earlier, None).expect_err("an earlier format").to_string();
+    assert!(said.contains("read it with the program that wrote it"), "{said}");
+    for wrong in [&missing, &earlier] {
         let said = read_genesis(wrong, None).expect_err("refused").to_string();
         assert!(said.contains(&wrong.display().to_string()), "{said}");
         assert_eq!(GenesisFile::read(wrong, None).expect_err("refused").to_string(), said);

@@ -17,7 +17,6 @@ use veilgrid_crypto::receipt::Receipt;
 use veilgrid_crypto::schnorr::VerifyingKey;
 use veilgrid_crypto::wallet::Wallet;
 use veilgrid_ledger::hash::Hash;
-use veilgrid_ledger::roster::Roster;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::{AcceptedBid, Effect, SettledRound};
 use veilgrid_ledger::state::expected::Expected;
@@ -99,7 +98,7 @@ pub struct Desk {
 impl Desk {
     /// A desk at the genesis state of its ledger.
     pub fn new(wallet: Arc<Wallet>, state: State, archive: Archive, results: Results) -> Self {
-        let key_epoch = state.community().genesis().draft.key_epoch;
+        let key_epoch = state.community().genesis().key_epoch;
         let account = wallet.account_key(key_epoch).verifying_key().to_bytes();
         let (slots, on_ledger, active) = Default::default();
         let counts = Counts::default();
@@ -164,7 +163,7 @@ impl Desk {
 
     /// The rounds for which a bid has to be sealed, or read back from before a restart.
     pub fn wanted(&self, now_unix_ms: u64) -> Vec<Wanted> {
-        let Some(timing) = self.state.community().params().timing else { return Vec::new() };
+        let timing = self.state.timing();
         let takes_bids = |round_id| matches!(self.state.expected(round_id), Ok(Expected::Bids { .. }));
         let wanted = |round: &veilgrid_ledger::state::round::Round| {
             let (round_id, slot) = (round.round_id(), round.slot());
@@ -181,10 +180,7 @@ impl Desk {
     /// Begins to deliver a bid that is on disk. Receipts from before a restart count.
     pub fn begin(&mut self, bid: SealedBid, now_unix_ms: u64) {
         let round_id = bid.round_id;
-        let timing = self.state.community().params().timing;
-        let Some(last_promise_unix_ms) = timing.and_then(|timing| timing.last_promise_ms(round_id)) else {
-            return;
-        };
+        let Some(last_promise_unix_ms) = self.state.timing().last_promise_ms(round_id) else { return };
         let (validators, threshold) = group(&self.state);
         let mut delivery = Delivery::new(Terms {
             validators,
@@ -242,7 +238,7 @@ impl Desk {
         match from {
             Target::Aggregator => Some(*self.state.community().receipt_key()),
             Target::Validator(number) => {
-                let entry = self.state.roster()?.validators.get(usize::from(number.checked_sub(1)?))?;
+                let entry = self.state.roster().validators.get(usize::from(number.checked_sub(1)?))?;
                 VerifyingKey::from_bytes(&entry.signing_key).ok()
             }
         }
@@ -374,7 +370,7 @@ impl Desk {
         let params = self.state.community().params();
         let (timing, seconds) = (params.timing, params.slot_seconds);
         let slot_of = |round_id| {
-            let start_unix_s = timing?.slot_start_unix_s(round_id, seconds)?;
+            let start_unix_s = timing.slot_start_unix_s(round_id, seconds)?;
             Some(Slot { start_unix_s, seconds })
         };
         Ok(self.results.write_not_opened(first..=last, slot_of)?)
@@ -387,9 +383,10 @@ impl Desk {
     }
 }
 
-/// Number of validators in force and the threshold; none on a ledger without a network.
+/// Number of validators in force and the threshold.
 fn group(state: &State) -> (u16, u16) {
-    state.roster().map(Roster::group).map_or((0, 0), |group| (group.validators, group.threshold))
+    let group = state.roster().group();
+    (group.validators, group.threshold)
 }
 
 /// Validators of which at least one is honest: f+1, where the threshold is n − f.

@@ -62,10 +62,10 @@ impl PostError {
 pub fn envelope(state: &State, to: Target, bid: &SealedBid) -> Result<Vec<u8>, PostError> {
     let community = state.community();
     let key = match to {
-        Target::Aggregator => Some(community.genesis().draft.aggregator_envelope_key),
+        Target::Aggregator => Some(community.genesis().aggregator_envelope_key),
         Target::Validator(number) => number
             .checked_sub(1)
-            .and_then(|index| state.roster()?.validators.get(usize::from(index)))
+            .and_then(|index| state.roster().validators.get(usize::from(index)))
             .map(|entry| entry.envelope_key),
     };
     let key = key.and_then(|bytes| EnvelopePublicKey::from_bytes(&bytes).ok()).ok_or(PostError::NoKey)?;

@@ -108,8 +108,7 @@ impl Validator {
             (tip, store.certificate(height).map_err(|error| start(&error))?)
         };
         let tip = tip.ok_or_else(|| start(&format!("block {height} is not in the store")))?;
-        let chain = Chain::new(state, Arc::new(tip), certificate.map(Arc::from), QuorumCertificates)
-            .map_err(|error| start(&error))?;
+        let chain = Chain::new(state, Arc::new(tip), certificate.map(Arc::from), QuorumCertificates);
         let following = Following {
             evidence: self.config.data_dir.join("evidence"),
             sources: self.others.iter().cloned().map(|client| Arc::new(client) as _).collect(),

@@ -51,7 +51,7 @@ fn a_replay_tells_how_rounds_ended() {
 
     // A round whose bids are pruned can't be recomputed, so nobody says how it ended; one without bids has lost nothing.
     store = Store::open(directory.path()).expect("again");
-    let checkpoint = world.state.checkpoint().expect("a network's").to_bytes();
+    let checkpoint = world.state.checkpoint().to_bytes();
     store
         .prune_bodies(world.state.height(), &checkpoint, |block| world.state.may_prune(block))
         .expect("pruned");
@@ -83,7 +83,7 @@ fn a_replay_ends_when_the_process_is_to_end() {
     assert!(noted < all / 2, "{noted} of {all}: the rest of the block at most");
 
     let mut store = Store::open(directory.path()).expect("again");
-    let checkpoint = world.state.checkpoint().expect("a network's").to_bytes();
+    let checkpoint = world.state.checkpoint().to_bytes();
     store
         .prune_bodies(world.state.height(), &checkpoint, |block| world.state.may_prune(block))
         .expect("pruned");

@@ -38,14 +38,14 @@ impl Retention {
     pub(super) fn replayed(&mut self, effect: &Effect, after: Option<&State>) {
         let is_end = effect.ended_round().is_some();
         let Some((window, after)) = self.window.zip(after).filter(|_| is_end) else { return };
-        self.ends.extend(after.checkpoint());
+        self.ends.push_back(after.checkpoint());
         let keep = window.saturating_add(1);
         self.ends.drain(..self.ends.len().saturating_sub(keep));
     }
 
-    fn note(&mut self, effects: &BlockEffects, now: impl Fn() -> Option<Checkpoint>) {
+    fn note(&mut self, effects: &BlockEffects, now: impl Fn() -> Checkpoint) {
         if self.window.is_some() {
-            self.ends.extend(effects.all().filter_map(Effect::ended_round).filter_map(|_| now()));
+            self.ends.extend(effects.all().filter_map(Effect::ended_round).map(|_| now()));
         }
     }
 
@@ -90,13 +90,13 @@ mod tests {
         let mut retention = Retention::new(Some(2));
         let heights: Vec<_> = [5, 9, 12, 20]
             .map(|height| {
-                retention.note(&ended(height), || Some(at(height)));
+                retention.note(&ended(height), || at(height));
                 retention.overdue(height).map(|checkpoint| checkpoint.height)
             })
             .into();
         assert_eq!(heights, [None, None, Some(5), Some(9)]);
         let mut forever = Retention::new(None);
-        forever.note(&ended(1), || Some(at(1)));
+        forever.note(&ended(1), || at(1));
         assert_eq!(forever.overdue(2), None);
     }
 
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn a_checkpoint_waits_for_the_block_that_confirms_it() {
         let mut retention = Retention::new(Some(0));
-        [5, 9].iter().for_each(|height| retention.note(&ended(*height), || Some(at(9))));
+        [5, 9].iter().for_each(|height| retention.note(&ended(*height), || at(9)));
         assert_eq!(retention.overdue(9), None);
         assert_eq!(retention.overdue(10), Some(at(9)));
         assert_eq!(retention.overdue(11), None);

@@ -111,7 +111,7 @@ struct Replayed {
 fn secure_files(config: &mut ValidatorConfig, genesis: &Block) -> Result<(), NodeError> {
     let state = State::from_genesis_block(genesis).map_err(|error| NodeError::start("the ledger", error))?;
     let peers = config.p2p.peers.len();
-    let engine = state.timing().map(|timing| EngineNeed::of(timing.epoch_blocks, peers));
+    let engine = Some(EngineNeed::of(state.timing().epoch_blocks, peers));
     let connections = config.limits.connections;
     config.limits.connections = open_files::secure(Need { connections, engine })?;
     Ok(())
@@ -184,7 +184,7 @@ impl Validator {
         let door = Door::open(validator_http_options(&self.config))
             .map_err(|error| NodeError::server("the HTTP server", &error))?;
         let Replayed { state, ended, roll, retention } = replayed;
-        let skew_ms = state.timing().map_or(0, |timing| timing.max_clock_skew_ms);
+        let skew_ms = state.timing().max_clock_skew_ms;
         let watch = Watch::open(&self.config.data_dir, self.consensus_key, skew_ms)?;
         let core = self.core(vault, state.clone())?;
         let application = Arc::new(Mutex::new(NodeApplication::new(core, watch.clone())));
@@ -247,7 +247,7 @@ impl Validator {
     /// The same with room in the pool for a bid of every member, twice.
     fn limits_of(&self, state: &State) -> Limits {
         let limits = self.limits();
-        let members = state.community().genesis().draft.members.len();
+        let members = state.community().genesis().members.len();
         let twice = members.saturating_mul(state.community().bid_shape().bid_bytes()).saturating_mul(2);
         Limits { pool_bytes: twice.clamp(limits.pool_bytes, MOST_POOL_BYTES), ..limits }
     }
@@ -256,7 +256,7 @@ impl Validator {
 /// Builds the table of small logarithms for the largest sum of this market, beside everything else. Otherwise it would
 /// be built at the first opening, and again whenever a round has more bids, while engine and requests wait.
 fn build_log(application: &Arc<Mutex<NodeApplication>>, state: &State) -> Result<(), NodeError> {
-    let (params, members) = (state.community().params(), state.community().genesis().draft.members.len());
+    let (params, members) = (state.community().params(), state.community().genesis().members.len());
     let largest_wh = 1u64.checked_shl(u32::from(params.bits)).map_or(u64::MAX, |quantities| quantities - 1);
     // Above the bound of all tables it is cut to that.
     let bound_wh = (members as u64).saturating_mul(params.grid.ticks().into()).saturating_mul(largest_wh);

@@ -6,7 +6,7 @@ use veilgrid_ledger::state::State;
 
 /// Whether a consensus key is one of the validators of the epoch of the next block.
 pub(super) fn validates_next(state: &State, consensus_key: &[u8; 32]) -> bool {
-    let Some(timing) = state.timing() else { return false };
+    let timing = state.timing();
     let epoch = timing.epoch_of(state.height().saturating_add(1));
     state.consensus_keys(epoch).is_some_and(|keys| keys.contains(consensus_key))
 }
@@ -14,8 +14,8 @@ pub(super) fn validates_next(state: &State, consensus_key: &[u8; 32]) -> bool {
 /// The height to catch up to, when it is of an epoch whose validators this state does not know: the engine connects to
 /// those of its own epoch, who may be gone.
 pub(super) fn behind(state: &State, heights: Vec<u64>) -> Option<u64> {
-    let timing = state.timing()?;
-    let target = credible(heights, usize::from(state.roster()?.group().faults()))?;
+    let timing = state.timing();
+    let target = credible(heights, usize::from(state.roster().group().faults()))?;
     let known = timing.epoch_of(state.height().saturating_add(1));
     (timing.epoch_of(target) > known).then_some(target)
 }

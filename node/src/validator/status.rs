@@ -124,7 +124,7 @@ pub(super) fn report_of(application: &NodeApplication, signing_key: &[u8; 32]) -
     let watched = application.watch.look(core.state());
     StatusReport {
         role: "validator".into(),
-        index: core.state().roster().and_then(|roster| roster.index_of(signing_key)),
+        index: core.state().roster().index_of(signing_key),
         holds_shares: match core.holding() {
             Holding::Holds { .. } => Some(true),
             Holding::Missing { .. } => Some(false),

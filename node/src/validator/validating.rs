@@ -138,7 +138,7 @@ impl Validator {
         let (ledger_id, epoch_blocks, decode) = {
             let application = lock(&parts.application);
             let state = application.core.state();
-            let epoch_blocks = state.timing().map_or(0, |timing| timing.epoch_blocks);
+            let epoch_blocks = state.timing().epoch_blocks;
             (state.community().ledger_id(), epoch_blocks, state.community().decode_context())
         };
         let resolve = |peer: &crate::config::PeerConfig| {

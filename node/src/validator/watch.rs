@@ -102,7 +102,7 @@ impl Watch {
 
     /// A block of this header has a certificate.
     pub(super) fn certified(&self, state: &State, header: &BlockHeader, bytes: &[u8]) {
-        let Some(epoch) = state.timing().map(|timing| timing.epoch_of(header.height)) else { return };
+        let epoch = state.timing().epoch_of(header.height);
         let Some(validators) = state.consensus_keys(epoch) else { return };
         let mut inner = self.lock();
         let Some(view) = finality::own_vote(&validators, &inner.consensus_key, bytes) else { return };
@@ -183,7 +183,7 @@ impl Inner {
     }
 
     fn judge_clocks(&mut self, state: &State, now_unix_ms: u64, troubles: &mut Vec<String>) -> Option<i64> {
-        let (timing, roster) = (state.timing()?, state.roster()?);
+        let (timing, roster) = (state.timing(), state.roster());
         let skew_ms = timing.max_clock_skew_ms;
         match self.clocks.verdict(skew_ms, roster.group().faults(), now_unix_ms) {
             ClockVerdict::Sound => None,
@@ -219,7 +219,7 @@ impl Inner {
 
     /// Whether this is a validator whose engine runs and gives no votes.
     fn voiceless(&self, state: &State, now_unix_ms: u64) -> Option<String> {
-        let epoch = state.timing()?.epoch_of(state.height().saturating_add(1));
+        let epoch = state.timing().epoch_of(state.height().saturating_add(1));
         let since = self.engine_since_unix_ms?.max(self.votes.last_vote_unix_ms().unwrap_or(0));
         let silent_ms = now_unix_ms.saturating_sub(since);
         let validates = state.consensus_keys(epoch)?.contains(&self.consensus_key);

@@ -97,7 +97,7 @@ fn a_validator_that_votes_for_nothing_says_so() {
 fn a_wrong_clock_is_said_by_its_machine_alone() {
     let (state, keys) = network();
     let dir = tempfile::tempdir().expect("directory");
-    let skew_ms = state.timing().expect("a network").max_clock_skew_ms;
+    let skew_ms = state.timing().max_clock_skew_ms;
     let watch = Watch::open(dir.path(), keys[0], skew_ms).expect("opened");
     let far = skew_ms + 5_000;
     watch.proposed(keys[1], NOW + far, NOW);

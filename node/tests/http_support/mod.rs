@@ -1,4 +1,4 @@
-//! A small ledger with keys in its genesis, a round that takes bids, and a server in front of an intake.
+//! A small ledger whose keys are generated, a round that takes bids, and a server in front of an intake.
 
 mod false_bid;
 pub mod held;
@@ -18,27 +18,28 @@ use veilgrid_api::StatusReport;
 use veilgrid_client::ledger_view::{BlockSource, LedgerView};
 use veilgrid_crypto::bid::{SealedBid, seal_bid};
 use veilgrid_crypto::envelope::EnvelopeKey;
-use veilgrid_crypto::keygen::deal;
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::builder::{genesis_block, propose};
-use veilgrid_ledger::genesis::Genesis;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::BlockEffects;
-use veilgrid_ledger::transaction::{Transaction, VoidReason};
+use veilgrid_ledger::transaction::Transaction;
 use veilgrid_ledger::verdicts::VerifyAll;
 use veilgrid_market::{Grid, Rule};
 use veilgrid_node::http::{HttpOptions, HttpServer, Services, SubmitError, SubmitTransaction};
-use veilgrid_roles::committee::{Founding, Keys, draft_genesis};
+use veilgrid_roles::committee::{Founding, Keys, found_genesis, one_process_timing};
 use veilgrid_roles::intake::{Admitted, Intake};
+use veilgrid_roles::keyholder::KeyHolder;
 use veilgrid_roles::member::envelope_for;
 
 pub const EPOCH: u64 = 1;
 pub const MEMBERS: usize = 6;
 /// What the intake's clock says, Unix milliseconds.
-pub const NOW_MS: u64 = 1_000;
+pub const NOW_MS: u64 = OPENS_MS + 1_000;
+/// When round 1 opens.
+const OPENS_MS: u64 = 60_000;
 
 /// Keeps what it is given.
 #[derive(Clone, Default)]
@@ -121,7 +122,7 @@ pub fn params() -> MarketParams {
         max_members: 16,
         slot_seconds: 900,
         threshold: 3,
-        timing: None,
+        timing: one_process_timing(OPENS_MS, 900, 900),
     }
 }
 
@@ -169,15 +170,8 @@ impl World {
         };
         let validators: Vec<Keys> = (1..=4).map(|_| Keys::generate(&mut OsRng)).collect();
         let roster: Vec<_> = validators.iter().map(Keys::entry).collect();
-        let mut draft = draft_genesis(&founding, &roster, &receipt_key, &envelope_key.public(), &mut OsRng);
-        // A ledger whose keys are there from block 0 on.
-        draft.network = None;
-        let context = draft.keygen_context();
-        let package = |(dealer, keys): (u16, &Keys)| {
-            deal(&context, &keys.signing, dealer, &mut OsRng).expect("dealt").0
-        };
-        let packages = (1..).zip(&validators).map(package).collect();
-        let genesis = genesis_block(Genesis::new(draft, packages).expect("genesis"), 0);
+        let genesis = found_genesis(&founding, &roster, &receipt_key, &envelope_key.public(), &mut OsRng);
+        let genesis = genesis_block(genesis.checked().expect("genesis"), 0);
         let first = State::from_genesis_block(&genesis).expect("genesis");
         let (journal, pool, blocks) = (Journal::default(), Pool::default(), Blocks::default());
         blocks.0.lock().expect("blocks").push(genesis.to_bytes());
@@ -196,10 +190,20 @@ impl World {
             ledger,
             effects: Vec::new(),
         };
-        let open = Transaction::OpenRound { round_id: 1, slot_start_unix_s: 900, slot_seconds: 900 };
-        world.push(vec![open]);
+        world.generate_keys(validators);
+        world.due_at(OPENS_MS);
         world.server = world.serve(options);
         world
+    }
+
+    /// A block at the time of the last one with what everybody owes, until there are keys.
+    fn generate_keys(&mut self, validators: Vec<Keys>) {
+        let mut holders: Vec<_> = validators.into_iter().map(|keys| KeyHolder::new(keys.signing)).collect();
+        while self.state.community().keys().is_none() {
+            let act = |holder: &mut KeyHolder| holder.act(&self.state, &mut OsRng).owed;
+            let events = holders.iter_mut().flat_map(act).map(Transaction::from).collect();
+            self.push(events);
+        }
     }
 
     fn services(
@@ -252,10 +256,19 @@ impl World {
             .expect("server")
     }
 
-    /// Adds a block.
+    /// Adds a block at the time of the last one.
     pub fn push(&mut self, transactions: Vec<Transaction>) {
+        self.push_at(self.state.time_unix_ms(), transactions);
+    }
+
+    /// Adds a block with what its time makes due.
+    fn due_at(&mut self, time_unix_ms: u64) {
+        self.push_at(time_unix_ms, self.state.due(time_unix_ms));
+    }
+
+    fn push_at(&mut self, time_unix_ms: u64, transactions: Vec<Transaction>) {
         let (block, state, effects) =
-            propose(&self.state, transactions, 0, &mut VerifyAll).expect("accepted");
+            propose(&self.state, transactions, time_unix_ms, &mut VerifyAll).expect("accepted");
         self.blocks.0.lock().expect("blocks").push(block.to_bytes());
         self.state = state.clone();
         self.ledger.publish(state, &effects);
@@ -264,8 +277,9 @@ impl World {
 
     /// Ends round 1 without a result.
     pub fn end_round(&mut self) {
-        self.push(vec![Transaction::CloseRound { round_id: 1 }]);
-        self.push(vec![Transaction::Void { round_id: 1, reason: VoidReason::TooFewBids }]);
+        while self.state.rounds().count() > 0 {
+            self.due_at(self.state.timing().close_ms(1).expect("in the calendar"));
+        }
     }
 
     pub fn bid(&self, member: usize, quantity_wh: u64) -> SealedBid {

@@ -1,4 +1,4 @@
-//! What the founders of a ledger bring: keys of the validators, and the draft of its genesis.
+//! What the founders of a ledger bring: keys of the validators, and its genesis.
 
 use crate::replica::Limits;
 use rand_core::CryptoRngCore;
@@ -7,9 +7,9 @@ use veilgrid_crypto::group::PointBytes;
 use veilgrid_crypto::keygen::Group;
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_ledger::finality::ConsensusKey;
-use veilgrid_ledger::genesis::{FORMAT_VERSION, GenesisDraft, NetworkKeys};
+use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis};
 use veilgrid_ledger::params::MarketParams;
-use veilgrid_ledger::roster::ValidatorEntry;
+use veilgrid_ledger::roster::{Roster, ValidatorEntry};
 use veilgrid_ledger::timing::RoundTiming;
 
 /// Blocks of an epoch where one process runs all validators: its ledgers end long before. Shares are renewed to outrun
@@ -105,33 +105,28 @@ impl Founding {
     }
 }
 
-/// The draft of a genesis for the given validators and aggregator keys.
-pub fn draft_genesis(
+/// The genesis for the given validators and aggregator keys; its rules are not checked yet.
+pub fn found_genesis(
     founding: &Founding,
     validators: &[ValidatorEntry],
     receipt_key: &SigningKey,
     envelope_key: &EnvelopePublicKey,
     rng: &mut impl CryptoRngCore,
-) -> GenesisDraft {
+) -> Genesis {
     let mut nonce = [0u8; 32];
     rng.fill_bytes(&mut nonce);
     let mut members = founding.members.clone();
     members.sort_unstable();
-    let network = |entry: &ValidatorEntry| NetworkKeys {
-        consensus_key: entry.consensus_key,
-        envelope_key: entry.envelope_key,
-    };
-    GenesisDraft {
+    Genesis {
         format_version: FORMAT_VERSION,
         nonce,
         params: founding.params.clone(),
-        validators: validators.iter().map(|entry| entry.signing_key).collect(),
+        roster: Roster { validators: validators.to_vec() },
         aggregator_receipt_key: receipt_key.verifying_key().to_bytes(),
         aggregator_envelope_key: envelope_key.to_bytes(),
         members,
         key_epoch: founding.key_epoch,
-        keygen_session: 1,
-        network: Some(validators.iter().map(network).collect()),
+        first_session: 1,
     }
 }
 

@@ -14,6 +14,6 @@ mod orderer;
 mod voter;
 
 pub use false_share::{FalseShare, named};
-pub use founders::{Founding, Keys, draft_genesis, one_process_timing, simulated_pace, threshold_for};
+pub use founders::{Founding, Keys, found_genesis, one_process_timing, simulated_pace, threshold_for};
 pub use orderer::{Orderer, bids_at_once};
 pub use voter::{FinaliseFault, LastVote, VoteFault, Voter};

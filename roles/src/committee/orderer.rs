@@ -38,7 +38,7 @@ impl Orderer {
     /// [`ValidatorSetFault`], which a verified genesis excludes.
     pub fn ballot(&self, block: &Block, parent: &State) -> Result<(Ballot, Votes), ValidatorSetFault> {
         let height = block.header.height;
-        let epoch = parent.timing().map_or(0, |timing| timing.epoch_of(height));
+        let epoch = parent.timing().epoch_of(height);
         let ballot = Ballot {
             ledger_id: self.ledger_id,
             epoch,

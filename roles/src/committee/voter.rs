@@ -132,7 +132,7 @@ impl<J: Journal, R: CryptoRngCore> Voter<J, R> {
         let (height, state) = (block.header.height, self.core.state());
         let is_other = height == state.height() && block.hash() != state.block_hash();
         if height > state.height() || is_other {
-            let epoch = state.timing().map_or(0, |timing| timing.epoch_of(height));
+            let epoch = state.timing().epoch_of(height);
             let (ledger_id, validators) =
                 (state.community().ledger_id(), state.consensus_keys(epoch).unwrap_or_default());
             finality::verify(&ledger_id, epoch, &validators, &block.hash(), certificate)

@@ -329,11 +329,11 @@ pub fn check_open(state: &State, round_id: u64, now_unix_ms: u64) -> Result<(), 
         Ok(Expected::NotOpened) => return Err(IntakeError::NotYetOpen { round_id }),
         _ => return Err(IntakeError::NotOpen { round_id }),
     }
-    let timing = state.community().params().timing.as_ref();
+    let timing = state.timing();
     if state.round(round_id).is_some_and(|round| round.grace_from().is_some()) {
         return Err(IntakeError::NotOpen { round_id });
     }
-    let early_ms = timing.map_or(0, |timing| timing.max_clock_skew_ms.saturating_mul(2));
+    let early_ms = timing.max_clock_skew_ms.saturating_mul(2);
     if is_over(timing, round_id, now_unix_ms) {
         Err(IntakeError::TooLate { round_id, early_ms })
     } else {
@@ -341,10 +341,9 @@ pub fn check_open(state: &State, round_id: u64, now_unix_ms: u64) -> Result<(), 
     }
 }
 
-/// Whether it is too late for a promise by the clock. Rounds that are driven by hand end by the ledger alone.
-fn is_over(timing: Option<&RoundTiming>, round_id: u64, now_unix_ms: u64) -> bool {
-    let last_ms = |timing: &RoundTiming| timing.last_promise_ms(round_id);
-    timing.is_some_and(|timing| last_ms(timing).is_none_or(|last_ms| now_unix_ms >= last_ms))
+/// Whether it is too late for a promise by the clock.
+fn is_over(timing: &RoundTiming, round_id: u64, now_unix_ms: u64) -> bool {
+    timing.last_promise_ms(round_id).is_none_or(|last_ms| now_unix_ms >= last_ms)
 }
 
 /// Whether nothing of a round can matter any more. A round that is yet to open is not finished.
@@ -370,9 +369,8 @@ mod tests {
             keygen_phase_blocks: 4,
             max_clock_skew_ms: 50,
         };
-        let over = |round_id, now_unix_ms| is_over(Some(&timing), round_id, now_unix_ms);
+        let over = |round_id, now_unix_ms| is_over(&timing, round_id, now_unix_ms);
         assert_eq!([over(2, 1_399), over(2, 1_400), over(2, u64::MAX)], [false, true, true]);
         assert!(over(0, 0) && over(u64::MAX, 0));
-        assert!(!is_over(None, 2, u64::MAX));
     }
 }

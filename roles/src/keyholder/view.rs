@@ -55,7 +55,7 @@ impl<'a> View<'a> {
             sharing: state.sharing(),
             pending: state.pending_keys(),
             keys: state.community().keys(),
-            index: state.roster().and_then(|roster| roster.index_of(&me.to_bytes())),
+            index: state.roster().index_of(&me.to_bytes()),
             session: state.session().map(|session| SessionView::of(state, session, me)),
             asked: state.rounds().filter_map(asked).collect(),
             active: state.rounds().map(Round::round_id).collect(),
@@ -69,8 +69,8 @@ impl<'a> SessionView<'a> {
         let me = me.to_bytes();
         Self {
             session,
-            dealer: state.roster().and_then(|roster| roster.index_of(&me)),
-            receiver: state.session_receivers().and_then(|roster| roster.index_of(&me)),
+            dealer: state.roster().index_of(&me),
+            receiver: state.session_receivers().index_of(&me),
         }
     }
 }

@@ -13,7 +13,7 @@ const BESIDES_BIDS_BYTES: usize = 512;
 impl Replica {
     /// The bytes of a round's bids that fit into the blocks of its grace, should all of them be ordered then.
     pub(super) fn backlog_bytes(&self) -> usize {
-        let Some(honest_blocks) = self.state.honest_grace_blocks() else { return usize::MAX };
+        let honest_blocks = self.state.honest_grace_blocks();
         let bid_bytes = shape_of(self.state.community().params()).bid_bytes();
         grace_room(self.limits.max_block_bytes, bid_bytes, honest_blocks)
     }

@@ -223,9 +223,6 @@ pub enum OfferRefusal {
     /// The change of validators is not valid now.
     #[error("change of validators: {0}")]
     Change(#[from] RosterError),
-    /// Only the ledger of a network changes its validators.
-    #[error("this ledger has no roster of validators that could be changed")]
-    NoRoster,
 }
 
 impl OfferRefusal {

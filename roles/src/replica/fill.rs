@@ -160,7 +160,7 @@ impl Replica {
 
 /// Whether a round is in grace at the state's time, or soon will be.
 fn closes_soon(state: &State, round_id: u64) -> bool {
-    let close_ms = state.timing().and_then(|timing| timing.close_ms(round_id));
+    let close_ms = state.timing().close_ms(round_id);
     close_ms.is_some_and(|close_ms| close_ms <= state.time_unix_ms().saturating_add(SOON_MS))
 }
 

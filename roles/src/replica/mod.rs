@@ -56,9 +56,6 @@ const REMEMBERED_BIDS: usize = 20_000;
 /// Refusals that [`Replica::summary`] shows.
 const REMEMBERED_REFUSALS: usize = 16;
 
-/// Allowed difference of clocks, in milliseconds, on a ledger without round timing.
-const DEFAULT_CLOCK_SKEW_MS: u64 = 5_000;
-
 /// Bounds and pace of a validator. All validators of a network have the same `max_block_bytes`: a larger block gets no
 /// vote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -250,6 +247,6 @@ impl Replica {
     }
 
     fn max_clock_skew_ms(&self) -> u64 {
-        self.state.timing().map_or(DEFAULT_CLOCK_SKEW_MS, |timing| timing.max_clock_skew_ms)
+        self.state.timing().max_clock_skew_ms
     }
 }

@@ -130,10 +130,10 @@ impl Replica {
         opening: OpeningId,
         share: OpeningShare,
     ) -> Result<Option<OfferRefusal>, GossipFault> {
-        let consensus_keys = self.state.roster().map(|roster| roster.consensus_keys()).unwrap_or_default();
+        let consensus_keys = self.state.roster().consensus_keys();
         let sender = (1u16..).zip(&consensus_keys).find(|(_, key)| *key == from).map(|(number, _)| number);
         let (is_current, validator) = (opening.sharing == self.state.sharing().unwrap_or(0), share.validator);
-        let to_come = || self.state.session_receivers().and_then(|roster| key_in(roster, validator));
+        let to_come = || key_in(self.state.session_receivers(), validator);
         match sender {
             Some(sender) if sender == validator => {
                 Ok(self.pool.shares.offer(&self.state, opening, from, share).err())
@@ -218,8 +218,7 @@ impl Replica {
             Ok(Expected::NotOpened) => {
                 let near = self.state.last_round_id().unwrap_or(0).saturating_add(ROUNDS_AHEAD);
                 let seconds = community.params().slot_seconds;
-                let start =
-                    self.state.timing().and_then(|timing| timing.slot_start_unix_s(round_id, seconds));
+                let start = self.state.timing().slot_start_unix_s(round_id, seconds);
                 let start_unix_s = start.filter(|_| round_id <= near).ok_or(not_open)?;
                 Ok(community.round_context(round_id, Slot { start_unix_s, seconds }))
             }

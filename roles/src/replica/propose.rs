@@ -93,7 +93,7 @@ impl Replica {
 
     /// How long after its parent a block comes that holds nothing.
     fn interval_ms(&self, state: &State, time_unix_ms: u64) -> u64 {
-        let Some(timing) = state.timing() else { return self.limits.idle_interval_ms };
+        let timing = state.timing();
         let closes_ms = state
             .rounds()
             .filter(|round| matches!(state.expected(round.round_id()), Ok(Expected::Bids { .. })))
@@ -116,7 +116,7 @@ impl Replica {
 
 /// The next time at which something becomes due on this state, Unix milliseconds.
 fn next_instant_ms(state: &State, now_unix_ms: u64) -> Option<u64> {
-    let timing = state.timing()?;
+    let timing = state.timing();
     let next_round = match timing.round_at(now_unix_ms) {
         Some(round_id) => round_id.checked_add(1),
         None => state.last_round_id().unwrap_or(0).checked_add(1),

@@ -151,7 +151,7 @@ fn the_engine_hears_which_rule_a_block_breaks() {
         height: 3,
         block_unix_ms: now_ms + 3_600_000,
         now_unix_ms: now_ms,
-        skew_ms: core.state().timing().expect("a network").max_clock_skew_ms,
+        skew_ms: core.state().timing().max_clock_skew_ms,
     });
     assert_eq!(refused, Err(by_clock));
     let orphan = Block::new(9, [9; 32], now_ms, root, vec![]);

@@ -76,7 +76,7 @@ fn validators_are_replaced_and_the_keys_stay() {
     net.until_sharing(1);
     let keys = net.state().community().keys().expect("keys").keys().to_vec();
     net.change_to(&[0, 1, 2, 3, 4, 5, 6]);
-    let validators = |net: &Net| net.state().roster().expect("a network").validators.len();
+    let validators = |net: &Net| net.state().roster().validators.len();
     net.until(3 * EPOCH_BLOCKS, "seven validators", |net| validators(net) == 7);
     assert_eq!(net.who_holds(), [0, 1, 2, 3, 4, 5, 6]);
     assert_eq!(net.state().community().keys().expect("keys").keys(), keys);

@@ -11,7 +11,7 @@ use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::builder::genesis_block;
-use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis, GenesisDraft, NetworkKeys};
+use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis};
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::roster::{Roster, RosterChange, ValidatorEntry};
 use veilgrid_ledger::state::State;
@@ -90,11 +90,8 @@ fn account(wallet: &Wallet) -> [u8; 32] {
 }
 
 fn genesis(keys: &[SigningKey], wallets: &[Wallet]) -> Block {
-    let entries = keys.iter().map(entry);
-    let network =
-        entries.map(|e| NetworkKeys { consensus_key: e.consensus_key, envelope_key: e.envelope_key });
     let n = u16::try_from(keys.len()).expect("small");
-    let draft = GenesisDraft {
+    let genesis = Genesis {
         format_version: FORMAT_VERSION,
         nonce: [9; 32],
         params: MarketParams {
@@ -106,19 +103,18 @@ fn genesis(keys: &[SigningKey], wallets: &[Wallet]) -> Block {
             max_members: 16,
             slot_seconds: SLOT_SECONDS,
             threshold: n - (n - 1) / 3,
-            timing: Some(timing()),
+            timing: timing(),
         },
-        validators: keys.iter().map(|key| key.verifying_key().to_bytes()).collect(),
+        roster: Roster { validators: keys.iter().map(entry).collect() },
         aggregator_receipt_key: SigningKey::generate(&mut ChaCha20Rng::seed_from_u64(77))
             .verifying_key()
             .to_bytes(),
         aggregator_envelope_key: [3; 32],
         members: wallets.iter().map(account).collect(),
         key_epoch: KEY_EPOCH,
-        keygen_session: 1,
-        network: Some(network.collect()),
+        first_session: 1,
     };
-    genesis_block(Genesis::new(draft, Vec::new()).expect("sound"), START_MS)
+    genesis_block(genesis.checked().expect("sound"), START_MS)
 }
 
 /// A validator from what its journal has.
@@ -309,8 +305,7 @@ impl Net {
     /// Hands one validator a change of the validators to these, signed by the first t.
     pub fn change_to(&mut self, who: &[usize]) {
         let state = self.cores[0].state();
-        let (current, since) =
-            (state.roster().expect("a network").clone(), state.roster_since().expect("one"));
+        let (current, since) = (state.roster().clone(), state.roster_since());
         let roster = Roster { validators: who.iter().map(|w| entry(&self.keys[*w])).collect() };
         let ledger_id = state.community().ledger_id();
         let mut endorsements = Vec::new();

@@ -51,7 +51,7 @@ fn world_of(members: u32) -> World {
         max_members: members,
         slot_seconds: 900,
         threshold: threshold_for(4),
-        timing: Some(timing),
+        timing,
     };
     let accounts =
         wallets.iter().map(|wallet| wallet.account_key(EPOCH).verifying_key().to_bytes()).collect();

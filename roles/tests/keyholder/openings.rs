@@ -1,8 +1,7 @@
 //! Opening shares: for what the ledger asks for, once, for one set of bids a slot.
 
-use crate::world::{BOOK, World, draft};
+use crate::world::{BOOK, World, genesis};
 use veilgrid_ledger::builder::genesis_block;
-use veilgrid_ledger::genesis::Genesis;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::expected::Expected;
 use veilgrid_ledger::transaction::Transaction;
@@ -119,8 +118,8 @@ fn a_ledger_that_is_behind_the_secrets_gets_nothing() {
 fn secrets_of_another_ledger_are_not_used() {
     let mut world = World::new(4, 0, 25);
     world.step();
-    let draft = draft(&world.keys, &world.wallets, 3, 77);
-    let other = genesis_block(Genesis::new(draft, Vec::new()).expect("sound"), 0);
+    let other = genesis(&world.keys, &world.wallets, 3, 77);
+    let other = genesis_block(other.checked().expect("sound"), 0);
     let other = State::from_genesis_block(&other).expect("genesis");
     let actions = world.holders[0].act(&other, &mut world.rng);
     assert!(actions.owed.is_empty() && !actions.secrets_changed);

@@ -11,7 +11,7 @@ use veilgrid_crypto::envelope::EnvelopeKey;
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::builder::{BlockDraft, genesis_block};
-use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis, GenesisDraft, NetworkKeys};
+use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis};
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::refusal::Refusal;
 use veilgrid_ledger::roster::{Roster, RosterChange, ValidatorEntry};
@@ -74,11 +74,8 @@ pub fn timing() -> RoundTiming {
     }
 }
 
-pub fn draft(keys: &[SigningKey], wallets: &[Wallet], threshold: u16, nonce: u8) -> GenesisDraft {
-    let entries = keys.iter().map(entry);
-    let network =
-        entries.map(|e| NetworkKeys { consensus_key: e.consensus_key, envelope_key: e.envelope_key });
-    GenesisDraft {
+pub fn genesis(keys: &[SigningKey], wallets: &[Wallet], threshold: u16, nonce: u8) -> Genesis {
+    Genesis {
         format_version: FORMAT_VERSION,
         nonce: [nonce; 32],
         params: MarketParams {
@@ -90,17 +87,16 @@ pub fn draft(keys: &[SigningKey], wallets: &[Wallet], threshold: u16, nonce: u8)
             max_members: 16,
             slot_seconds: SLOT_SECONDS,
             threshold,
-            timing: Some(timing()),
+            timing: timing(),
         },
-        validators: keys.iter().map(|key| key.verifying_key().to_bytes()).collect(),
+        roster: Roster { validators: keys.iter().map(entry).collect() },
         aggregator_receipt_key: SigningKey::generate(&mut ChaCha20Rng::seed_from_u64(77))
             .verifying_key()
             .to_bytes(),
         aggregator_envelope_key: [3; 32],
         members: wallets.iter().map(account).collect(),
         key_epoch: KEY_EPOCH,
-        keygen_session: 1,
-        network: Some(network.collect()),
+        first_session: 1,
     }
 }
 
@@ -128,8 +124,8 @@ impl World {
         let mut wallets: Vec<_> =
             (0..BOOK.len()).map(|_| Wallet::from_seed(&WalletSeed::generate(&mut rng))).collect();
         wallets.sort_by_key(account);
-        let draft = draft(&keys[..usize::from(n)], &wallets, n - (n - 1) / 3, 9);
-        let genesis = genesis_block(Genesis::new(draft, Vec::new()).expect("sound"), START_MS);
+        let genesis = genesis(&keys[..usize::from(n)], &wallets, n - (n - 1) / 3, 9);
+        let genesis = genesis_block(genesis.checked().expect("sound"), START_MS);
         Self {
             rng,
             holders: keys.iter().cloned().map(KeyHolder::new).collect(),
@@ -241,7 +237,7 @@ impl World {
 
     /// Validators of the roster in force.
     pub fn validators(&self) -> u16 {
-        self.state.roster().expect("a network").group().validators
+        self.state.roster().group().validators
     }
 
     pub fn holding(&self, who: usize) -> Holding {
@@ -289,10 +285,10 @@ impl World {
 
     /// A change of the validators to those with these keys, signed by the first t.
     pub fn change_to(&mut self, who: &[usize]) {
-        let current = self.state.roster().expect("a network").clone();
+        let current = self.state.roster().clone();
         let roster = Roster { validators: who.iter().map(|w| entry(&self.keys[*w])).collect() };
         let ledger_id = self.state.community().ledger_id();
-        let since_epoch = self.state.roster_since().expect("a network");
+        let since_epoch = self.state.roster_since();
         let mut endorsements = Vec::new();
         for number in 1..=current.group().threshold {
             let signing_key = current.validators[usize::from(number) - 1].signing_key;

@@ -13,9 +13,10 @@ use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::builder::genesis_block;
-use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis, GenesisDraft, NetworkKeys};
+use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis};
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::params::MarketParams;
+use veilgrid_ledger::roster::{Roster, ValidatorEntry};
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::{BlockEffects, Effect};
 use veilgrid_ledger::state::round::Slot;
@@ -93,7 +94,7 @@ fn params(timing: RoundTiming) -> MarketParams {
         max_members: 64,
         slot_seconds: SLOT_SECONDS,
         threshold: 3,
-        timing: Some(timing),
+        timing,
     }
 }
 
@@ -119,24 +120,24 @@ impl Network {
         let mut wallets: Vec<Wallet> =
             (0..12).map(|_| Wallet::from_seed(&WalletSeed::generate(&mut rng))).collect();
         wallets.sort_by_key(account);
-        let network = (0..usize::from(VALIDATORS)).map(|at| NetworkKeys {
+        let entries = signing_keys.iter().enumerate().map(|(at, key)| ValidatorEntry {
+            signing_key: key.verifying_key().to_bytes(),
             consensus_key: consensus_key(at),
             envelope_key: EnvelopeKey::generate(&mut rng).public().to_bytes(),
         });
-        let network = Some(network.collect());
-        let draft = GenesisDraft {
+        let validators = entries.collect();
+        let genesis = Genesis {
             format_version: FORMAT_VERSION,
             nonce: [9; 32],
             params: params(timing),
-            validators: signing_keys.iter().map(|key| key.verifying_key().to_bytes()).collect(),
+            roster: Roster { validators },
             aggregator_receipt_key: SigningKey::generate(&mut rng).verifying_key().to_bytes(),
             aggregator_envelope_key: EnvelopeKey::generate(&mut rng).public().to_bytes(),
             members: wallets.iter().map(account).collect(),
             key_epoch: KEY_EPOCH,
-            keygen_session: 1,
-            network,
+            first_session: 1,
         };
-        let genesis = genesis_block(Genesis::new(draft, Vec::new()).expect("genesis"), START_MS);
+        let genesis = genesis_block(genesis.checked().expect("genesis"), START_MS);
         let state = State::from_genesis_block(&genesis).expect("state");
         let holders = (0..VALIDATORS).map(|at| KeyHolder::new(signing_key(at))).collect();
         // One validator has its table from elsewhere, the others build it.
@@ -178,7 +179,7 @@ impl Network {
 
     pub fn bid(&mut self, round_id: u64, member: usize, quantities_wh: &[u64]) -> SealedBid {
         let state = self.replicas[0].state();
-        let (community, t) = (state.community(), *state.timing().expect("a network"));
+        let (community, t) = (state.community(), *state.timing());
         let slot = Slot {
             start_unix_s: t.slot_start_unix_s(round_id, SLOT_SECONDS).expect("slot"),
             seconds: SLOT_SECONDS,

@@ -51,7 +51,7 @@ impl Compared {
         trusted_genesis: Option<[u8; 32]>,
         quiet: bool,
     ) -> Result<Self, Failure> {
-        let request = AuditRequest { trusted_genesis, ..read::request() };
+        let request = AuditRequest { trusted_genesis, ..AuditRequest::default() };
         let (report, other_violation) = match read::replay_file(other, request, quiet) {
             Ok(report) => (Some(report), None),
             Err(Failure::Audit(violation)) => (None, Some(violation)),
@@ -115,10 +115,6 @@ impl Compared {
             Some(Meaning::Fork) => {
                 "; certificates of the validators cover both blocks, which is PROOF OF A FORK: more than f validators \
                  have voted for two histories. Keep both files"
-            }
-            Some(Meaning::TwoHistories) => {
-                "; this is a ledger without certificates: it has written two histories, and nothing in \
-                 the files says which one is meant"
             }
             Some(Meaning::DifferentLedgers) => {
                 "; these are ledgers of two communities, which have no block in common: name two copies of one"

@@ -86,7 +86,7 @@ fn request(args: &AuditArgs) -> Result<AuditRequest, Failure> {
         _ => None,
     };
     let receipts = args.receipts.as_deref().map(receipts::read).transpose()?.unwrap_or_default();
-    Ok(AuditRequest { trusted_genesis, pin, receipts, ..read::request() })
+    Ok(AuditRequest { trusted_genesis, pin, receipts, ..AuditRequest::default() })
 }
 
 fn parse_hash(option: &str, text: &str) -> Result<[u8; 32], Failure> {

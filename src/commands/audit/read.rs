@@ -6,19 +6,12 @@ use indicatif::ProgressBar;
 use std::fs;
 use std::io::{BufReader, Read};
 use std::path::Path;
-use std::sync::Arc;
 use veilgrid_crypto::receipt::Receipt;
-use veilgrid_ledger::audit::QuorumCertificates;
 use veilgrid_ledger::audit::{AuditError, AuditReport, AuditRequest, audit_export};
 use veilgrid_ledger::export::{LedgerReader, ReadError};
 
 /// A ledger file that is read with a progress bar, or standard input.
 pub(super) type Reader = LedgerReader<Counted<BufReader<Box<dyn Read>>>>;
-
-/// A request that asks for nothing but the rules, certificates included.
-pub(super) fn request() -> AuditRequest {
-    AuditRequest { certificates: Some(Arc::new(QuorumCertificates)), ..AuditRequest::default() }
-}
 
 /// Audits a ledger file.
 ///
@@ -30,7 +23,8 @@ pub fn audit_file(
     receipts: Vec<Receipt>,
     quiet: bool,
 ) -> Result<AuditReport, Failure> {
-    let report = replay_file(path, AuditRequest { trusted_genesis, receipts, ..request() }, quiet)?;
+    let report =
+        replay_file(path, AuditRequest { trusted_genesis, receipts, ..AuditRequest::default() }, quiet)?;
     broken_promise(&report).map_or(Ok(report), |violation| Err(Failure::Audit(violation)))
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use veilgrid_demo::DayConfig;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_market::{Grid, Rule, Side, parse_price};
-use veilgrid_roles::committee::threshold_for;
+use veilgrid_roles::committee::{one_process_timing, threshold_for};
 use veilgrid_scenario::behaviour::Tariffs;
 use veilgrid_scenario::community::{Community, Rounding, import_community, select_community};
 
@@ -48,7 +48,7 @@ pub fn plan(args: &DemoArgs, out: &Path) -> Result<Plan, Failure> {
         max_members: u32::try_from(args.participants).map_err(Failure::input)?,
         slot_seconds,
         threshold: threshold_for(args.validators),
-        timing: None,
+        timing: one_process_timing(0, 0, slot_seconds),
     };
     let config = DayConfig::from_selection(
         &community,

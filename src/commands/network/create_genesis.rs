@@ -8,7 +8,7 @@ use rand_core::OsRng;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use veilgrid_client::genesis::GenesisFile;
-use veilgrid_ledger::genesis::GenesisDraft;
+use veilgrid_ledger::genesis::Genesis;
 use veilgrid_market::Rule;
 use veilgrid_market::units::{format_ct_per_kwh, format_ratio};
 use veilgrid_node::checks::wall_clock_unix_ms;
@@ -133,25 +133,24 @@ fn show(file: &Path, trusted: Option<Hex32>, json: bool) -> Result<(), Failure> 
     print(&genesis, &summary(file, &genesis)?, json)
 }
 
-fn draft_of(genesis: &GenesisFile) -> Result<&GenesisDraft, Failure> {
-    let draft = genesis.genesis().map(|genesis| &genesis.draft);
-    draft.ok_or_else(|| Failure::Input("the block holds no genesis".to_owned()))
+fn content_of(genesis: &GenesisFile) -> Result<&Genesis, Failure> {
+    genesis.genesis().ok_or_else(|| Failure::Input("the block holds no genesis".to_owned()))
 }
 
 fn print(genesis: &GenesisFile, summary: &Summary, json: bool) -> Result<(), Failure> {
     if json {
         return output::json(summary);
     }
-    let draft = draft_of(genesis)?;
+    let content = content_of(genesis)?;
     output::line(format!("genesis hash   {}", summary.genesis_hash));
     output::line(format!("ledger id      {}", summary.ledger_id));
     output::line(format!("founded        {}", summary.dates.founded));
     output::line(format!("prices         {}", summary.grid));
     output::line(format!(
         "members        {} (at least {} bids a round, at most {} members)",
-        summary.members, draft.params.min_bidders, draft.params.max_members
+        summary.members, content.params.min_bidders, content.params.max_members
     ));
-    print_calendar(summary, draft);
+    print_calendar(summary, content);
     output::line(format!("validators     {}, {} open a sum", summary.validators.len(), summary.threshold));
     let mut table = output::table(&["validator", "signing key", "consensus key"]);
     for validator in &summary.validators {
@@ -165,7 +164,7 @@ fn print(genesis: &GenesisFile, summary: &Summary, json: bool) -> Result<(), Fai
 }
 
 /// When which round takes bids and what it trades: whoever joins agrees to it for the ledger's life.
-fn print_calendar(summary: &Summary, draft: &GenesisDraft) {
+fn print_calendar(summary: &Summary, content: &Genesis) {
     let Dates { first_open, first_close, first_deadline, first_slot_start, first_slot_end, .. } =
         &summary.dates;
     output::line(format!("rule           {}", rule_text(summary.rule)));
@@ -175,14 +174,13 @@ fn print_calendar(summary: &Summary, draft: &GenesisDraft) {
         "first slot     {first_slot_start} to {first_slot_end}, {} s; each round trades the next one",
         summary.slot_seconds
     ));
-    if let Some(timing) = draft.params.timing {
-        output::line(format!(
-            "rounds         every {} s, bids for {} s, void {} s after the close",
-            seconds(timing.interval_ms),
-            seconds(timing.bidding_ms),
-            seconds(timing.opening_deadline_ms)
-        ));
-    }
+    let timing = &content.params.timing;
+    output::line(format!(
+        "rounds         every {} s, bids for {} s, void {} s after the close",
+        seconds(timing.interval_ms),
+        seconds(timing.bidding_ms),
+        seconds(timing.opening_deadline_ms)
+    ));
     output::line("               all times in UTC (Z, +00:00): a market has no other zone");
     summary.notes.iter().for_each(|note| output::line(format!("note           {note}")));
 }
@@ -202,45 +200,43 @@ fn seconds(ms: u64) -> String {
 
 /// What is printed of a genesis whose times make sense.
 fn summary(origin: &Path, genesis: &GenesisFile) -> Result<Summary, Failure> {
-    let draft = draft_of(genesis)?;
+    let content = content_of(genesis)?;
     let founded_unix_ms = genesis.block.header.time_unix_ms;
     let (dates, mut notes) =
-        check_times(&draft.params, founded_unix_ms).map_err(|why| Failure::file(origin, why))?;
-    let grid = &draft.params.grid;
-    let timing = draft.params.timing;
+        check_times(&content.params, founded_unix_ms).map_err(|why| Failure::file(origin, why))?;
+    let grid = &content.params.grid;
+    let (timing, validators) = (content.params.timing, &content.roster.validators);
     // A network that exists may run with a higher limit.
-    let epochs = timing.map(|timing| check_epochs(timing.epoch_blocks, draft.validators.len()));
-    notes.extend(epochs.and_then(Result::err));
-    let network = draft.network.iter().flatten();
-    let validators = draft.validators.iter().zip(network).enumerate();
+    notes.extend(check_epochs(timing.epoch_blocks, validators.len()).err());
     Ok(Summary {
         genesis_hash: Hex32(genesis.hash),
         ledger_id: Hex32(genesis.ledger_id),
         time_unix_ms: genesis.block.header.time_unix_ms,
-        threshold: draft.params.threshold,
-        validators: validators
-            .map(|(place, (signing_key, keys))| ValidatorSummary {
-                index: place + 1,
-                signing_key: Hex32(*signing_key),
-                consensus_key: Hex32(keys.consensus_key),
+        threshold: content.params.threshold,
+        validators: (1..)
+            .zip(validators)
+            .map(|(index, entry)| ValidatorSummary {
+                index,
+                signing_key: Hex32(entry.signing_key),
+                consensus_key: Hex32(entry.consensus_key),
             })
             .collect(),
-        aggregator_receipt_key: Hex32(draft.aggregator_receipt_key),
-        members: draft.members.len(),
+        aggregator_receipt_key: Hex32(content.aggregator_receipt_key),
+        members: content.members.len(),
         grid: format!(
             "{} to {} ct/kWh in {} ticks, quantities of {} bits",
             format_ct_per_kwh(grid.price_min_mct_per_kwh()),
             format_ct_per_kwh(grid.price_max_mct_per_kwh()),
             grid.ticks(),
-            draft.params.bits
+            content.params.bits
         ),
-        first_open_unix_ms: timing.map_or(0, |timing| timing.first_open_unix_ms),
-        interval_ms: timing.map_or(0, |timing| timing.interval_ms),
-        bidding_ms: timing.map_or(0, |timing| timing.bidding_ms),
-        rule: draft.params.rule,
-        slot_seconds: draft.params.slot_seconds,
+        first_open_unix_ms: timing.first_open_unix_ms,
+        interval_ms: timing.interval_ms,
+        bidding_ms: timing.bidding_ms,
+        rule: content.params.rule,
+        slot_seconds: content.params.slot_seconds,
         dates,
         notes,
-        details: Details::of(draft),
+        details: Details::of(content),
     })
 }

@@ -2,7 +2,7 @@
 
 use crate::output;
 use serde::Serialize;
-use veilgrid_ledger::genesis::GenesisDraft;
+use veilgrid_ledger::genesis::Genesis;
 use veilgrid_ledger::hash::Hex32;
 use veilgrid_ledger::timing::RoundTiming;
 
@@ -18,7 +18,7 @@ pub(super) struct Details {
     /// In the order of the genesis, which is that of the keys.
     member_accounts: Vec<Hex32>,
     parameters: Parameters,
-    timing: Option<Timing>,
+    timing: Timing,
 }
 
 #[derive(Debug, Serialize)]
@@ -51,22 +51,22 @@ struct Timing {
 }
 
 impl Details {
-    pub(super) fn of(draft: &GenesisDraft) -> Self {
-        let params = &draft.params;
+    pub(super) fn of(genesis: &Genesis) -> Self {
+        let params = &genesis.params;
         let rule = serde_json::to_value(params.rule).ok();
         let rule = rule.and_then(|rule| rule.as_str().map(str::to_owned)).unwrap_or_default();
         Self {
-            format_version: draft.format_version,
-            key_epoch: draft.key_epoch,
-            first_key_session: draft.keygen_session,
-            aggregator_envelope_key: Hex32(draft.aggregator_envelope_key),
-            validator_envelope_keys: draft
-                .network
+            format_version: genesis.format_version,
+            key_epoch: genesis.key_epoch,
+            first_key_session: genesis.first_session,
+            aggregator_envelope_key: Hex32(genesis.aggregator_envelope_key),
+            validator_envelope_keys: genesis
+                .roster
+                .validators
                 .iter()
-                .flatten()
-                .map(|keys| Hex32(keys.envelope_key))
+                .map(|entry| Hex32(entry.envelope_key))
                 .collect(),
-            member_accounts: draft.members.iter().map(|account| Hex32(*account)).collect(),
+            member_accounts: genesis.members.iter().map(|account| Hex32(*account)).collect(),
             parameters: Parameters {
                 price_min_mct_per_kwh: params.grid.price_min_mct_per_kwh(),
                 price_max_mct_per_kwh: params.grid.price_max_mct_per_kwh(),
@@ -80,7 +80,7 @@ impl Details {
                 slot_seconds: params.slot_seconds,
                 threshold: params.threshold,
             },
-            timing: params.timing.as_ref().map(Timing::of),
+            timing: Timing::of(&params.timing),
         }
     }
 
@@ -109,7 +109,7 @@ impl Details {
             ("first_key_session", self.first_key_session.to_string()),
         ];
         let general = general.into_iter().map(|(name, value)| (name.to_owned(), value));
-        general.chain(fields(&self.parameters)).chain(self.timing.iter().flat_map(fields)).collect()
+        general.chain(fields(&self.parameters)).chain(fields(&self.timing)).collect()
     }
 }
 

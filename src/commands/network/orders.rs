@@ -135,7 +135,7 @@ pub fn run(args: &OrdersArgs) -> Result<(), Failure> {
 fn market(args: &CheckArgs, config: Option<&ParticipantConfig>) -> Result<Option<Market>, Failure> {
     let of_genesis = |path: &Path, trusted: Option<&[u8; 32]>| {
         let block = read_genesis(path, trusted).map_err(Failure::input)?;
-        let params = veilgrid_client::genesis::genesis_of(&block).map(|genesis| &genesis.draft.params);
+        let params = veilgrid_client::genesis::genesis_of(&block).map(|genesis| &genesis.params);
         let params = params.ok_or_else(|| Failure::file(path, "block 0 holds no genesis"))?;
         Ok(Market { grid: params.grid, bits: params.bits, slot_seconds: params.slot_seconds })
     };

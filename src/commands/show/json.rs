@@ -22,7 +22,7 @@ struct LedgerJson<'a> {
     rule: Rule,
     min_bidders: u32,
     slot_seconds: u32,
-    network: Option<NetworkJson<'a>>,
+    network: NetworkJson<'a>,
     rounds: Vec<RowJson<'a>>,
 }
 
@@ -99,17 +99,16 @@ struct BidJson {
 
 /// The ledger.
 pub(super) fn ledger(shown: &Shown) -> impl Serialize {
-    let draft = &shown.genesis.draft;
-    let params = &draft.params;
-    let roster = shown.network.as_ref().and_then(|network| network.roster.as_ref());
+    let (genesis, roster) = (&shown.genesis, &shown.network.roster);
+    let params = &genesis.params;
     LedgerJson {
         ledger_id: Hex32(shown.genesis.ledger_id()),
         genesis_hash: Hex32(shown.genesis_hash),
         last_block_hash: Hex32(shown.last_block),
         blocks: shown.blocks,
-        members: draft.members.len(),
-        validators: roster.map_or(draft.validators.len(), |roster| roster.validators.len()),
-        threshold: roster.map_or(params.threshold, |roster| roster.group().threshold),
+        members: genesis.members.len(),
+        validators: roster.validators.len(),
+        threshold: roster.group().threshold,
         grid: params.grid,
         bits: params.bits,
         rule: params.rule,
@@ -120,11 +119,11 @@ pub(super) fn ledger(shown: &Shown) -> impl Serialize {
     }
 }
 
-fn network(shown: &Shown) -> Option<NetworkJson<'_>> {
-    let network = shown.network.as_ref()?;
-    let validators = network.roster.iter().flat_map(|roster| &roster.validators);
+fn network(shown: &Shown) -> NetworkJson<'_> {
+    let network = &shown.network;
+    let validators = network.roster.validators.iter();
     let refused = network.refused.iter();
-    Some(NetworkJson {
+    NetworkJson {
         certified_height: network.certified,
         uncovered_blocks: shown.blocks.saturating_sub(1).saturating_sub(network.certified),
         pruned_blocks: network.pruned_blocks,
@@ -139,11 +138,11 @@ fn network(shown: &Shown) -> Option<NetworkJson<'_>> {
         refused: refused
             .map(|(height, kind, reason)| RefusedJson { height: *height, kind: *kind, reason })
             .collect(),
-    })
+    }
 }
 
 fn rows(shown: &Shown) -> Vec<RowJson<'_>> {
-    let params = &shown.genesis.draft.params;
+    let params = &shown.genesis.params;
     let own =
         shown.rounds.iter().filter(|(id, _)| !shown.passed().iter().any(|(_, passed)| passed.contains(**id)));
     let mut rows: BTreeMap<u64, RowJson<'_>> = own
@@ -164,7 +163,7 @@ fn rows(shown: &Shown) -> Vec<RowJson<'_>> {
         .collect();
     rows.extend(shown.passed().iter().map(|(height, passed)| {
         let first = passed.first_round_id;
-        let start = params.timing.and_then(|timing| timing.slot_start_unix_s(first, params.slot_seconds));
+        let start = params.timing.slot_start_unix_s(first, params.slot_seconds);
         let row = RowJson {
             round_id: first,
             last_round_id: passed.last_round_id,
@@ -216,8 +215,8 @@ pub(super) fn round(round_id: u64, round: &ShownRound, is_final: bool) -> impl S
 
 /// A round that no block opened in its time.
 pub(super) fn passed(shown: &Shown, round_id: u64, status: &str, is_final: bool) -> impl Serialize {
-    let params = &shown.genesis.draft.params;
-    let start = params.timing.and_then(|timing| timing.slot_start_unix_s(round_id, params.slot_seconds));
+    let params = &shown.genesis.params;
+    let start = params.timing.slot_start_unix_s(round_id, params.slot_seconds);
     RoundJson {
         round_id,
         slot_start_unix_s: start,

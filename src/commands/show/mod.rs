@@ -68,14 +68,12 @@ struct Shown {
     blocks: u64,
     last_block: [u8; 32],
     rounds: BTreeMap<u64, ShownRound>,
-    /// Of a network.
-    network: Option<ShownNetwork>,
+    network: ShownNetwork,
 }
 
-/// What a network's ledger has besides rounds.
-#[derive(Default)]
+/// What a ledger has besides rounds.
 struct ShownNetwork {
-    roster: Option<Roster>,
+    roster: Roster,
     certified: u64,
     sessions: Vec<String>,
     changes: Vec<String>,
@@ -120,35 +118,23 @@ fn read(path: &Path) -> Result<Shown, Failure> {
         blocks: 1,
         last_block: first.hash(),
         rounds: BTreeMap::new(),
-        network: genesis.draft.network.as_ref().map(|_| ShownNetwork::default()),
+        network: ShownNetwork::of(genesis.roster.clone()),
     };
-    let mut replay = match shown.network {
-        None => None,
-        Some(_) => Some(Replay::Whole(
-            State::from_genesis_block(&first).map_err(|error| Failure::file(path, error))?,
-        )),
-    };
+    let mut replay =
+        Replay::Whole(State::from_genesis_block(&first).map_err(|error| Failure::file(path, error))?);
     for record in records {
         let record = record.map_err(damaged)?;
         // Shown is what can be known without it; whether it holds is the audit's to say.
         let Some(hash) = record.hash() else { continue };
         shown.blocks += 1;
         shown.last_block = hash;
-        let known = match replay.take() {
-            None => None,
-            Some(before) => {
-                let (after, known) = before.step(&record).map_err(|error| {
-                    Failure::file(path, format!("{error}; `veilgrid audit` names what is wrong"))
-                })?;
-                replay = Some(after);
-                Some(known)
-            }
-        };
+        let (after, known) = replay
+            .step(&record)
+            .map_err(|error| Failure::file(path, format!("{error}; `veilgrid audit` names what is wrong")))?;
+        replay = after;
         shown.record(record, known);
     }
-    if let (Some(network), Some(replay)) = (&mut shown.network, &replay) {
-        network.roster = replay.state().roster().cloned();
-    }
+    shown.network.roster = replay.state().roster().clone();
     Ok(shown)
 }
 
@@ -159,7 +145,7 @@ struct Known {
     effects: Vec<Option<Effect>>,
 }
 
-/// The replay of a network's ledger, from the first pruned block on without its pruned rounds.
+/// The replay, from the first pruned block on without its pruned rounds.
 enum Replay {
     Whole(State),
     Skeleton(Box<Skeleton>),
@@ -200,32 +186,30 @@ impl Replay {
 impl Shown {
     /// Rounds that no block opened in their time.
     fn passed(&self) -> &[(u64, PassedRounds)] {
-        self.network.as_ref().map_or(&[], |network| &network.passed)
+        &self.network.passed
     }
 
-    /// Blocks of a network that no certificate covers, first and last: whoever wrote the file can have made them up.
+    /// Blocks that no certificate covers, first and last: whoever wrote the file can have made them up.
     fn uncovered(&self) -> Option<(u64, u64)> {
-        let certified = self.network.as_ref()?.certified;
+        let certified = self.network.certified;
         let last = self.blocks.saturating_sub(1);
         (certified < last).then_some((certified.saturating_add(1), last))
     }
 
-    /// Whether all that is shown of a round counts; always on a ledger without a network.
+    /// Whether all that is shown of a round counts.
     fn is_final(&self, round: &ShownRound) -> bool {
         self.is_final_at(round.last_height)
     }
 
     fn is_final_at(&self, height: u64) -> bool {
-        self.network.as_ref().is_none_or(|network| height <= network.certified)
+        height <= self.network.certified
     }
 
-    /// Takes a block; without anything known every transaction in it has happened.
-    fn record(&mut self, record: Exported, known: Option<Known>) {
-        if let (Some(network), Some(known)) = (&mut self.network, &known) {
-            network.certified = if record.certificate().is_some() { known.height } else { network.certified };
-            network.pruned_blocks += u64::from(matches!(record, Exported::Pruned(..)));
-            known.outset.iter().for_each(|effect| network.outset(known.height, effect));
-        }
+    fn record(&mut self, record: Exported, known: Known) {
+        let network = &mut self.network;
+        network.certified = if record.certificate().is_some() { known.height } else { network.certified };
+        network.pruned_blocks += u64::from(matches!(record, Exported::Pruned(..)));
+        known.outset.iter().for_each(|effect| network.outset(known.height, effect));
         let height = record.height();
         let transactions: Vec<PrunedTransaction> = match record {
             Exported::Block(block, _) => {
@@ -234,13 +218,11 @@ impl Shown {
             Exported::Pruned(block, _) => block.transactions,
             Exported::Checkpoint(_) => return,
         };
-        let mut effects = known.map(|known| known.effects).unwrap_or_default().into_iter();
+        let mut effects = known.effects.into_iter();
         for transaction in transactions {
             match (effects.next().flatten(), transaction) {
                 (Some(Effect::Refused(refusal)), PrunedTransaction::Full(transaction)) => {
-                    if let Some(network) = &mut self.network {
-                        network.refused.push((height, transaction.kind(), refusal.to_string()));
-                    }
+                    self.network.refused.push((height, transaction.kind(), refusal.to_string()));
                 }
                 (_, PrunedTransaction::Full(transaction)) => self.take(height, transaction),
                 (_, PrunedTransaction::Bids { round_id, bid_digests }) => {
@@ -254,7 +236,7 @@ impl Shown {
 
     fn take(&mut self, height: u64, transaction: Transaction) {
         let Some(round_id) = transaction.round_id() else { return };
-        let params = &self.genesis.draft.params;
+        let params = &self.genesis.params;
         let round = self.rounds.entry(round_id).or_default();
         round.last_height = height;
         match transaction {
@@ -285,6 +267,18 @@ impl Shown {
 }
 
 impl ShownNetwork {
+    fn of(roster: Roster) -> Self {
+        Self {
+            roster,
+            certified: 0,
+            sessions: Vec::new(),
+            changes: Vec::new(),
+            refused: Vec::new(),
+            passed: Vec::new(),
+            pruned_blocks: 0,
+        }
+    }
+
     fn outset(&mut self, height: u64, effect: &Effect) {
         match effect {
             Effect::KeysAgreed { session, task, excluded, lacking, .. } => {

@@ -22,7 +22,7 @@ impl ShownNetwork {
         });
         output::line(head);
         let mut validators = output::table(&["validator", "signing key", "consensus key"]);
-        for (number, entry) in (1..).zip(self.roster.iter().flat_map(|roster| &roster.validators)) {
+        for (number, entry) in (1..).zip(&self.roster.validators) {
             validators.add_row([
                 format!("{number}"),
                 hex::encode(&entry.signing_key[..16]),
@@ -68,8 +68,8 @@ fn with_finality(status: String, is_final: bool) -> String {
 /// One row for rounds that were passed over one after another.
 fn passed_row(ledger: &Shown, height: u64, passed: &PassedRounds) -> [String; 7] {
     let (first, last) = (passed.first_round_id, passed.last_round_id);
-    let params = &ledger.genesis.draft.params;
-    let slot = params.timing.and_then(|timing| timing.slot_start_unix_s(first, params.slot_seconds));
+    let params = &ledger.genesis.params;
+    let slot = params.timing.slot_start_unix_s(first, params.slot_seconds);
     let which = if first == last { first.to_string() } else { format!("{first}-{last}") };
     let slot = slot.map_or_else(|| "-".to_owned(), output::utc);
     let nothing = || "-".to_owned();
@@ -78,13 +78,8 @@ fn passed_row(ledger: &Shown, height: u64, passed: &PassedRounds) -> [String; 7]
 }
 
 pub(super) fn print_ledger(ledger: &Shown) {
-    let draft = &ledger.genesis.draft;
-    let params = &draft.params;
-    let roster = ledger.network.as_ref().and_then(|network| network.roster.as_ref());
-    let (validators, threshold) = match roster {
-        Some(roster) => (roster.validators.len(), roster.group().threshold),
-        None => (draft.validators.len(), params.threshold),
-    };
+    let (genesis, group) = (&ledger.genesis, ledger.network.roster.group());
+    let (params, validators, threshold) = (&genesis.params, group.validators, group.threshold);
     let top = params.grid.price_mct_per_kwh(params.grid.ticks() - 1);
     let mut head = output::table(&["ledger", "value"]);
     let mut row = |what: &str, value: String| {
@@ -94,7 +89,7 @@ pub(super) fn print_ledger(ledger: &Shown) {
     row("genesis block", hex::encode(ledger.genesis_hash));
     row("last block", hex::encode(ledger.last_block));
     row("blocks", ledger.blocks.to_string());
-    row("members", draft.members.len().to_string());
+    row("members", genesis.members.len().to_string());
     row("validators", format!("{validators}, {threshold} of them open a sum"));
     row(
         "price grid ct/kWh",
@@ -108,9 +103,7 @@ pub(super) fn print_ledger(ledger: &Shown) {
     row("rule", format!("{:?}, at least {} bids", params.rule, params.min_bidders));
     row("bits of a quantity", params.bits.to_string());
     output::line(head);
-    if let Some(network) = &ledger.network {
-        network.print();
-    }
+    ledger.network.print();
     let mut rounds =
         output::table(&["round", "slot (UTC)", "bids", "status", "price ct/kWh", "volume kWh", "rationed"]);
     let mut rows: BTreeMap<u64, [String; 7]> = BTreeMap::new();

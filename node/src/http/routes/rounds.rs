@@ -29,14 +29,14 @@ pub(super) async fn round(path: Path<String>, shared: Data<Shared>) -> Result<Ht
 
 fn body_of(state: &State, round_id: u64) -> RoundStatus {
     let round = state.round(round_id);
-    let timing = state.community().params().timing.as_ref();
+    let timing = state.timing();
     let mut body = RoundStatus {
         slot: round.map(|round| round.slot()),
         bids: round.map(|round| round.tally().count()),
-        open_unix_ms: timing.and_then(|timing| timing.open_ms(round_id)),
-        last_promise_unix_ms: timing.and_then(|timing| timing.last_promise_ms(round_id)),
-        close_unix_ms: timing.and_then(|timing| timing.close_ms(round_id)),
-        deadline_unix_ms: timing.and_then(|timing| timing.deadline_ms(round_id)),
+        open_unix_ms: timing.open_ms(round_id),
+        last_promise_unix_ms: timing.last_promise_ms(round_id),
+        close_unix_ms: timing.close_ms(round_id),
+        deadline_unix_ms: timing.deadline_ms(round_id),
         opened: round.map(|round| round.opened().to_vec()).unwrap_or_default(),
         outcome: round.and_then(|round| round.outcome().copied()),
         ..RoundStatus::at(round_id, Stage::Finished)

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use veilgrid_crypto::keygen::{Event, Party, Refusal, Session};
 use veilgrid_crypto::wire::WireError;
 use veilgrid_ledger::hash::Hash;
-use veilgrid_ledger::refusal;
 use veilgrid_ledger::roster::RosterChange;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::transaction::Transaction;
@@ -117,11 +116,8 @@ impl EventPool {
         if self.changes() >= MAX_CHANGES {
             return Err(OfferRefusal::PoolFull { bytes: self.bytes, bound: self.bound_bytes });
         }
-        let since_epoch = state.roster_since().ok_or(OfferRefusal::NoRoster)?;
-        state.check_change(change).map_err(|refusal| match refusal {
-            refusal::Refusal::Roster(error) => OfferRefusal::Change(error),
-            _ => OfferRefusal::NoRoster,
-        })?;
+        let since_epoch = state.roster_since();
+        state.check_change(change).map_err(OfferRefusal::Change)?;
         self.insert(digest, transaction, Of::Roster(since_epoch))
     }
 
@@ -191,7 +187,7 @@ fn is_possible(state: &State, entry: &Pooled) -> bool {
         }
         Transaction::ChangeValidators(change) => {
             let is_under_way = state.pending_roster() == Some(&change.roster);
-            entry.of == Of::Roster(state.roster_since().unwrap_or(0)) && !is_under_way
+            entry.of == Of::Roster(state.roster_since()) && !is_under_way
         }
         _ => false,
     }

@@ -35,9 +35,9 @@ struct OpeningShares {
 /// Whose a share is: the validator's number that it bears, and the consensus key of its sender.
 pub(in crate::replica) type Owner = (u16, [u8; 32]);
 
-/// The consensus key of validator `validator` (from 1) at a state; zero on a ledger without a roster.
+/// The consensus key of validator `validator` (from 1) at a state.
 pub(in crate::replica) fn key_of(state: &State, validator: u16) -> Option<[u8; 32]> {
-    state.roster().map_or(Some([0; 32]), |roster| key_in(roster, validator))
+    key_in(state.roster(), validator)
 }
 
 /// The same in one roster.

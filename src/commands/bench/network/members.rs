@@ -165,14 +165,13 @@ pub(super) fn bid_params(community: &Community) -> Result<&BidParams, Failure> {
 
 fn context_of(community: &Community, round_id: u64) -> Result<RoundContext, Failure> {
     let params = community.params();
-    let start =
-        params.timing.as_ref().and_then(|timing| timing.slot_start_unix_s(round_id, params.slot_seconds));
+    let start = params.timing.slot_start_unix_s(round_id, params.slot_seconds);
     let start_unix_s = start.ok_or_else(|| Failure::Input(format!("round {round_id} has no slot")))?;
     Ok(community.round_context(round_id, Slot { start_unix_s, seconds: params.slot_seconds }))
 }
 
 fn envelopes(community: &Community, round_id: u64, bids: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, Failure> {
-    let aggregator = EnvelopePublicKey::from_bytes(&community.genesis().draft.aggregator_envelope_key)
+    let aggregator = EnvelopePublicKey::from_bytes(&community.genesis().aggregator_envelope_key)
         .map_err(Failure::input)?;
     let ledger_id = community.ledger_id();
     let seal = |bid: Vec<u8>| seal_envelope(&aggregator, &ledger_id, round_id, &bid, &mut OsRng);

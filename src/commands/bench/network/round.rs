@@ -95,7 +95,7 @@ impl Session {
     pub fn round(&mut self, flood: usize) -> Result<Measured, Failure> {
         let (sealed, invalid) = self.prepare(flood)?;
         let round_id = sealed.round_id;
-        let timing = self.timing()?;
+        let timing = *self.timing();
         let close_ms = timing.close_ms(round_id).unwrap_or(u64::MAX);
         let last_promise_ms = timing.last_promise_ms(round_id).unwrap_or(u64::MAX);
         self.progress.say(format!("round {round_id}: waiting for its opening"));
@@ -147,7 +147,7 @@ impl Session {
     /// Everything that a round's members send, before the round opens. The bids are verified here once, so that the
     /// follower of this process has no proofs to verify while the network is measured.
     fn prepare(&mut self, flood: usize) -> Result<(Sealed, Invalid), Failure> {
-        let timing = self.timing()?;
+        let timing = *self.timing();
         for _ in 0..MISSED_ROUNDS {
             self.check()?;
             let now_ms = wall_clock_unix_ms();
@@ -218,7 +218,7 @@ impl Session {
 
     /// The blocks until the settlement. They were noted while bids were sent.
     fn follow(&mut self, measured: &mut Measured, sealed: &Sealed, close_ms: u64) -> Result<(), Failure> {
-        let deadline_ms = self.timing()?.deadline_ms(sealed.round_id).unwrap_or(close_ms);
+        let deadline_ms = self.timing().deadline_ms(sealed.round_id).unwrap_or(close_ms);
         let within = Duration::from_millis(deadline_ms.saturating_sub(wall_clock_unix_ms()) + 30_000);
         let mut life = Life::new(sealed);
         let ended = self.wait_for("the round's settlement", within, |seen| life.note(seen))?;

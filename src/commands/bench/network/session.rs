@@ -207,12 +207,8 @@ impl Session {
     }
 
     /// The times of the rounds.
-    ///
-    /// # Errors
-    /// A ledger without any.
-    pub fn timing(&self) -> Result<RoundTiming, Failure> {
-        let timing = self.state.community().params().timing;
-        timing.ok_or_else(|| Failure::Input("the ledger has no times".to_owned()))
+    pub fn timing(&self) -> &RoundTiming {
+        self.state.timing()
     }
 
     /// Memory of all processes now; peaks are remembered beyond a reset.
