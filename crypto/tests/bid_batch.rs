@@ -8,7 +8,8 @@ use curve25519_dalek::scalar::Scalar;
 use rand_core::RngCore;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use support::Market;
-use veilgrid_crypto::bid::batch::{Prepared, all_valid};
+use veilgrid_crypto::bid::batch::all_valid;
+use veilgrid_crypto::bid::prepared::Prepared;
 use veilgrid_crypto::bid::{BidFault, SealedBid, equations, verify_all_bids, verify_bids};
 use veilgrid_crypto::tally::Tally;
 

@@ -10,6 +10,7 @@ use crate::config::Timing;
 use crate::delivery::{Delivered, Marshal};
 use crate::fault::EngineFault;
 use crate::keys::{self, Digest, Finalization, Scheme};
+use crate::limits::VOTED_VIEWS_KEPT;
 use crate::network::Peers;
 use crate::runtime::Runtime;
 use crate::schemes::Schemes;
@@ -32,9 +33,6 @@ use futures::channel::mpsc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-/// Views behind the last final one that are kept for peers.
-pub(crate) const VIEWS_KEPT: u64 = 64;
 
 /// Where the consensus starts: an epoch and the block or certificate that it builds on.
 pub(crate) struct Start {
@@ -212,7 +210,7 @@ where
             leader_timeout: ms(timing.leader_timeout_ms),
             certification_timeout: ms(timing.certification_timeout_ms),
             timeout_retry: ms(timing.retry_ms),
-            view_retention: ViewDelta::new(VIEWS_KEPT),
+            view_retention: ViewDelta::new(VOTED_VIEWS_KEPT),
             skip: simplex::SkipPolicy::Enabled {
                 timeout: ms(timing.skip_after_ms),
                 budget: simplex::SkipBudget::Participants,

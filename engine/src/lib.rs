@@ -11,6 +11,7 @@ mod config;
 mod delivery;
 mod epochs;
 mod fault;
+mod foundation;
 mod gossip;
 mod handle;
 mod inbox;

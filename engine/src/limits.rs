@@ -3,9 +3,14 @@
 //! Every section of a store and every epoch's store of views keeps its files open. Both are bounded here, whatever the
 //! length of an epoch and of the ledger is.
 
-use crate::store::SECTION_BLOCKS;
 use commonware_utils::NZU64;
 use std::num::NonZeroU64;
+
+/// Blocks that are deleted together. Each section keeps its files open.
+pub(crate) const SECTION_BLOCKS: NonZeroU64 = NZU64!(2_048);
+
+/// Views behind the last final one that are kept for peers.
+pub(crate) const VOTED_VIEWS_KEPT: u64 = 64;
 
 /// Most views whose blocks are kept although they did not become final.
 const VIEWS_KEPT: u64 = 256;
@@ -25,7 +30,7 @@ const OPEN_EPOCHS: u64 = 2;
 /// Stores of an epoch by view: verified, notarized, their certificates, final ones.
 const VIEW_STORES: u64 = 4;
 /// Views of an epoch whose votes are kept: a file each. Those behind the last final one, and some before it.
-const VOTE_VIEWS: u64 = crate::epochs::VIEWS_KEPT + 32;
+const VOTE_VIEWS: u64 = VOTED_VIEWS_KEPT + 32;
 /// Sockets to another validator, while both sides connect at once.
 const FILES_A_PEER: u64 = 4;
 /// Everything else: files of settings, the runtime.

@@ -1,13 +1,13 @@
 //! One validator: the parts of the engine put together, on any runtime and any network.
 
-use crate::application::{Application, VoteWitness};
+use crate::application::Application;
 use crate::automaton::Automaton;
-use crate::block::{BlockCodec, EngineBlock};
-use crate::config::{StartingPoint, Timing};
+use crate::block::EngineBlock;
 use crate::delivery::{Delivered, Delivery, Inbox, Marshal};
 use crate::epochs::{EpochChannels, Epochs, PeerSets, Start, catch_up, epoch_of};
 use crate::fault::EngineFault;
-use crate::inbox::{Inbox as GossipInbox, Lane};
+use crate::foundation::{Foundation, NodeConfig};
+use crate::inbox::Lane;
 use crate::network::{Channels, Peers};
 use crate::order::BlockChannels;
 use crate::runtime::{Runtime, guard};
@@ -15,34 +15,15 @@ use crate::schemes::Schemes;
 use crate::shared::{Faults, Shared};
 use crate::store::Store;
 use commonware_consensus::types::{FixedEpocher, Height};
-use commonware_cryptography::ed25519::{PrivateKey, PublicKey};
+use commonware_cryptography::ed25519::PublicKey;
 use commonware_p2p::utils::mux::{Builder as _, Muxer};
 use commonware_p2p::{Blocker, Provider, Receiver, Sender};
 use commonware_runtime::buffer::paged::{CacheRef, page_size};
 use futures::channel::{mpsc, oneshot};
 use futures::{FutureExt as _, StreamExt as _, select_biased};
 use std::collections::BTreeSet;
-use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
-
-/// What a node is, whatever it runs on.
-pub(crate) struct NodeConfig {
-    pub ledger_id: [u8; 32],
-    pub secret: PrivateKey,
-    pub codec: BlockCodec,
-    pub epoch_blocks: NonZeroU64,
-    pub blocks_kept: u64,
-    pub timing: Timing,
-    /// First part of the names in the store.
-    pub prefix: String,
-    /// Pages of 4 KiB that are kept in memory.
-    pub cache_pages: NonZeroUsize,
-    pub start: Option<StartingPoint>,
-    pub witness: Option<Arc<dyn VoteWitness>>,
-    /// Where peers' gossip waits; empty.
-    pub letters: GossipInbox,
-}
 
 /// How the owner of a node talks to it.
 pub(crate) struct Control {
@@ -50,17 +31,6 @@ pub(crate) struct Control {
     pub prune: mpsc::UnboundedReceiver<u64>,
     /// Sent when all parts run.
     pub ready: oneshot::Sender<()>,
-}
-
-/// What all parts of a node stand on.
-pub(crate) struct Foundation<E> {
-    pub runtime: E,
-    pub config: NodeConfig,
-    pub shared: Shared,
-    pub faults: Faults,
-    pub schemes: Schemes,
-    pub epocher: FixedEpocher,
-    pub cache: CacheRef,
 }
 
 /// Runs a validator until it is stopped, or until it cannot go on.

@@ -5,18 +5,16 @@ use crate::certificate;
 use crate::delivery::finalise;
 use crate::fault::EngineFault;
 use crate::keys::{Digest, Finalization, MAX_VALIDATORS};
+use crate::limits::SECTION_BLOCKS;
 use crate::runtime::Runtime;
 use crate::shared::Shared;
 use commonware_codec::CodecShared;
 use commonware_runtime::buffer::paged::CacheRef;
 use commonware_storage::archive::{Archive as _, Identifier, prunable};
 use commonware_storage::translator::EightCap;
-use commonware_utils::{NZU64, NZUsize};
-use std::num::{NonZeroU64, NonZeroUsize};
+use commonware_utils::NZUsize;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
-
-/// Blocks that are deleted together. Each section keeps its files open.
-pub(crate) const SECTION_BLOCKS: NonZeroU64 = NZU64!(2_048);
 
 /// Bytes that are read at once when a journal is replayed.
 pub(crate) const REPLAY_BYTES: NonZeroUsize = NZUsize!(4 << 20);

@@ -10,6 +10,29 @@
 //! 4. [`fill_weights`] gives the public weight of every step, so that a member's net fill is a linear function of its
 //!    bid, and [`round_balance`] checks that a round's fills add up.
 //!
+//! ```
+//! use veilgrid_market::{Grid, OffGrid, Order, Rule, clear_plain, fill_q16, parse_book, place_book, step_totals};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let csv = "id,side,price_ct_per_kwh,quantity_kwh\n\
+//!            roof,sell,10,0.040\n\
+//!            barn,sell,11,0.030\n\
+//!            shop,buy,12,0.050\n\
+//!            flat,buy,11,0.007\n";
+//! let grid = Grid::new(10_000, 1_000, 4)?; // 10, 11, 12 and 13 ct/kWh
+//! let book = place_book(&grid, parse_book(csv.as_bytes())?, OffGrid::Refuse)?;
+//! let orders: Vec<Order> = book.kept.iter().map(|one| one.order).collect();
+//!
+//! let cleared = clear_plain(&grid, Rule::Uniform, true, &step_totals(&grid, &orders)?)?;
+//! let trade = cleared.outcome.trade.expect("they trade");
+//! assert_eq!((trade.buy_price_mct_per_kwh, cleared.outcome.volume_wh), (11_000, Some(57)));
+//! // All is bought that was bid for; the barn, at the price itself, sells the part that is left for it: 17 of 30 Wh.
+//! let fills_wh = orders.iter().map(|order| fill_q16(&grid, &cleared.outcome, order) >> 16);
+//! assert_eq!(fills_wh.collect::<Vec<_>>(), [40, 16, 50, 7]);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Units are in the names: energy in Wh, prices in mct/kWh (1/1000 ct), `q16` is 1/2^16 of the unit that it goes with.
 #![forbid(unsafe_code)]
 
@@ -23,6 +46,7 @@ mod grid;
 mod order;
 mod outcome;
 mod plain;
+mod rule;
 mod sums;
 pub mod timestamp;
 pub mod units;

@@ -1,8 +1,8 @@
 //! What a round decided, and what it means for one order or one bid.
 
-use crate::clearing::Rule;
 use crate::grid::Grid;
 use crate::order::{Order, Side, step_of};
+use crate::rule::Rule;
 use crate::units::Q16;
 use serde::{Deserialize, Serialize};
 

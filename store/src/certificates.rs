@@ -3,12 +3,9 @@
 //! No hash chain covers them, so that each is stored with a digest over its height and its bytes. A certificate that
 //! came later than its block is durable with the next block or after [`Store::flush`].
 
-use crate::database::Database;
 use crate::error::StoreError;
+use crate::layout::{check_certificate_length, insert_certificate, read_certificate};
 use crate::store::{Appended, Store};
-use sha2::{Digest, Sha256};
-use std::path::Path;
-use veilgrid_ledger::export::MAX_CERTIFICATE_BYTES;
 
 impl Store {
     /// Stores the certificate of a stored block. The first one stays: any valid one says the same. It survives a crash
@@ -19,7 +16,7 @@ impl Store {
     /// [`StoreError::DiskFull`], [`StoreError::Io`].
     pub fn put_certificate(&mut self, height: u64, certificate: &[u8]) -> Result<Appended, StoreError> {
         self.writable()?;
-        check_length(height, certificate)?;
+        check_certificate_length(height, certificate)?;
         if self.tip().is_none_or(|tip| height > tip.height) {
             let expected = self.tip().map_or(0, |tip| tip.height.saturating_add(1));
             return Err(StoreError::Gap { found: height, expected });
@@ -28,7 +25,7 @@ impl Store {
             return Ok(Appended::AlreadyThere);
         }
         let mut batch = sled::Batch::default();
-        insert(&mut batch, height, certificate);
+        insert_certificate(&mut batch, height, certificate);
         let applied = self.database.apply(batch);
         self.halt_on_error(applied)?;
         self.usage.add_certificate(certificate.len());
@@ -44,7 +41,7 @@ impl Store {
         if self.tip().is_none_or(|tip| height > tip.height) {
             return Ok(None);
         }
-        read(&self.database, &self.path, height)
+        read_certificate(&self.database, &self.path, height)
     }
 
     /// Whether a block above this height has its certificate stored: it makes the state of this height final too.
@@ -60,43 +57,4 @@ impl Store {
         }
         Ok(false)
     }
-}
-
-/// Adds a certificate to a batch.
-pub(crate) fn insert(batch: &mut sled::Batch, height: u64, certificate: &[u8]) {
-    let value = [digest(height, certificate).as_slice(), certificate].concat();
-    batch.insert(certificate_key(height).as_slice(), value);
-}
-
-/// Reads a certificate and checks its digest.
-pub(crate) fn read(database: &Database, path: &Path, height: u64) -> Result<Option<Vec<u8>>, StoreError> {
-    let Some(value) = database.get(&certificate_key(height))? else { return Ok(None) };
-    match value.split_first_chunk::<32>() {
-        Some((stored, certificate)) if *stored == digest(height, certificate) => {
-            Ok(Some(certificate.to_vec()))
-        }
-        _ => {
-            let why = "its certificate was changed".into();
-            Err(StoreError::DamagedBlock { path: path.into(), height, why })
-        }
-    }
-}
-
-/// "A certificate has 1 byte to the bound."
-pub(crate) fn check_length(height: u64, certificate: &[u8]) -> Result<(), StoreError> {
-    let bytes = certificate.len();
-    if bytes == 0 || bytes > MAX_CERTIFICATE_BYTES {
-        return Err(StoreError::Certificate { height, bytes });
-    }
-    Ok(())
-}
-
-fn digest(height: u64, certificate: &[u8]) -> [u8; 32] {
-    Sha256::new_with_prefix(height.to_be_bytes()).chain_update(certificate).finalize().into()
-}
-
-fn certificate_key(height: u64) -> [u8; 9] {
-    let mut key = [b'c'; 9];
-    key[1..].copy_from_slice(&height.to_be_bytes());
-    key
 }

@@ -12,7 +12,7 @@
 
 use crate::durable::sync_directory;
 use crate::error::StoreError;
-use crate::store::Tip;
+use crate::layout::Tip;
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};

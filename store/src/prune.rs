@@ -1,11 +1,9 @@
 //! Bids go when their audit window is over; their digests stay, and with them every hash.
 
-use crate::database::Database;
 use crate::error::StoreError;
+use crate::layout::{KEY_PRUNED, block_key, insert_checkpoint, read_checkpoint};
 use crate::record::{Form, Stored, decode};
-use crate::store::{KEY_CHECKPOINT, KEY_PRUNED, Store, block_key};
-use sha2::{Digest, Sha256};
-use std::path::Path;
+use crate::store::Store;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::export::MAX_CHECKPOINT_BYTES;
 use veilgrid_ledger::pruned::PrunedBlock;
@@ -81,7 +79,7 @@ impl Store {
             return Err(StoreError::Checkpoint { bytes });
         }
         let mut batch = sled::Batch::default();
-        batch.insert(KEY_CHECKPOINT, [Sha256::digest(checkpoint).as_slice(), checkpoint].concat());
+        insert_checkpoint(&mut batch, checkpoint);
         let applied = self.database.apply(batch);
         self.halt_on_error(applied)?;
         self.unflushed = true;
@@ -133,15 +131,4 @@ enum Step {
     Pruned { freed_bytes: u64 },
     WithoutBids,
     Kept,
-}
-
-/// Reads the checkpoint and checks its digest.
-pub(crate) fn read_checkpoint(database: &Database, path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
-    let Some(value) = database.get(KEY_CHECKPOINT)? else { return Ok(None) };
-    match value.split_first_chunk::<32>() {
-        Some((digest, checkpoint)) if Sha256::digest(checkpoint).as_slice() == digest => {
-            Ok(Some(checkpoint.to_vec()))
-        }
-        _ => Err(StoreError::Damaged { path: path.to_path_buf(), why: "the checkpoint was changed".into() }),
-    }
 }

@@ -1,23 +1,12 @@
 //! A damaged store is moved aside and a new one begun with the blocks that are whole. The others come again from
-//! whoever has them.
-//!
-//! ```text
-//! <store>.salvage      a copy of the database in which it is tried what can be read; the store itself stays as it is
-//! <store>.rebuilding   the new store, which becomes <store> when <store> has become
-//! <store>.damaged-<n>  the damaged one
-//! ```
-//!
-//! Of these steps a crash can leave any: as long as `<store>` is there it is as damaged as before, and when it is gone
-//! the new one is complete.
+//! whoever has them. [`crate::place`] has the folders.
 
-use crate::certificates;
 use crate::database::Database;
-use crate::durable::sync_name;
 use crate::error::StoreError;
-use crate::prune::read_checkpoint;
+use crate::layout::{block_key, read_certificate, read_checkpoint};
+use crate::place::{beside, put_in_place};
 use crate::record::{Bodies, Chain, Form, Stored};
-use crate::store::{Store, block_key};
-use std::ffi::OsString;
+use crate::store::Store;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -60,30 +49,6 @@ impl Store {
         let moved_to = put_in_place(path, &new)?;
         Ok(Opened { store: Store::open(path)?, rebuilt: Some(Rebuilt { kept_blocks, moved_to, why }) })
     }
-}
-
-/// Finishes the rebuilding that a crash has cut off after the damaged store was moved.
-pub(crate) fn finish_interrupted(path: &Path) -> Result<(), StoreError> {
-    let new = beside(path, "rebuilding");
-    if path.exists() || !new.exists() {
-        return Ok(());
-    }
-    fs::rename(&new, path).and_then(|()| sync_name(path)).map_err(|source| StoreError::io(path, source))
-}
-
-/// Moves the damaged store aside and the new one to its place.
-fn put_in_place(path: &Path, new: &Path) -> Result<PathBuf, StoreError> {
-    let free = (1..u32::MAX).map(|n| beside(path, &format!("damaged-{n}"))).find(|path| !path.exists());
-    let Some(moved_to) = free else { return Err(StoreError::Exists { path: path.to_path_buf() }) };
-    // The new store's name first: without it, after a power failure, nothing would be where the damaged one was, and the
-    // next start would begin an empty store without a word.
-    let renamed = sync_name(new)
-        .and_then(|()| fs::rename(path, &moved_to))
-        .and_then(|()| sync_name(path))
-        .and_then(|()| fs::rename(new, path))
-        .and_then(|()| sync_name(path));
-    renamed.map_err(|source| StoreError::io(path, source))?;
-    Ok(moved_to)
 }
 
 /// Writes the blocks that are whole to a new store; how many they are.
@@ -149,7 +114,7 @@ impl Source {
             let height = stored.header().height;
             let certificate = self.database.as_ref().and_then(|database| {
                 // A certificate can be fetched again; its block is worth keeping without it.
-                certificates::read(database, Path::new(""), height).ok().flatten()
+                read_certificate(database, Path::new(""), height).ok().flatten()
             });
             if !visit(&stored, certificate)? {
                 return Ok(height);
@@ -200,11 +165,4 @@ fn remove(directory: &Path) -> Result<(), StoreError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io(directory, error)),
         _ => Ok(()),
     }
-}
-
-/// `<path>.<suffix>`, in the same directory.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path.file_name().unwrap_or_default());
-    name.push(format!(".{suffix}"));
-    path.with_file_name(name)
 }

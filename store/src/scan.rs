@@ -1,11 +1,11 @@
 //! The check of a whole store when it is opened.
 
-use crate::certificates;
 use crate::database::Database;
 use crate::error::StoreError;
-use crate::prune::read_checkpoint;
+use crate::layout::{
+    KEY_PRUNED, KEY_TIP, Tip, block_key, decode_height, hash_key, read_certificate, read_checkpoint,
+};
 use crate::record::{Bodies, Chain, named_file};
-use crate::store::{KEY_PRUNED, KEY_TIP, Tip, block_key, hash_key};
 use crate::usage::LedgerBytes;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -42,7 +42,7 @@ pub(crate) fn check_all(database: &Database, bodies: &Bodies, path: &Path) -> Re
             return Err(damaged("the index does not name it".into()));
         }
         usage.add_block(&stored, bytes.len());
-        if let Some(certificate) = certificates::read(database, path, height)? {
+        if let Some(certificate) = read_certificate(database, path, height)? {
             usage.add_certificate(certificate.len());
         }
         named_files.extend(named_file(height, &record));
@@ -81,8 +81,4 @@ fn read_pruned(database: &Database, path: &Path) -> Result<Option<u64>, StoreErr
             Err(StoreError::Damaged { path: path.to_path_buf(), why })
         }
     }
-}
-
-pub(crate) fn decode_height(bytes: &[u8]) -> Option<u64> {
-    Some(u64::from_be_bytes(bytes.try_into().ok()?))
 }

@@ -1,24 +1,10 @@
-//! The block store.
-//!
-//! One tree, so that a block, its index entry, its certificate and the tip are written as one atomic batch:
-//!
-//! ```text
-//! "format"            u16     format of this layout
-//! "tip"               u64 ‖ hash    last block
-//! "pruned"            u64     no bids are left up to this height
-//! "checkpoint"        SHA-256(checkpoint) ‖ checkpoint    of the last pruning
-//! "b" ‖ height        a block's record (`record`)
-//! "c" ‖ height        SHA-256(height ‖ certificate) ‖ certificate
-//! "h" ‖ block hash    height
-//! ```
-//!
-//! Heights are big-endian, so that keys sort by them.
+//! The block store; [`crate::layout`] says what stands where.
 
-use crate::certificates;
 use crate::database::Database;
 use crate::error::StoreError;
+use crate::layout::{self, FORMAT, KEY_FORMAT, KEY_TIP, Tip, block_key, decode_height, hash_key};
 use crate::mark::{Acknowledged, Mark, is_marked};
-use crate::rebuild;
+use crate::place;
 use crate::record::{Bodies, Form, Stored, decode, later_context};
 use crate::scan::{self, Scanned};
 use crate::usage::LedgerBytes;
@@ -26,23 +12,6 @@ use std::path::{Path, PathBuf};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::transaction::DecodeContext;
-
-/// Format of the layout that this program writes.
-const FORMAT: u16 = 2;
-
-pub(crate) const KEY_FORMAT: &[u8] = b"format";
-pub(crate) const KEY_TIP: &[u8] = b"tip";
-pub(crate) const KEY_CHECKPOINT: &[u8] = b"checkpoint";
-pub(crate) const KEY_PRUNED: &[u8] = b"pruned";
-
-/// The last stored block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tip {
-    /// Its height.
-    pub height: u64,
-    /// Its hash.
-    pub hash: Hash,
-}
 
 /// What [`Store::append`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +47,7 @@ impl Store {
     /// [`StoreError::InUse`], [`StoreError::Version`], [`StoreError::Foreign`], [`StoreError::Damaged`],
     /// [`StoreError::DamagedBlock`], [`StoreError::LostBlocks`], [`StoreError::Io`], [`StoreError::DiskFull`].
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        rebuild::finish_interrupted(path)?;
+        place::finish_interrupted(path)?;
         let database = Database::open(path)?;
         check_format(&database, path)?;
         let bodies = Bodies::of(path);
@@ -128,7 +97,7 @@ impl Store {
         self.writable()?;
         let (height, hash) = (block.header.height, block.hash());
         if let Some(certificate) = certificate {
-            certificates::check_length(height, certificate)?;
+            layout::check_certificate_length(height, certificate)?;
         }
         if self.tip.is_some_and(|tip| height <= tip.height) {
             return self.append_again(height, hash, certificate);
@@ -170,7 +139,7 @@ impl Store {
         batch.insert(hash_key(&hash).as_slice(), &height.to_be_bytes());
         batch.insert(KEY_TIP, [height.to_be_bytes().as_slice(), &hash].concat());
         if let Some(certificate) = certificate {
-            certificates::insert(&mut batch, height, certificate);
+            layout::insert_certificate(&mut batch, height, certificate);
         }
         let written = self.bodies.put(height, stored.form(), &bytes).and_then(|record| {
             batch.insert(block_key(height).as_slice(), record);
@@ -226,7 +195,7 @@ impl Store {
     /// [`StoreError::Damaged`], [`StoreError::Io`].
     pub fn height_of(&self, hash: &Hash) -> Result<Option<u64>, StoreError> {
         let value = self.database.get(&hash_key(hash))?;
-        let height = value.as_deref().and_then(scan::decode_height);
+        let height = value.as_deref().and_then(decode_height);
         Ok(height.filter(|height| self.tip.is_some_and(|tip| *height <= tip.height)))
     }
 
@@ -325,7 +294,7 @@ fn check_mark(
 ) -> Result<(), StoreError> {
     if let Some(Acknowledged { tip: marked, certificates: acknowledged }) = mark.marked() {
         let indexed = database.get(&hash_key(&marked.hash))?;
-        let indexed = indexed.as_deref().and_then(scan::decode_height) == Some(marked.height);
+        let indexed = indexed.as_deref().and_then(decode_height) == Some(marked.height);
         if !indexed || tip.is_none_or(|tip| tip.height < marked.height) {
             let (acknowledged, stored) = (marked.height, tip.map(|tip| tip.height));
             return Err(StoreError::LostBlocks { path: path.to_path_buf(), acknowledged, stored });
@@ -339,16 +308,4 @@ fn check_mark(
         Some(stored) if mark.marked() != Some(stored) => mark.set(stored),
         _ => Ok(()),
     }
-}
-
-pub(crate) fn block_key(height: u64) -> [u8; 9] {
-    let mut key = [b'b'; 9];
-    key[1..].copy_from_slice(&height.to_be_bytes());
-    key
-}
-
-pub(crate) fn hash_key(hash: &Hash) -> [u8; 33] {
-    let mut key = [b'h'; 33];
-    key[1..].copy_from_slice(hash);
-    key
 }

@@ -1,11 +1,11 @@
 //! The clear verifier: one bid, one equation at a time, in the specification's words. It is the reference that the
 //! batch is compared with, and it names the reason when a batch has found a culprit.
 
-use crate::bid::batch::{Prepared, index};
+use crate::bid::fault::BidFault;
 use crate::bid::params::BidParams;
+use crate::bid::prepared::{Prepared, index};
 use crate::bid::range_prover::powers;
 use crate::bid::replay::Replay;
-use crate::bid::verify::BidFault;
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
@@ -37,7 +37,7 @@ pub fn check(params: &BidParams, bid: &Prepared) -> Result<(), BidFault> {
 }
 
 /// Names the first equation that fails of a bid that is known to fail, as [`check`] does. What everything else leaves
-/// over is not computed: the inner product is by far the dearest equation, and somebody who floods with false bids
+/// over is not computed: the inner product is by far the most expensive equation, and somebody who floods with false bids
 /// would choose it.
 pub(crate) fn fault(params: &BidParams, bid: &Prepared) -> BidFault {
     let (replay, points) = (&bid.replay, &bid.points.to_portable()[..]);

@@ -17,17 +17,19 @@
 //! ```
 //!
 //! Walking along a bid: [`seal`] makes it, [`sealed`] is its wire form, [`replay`] rebuilds its challenges,
-//! [`equations`] checks one bid equation by equation, [`batch`] checks many in one multiscalar multiplication and
+//! [`prepared`] is a bid with them and its points, [`equations`] checks one bid equation by equation, [`batch`] checks many in one multiscalar multiplication and
 //! [`verify`] turns that into one verdict a bid; [`signature`] checks who sent it and nothing else. The specification is `protocol-spec/03-sealed-bid.md`.
 
 pub mod batch;
 mod commit;
 pub mod equations;
+mod fault;
 mod inner_product;
 mod merge;
 mod montgomery;
 pub mod note;
 pub mod params;
+pub mod prepared;
 mod range_prover;
 pub mod replay;
 pub mod seal;
@@ -38,9 +40,10 @@ pub mod verify;
 #[cfg(test)]
 mod tests;
 
+pub use fault::BidFault;
 pub use note::{NoteError, open_note};
 pub use params::{BidParams, ParamsError, RoundContext};
 pub use seal::{SealError, seal_bid};
 pub use sealed::{BidShape, SealedBid};
 pub use signature::{check_signature, check_signatures};
-pub use verify::{BidFault, VerifiedBid, verify_all_bids, verify_bids};
+pub use verify::{VerifiedBid, verify_all_bids, verify_bids};

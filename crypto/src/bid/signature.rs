@@ -9,10 +9,10 @@
 //! A bid that passes is not valid: the equations of its proof are not looked at. The verdict says only that the owner
 //! of the account has signed these bytes for this round.
 
+use crate::bid::fault::BidFault;
 use crate::bid::params::{BidParams, RoundContext};
 use crate::bid::replay::Replay;
 use crate::bid::sealed::SealedBid;
-use crate::bid::verify::BidFault;
 use crate::group::decode_point;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use rayon::prelude::*;

@@ -1,46 +1,15 @@
 //! One verdict a bid: batch first, bisection when a batch fails, the clear verifier's equations to name the reason.
 
-use crate::bid::batch::{Prepared, all_valid, index};
+use crate::bid::batch::all_valid;
 use crate::bid::equations;
+use crate::bid::fault::BidFault;
 use crate::bid::params::{BidParams, RoundContext};
+use crate::bid::prepared::{Prepared, index};
 use crate::bid::sealed::SealedBid;
 use crate::fast::Points;
 use crate::group::PointBytes;
-use crate::wire::WireError;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
-use thiserror::Error;
-
-/// Why a bid is refused.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum BidFault {
-    /// The bid names another round than the one it is checked for.
-    #[error("the bid is for round {bid}, this is round {round}")]
-    Round {
-        /// Round that the bid names.
-        bid: u64,
-        /// Round of the check.
-        round: u64,
-    },
-    /// Wrong lengths, non-canonical encodings, identity points.
-    #[error("malformed bid: {0}")]
-    Malformed(#[from] WireError),
-    /// E1 fails: the committed values are not those of the range proof.
-    #[error("the bid's values do not match its range proof (E1)")]
-    Values,
-    /// E2 fails: some C_k has a component outside of V and its step key.
-    #[error("a step of the bid is not a quantity under its step key (E2)")]
-    Components,
-    /// E3 fails: R is not r·G for the r of the vector.
-    #[error("the bid's R does not belong to its vector (E3)")]
-    Randomness,
-    /// The inner-product argument fails: some quantity is out of range.
-    #[error("the bid's range proof is false: a quantity is out of range")]
-    Range,
-    /// The signature is not the account's.
-    #[error("the bid's signature is not the account's")]
-    Signature,
-}
 
 /// A bid whose proof and signature hold in its round. Only [`verify_bids`] and [`verify_all_bids`] make one. Holds the
 /// decompressed points, so that the tally and the settlement points need no second decompression.

@@ -33,6 +33,7 @@ mod held;
 mod lagrange;
 mod messages;
 mod package;
+mod party;
 mod public;
 mod renewal;
 mod session;

@@ -1,6 +1,6 @@
 //! An application around another that writes down what is applied.
 
-use super::Applied;
+use super::outcome::Applied;
 use crate::application::{Application, ApplicationError, GossipWork, Proposal};
 use std::sync::{Arc, Mutex, PoisonError};
 use veilgrid_ledger::block::Block;

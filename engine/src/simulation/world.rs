@@ -1,14 +1,17 @@
 //! The simulated network and the validators on it.
 
+use super::outcome::{Applied, Outcome};
 use super::recorder::{Log, Recorder};
-use super::{Applied, Fault, LEDGER_ID, Link, Outcome, Simulation, Time, consensus_key, consensus_secret};
+use super::settings::{Fault, LEDGER_ID, Link, Simulation, consensus_key, consensus_secret};
+use super::time::Time;
 use crate::application::Application;
 use crate::block::BlockCodec;
 use crate::fault::EngineFault;
+use crate::foundation::NodeConfig;
 use crate::inbox::Inbox as GossipInbox;
 use crate::keys::{self, private_key};
 use crate::network::{BLOCKED_FOR, Channels, Peers, max_message_bytes, quotas};
-use crate::node::{self, Control, NodeConfig};
+use crate::node::{self, Control};
 use commonware_consensus::simplex::mocks::conflicter::{self, Conflicter};
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_cryptography::{Sha256, Signer as _};

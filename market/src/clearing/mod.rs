@@ -5,29 +5,20 @@
 //! ([`search::Search::cross`]); a value that follows from opened ones is never opened, and every value is checked
 //! against all that is known before it is used ([`known::Known`]).
 
+mod error;
 mod known;
 mod reduction;
 mod search;
 mod uniform;
 
+pub use crate::rule::Rule;
+pub use error::ClearingError;
 pub use known::{Impossible, MAX_OPENED_WH};
 
 use crate::grid::Grid;
 use crate::outcome::Outcome;
 use crate::sums::SumRequest;
 use search::{Search, Stop};
-use serde::{Deserialize, Serialize};
-use thiserror::Error;
-
-/// How a round is cleared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Rule {
-    /// One price for everybody, the largest volume, the marginal orders pro rata.
-    Uniform,
-    /// The marginal tick of each side does not trade and sets the price: misstating a price gains nothing.
-    TradeReduction,
-}
 
 /// What the openings so far lead to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,44 +27,6 @@ pub enum Next {
     Open(SumRequest),
     /// The round is decided.
     Done(Outcome),
-}
-
-/// Why a list of opened values belongs to no book.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum ClearingError {
-    /// A value contradicts what was opened before it.
-    #[error("opening {index} ({request}) has the value {value_wh} Wh, which no book has: {why}")]
-    Impossible {
-        /// Place in the list of openings, from 0.
-        index: usize,
-        /// The sum that was opened.
-        request: SumRequest,
-        /// The value given for it.
-        value_wh: i64,
-        /// What is impossible about it.
-        why: Impossible,
-    },
-    /// More values than the rule asks for.
-    #[error(
-        "{given} values were opened but the rule is decided after {used}; nothing may be opened beyond the path"
-    )]
-    TooMany {
-        /// Values given.
-        given: usize,
-        /// Values that the rule asked for.
-        used: usize,
-    },
-    /// A book in the clear does not have one total a step of the grid.
-    #[error("the book has {given} step totals but the grid has {steps} steps")]
-    Totals {
-        /// Totals given.
-        given: usize,
-        /// Steps of the grid.
-        steps: usize,
-    },
-    /// A book in the clear holds more energy than openings can reach.
-    #[error("the book holds more than {MAX_OPENED_WH} Wh on one side, the most that a clearing can open")]
-    BookTooLarge,
 }
 
 /// The next sum to open, or the outcome, from the values opened so far (in Wh, in the order they were asked for).

@@ -7,10 +7,10 @@
 //! is left beyond one of the edges, so nothing more is opened. In the balanced case the zeros of W are not searched,
 //! since they fix the uniform price alone. `reference_clearing.py` beside the public order books is the same rule.
 
-use super::Rule;
 use super::search::{Crossing, Search, Stop, no_trade};
 use super::uniform::pro_rata;
 use crate::outcome::{Outcome, Rationed, Trade};
+use crate::rule::Rule;
 use crate::sums::SumKind;
 use std::cmp::Ordering;
 

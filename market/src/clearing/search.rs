@@ -1,9 +1,10 @@
 //! The search that both rules share: ask for sums in order, find the crossing, find the edge of a curve.
 
+use super::error::ClearingError;
 use super::known::Known;
-use super::{ClearingError, Rule};
 use crate::grid::Grid;
 use crate::outcome::Outcome;
+use crate::rule::Rule;
 use crate::sums::{Purpose, SumKind, SumRequest};
 
 /// Why a rule can't go on.

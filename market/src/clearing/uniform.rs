@@ -1,8 +1,8 @@
 //! One price for everybody (clearing rule, "Uniform price").
 
-use super::Rule;
 use super::search::{Crossing, Search, Stop, no_trade};
 use crate::outcome::{Outcome, Rationed, Trade};
+use crate::rule::Rule;
 use crate::sums::{Purpose, SumKind};
 use crate::units::Q16;
 

@@ -5,9 +5,11 @@
 //! Receipts are numbered; the last number survives the rounds that it was given in, since a number that is given twice
 //! proves an aggregator a liar.
 
+mod entry;
 mod error;
 mod segment;
 
+pub use entry::IntakeEntry;
 pub use error::IntakeError;
 
 use crate::durable::{create_directories, sync_directory};
@@ -24,15 +26,6 @@ const FORGOTTEN_FILE: &str = "forgotten";
 /// How many numbers are left out after damage. Which numbers the lost receipts had is not known; that they are fewer is
 /// certain, because a file with so many has terabytes.
 const NUMBERS_LEFT_OUT: u64 = 1 << 32;
-
-/// A sealed bid that was taken in, and the receipt that was given for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IntakeEntry {
-    /// The encoded sealed bid.
-    pub bid: Vec<u8>,
-    /// The encoded [`Receipt`].
-    pub receipt: Vec<u8>,
-}
 
 /// A round whose file was damaged.
 #[derive(Debug, Clone, PartialEq, Eq)]

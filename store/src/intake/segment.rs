@@ -13,7 +13,8 @@
 //! never ahead of the disk. So what does not hold behind the mark is the torn end of a write that nobody was told of,
 //! and what does not hold before it is damage.
 
-use super::{IntakeEntry, IntakeError};
+use super::entry::IntakeEntry;
+use super::error::IntakeError;
 use crate::durable::sync_name;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions};

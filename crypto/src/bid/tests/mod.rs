@@ -12,7 +12,8 @@ mod simulator;
 mod transcript;
 mod weights;
 
-use crate::bid::batch::{Prepared, all_valid};
+use crate::bid::batch::all_valid;
+use crate::bid::prepared::Prepared;
 use crate::bid::{BidFault, BidParams, RoundContext, SealedBid, equations, seal_bid, verify_bids};
 use crate::wallet::{Wallet, WalletSeed};
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_TABLE;

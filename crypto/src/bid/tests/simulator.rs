@@ -4,8 +4,9 @@
 //! nothing that it could not have told without a witness. The extractor rewinds the link proof: so whoever answers
 //! knows r and every x_k.
 
-use crate::bid::batch::{Prepared, all_valid_with};
+use crate::bid::batch::all_valid_with;
 use crate::bid::inner_product;
+use crate::bid::prepared::Prepared;
 use crate::bid::range_prover::{Evaluation, inner_product as dot, powers};
 use crate::bid::replay::Replay;
 use crate::bid::seal::{LinkWitness, prove_link};

@@ -1,6 +1,7 @@
 //! The batch's weights: what only they refuse, and what they depend on.
 
-use crate::bid::batch::{Prepared, Weights, all_valid, all_valid_with, draw_weights};
+use crate::bid::batch::{Weights, all_valid, all_valid_with, draw_weights};
+use crate::bid::prepared::Prepared;
 use crate::bid::replay::Replay;
 use crate::bid::sealed::SealedBid;
 use crate::bid::tests::forger::Cheat;

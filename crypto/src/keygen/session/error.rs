@@ -1,28 +1,10 @@
 //! What can go wrong in a session, with the party that it is about, and what a session ends in.
 
-use super::Phase;
+use super::phase::Phase;
+use crate::keygen::party::Party;
 use crate::keygen::{KeyGenError, ThresholdKeys};
 use crate::wire::WireError;
-use core::fmt;
 use thiserror::Error;
-
-/// A party of a session. In all but a resharing dealer i and receiver i are one validator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Party {
-    /// A dealer, 1..=n.
-    Dealer(u16),
-    /// A receiver, 1..=n'.
-    Receiver(u16),
-}
-
-impl fmt::Display for Party {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Dealer(number) => write!(f, "dealer {number}"),
-            Self::Receiver(number) => write!(f, "receiver {number}"),
-        }
-    }
-}
 
 /// Why an event was refused. A refused event has no effect; deadlines that had passed before it do.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

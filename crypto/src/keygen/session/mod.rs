@@ -21,10 +21,13 @@
 
 mod deadlines;
 mod error;
+mod phase;
 mod receive;
 mod rules;
 
-pub use error::{Abort, AbortReason, Agreement, DealerFault, Effect, Party, ReceiverFault, Refusal};
+pub use super::party::Party;
+pub use error::{Abort, AbortReason, Agreement, DealerFault, Effect, ReceiverFault, Refusal};
+pub use phase::Phase;
 pub use receive::Opened;
 
 use super::KeyGenError;
@@ -40,21 +43,6 @@ use crate::schnorr::VerifyingKey;
 use curve25519_dalek::scalar::Scalar;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Where a session stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
-    /// Receivers announce their one-time keys.
-    Announcing,
-    /// Dealers publish packages and deliver sealed shares.
-    Dealing,
-    /// Receivers acknowledge or complain.
-    Judging,
-    /// Dealers answer complaints.
-    Answering,
-    /// There is an outcome.
-    Ended,
-}
 
 /// The last block height at which events of each phase are taken; rising.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
