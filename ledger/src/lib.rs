@@ -9,6 +9,24 @@
 //! 3. [`builder`] puts transactions into the next block, which is where a BFT engine will stand;
 //! 4. [`export`] is the file form of a ledger, [`audit`] replays it with no secret and counts what it checked.
 //!
+//! Whoever has a ledger's file can check all of it, and needs no secret and nobody's word:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use veilgrid_ledger::audit::{AuditRequest, QuorumCertificates, audit_export};
+//! use veilgrid_ledger::export::LedgerReader;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../protocol-spec/conformance/network/honest.vgl");
+//! let file = std::io::BufReader::new(std::fs::File::open(path)?);
+//! let request = AuditRequest { certificates: Some(Arc::new(QuorumCertificates)), ..AuditRequest::default() };
+//! // Every block is executed again, every proof and every certificate is verified.
+//! let report = audit_export(LedgerReader::new(file)?, request, |_progress| {})?;
+//! assert!(report.blocks > 1 && report.certificates.checked && report.certificates.covered_blocks + 1 == report.blocks);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Rules come in three layers: structural (the transaction alone), semantic (its proofs), contextual (the state).
 //! Each has one variant of [`refusal::Refusal`] or [`refusal::BlockFault`].
 #![forbid(unsafe_code)]
