@@ -163,7 +163,7 @@ pub enum Refusal {
         account: Account,
     },
     /// Contextual: "One bid an account and round."
-    #[error("round {round}: account {account} has bid already")]
+    #[error("round {round}: account {account} has bid already, and a bid can't be replaced")]
     SecondBid {
         /// The round.
         round: u64,

@@ -14,6 +14,7 @@
 //! - [`local`]: all of it in one thread, for one round from a file, for tests and for benches.
 #![forbid(unsafe_code)]
 
+mod bidder;
 pub mod clocks;
 pub mod committee;
 pub mod core;

@@ -11,6 +11,7 @@ use veilgrid_actors::aggregator::{BidRefusal, KeepError};
 use veilgrid_api::{Kind, PROBLEM_JSON, Problem};
 use veilgrid_crypto::bid::BidFault;
 use veilgrid_crypto::relay::RelayError;
+use veilgrid_ledger::refusal::Refusal as Rule;
 use veilgrid_roles::intake::IntakeError;
 
 /// A refusal.
@@ -113,12 +114,16 @@ fn kind_of_intake(error: &IntakeError) -> Kind {
         IntakeError::NotOpen { .. }
         | IntakeError::TooLate { .. }
         | IntakeError::Fault(BidFault::Round { .. }) => Kind::RoundOver,
-        IntakeError::NotAMember { .. } => Kind::NotAMember,
-        IntakeError::Conflict { .. } => Kind::Conflict,
+        IntakeError::Ledger(rule) => match **rule {
+            Rule::NotAMember { .. } => Kind::NotAMember,
+            Rule::SecondBid { .. } => Kind::Conflict,
+            // A repeated R: whoever seals honestly never repeats one.
+            _ => Kind::InvalidProof,
+        },
         IntakeError::TooManyWaiting { .. } => Kind::TooManyWaiting,
         IntakeError::QuotaExhausted { .. } => Kind::QuotaExhausted,
         IntakeError::Fault(BidFault::Signature) => Kind::BadSignature,
-        IntakeError::HandleRepeated { .. } | IntakeError::Fault(_) => Kind::InvalidProof,
+        IntakeError::Fault(_) => Kind::InvalidProof,
         IntakeError::NumbersExhausted => Kind::Unavailable,
     }
 }

@@ -64,8 +64,8 @@ impl KeeperActor {
                 let Err(refusal) = answer else { continue };
                 let digest = bid.digest();
                 let ahead = way_of(state, round_id, &bid.account, &digest) == Way::Ahead;
-                let for_good =
-                    matches!(refusal, OfferRefusal::Conflict { .. } | OfferRefusal::HandleRepeated { .. });
+                // Another bid, or another's R, is on the ledger or will be.
+                let for_good = matches!(refusal, OfferRefusal::Ledger(_));
                 if ahead && !for_good {
                     tracing::debug!(round_id, %refusal, "a journaled bid waits for its place in the pool");
                     self.unpooled.insert(digest, bid);

@@ -1,13 +1,14 @@
 //! Why a bid gets no receipt.
 
-use super::queue::{MAX_FAILED_PROOFS, MAX_WAITING_PER_ACCOUNT};
+use super::quota::{MAX_FAILED_PROOFS, MAX_WAITING_PER_ACCOUNT};
 use thiserror::Error;
 use veilgrid_crypto::bid::BidFault;
 use veilgrid_crypto::envelope::EnvelopeError;
 use veilgrid_crypto::group::PointBytes;
 use veilgrid_crypto::wire::WireError;
+use veilgrid_ledger::refusal::Refusal;
 
-/// Why a bid gets no receipt: one variant a rule.
+/// Why a bid gets no receipt: one variant per rule.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum IntakeError {
     /// "All envelopes of a market have one length."
@@ -60,28 +61,10 @@ pub enum IntakeError {
         /// From the last promise to the close, milliseconds.
         early_ms: u64,
     },
-    /// Nobody of this community has the account.
-    #[error("the account {} is not a member's", hex8(.account))]
-    NotAMember {
-        /// The account.
-        account: PointBytes,
-    },
-    /// The account has another bid in this round. Bids can't be replaced.
-    #[error("account {} has another bid in round {round_id}: a bid can't be replaced", hex8(.account))]
-    Conflict {
-        /// The account.
-        account: PointBytes,
-        /// The round.
-        round_id: u64,
-    },
-    /// Another member's bid of this round has the same R. Whoever seals honestly never repeats one.
-    #[error("account {}: the bid's R is that of another bid in round {round_id}", hex8(.account))]
-    HandleRepeated {
-        /// The account.
-        account: PointBytes,
-        /// The round.
-        round_id: u64,
-    },
+    /// A rule of the ledger about who may bid: membership, one bid an account and round, no R twice. By this node's promises
+    /// too.
+    #[error("{0}")]
+    Ledger(Box<Refusal>),
     /// "At most two different bids of an account wait for their verdict."
     #[error(
         "{MAX_WAITING_PER_ACCOUNT} other bids of account {} wait for their verdict: send this one later",
@@ -108,6 +91,12 @@ pub enum IntakeError {
     /// No number is left for a receipt: 2^64 were signed, or the number that the intake began with was wrong.
     #[error("this node has no numbers left for receipts: its journal names an impossible one")]
     NumbersExhausted,
+}
+
+impl From<Refusal> for IntakeError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Ledger(Box::new(refusal))
+    }
 }
 
 /// The first bytes of an account, enough to tell members apart.

@@ -17,12 +17,14 @@
 
 mod error;
 mod queue;
+mod quota;
 mod restore;
 
 pub use error::IntakeError;
-pub use queue::{MAX_FAILED_PROOFS, MAX_WAITING_PER_ACCOUNT};
+pub use quota::{MAX_FAILED_PROOFS, MAX_WAITING_PER_ACCOUNT};
 pub use restore::RestoreError;
 
+use crate::bidder::{bid_on_ledger, check_first, check_handle, check_member};
 use queue::Queue;
 use rand_core::CryptoRngCore;
 use std::collections::BTreeMap;
@@ -33,7 +35,7 @@ use veilgrid_crypto::receipt::Receipt;
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::params::MarketParams;
-use veilgrid_ledger::refusal::BlockError;
+use veilgrid_ledger::refusal::{BlockError, Refusal};
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::BlockEffects;
 use veilgrid_ledger::state::expected::Expected;
@@ -157,10 +159,8 @@ impl Intake {
         }
         let params = self.state.community().bid_params().ok_or(IntakeError::KeysNotReady)?;
         self.check_open(round_id, now_unix_ms)?;
-        if !self.state.community().is_member(&account) {
-            return Err(IntakeError::NotAMember { account });
-        }
-        self.check_conflict(round_id, account, digest)?;
+        check_member(&self.state, &bid)?;
+        self.check_conflict(&bid, &digest)?;
         if self.queue.contains(&digest) {
             return Ok(Received::Waiting(digest));
         }
@@ -229,7 +229,7 @@ impl Intake {
         rng: &mut impl CryptoRngCore,
     ) -> Result<Receipt, IntakeError> {
         let (round_id, account) = (bid.round_id, bid.account);
-        self.check_conflict(round_id, account, digest)?;
+        self.check_conflict(&bid, &digest)?;
         if let Some(receipt) = self.receipts.get(&(round_id, account)) {
             return Ok(receipt.clone());
         }
@@ -238,18 +238,14 @@ impl Intake {
         self.check_open(round_id, now_unix_ms)?;
         // Where the ledger has this R under another account it will refuse the bid: a receipt would make a broken
         // promise out of two members that share an R.
-        let promised = self.handles.get(&(round_id, bid.r)).copied();
-        let owner = promised.or_else(|| self.state.round(round_id)?.owner_of(&bid.r));
-        if owner.is_some_and(|owner| owner != account) {
-            return Err(IntakeError::HandleRepeated { account, round_id });
-        }
+        check_handle(&self.state, &bid, self.handles.get(&(round_id, bid.r)).copied())?;
         self.sequence = self.sequence.checked_add(1).ok_or(IntakeError::NumbersExhausted)?;
         let ledger_id = self.state.community().ledger_id();
         let receipt =
             Receipt::issue(&self.receipt_key, ledger_id, round_id, account, digest, self.sequence, rng);
         self.receipts.insert((round_id, account), receipt.clone());
         self.handles.insert((round_id, bid.r), account);
-        let on_ledger = self.ledger_has(round_id, &account).is_some();
+        let on_ledger = bid_on_ledger(&self.state, round_id, &account).is_some();
         admitted.push(Admitted { bid, receipt: receipt.clone(), on_ledger });
         Ok(receipt)
     }
@@ -299,21 +295,10 @@ impl Intake {
 
     /// "One bid an account and round", by the receipts of this node and by the ledger: a bid may be there without a
     /// receipt here when another node took it in.
-    fn check_conflict(
-        &self,
-        round_id: u64,
-        account: PointBytes,
-        digest: [u8; 32],
-    ) -> Result<(), IntakeError> {
-        let promised = self.receipts.get(&(round_id, account)).map(|receipt| receipt.bid_digest);
-        match promised.or_else(|| self.ledger_has(round_id, &account)) {
-            Some(first) if first != digest => Err(IntakeError::Conflict { account, round_id }),
-            _ => Ok(()),
-        }
-    }
-
-    fn ledger_has(&self, round_id: u64, account: &PointBytes) -> Option<[u8; 32]> {
-        self.state.round(round_id)?.bid_of(account)
+    fn check_conflict(&self, bid: &SealedBid, digest: &[u8; 32]) -> Result<(), Refusal> {
+        let promised = self.receipts.get(&(bid.round_id, bid.account)).map(|receipt| receipt.bid_digest);
+        let first = promised.or_else(|| bid_on_ledger(&self.state, bid.round_id, &bid.account));
+        check_first(bid, digest, first)
     }
 }
 

@@ -6,17 +6,10 @@
 //! true proof in two rounds before it can do so again.
 
 use super::error::IntakeError;
+use super::quota::{MAX_FAILED_PROOFS, MAX_WAITING_PER_ACCOUNT};
 use std::collections::BTreeMap;
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::group::PointBytes;
-
-/// False proofs of an account in a round after which no further bid of it is looked at. An honest wallet sends none;
-/// what is left for mistakes bounds the work of a node: members times this, a round.
-pub const MAX_FAILED_PROOFS: usize = 3;
-
-/// Different bids of one account that may wait for their verdict at once: the bid, and one more from a wallet that was
-/// restored meanwhile.
-pub const MAX_WAITING_PER_ACCOUNT: usize = 2;
 
 /// Bids of accounts without a history that share a batch at first, and at most and at least later on: twice as many
 /// after a full batch of true proofs, half as many after one with a false proof.

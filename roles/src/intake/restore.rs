@@ -1,6 +1,7 @@
 //! An intake after a restart: every promise of the journal is kept.
 
 use super::{Admitted, Intake, is_finished};
+use crate::bidder::bid_on_ledger;
 use std::collections::BTreeMap;
 use thiserror::Error;
 use veilgrid_crypto::bid::SealedBid;
@@ -76,7 +77,7 @@ impl Intake {
         for (key, (bid, receipt)) in latest {
             intake.handles.insert((bid.round_id, bid.r), bid.account);
             intake.receipts.insert(key, receipt.clone());
-            if intake.ledger_has(bid.round_id, &bid.account).is_none() {
+            if bid_on_ledger(&intake.state, bid.round_id, &bid.account).is_none() {
                 promised.push(Admitted { bid, receipt, on_ledger: false });
             }
         }

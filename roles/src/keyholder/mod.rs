@@ -49,7 +49,6 @@ use std::collections::BTreeSet;
 use veilgrid_crypto::keygen::{KeyShares, Phase, Session};
 use veilgrid_crypto::opening::release_share;
 use veilgrid_crypto::schnorr::{SigningKey, VerifyingKey};
-use veilgrid_crypto::secret::Secret;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::state::State;
 use view::{Asked, View};
@@ -349,21 +348,5 @@ fn conclude(
             notices.push(Notice::NoShares { session: number, why });
             None
         }
-    }
-}
-
-/// The secrets in one canonical encoding; `secrets` has the format.
-impl KeyHolder {
-    /// Everything that has to survive. Secret; to be stored encrypted.
-    pub fn to_bytes(&self) -> Secret<Vec<u8>> {
-        secrets::encode(self)
-    }
-
-    /// A validator after a restart.
-    ///
-    /// # Errors
-    /// [`SecretsError`] for another validator's secrets, another version, or bytes that are no encoding.
-    pub fn restore(signing_key: SigningKey, secrets: &[u8]) -> Result<Self, SecretsError> {
-        secrets::decode(signing_key, secrets)
     }
 }

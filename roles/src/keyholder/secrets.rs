@@ -41,36 +41,43 @@ pub enum SecretsError {
     Encoding(#[from] WireError),
 }
 
-pub(super) fn encode(holder: &KeyHolder) -> Secret<Vec<u8>> {
-    Sink::collect(|sink| {
-        sink.u8(VERSION);
-        sink.bytes(&holder.verifying_key().to_bytes());
-        sink.option(holder.ledger_id.as_ref(), |sink, ledger_id| sink.bytes(ledger_id));
-        sink.u64(holder.height);
-        sink.option(holder.current.as_ref(), |sink, held| held.write(sink));
-        sink.option(holder.next.as_ref(), |sink, held| held.write(sink));
-        sink.option(holder.running.as_ref(), |sink, running| running.write(sink));
-        holder.guard.write(sink);
-    })
-}
+impl KeyHolder {
+    /// Everything that has to survive, in one canonical encoding. Secret; to be stored encrypted.
+    pub fn to_bytes(&self) -> Secret<Vec<u8>> {
+        Sink::collect(|sink| {
+            sink.u8(VERSION);
+            sink.bytes(&self.verifying_key().to_bytes());
+            sink.option(self.ledger_id.as_ref(), |sink, ledger_id| sink.bytes(ledger_id));
+            sink.u64(self.height);
+            sink.option(self.current.as_ref(), |sink, held| held.write(sink));
+            sink.option(self.next.as_ref(), |sink, held| held.write(sink));
+            sink.option(self.running.as_ref(), |sink, running| running.write(sink));
+            self.guard.write(sink);
+        })
+    }
 
-pub(super) fn decode(signing_key: SigningKey, bytes: &[u8]) -> Result<KeyHolder, SecretsError> {
-    let mut r = Reader::new(bytes);
-    let found = r.u8("version")?;
-    if found != VERSION {
-        return Err(SecretsError::Version { found });
+    /// A validator after a restart.
+    ///
+    /// # Errors
+    /// [`SecretsError`] for another validator's secrets, another version, or bytes that are no encoding.
+    pub fn restore(signing_key: SigningKey, secrets: &[u8]) -> Result<Self, SecretsError> {
+        let mut r = Reader::new(secrets);
+        let found = r.u8("version")?;
+        if found != VERSION {
+            return Err(SecretsError::Version { found });
+        }
+        let owner: PointBytes = r.array("signing key")?;
+        if owner != signing_key.verifying_key().to_bytes() {
+            return Err(SecretsError::OtherValidator);
+        }
+        let ledger_id = read_option(&mut r, |r| r.array("ledger id"))?;
+        let height = r.u64("height")?;
+        let current = read_option(&mut r, Held::read)?;
+        let next = read_option(&mut r, Held::read)?;
+        let running = read_option(&mut r, Running::read)?;
+        let guard = ReleaseGuard::read(&mut r)?;
+        r.finish()?;
+        let (emitted, noticed) = (BTreeSet::new(), BTreeSet::new());
+        Ok(Self { signing_key, ledger_id, height, current, next, running, guard, emitted, noticed })
     }
-    let owner: PointBytes = r.array("signing key")?;
-    if owner != signing_key.verifying_key().to_bytes() {
-        return Err(SecretsError::OtherValidator);
-    }
-    let ledger_id = read_option(&mut r, |r| r.array("ledger id"))?;
-    let height = r.u64("height")?;
-    let current = read_option(&mut r, Held::read)?;
-    let next = read_option(&mut r, Held::read)?;
-    let running = read_option(&mut r, Running::read)?;
-    let guard = ReleaseGuard::read(&mut r)?;
-    r.finish()?;
-    let (emitted, noticed) = (BTreeSet::new(), BTreeSet::new());
-    Ok(KeyHolder { signing_key, ledger_id, height, current, next, running, guard, emitted, noticed })
 }

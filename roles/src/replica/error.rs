@@ -104,30 +104,9 @@ pub enum OfferRefusal {
     /// The ledger has no keys yet.
     #[error("the ledger has no keys yet: wait until its key session has ended")]
     NoKeys,
-    /// Nobody of this community has the account.
-    #[error("round {round_id}: account {account} is not a member")]
-    NotAMember {
-        /// The round.
-        round_id: u64,
-        /// The stranger.
-        account: Account,
-    },
-    /// The ledger has another bid of the account in this round.
-    #[error("round {round_id}: account {account} has another bid on the ledger")]
-    Conflict {
-        /// The round.
-        round_id: u64,
-        /// The bidder.
-        account: Account,
-    },
-    /// The ledger or the pool has another account's bid with the same R in this round.
-    #[error("round {round_id}: the R of account {account} is in a bid of another account")]
-    HandleRepeated {
-        /// The round.
-        round_id: u64,
-        /// The bidder.
-        account: Account,
-    },
+    /// A rule of the ledger about who may bid: membership, one bid an account and round, no R twice. By the pool too.
+    #[error("{0}")]
+    Ledger(Box<Refusal>),
     /// The pool has enough bids of this account in this round.
     #[error("round {round_id}: other bids of account {account} wait already")]
     AccountFull {
@@ -225,16 +204,22 @@ pub enum OfferRefusal {
     Change(#[from] RosterError),
 }
 
+impl From<Refusal> for OfferRefusal {
+    fn from(refusal: Refusal) -> Self {
+        Self::Ledger(Box::new(refusal))
+    }
+}
+
 impl OfferRefusal {
     /// Whether whoever sent it could have known better: nobody honest hands such a thing on.
     pub fn is_fault(&self) -> bool {
         match self {
             Self::Kind { .. }
-            | Self::NotAMember { .. }
             | Self::BidInvalid { .. }
             | Self::UnknownValidator { .. }
             | Self::EventMalformed(_)
             | Self::ShareFalse { .. } => true,
+            Self::Ledger(refusal) => matches!(**refusal, Refusal::NotAMember { .. }),
             Self::EventRefused(refusal) => {
                 use keygen::Refusal::{Signature, UnknownParty};
                 matches!(refusal, Signature { .. } | UnknownParty { .. })
@@ -249,7 +234,7 @@ impl OfferRefusal {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum GossipFault {
     /// Longer than a message may be.
-    #[error("the message has {bytes} bytes, {} are allowed", super::gossip::MAX_GOSSIP_BYTES)]
+    #[error("the message has {bytes} bytes, {} are allowed", super::item::MAX_GOSSIP_BYTES)]
     TooLong {
         /// Its length.
         bytes: usize,

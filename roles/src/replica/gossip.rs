@@ -12,18 +12,14 @@
 //! as many validators as members have handed it to. What is not on the ledger some blocks later is sent again: that
 //! repairs loss, and serves validators that were away.
 
-use super::pool::{OpeningId, Owner};
+use super::item::{Item, MAX_GOSSIP_BYTES, OpeningId};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use veilgrid_crypto::bid::{BidShape, SealedBid};
 use veilgrid_crypto::opening::OpeningShare;
 use veilgrid_crypto::wire::{Reader, WireError, Writer};
-use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::transaction::{DecodeContext, Transaction, TransactionKind};
-
-/// Most bytes of one gossip message.
-pub const MAX_GOSSIP_BYTES: usize = 512 << 10;
 
 /// What is not on the ledger after so many blocks is sent again ...
 const REPEAT_AFTER_BLOCKS: u64 = 8;
@@ -149,27 +145,6 @@ pub(super) fn decode(message: &[u8], context: &DecodeContext) -> Result<Message,
         }
         _ => Err(WireError::Invalid { field: "gossip kind", why: "the format has no such message" }),
     }
-}
-
-/// Names an entry of the pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Item {
-    /// A bid by its digest.
-    Bid {
-        /// The round.
-        round_id: u64,
-        /// The bid.
-        digest: Hash,
-    },
-    /// A validator's share.
-    Share {
-        /// The opening.
-        opening: OpeningId,
-        /// Whose.
-        owner: Owner,
-    },
-    /// A key event or a change of validators by its digest.
-    Transaction(Hash),
 }
 
 /// What this validator has to send, and when it sent it.

@@ -17,9 +17,11 @@
 //! number it bears ([`Replica::receive`]), so that nobody is named for what others sent.
 
 mod backlog;
+mod cost;
 mod error;
 mod fill;
 mod gossip;
+mod item;
 mod offer;
 mod pool;
 mod propose;
@@ -30,10 +32,12 @@ mod tests;
 mod verdicts;
 mod vote;
 
+pub use cost::GossipWork;
 pub use error::{GossipFault, OfferRefusal, Offered, VoteRefusal};
-pub use gossip::{GossipClass, MAX_GOSSIP_BYTES};
+pub use gossip::GossipClass;
+pub use item::MAX_GOSSIP_BYTES;
 pub use propose::Proposal;
-pub use receive::{CheckedGossip, GossipJob, GossipWork};
+pub use receive::{CheckedGossip, GossipJob};
 pub use verdicts::{BidJob, SharedVerdicts};
 
 use crate::proposer::Steps;

@@ -2,9 +2,11 @@
 
 use super::Replica;
 use super::error::{GossipFault, OfferRefusal, Offered};
-use super::gossip::{self, Item};
-use super::pool::{OpeningId, key_in, key_of};
+use super::gossip;
+use super::item::{Item, OpeningId};
+use super::pool::{key_in, key_of};
 use super::verdicts::BidJob;
+use crate::bidder::{bid_on_ledger, check_first, check_handle, check_member};
 use std::collections::BTreeMap;
 use veilgrid_crypto::bid::{BidFault, RoundContext, SealedBid};
 use veilgrid_crypto::opening::OpeningShare;
@@ -197,9 +199,7 @@ impl Replica {
         if self.pool.bids.get(round_id, &digest).is_some() {
             return Ok(Offered::Known);
         }
-        if self.pool.bids.owner_of(round_id, &bid.r).is_some_and(|owner| owner != bid.account) {
-            return Err(OfferRefusal::HandleRepeated { round_id, account: Account(bid.account) });
-        }
+        check_handle(&self.state, &bid, self.pool.bids.owner_of(round_id, &bid.r))?;
         let bound = self.bound_of(round_id);
         self.pool.bids.room(round_id, &bid.account, bytes, bound)?;
         self.pool.bids.insert(digest, bid, bytes);
@@ -228,27 +228,22 @@ impl Replica {
 
     /// Every rule but the proof's and the backlog's. [`Offered::New`] says that the proof is to be verified.
     pub(super) fn check_cheaply(&self, round_id: u64, bid: &SealedBid) -> Result<Offered, OfferRefusal> {
-        let account = Account(bid.account);
         if bid.round_id != round_id {
+            let account = Account(bid.account);
             let fault = BidFault::Round { bid: bid.round_id, round: round_id };
             return Err(OfferRefusal::BidInvalid { round_id, account, fault });
         }
-        if !self.state.community().is_member(&bid.account) {
-            return Err(OfferRefusal::NotAMember { round_id, account });
-        }
+        check_member(&self.state, bid)?;
         let digest = bid.digest();
         if self.pool.bids.get(round_id, &digest).is_some() {
             return Ok(Offered::Known);
         }
-        match self.state.round(round_id).and_then(|round| round.bid_of(&bid.account)) {
-            Some(on_ledger) if on_ledger == digest => return Ok(Offered::Known),
-            Some(_) => return Err(OfferRefusal::Conflict { round_id, account }),
-            None => {}
+        let on_ledger = bid_on_ledger(&self.state, round_id, &bid.account);
+        check_first(bid, &digest, on_ledger)?;
+        if on_ledger.is_some() {
+            return Ok(Offered::Known);
         }
-        let owner = self.state.round(round_id).and_then(|round| round.owner_of(&bid.r));
-        if owner.or_else(|| self.pool.bids.owner_of(round_id, &bid.r)).is_some_and(|o| o != bid.account) {
-            return Err(OfferRefusal::HandleRepeated { round_id, account });
-        }
+        check_handle(&self.state, bid, self.pool.bids.owner_of(round_id, &bid.r))?;
         self.pool.bids.room(round_id, &bid.account, bid.to_bytes().len(), self.bound_of(round_id))?;
         Ok(Offered::New)
     }

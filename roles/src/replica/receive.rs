@@ -8,28 +8,17 @@
 //! batch, and nobody searches it for the culprits at the expense of the others' rounds.
 
 use super::Replica;
+use super::cost::GossipWork;
 use super::error::{GossipFault, OfferRefusal, Offered};
-use super::gossip::{self, MAX_GOSSIP_BYTES, Message};
-use super::pool::{MAX_PER_ACCOUNT, OpeningId};
+use super::gossip::{self, Message};
+use super::item::{MAX_GOSSIP_BYTES, OpeningId};
+use super::pool::MAX_PER_ACCOUNT;
 use super::verdicts::BidJob;
 use std::collections::{BTreeMap, BTreeSet};
 use veilgrid_crypto::bid::{SealedBid, check_signatures};
 use veilgrid_crypto::group::PointBytes;
 use veilgrid_ledger::refusal::Account;
 use veilgrid_ledger::verdicts::BidVerdicts;
-
-/// What the bids of other validators' gossip have cost since the start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct GossipWork {
-    /// Bids whose signatures were checked.
-    pub signatures: u64,
-    /// Bids whose proofs were verified after that.
-    pub proofs: u64,
-    /// Of those the ones in messages that were false.
-    pub false_proofs: u64,
-    /// Messages that were their sender's fault.
-    pub false_messages: u64,
-}
 
 /// The bids of a gossip message that are news, to be checked on any thread.
 pub struct GossipJob {

@@ -1,7 +1,7 @@
 //! Parts of a replica that do not show from outside; the whole is tested in `roles/tests/replica`.
 
-use super::gossip::{self, MAX_GOSSIP_BYTES, Message};
-use super::pool::OpeningId;
+use super::gossip::{self, Message};
+use super::item::{MAX_GOSSIP_BYTES, OpeningId};
 use veilgrid_crypto::bid::{BidShape, SealedBid};
 use veilgrid_crypto::opening::OpeningShare;
 use veilgrid_ledger::transaction::{DecodeContext, Transaction};

@@ -11,6 +11,7 @@ use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::params::MarketParams;
+use veilgrid_ledger::refusal::{Account, Refusal};
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::verdicts::{BidVerdicts, VerifyAll};
 use veilgrid_market::{Grid, Rule};
@@ -24,6 +25,10 @@ use veilgrid_roles::member::envelope_for;
 const EPOCH: u64 = 1;
 const OPENS_MS: u64 = 60_000;
 const NOW_MS: u64 = OPENS_MS + 5_000;
+
+fn is_second(rule: &Refusal) -> bool {
+    matches!(rule, Refusal::SecondBid { round: 1, .. })
+}
 
 struct World {
     rng: ChaCha20Rng,
@@ -130,7 +135,7 @@ fn a_receipt_names_the_bid_and_the_same_bytes_get_it_again_even_after_the_close(
     assert_eq!((receipt.bid_digest, receipt.account, receipt.sequence), (bid.digest(), bid.account, 1));
     assert_eq!(w.receive(&mut intake, &bid), Ok(Received::Repeated(receipt.clone())));
     let other = w.bid(0, 2);
-    assert!(matches!(w.receive(&mut intake, &other), Err(IntakeError::Conflict { round_id: 1, .. })));
+    assert!(matches!(w.receive(&mut intake, &other), Err(IntakeError::Ledger(rule)) if is_second(&rule)));
 
     // Closed and not finished: the blocks up to the close.
     let (late, filled) = (w.bid(2, 2), [bid.clone(), w.bid(1, 3)]);
@@ -193,7 +198,8 @@ fn size_envelope_form_round_and_membership_are_told_apart() {
     assert_eq!(w.receive(&mut intake, &later), Err(IntakeError::NotYetOpen { round_id: 2 }));
     let stranger = SigningKey::generate(&mut w.rng).verifying_key().to_bytes();
     let foreign = SealedBid { account: stranger, ..bid };
-    assert_eq!(w.receive(&mut intake, &foreign), Err(IntakeError::NotAMember { account: stranger }));
+    let no_member = Refusal::NotAMember { round: 1, account: Account(stranger) };
+    assert_eq!(w.receive(&mut intake, &foreign), Err(no_member.into()));
     assert!(intake.batch(9).is_empty());
 }
 
@@ -204,9 +210,11 @@ fn a_repeated_handle_is_refused_before_it_sinks_a_block() {
     let mut intake = w.intake(0);
     let (first, mut second) = (w.bid(0, 1), w.bid(1, 2));
     second.r = first.r;
+    let (account, owner) = (Account(second.account), Account(first.account));
+    let repeated = Refusal::HandleRepeated { round: 1, account, first: owner };
     let concluded = intake.conclude(vec![(first, Ok(())), (second, Ok(()))], NOW_MS, &mut w.rng);
     assert!(concluded.answers[0].1.is_ok());
-    assert!(matches!(concluded.answers[1].1, Err(IntakeError::HandleRepeated { round_id: 1, .. })));
+    assert_eq!(concluded.answers[1].1, Err(repeated.into()));
     assert_eq!(concluded.admitted.len(), 1);
 }
 
@@ -222,8 +230,9 @@ fn an_r_that_the_ledger_has_gets_no_receipt() {
     w.community.submit(1, std::slice::from_ref(&other), &mut rng).expect("on the ledger");
     intake.advance(w.state());
     let concluded = intake.conclude(vec![(own.clone(), Ok(()))], NOW_MS, &mut w.rng);
-    let repeated = IntakeError::HandleRepeated { account: own.account, round_id: 1 };
-    assert_eq!(concluded.answers, [(own.digest(), Err(repeated))]);
+    let (account, first) = (Account(own.account), Account(other.account));
+    let repeated = Refusal::HandleRepeated { round: 1, account, first };
+    assert_eq!(concluded.answers, [(own.digest(), Err(repeated.into()))]);
     assert!(concluded.admitted.is_empty());
     // The bid that is there gets its receipt, under the same R.
     let concluded = intake.conclude(vec![(other, Ok(()))], NOW_MS, &mut w.rng);
@@ -272,7 +281,7 @@ fn after_a_restart_the_same_bytes_get_the_same_receipt_and_numbers_go_on() {
         assert_eq!(w.receive(&mut restored, &one.bid), Ok(Received::Repeated(one.receipt.clone())));
     }
     let other = w.bid(1, 2);
-    assert!(matches!(w.receive(&mut restored, &other), Err(IntakeError::Conflict { .. })));
+    assert!(matches!(w.receive(&mut restored, &other), Err(IntakeError::Ledger(rule)) if is_second(&rule)));
     assert_eq!(w.admit(&mut restored, &bids[2]).receipt.sequence, 43);
 }
 
@@ -288,7 +297,7 @@ fn a_receipt_that_was_withdrawn_after_it_was_written_does_not_come_back() {
     let (mut restored, promised) = w.restore(&[second.clone(), first]).expect("its own journal");
     assert_eq!(promised, std::slice::from_ref(&second));
     assert_eq!(w.receive(&mut restored, &other), Ok(Received::Repeated(second.receipt)));
-    assert!(matches!(w.receive(&mut restored, &bid), Err(IntakeError::Conflict { .. })));
+    assert!(matches!(w.receive(&mut restored, &bid), Err(IntakeError::Ledger(rule)) if is_second(&rule)));
 }
 
 #[test]
@@ -339,7 +348,7 @@ fn a_bid_on_the_ledger_gets_a_receipt_and_is_marked() {
     let mut rng = ChaCha20Rng::seed_from_u64(12);
     w.community.submit(1, std::slice::from_ref(&bid), &mut rng).expect("on the ledger");
     let mut intake = w.intake(41);
-    assert!(matches!(w.receive(&mut intake, &other), Err(IntakeError::Conflict { .. })));
+    assert!(matches!(w.receive(&mut intake, &other), Err(IntakeError::Ledger(rule)) if is_second(&rule)));
     let admitted = w.admit(&mut intake, &bid);
     assert_eq!((admitted.receipt.sequence, admitted.on_ledger), (42, true));
 }

@@ -1,6 +1,6 @@
 //! Bids that wait: quotas, and who shares a batch with whom.
 
-use super::{NOW_MS, world, world_of};
+use super::{NOW_MS, is_second, world, world_of};
 use veilgrid_crypto::bid::BidFault;
 use veilgrid_roles::intake::{IntakeError, MAX_FAILED_PROOFS, Received};
 
@@ -37,7 +37,7 @@ fn two_different_bids_of_an_account_wait_at_once_and_the_same_one_takes_no_place
     let conflicts = concluded
         .answers
         .iter()
-        .filter(|(_, answer)| matches!(answer, Err(IntakeError::Conflict { .. })))
+        .filter(|(_, answer)| matches!(answer, Err(IntakeError::Ledger(rule)) if is_second(rule)))
         .count();
     assert_eq!((concluded.admitted.len(), conflicts), (2, 1));
 }

@@ -2,9 +2,9 @@
 
 use crate::network::{BOOK, Network, START_MS, fast, signing_key, timing};
 use veilgrid_crypto::bid::SealedBid;
-use veilgrid_crypto::keygen::{Event, OneTimeKey, Party, Refusal};
+use veilgrid_crypto::keygen::{self, Event, OneTimeKey, Party};
 use veilgrid_crypto::wire::WireError;
-use veilgrid_ledger::refusal::Account;
+use veilgrid_ledger::refusal::{Account, Refusal};
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_ledger::transaction::{Transaction, TransactionKind};
@@ -18,7 +18,7 @@ fn bytes(bid: &SealedBid) -> usize {
 fn an_account_has_a_few_bids_and_the_ledger_takes_the_first() {
     let mut network = Network::open();
     let bids: Vec<SealedBid> = (1..=3).map(|wh| network.bid(1, 5, &[wh, 0, 0, 0, 0, 0, 0, 0])).collect();
-    let first = bids[0].digest();
+    let (first, account) = (bids[0].digest(), Account(bids[0].account));
     let answers = network.replicas[1].offer_bids(1, bids.clone());
     assert_eq!(answers[..2], [Ok(Offered::New), Ok(Offered::New)]);
     assert!(matches!(answers[2], Err(OfferRefusal::AccountFull { round_id: 1, .. })));
@@ -30,7 +30,8 @@ fn an_account_has_a_few_bids_and_the_ledger_takes_the_first() {
     assert_eq!(network.replicas[1].summary().bids, 0);
     let again = network.replicas[1].offer_bids(1, bids);
     assert_eq!(again[0], Ok(Offered::Known));
-    assert!(matches!(again[1], Err(OfferRefusal::Conflict { round_id: 1, .. })));
+    let second = Refusal::SecondBid { round: 1, account };
+    assert_eq!(again[1], Err(second.into()));
 }
 
 #[test]
@@ -39,11 +40,12 @@ fn false_and_foreign_bids_stay_out() {
     let mut bids = network.book(1);
     bids[1].proof[3] ^= 1;
     bids[2].account[0] ^= 1;
+    let stranger = Refusal::NotAMember { round: 1, account: Account(bids[2].account) };
     bids.push(network.bid(2, 4, &BOOK[0]));
     let answers = network.replicas[0].offer_bids(1, bids);
     assert_eq!(answers[0], Ok(Offered::New));
     assert!(matches!(answers[1], Err(OfferRefusal::BidInvalid { .. })));
-    assert!(matches!(answers[2], Err(OfferRefusal::NotAMember { .. })));
+    assert_eq!(answers[2], Err(stranger.into()));
     assert_eq!(answers[3], Ok(Offered::New));
     assert!(matches!(answers[4], Err(OfferRefusal::BidInvalid { .. })));
     assert_eq!(network.replicas[0].summary().bids, 2);
@@ -162,8 +164,8 @@ fn an_r_of_another_account_stays_out_of_the_pool() {
     let mut network = Network::open();
     let (first, mut second) = (network.bid(1, 0, &BOOK[0]), network.bid(1, 1, &BOOK[1]));
     second.r = first.r;
-    let account = Account(second.account);
-    let repeated = OfferRefusal::HandleRepeated { round_id: 1, account };
+    let (account, owner) = (Account(second.account), Account(first.account));
+    let repeated = OfferRefusal::from(Refusal::HandleRepeated { round: 1, account, first: owner });
     assert_eq!(network.replicas[1].offer_bids(1, vec![first.clone()]), [Ok(Offered::New)]);
     assert_eq!(network.replicas[1].offer_bids(1, vec![second.clone()]), [Err(repeated.clone())]);
     network.gossip();
@@ -206,7 +208,7 @@ fn key_events_are_signed_and_a_party_has_a_few() {
     let (own, second, third, forged) = (announce(1), announce(1), announce(1), announce(0));
     let replica = &mut network.replicas[0];
     let party = Party::Receiver(2);
-    let refused = OfferRefusal::EventRefused(Refusal::Signature { party });
+    let refused = OfferRefusal::EventRefused(keygen::Refusal::Signature { party });
     assert_eq!(replica.offer_key_event(session, &forged), Err(refused));
     assert_eq!(replica.offer_key_event(session, &own), Ok(Offered::New));
     assert_eq!(replica.offer_key_event(session, &own), Ok(Offered::Known));

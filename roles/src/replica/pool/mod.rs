@@ -9,9 +9,9 @@ mod shares;
 
 pub(super) use bids::{BidPool, MAX_PER_ACCOUNT};
 pub(super) use events::{EventPool, may_come_later};
-pub(super) use shares::{OpeningId, Owner, SharePool, key_in, key_of};
+pub(super) use shares::{SharePool, key_in, key_of};
 
-use super::gossip::Item;
+use super::item::Item;
 use veilgrid_ledger::state::State;
 
 /// The pool of a validator.

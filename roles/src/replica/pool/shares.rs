@@ -9,6 +9,7 @@
 //! validator that leaves can neither take the place of the one that gets its number nor have it blamed.
 
 use crate::replica::error::{OfferRefusal, Offered};
+use crate::replica::item::{OpeningId, Owner};
 use std::collections::{BTreeMap, BTreeSet};
 use veilgrid_crypto::keygen::ThresholdKeys;
 use veilgrid_crypto::opening::{OpeningShare, ShareFault, verify_share};
@@ -32,9 +33,6 @@ struct OpeningShares {
     culprits: BTreeSet<Owner>,
 }
 
-/// Whose a share is: the validator's number that it bears, and the consensus key of its sender.
-pub(in crate::replica) type Owner = (u16, [u8; 32]);
-
 /// The consensus key of validator `validator` (from 1) at a state.
 pub(in crate::replica) fn key_of(state: &State, validator: u16) -> Option<[u8; 32]> {
     key_in(state.roster(), validator)
@@ -49,25 +47,6 @@ pub(in crate::replica) fn key_in(roster: &Roster, validator: u16) -> Option<[u8;
 /// Whether the sender has the share's number at a state.
 fn is_owner(state: &State, (validator, sender): &Owner) -> bool {
     key_of(state, *validator) == Some(*sender)
-}
-
-/// Names the shares that belong together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::replica) struct OpeningId {
-    /// Number of the key session whose shares are used; 0 on a ledger without sessions.
-    pub(in crate::replica) sharing: u64,
-    /// The round.
-    pub(in crate::replica) round_id: u64,
-    /// The opening.
-    pub(in crate::replica) opening_index: u32,
-}
-
-impl OpeningId {
-    /// The opening that a state asks for.
-    pub(in crate::replica) fn of(state: &State, request: &ShareRequest) -> Self {
-        let (round_id, opening_index) = (request.context.round_id, request.context.opening_index);
-        Self { sharing: state.sharing().unwrap_or(0), round_id, opening_index }
-    }
 }
 
 /// The shares.
