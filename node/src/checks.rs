@@ -11,7 +11,7 @@ const EARLIEST_UNIX_MS: u64 = 1_767_225_600_000;
 /// The name of the file that shows that a folder can be written.
 const PROBE: &str = ".veilgrid-write-check";
 
-/// What the machine lacks. One variant a rule.
+/// What the machine lacks. One variant per rule.
 #[derive(Debug, Error)]
 pub enum CheckError {
     /// "The data directory exists or can be made, and files in it can be written."

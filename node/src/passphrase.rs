@@ -17,7 +17,7 @@ const MIN_NEW_CHARACTERS: usize = 10;
 #[derive(Clone, Debug)]
 pub struct Passphrase(Secret<Vec<u8>>);
 
-/// Why there is no passphrase. One variant a rule.
+/// Why there is no passphrase. One variant per rule.
 #[derive(Debug, Error)]
 pub enum PassphraseError {
     /// "The passphrase file can be read."

@@ -66,7 +66,7 @@ impl Fault {
     }
 }
 
-/// Why a configuration was refused. One variant a rule; each names the file or variable, the key and a way out.
+/// Why a configuration was refused. One variant per rule; each names the file or variable, the key and a way out.
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// "The file can be read."

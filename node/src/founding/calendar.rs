@@ -16,7 +16,7 @@ const MOST_TIME_UNIX_S: u64 = 7_258_118_400;
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// So much later than the founding nobody opens a first round on purpose, milliseconds: ten years.
 const MOST_AHEAD_MS: u64 = 10 * 365 * DAY_MS;
-/// A slot that begins so long after its round opens is a mistake, milliseconds: a year.
+/// A slot that begins this long after its round opens is a mistake, milliseconds: a year.
 const MOST_SLOT_AHEAD_MS: u64 = 365 * DAY_MS;
 
 /// The dates of a network's first round, RFC 3339 in UTC.

@@ -96,7 +96,7 @@ pub struct TimingPlan {
     /// Blocks after the close that still take bids which were acknowledged before.
     #[serde(default = "three")]
     pub grace_blocks: u32,
-    /// A round that is not cleared so long after its close is void, milliseconds.
+    /// A round that is not cleared this long after its close is void, milliseconds.
     pub opening_deadline_ms: u64,
     /// An opening without progress for so long is suspended, milliseconds.
     #[serde(default = "half_a_minute")]

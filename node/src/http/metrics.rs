@@ -53,7 +53,7 @@ impl Metrics {
         self.relayed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A bid got its receipt so long after its envelope was there.
+    /// A bid got its receipt this long after its envelope was there.
     pub(super) fn receipt(&self, after: Duration) {
         self.receipts.fetch_add(1, Ordering::Relaxed);
         let bucket = BOUNDS_MS.iter().position(|bound| after <= Duration::from_millis(*bound));

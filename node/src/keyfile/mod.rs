@@ -39,7 +39,7 @@ pub use format::{Cost, Kind, MAX_FILE_BYTES};
 pub(crate) use vault::is_open_to_others;
 pub use vault::{KeyVault, create, open, peek_kind};
 
-/// Why a key file was refused or not written. One variant a rule.
+/// Why a key file was refused or not written. One variant per rule.
 #[derive(Debug, Error)]
 #[allow(missing_docs)] // The fields are what the messages say.
 pub enum KeyFileError {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 use veilgrid_ledger::roster::RosterError;
 
-/// Why a change is not proposed, not signed or not sent. One variant a rule.
+/// Why a change is not proposed, not signed or not sent. One variant per rule.
 #[derive(Debug, Error)]
 #[allow(missing_docs)] // The fields are what the messages say.
 pub enum ProposalError {

@@ -8,7 +8,7 @@ use veilgrid_client::Client;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::transaction::Transaction;
 
-/// What is not on the ledger so long after it was sent is sent again.
+/// What is not on the ledger this long after it was sent is sent again.
 const AGAIN: Duration = Duration::from_millis(1_500);
 /// Validators that get a transaction at once. One that is honest and takes it is enough: it gossips.
 const AT_ONCE: usize = 8;
