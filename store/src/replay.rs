@@ -37,6 +37,7 @@ pub enum ReplayError {
 }
 
 /// A stored block that was executed again.
+#[allow(clippy::large_enum_variant, reason = "one at a time, handed on at once: a box would be one more allocation a block")]
 pub enum Replayed<'a> {
     /// A whole block, with every check.
     Whole {

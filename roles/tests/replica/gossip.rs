@@ -86,7 +86,7 @@ fn a_whispered_key_event_is_sent_on_when_it_is_handed_over() {
             network.commit(block);
         }
     }
-    let context = DecodeContext::of(&network.state().community().genesis());
+    let context = DecodeContext::of(network.state().community().genesis());
     let told = &mut network.replicas[1];
     hand(told, &said);
     let events: Vec<Transaction> = said
