@@ -138,7 +138,7 @@ impl DayConfig {
     /// Checks what the genesis does not check.
     ///
     /// # Errors
-    /// [`ConfigError`], one variant a rule.
+    /// [`ConfigError`], one variant per rule.
     pub fn check(&self) -> Result<(), ConfigError> {
         if self.validators < MIN_VALIDATORS {
             return Err(ConfigError::Validators { validators: self.validators });

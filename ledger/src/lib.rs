@@ -30,22 +30,15 @@
 #![forbid(unsafe_code)]
 
 pub mod audit;
-pub mod block;
-pub mod builder;
-pub mod checks;
-pub mod community;
-mod encoding;
-pub mod export;
-pub mod finality;
+pub mod chain;
 pub mod genesis;
-pub mod hash;
-pub mod key_roles;
-pub mod params;
-pub mod pruned;
-pub mod refusal;
-pub mod room;
-pub mod roster;
+pub mod keys;
+pub mod rounds;
 pub mod state;
-pub mod timing;
-pub mod transaction;
-pub mod verdicts;
+pub mod validators;
+
+pub use chain::{block, builder, export, hash, pruned, refusal, transaction};
+pub use genesis::{community, key_roles, params};
+pub use keys::room;
+pub use rounds::{checks, timing, verdicts};
+pub use validators::{finality, roster};

@@ -13,6 +13,7 @@ use veilgrid_ledger::checks::check_without_state;
 use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis, GenesisError};
 use veilgrid_ledger::refusal::{Account, BlockError, BlockFault, Refusal};
 use veilgrid_ledger::roster::RosterError;
+use veilgrid_ledger::rounds::refusal::RoundRefusal;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::transaction::{DecodeContext, Transaction};
@@ -60,7 +61,7 @@ fn a_refused_transaction_is_recorded_and_a_builder_takes_all_or_nothing() {
     let close = || Transaction::CloseRound { round_id: 1 };
     let body = vec![Transaction::Bids { round_id: 1, bids: vec![bid] }, close(), close()];
     let time_ms = world.state.time_unix_ms() + 9;
-    let refusal = Refusal::NotDue { round: 1, what: "its close", time_ms };
+    let refusal = Refusal::Rounds(RoundRefusal::NotDue { round: 1, what: "its close", time_ms });
     let error = propose(&world.state, body.clone(), time_ms, &mut VerifyAll).err().expect("refused");
     let height = world.state.height() + 1;
     assert_eq!(error, BlockError { height, transaction: Some(1), fault: refusal.clone().into() });
@@ -191,7 +192,7 @@ fn before_a_vote_false_bids_cost_one_question() {
     let error = error.expect_err("false bids");
     assert_eq!(
         (error.transaction, &error.fault),
-        (Some(0), &Refusal::BidsInvalid { round: 1, count: 2 }.into())
+        (Some(0), &Refusal::Rounds(RoundRefusal::BidsInvalid { round: 1, count: 2 }).into())
     );
     // Those of the first transaction, all at once, and nothing after it.
     assert_eq!((verdicts.one_by_one, verdicts.all_at_once), (0, 2));
@@ -211,9 +212,13 @@ fn who_may_bid_is_known_before_any_proof() {
     let mut stranger = first.clone();
     stranger.account[0] ^= 1;
     let account = |bid: &SealedBid| Account(bid.account);
-    let second = Refusal::SecondBid { round: 1, account: account(&again) };
-    let repeated = Refusal::HandleRepeated { round: 1, account: account(&same_r), first: account(&other) };
-    let none = Refusal::NotAMember { round: 1, account: account(&stranger) };
+    let second = Refusal::Rounds(RoundRefusal::SecondBid { round: 1, account: account(&again) });
+    let repeated = Refusal::Rounds(RoundRefusal::HandleRepeated {
+        round: 1,
+        account: account(&same_r),
+        first: account(&other),
+    });
+    let none = Refusal::Rounds(RoundRefusal::NotAMember { round: 1, account: account(&stranger) });
     let check = |state: &State, transactions: &[Transaction]| state.check_bidders(transactions);
     // In one transaction and over several of a block.
     assert_eq!(check(&world.state, &[bids(&[&first, &other])]), Ok(()));
@@ -229,7 +234,7 @@ fn who_may_bid_is_known_before_any_proof() {
     later.round_id = 2;
     let of_two = Transaction::Bids { round_id: 2, bids: vec![later] };
     assert_eq!(check(&world.state, &[open_round(2), of_two.clone()]), Ok(()));
-    let not_active = Refusal::RoundNotActive { round: 2 };
+    let not_active = Refusal::Rounds(RoundRefusal::RoundNotActive { round: 2 });
     assert_eq!(check(&world.state, &[of_two, open_round(2)]), Err((0, not_active)));
     // By what the ledger has.
     world.push(vec![bids(&[&first, &other])]);
@@ -237,5 +242,5 @@ fn who_may_bid_is_known_before_any_proof() {
     assert_eq!(check(&world.state, &[bids(&[&same_r])]), Err((0, repeated)));
     world.close(1);
     let late = check(&world.state, &[bids(&[&same_r])]);
-    assert!(matches!(late, Err((0, Refusal::OutOfOrder { round: 1, .. }))), "{late:?}");
+    assert!(matches!(late, Err((0, Refusal::Rounds(RoundRefusal::OutOfOrder { round: 1, .. })))), "{late:?}");
 }

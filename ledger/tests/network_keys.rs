@@ -11,9 +11,11 @@ use veilgrid_crypto::keygen::{Event, Refusal as SessionRefusal, Task, Verdict};
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_ledger::genesis::Genesis;
 use veilgrid_ledger::key_roles::KeyRole::{Account, AggregatorEnvelopes, Envelopes, Receipts, Signing};
+use veilgrid_ledger::keys::refusal::KeyRefusal;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::refusal::Refusal;
 use veilgrid_ledger::roster::{Roster, RosterChange, RosterError, ValidatorEntry};
+use veilgrid_ledger::rounds::refusal::RoundRefusal;
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::state::expected::Expected;
 use veilgrid_ledger::timing::RoundTiming;
@@ -89,13 +91,19 @@ fn key_events_that_do_not_fit_are_refused() {
     let Transaction::KeyEvent { event, .. } = events[0].clone() else { panic!() };
     let of = |session: u64, event: Vec<u8>| Transaction::KeyEvent { session, event };
     for session in [0, 2, u64::MAX] {
-        assert_eq!(world.try_next(of(session, event.clone())), Err(Refusal::NoSession { session }));
+        assert_eq!(
+            world.try_next(of(session, event.clone())),
+            Err(Refusal::Keys(KeyRefusal::NoSession { session }))
+        );
     }
     let mut longer = event.clone();
     longer.push(0);
     for bytes in [vec![], vec![9], event[1..].to_vec(), event[..event.len() - 1].to_vec(), longer] {
         let result = world.try_next(of(1, bytes));
-        assert!(matches!(result, Err(Refusal::KeyEventMalformed { session: 1, .. })), "{result:?}");
+        assert!(
+            matches!(result, Err(Refusal::Keys(KeyRefusal::KeyEventMalformed { session: 1, .. }))),
+            "{result:?}"
+        );
     }
     let mut forged = event.clone();
     *forged.last_mut().expect("bytes") ^= 1;
@@ -104,7 +112,9 @@ fn key_events_that_do_not_fit_are_refused() {
     let key = world.validators[0].key.clone();
     let early = Event::Verdict(Verdict::sign(&context, 1, vec![], &key, &mut world.rng)).to_bytes();
     for (bytes, expected) in [(forged, "signature"), (early, "early")] {
-        let Err(Refusal::KeyEvent { session: 1, refusal }) = world.try_next(of(1, bytes.clone())) else {
+        let Err(Refusal::Keys(KeyRefusal::KeyEvent { session: 1, refusal })) =
+            world.try_next(of(1, bytes.clone()))
+        else {
             panic!()
         };
         let found = match *refusal {
@@ -122,11 +132,11 @@ fn key_events_that_do_not_fit_are_refused() {
     world.push(events.clone());
     let repeated = world.try_next(events[1].clone());
     assert!(
-        matches!(repeated, Err(Refusal::KeyEvent { refusal, .. }) if matches!(*refusal, SessionRefusal::Late { .. }))
+        matches!(repeated, Err(Refusal::Keys(KeyRefusal::KeyEvent { refusal, .. })) if matches!(*refusal, SessionRefusal::Late { .. }))
     );
     world.until_sharing(1);
     // A session that has ended takes nothing.
-    assert_eq!(world.try_next(events[0].clone()), Err(Refusal::NoSession { session: 1 }));
+    assert_eq!(world.try_next(events[0].clone()), Err(Refusal::Keys(KeyRefusal::NoSession { session: 1 })));
 }
 
 #[test]
@@ -436,7 +446,7 @@ fn shares_of_two_sharings_are_never_combined() {
         assert_eq!((again.request, &again.context), (request.request, &request.context));
         // A share of before is none of now.
         let old = world.try_next(shares[0].clone());
-        assert!(matches!(old, Err(Refusal::ShareInvalid { round: 1, .. })), "{old:?}");
+        assert!(matches!(old, Err(Refusal::Rounds(RoundRefusal::ShareInvalid { round: 1, .. }))), "{old:?}");
         assert!(matches!(world.finish(1), Effect::Settled(_)));
     }
 }

@@ -10,6 +10,7 @@ use veilgrid_crypto::bid::SealedBid;
 use veilgrid_ledger::audit::{AuditError, AuditRequest, Record, ViolationRule, audit};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::refusal::{BlockFault, Refusal, Waits};
+use veilgrid_ledger::rounds::refusal::RoundRefusal;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::state::expected::Expected;
@@ -86,8 +87,14 @@ fn an_honest_ledger_passes_when_rebuilt() {
 
 #[test]
 fn a_bid_altered() {
-    assert!(matches!(edit_bids(|bids| bids[2].note[3] ^= 1), Refusal::BidInvalid { .. }));
-    assert!(matches!(edit_bids(|bids| bids[2].salt[0] ^= 1), Refusal::BidInvalid { .. }));
+    assert!(matches!(
+        edit_bids(|bids| bids[2].note[3] ^= 1),
+        Refusal::Rounds(RoundRefusal::BidInvalid { .. })
+    ));
+    assert!(matches!(
+        edit_bids(|bids| bids[2].salt[0] ^= 1),
+        Refusal::Rounds(RoundRefusal::BidInvalid { .. })
+    ));
 }
 
 #[test]
@@ -97,7 +104,7 @@ fn a_bid_moved_to_another_account() {
         bids[0].account = second;
         bids[1].account = first;
     });
-    assert!(matches!(refusal, Refusal::BidInvalid { .. }));
+    assert!(matches!(refusal, Refusal::Rounds(RoundRefusal::BidInvalid { .. })));
 }
 
 #[test]
@@ -115,8 +122,8 @@ fn a_bid_moved_to_another_round() {
         bid.round_id = round_id;
         world.refusal(Transaction::Bids { round_id: 2, bids: vec![bid] })
     };
-    assert!(matches!(moved(1), Refusal::BidOfOtherRound { .. }));
-    assert!(matches!(moved(2), Refusal::BidInvalid { .. }));
+    assert!(matches!(moved(1), Refusal::Rounds(RoundRefusal::BidOfOtherRound { .. })));
+    assert!(matches!(moved(2), Refusal::Rounds(RoundRefusal::BidInvalid { .. })));
 }
 
 /// Nobody signs the opening of a round: the calendar has one slot for it, and the bids themselves are bound to it.
@@ -133,18 +140,24 @@ fn a_round_moved_to_another_slot() {
                 other => panic!("{other:?}"),
             });
         });
-        assert!(matches!(refusal, Refusal::NotDue { round: 1, .. }), "{refusal:?}");
+        assert!(matches!(refusal, Refusal::Rounds(RoundRefusal::NotDue { round: 1, .. })), "{refusal:?}");
     }
 }
 
 #[test]
 fn a_bid_moved_to_another_step() {
-    assert!(matches!(edit_bids(|bids| bids[0].c.swap(0, 2)), Refusal::BidInvalid { .. }));
+    assert!(matches!(
+        edit_bids(|bids| bids[0].c.swap(0, 2)),
+        Refusal::Rounds(RoundRefusal::BidInvalid { .. })
+    ));
 }
 
 #[test]
 fn a_bid_repeated() {
-    assert!(matches!(edit_bids(|bids| bids.push(bids[0].clone())), Refusal::SecondBid { .. }));
+    assert!(matches!(
+        edit_bids(|bids| bids.push(bids[0].clone())),
+        Refusal::Rounds(RoundRefusal::SecondBid { .. })
+    ));
 }
 
 #[test]
@@ -153,12 +166,12 @@ fn a_bid_dropped() {
     let refusal = edit_bids(|bids| {
         bids.pop();
     });
-    assert!(matches!(refusal, Refusal::ShareInvalid { opening: 0, .. }));
+    assert!(matches!(refusal, Refusal::Rounds(RoundRefusal::ShareInvalid { opening: 0, .. })));
 }
 
 #[test]
 fn bids_in_another_order() {
-    assert!(matches!(edit_bids(|bids| bids.swap(0, 1)), Refusal::ShareInvalid { .. }));
+    assert!(matches!(edit_bids(|bids| bids.swap(0, 1)), Refusal::Rounds(RoundRefusal::ShareInvalid { .. })));
 }
 
 #[test]
@@ -174,7 +187,7 @@ fn a_share_changed() {
                 other => panic!("{other:?}"),
             });
         });
-        assert!(matches!(refusal, Refusal::ShareInvalid { opening: 0, .. }));
+        assert!(matches!(refusal, Refusal::Rounds(RoundRefusal::ShareInvalid { opening: 0, .. })));
     }
 }
 
@@ -191,7 +204,7 @@ fn a_share_of_another_opening() {
             other => panic!("{other:?}"),
         });
     });
-    assert!(matches!(refusal, Refusal::ShareInvalid { opening: 0, .. }));
+    assert!(matches!(refusal, Refusal::Rounds(RoundRefusal::ShareInvalid { opening: 0, .. })));
 }
 
 #[test]
@@ -201,7 +214,7 @@ fn a_share_dropped() {
         body.expect("shares").pop();
     });
     let (waits, found) = (Waits::Shares, TransactionKind::OpenedValue);
-    assert_eq!(refusal, Refusal::OutOfOrder { round: 1, waits, found });
+    assert_eq!(refusal, Refusal::Rounds(RoundRefusal::OutOfOrder { round: 1, waits, found }));
 }
 
 #[test]
@@ -212,7 +225,7 @@ fn an_opened_value_changed() {
             other => panic!("{other:?}"),
         });
     });
-    assert!(matches!(refusal, Refusal::ValueWrong { opening: 0, .. }));
+    assert!(matches!(refusal, Refusal::Rounds(RoundRefusal::ValueWrong { opening: 0, .. })));
 }
 
 fn changed_outcome(change: impl FnOnce(&mut veilgrid_market::Outcome)) -> Refusal {
@@ -237,19 +250,19 @@ fn a_price_changed() {
             *price += 1_000;
         }
     });
-    assert_eq!(refusal, Refusal::WrongOutcome { round: 1 });
+    assert_eq!(refusal, Refusal::Rounds(RoundRefusal::WrongOutcome { round: 1 }));
 }
 
 #[test]
 fn a_fraction_changed() {
     let refusal = changed_outcome(|outcome| outcome.trade.as_mut().expect("trade").fraction_q16 -= 1);
-    assert_eq!(refusal, Refusal::WrongOutcome { round: 1 });
+    assert_eq!(refusal, Refusal::Rounds(RoundRefusal::WrongOutcome { round: 1 }));
 }
 
 #[test]
 fn a_volume_changed() {
     let refusal = changed_outcome(|outcome| outcome.volume_wh = outcome.volume_wh.map(|wh| wh + 1));
-    assert_eq!(refusal, Refusal::WrongOutcome { round: 1 });
+    assert_eq!(refusal, Refusal::Rounds(RoundRefusal::WrongOutcome { round: 1 }));
 }
 
 #[test]
@@ -260,7 +273,7 @@ fn a_fill_changed() {
             other => panic!("{other:?}"),
         });
     });
-    assert!(matches!(refusal, Refusal::SettlementPoint { .. }));
+    assert!(matches!(refusal, Refusal::Rounds(RoundRefusal::SettlementPoint { .. })));
 }
 
 #[test]
@@ -277,7 +290,7 @@ fn clearing_before_the_openings() {
         bodies.insert(first_share, clear);
     });
     let (waits, found) = (Waits::Shares, TransactionKind::Clear);
-    assert_eq!(refusal, Refusal::OutOfOrder { round: 1, waits, found });
+    assert_eq!(refusal, Refusal::Rounds(RoundRefusal::OutOfOrder { round: 1, waits, found }));
 }
 
 #[test]
@@ -310,7 +323,7 @@ fn an_opening_off_the_path() {
         bodies[clear].splice(0..0, shares);
     });
     let (waits, found) = (Waits::Clear, TransactionKind::OpeningShare);
-    assert_eq!(refusal, Refusal::OutOfOrder { round: 1, waits, found });
+    assert_eq!(refusal, Refusal::Rounds(RoundRefusal::OutOfOrder { round: 1, waits, found }));
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub struct PlacedBook {
     pub dropped: Vec<BookOrder>,
 }
 
-/// Why a book was refused: one variant a rule, with the line and the value.
+/// Why a book was refused: one variant per rule, with the line and the value.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[allow(missing_docs)] // The fields are what the messages say: line, column and value from the file.
 pub enum BookError {

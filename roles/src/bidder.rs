@@ -7,6 +7,7 @@ use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::group::PointBytes;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::refusal::{Account, Refusal};
+use veilgrid_ledger::rounds::refusal::RoundRefusal;
 use veilgrid_ledger::state::State;
 
 /// "Only members bid."
@@ -14,7 +15,7 @@ pub(crate) fn check_member(state: &State, bid: &SealedBid) -> Result<(), Refusal
     if state.community().is_member(&bid.account) {
         return Ok(());
     }
-    Err(Refusal::NotAMember { round: bid.round_id, account: Account(bid.account) })
+    Err(Refusal::Rounds(RoundRefusal::NotAMember { round: bid.round_id, account: Account(bid.account) }))
 }
 
 /// The digest of the account's bid on the ledger.
@@ -26,9 +27,10 @@ pub(crate) fn bid_on_ledger(state: &State, round_id: u64, account: &PointBytes) 
 /// second one.
 pub(crate) fn check_first(bid: &SealedBid, digest: &Hash, first: Option<Hash>) -> Result<(), Refusal> {
     match first {
-        Some(first) if first != *digest => {
-            Err(Refusal::SecondBid { round: bid.round_id, account: Account(bid.account) })
-        }
+        Some(first) if first != *digest => Err(Refusal::Rounds(RoundRefusal::SecondBid {
+            round: bid.round_id,
+            account: Account(bid.account),
+        })),
         _ => Ok(()),
     }
 }
@@ -40,7 +42,7 @@ pub(crate) fn check_handle(state: &State, bid: &SealedBid, known: Option<PointBy
     match owner {
         Some(first) if first != bid.account => {
             let (account, first) = (Account(bid.account), Account(first));
-            Err(Refusal::HandleRepeated { round: bid.round_id, account, first })
+            Err(Refusal::Rounds(RoundRefusal::HandleRepeated { round: bid.round_id, account, first }))
         }
         _ => Ok(()),
     }

@@ -37,7 +37,10 @@ pub enum ReplayError {
 }
 
 /// A stored block that was executed again.
-#[allow(clippy::large_enum_variant, reason = "one at a time, handed on at once: a box would be one more allocation a block")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one at a time, handed on at once: a box would be one more allocation a block"
+)]
 pub enum Replayed<'a> {
     /// A whole block, with every check.
     Whole {

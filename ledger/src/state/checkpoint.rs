@@ -16,6 +16,7 @@ use crate::hash::Hash;
 use crate::params::write_option;
 use crate::pruned::{PrunedBlock, PrunedTransaction};
 use crate::refusal::{BlockFault, Refusal};
+use crate::rounds::refusal::RoundRefusal;
 use crate::transaction::Transaction;
 use crate::verdicts::BidVerdicts;
 use std::collections::BTreeSet;
@@ -153,7 +154,7 @@ impl State {
             self.check_open_time(round_id, *slot_start_unix_s)?;
         }
         if let Some(last) = self.last_round_id.filter(|last| round_id <= *last) {
-            return Err(Refusal::RoundIdNotRising { round: round_id, last });
+            return Err(Refusal::Rounds(RoundRefusal::RoundIdNotRising { round: round_id, last }));
         }
         self.last_round_id = Some(round_id);
         Ok(())

@@ -8,27 +8,23 @@
 //! A validator releases a share only for what [`State::expected`] asks for: [`expected::Expected::Shares`]. Nothing
 //! else of a round is ever opened.
 
-mod bidding;
 pub mod checkpoint;
-mod clearing;
 pub mod effects;
-pub mod expected;
-mod keys;
-mod network;
-mod opening;
+mod refused;
 mod root;
-mod rosters;
-pub mod round;
+
+pub use crate::rounds::{expected, round};
 
 use crate::block::{Block, BlockHeader};
 use crate::checks::structural;
 use crate::community::Community;
 use crate::hash::Hash;
+use crate::keys::sessions::Network;
 use crate::refusal::{BlockError, BlockFault, Refusal};
+use crate::rounds::refusal::RoundRefusal;
 use crate::transaction::{Transaction, TransactionKind};
 use crate::verdicts::BidVerdicts;
 use effects::{BlockEffects, Effect};
-use keys::Network;
 use round::Round;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,17 +48,17 @@ pub struct FinishedRounds {
 /// The state after a block. Cloning is cheap: rounds are shared until they change.
 #[derive(Clone)]
 pub struct State {
-    community: Arc<Community>,
-    height: u64,
-    block_hash: Hash,
-    time_unix_ms: u64,
-    last_round_id: Option<u64>,
+    pub(crate) community: Arc<Community>,
+    pub(crate) height: u64,
+    pub(crate) block_hash: Hash,
+    pub(crate) time_unix_ms: u64,
+    pub(crate) last_round_id: Option<u64>,
     /// End of the latest slot that was cleared or of which sums may have been opened, Unix seconds.
-    cleared_until_unix_s: Option<i64>,
-    finished: FinishedRounds,
-    rounds: BTreeMap<u64, Arc<Round>>,
+    pub(crate) cleared_until_unix_s: Option<i64>,
+    pub(crate) finished: FinishedRounds,
+    pub(crate) rounds: BTreeMap<u64, Arc<Round>>,
     /// Validators, key sessions and refusals.
-    network: Arc<Network>,
+    pub(crate) network: Arc<Network>,
 }
 
 impl State {
@@ -254,13 +250,16 @@ impl State {
     }
 
     /// The round that a transaction is about. "A transaction is about an active round."
-    fn active(&self, round_id: u64) -> Result<&Round, Refusal> {
-        self.round(round_id).ok_or(Refusal::RoundNotActive { round: round_id })
+    pub(crate) fn active(&self, round_id: u64) -> Result<&Round, Refusal> {
+        self.round(round_id).ok_or(Refusal::Rounds(RoundRefusal::RoundNotActive { round: round_id }))
     }
 
     /// The same for writing. Called after all checks of a transaction, so that a refused one has no effect.
-    fn active_mut(&mut self, round_id: u64) -> Result<&mut Round, Refusal> {
-        let round = self.rounds.get_mut(&round_id).ok_or(Refusal::RoundNotActive { round: round_id })?;
+    pub(crate) fn active_mut(&mut self, round_id: u64) -> Result<&mut Round, Refusal> {
+        let round = self
+            .rounds
+            .get_mut(&round_id)
+            .ok_or(Refusal::Rounds(RoundRefusal::RoundNotActive { round: round_id }))?;
         Ok(Arc::make_mut(round))
     }
 }
@@ -272,6 +271,10 @@ fn first_network(community: &Community) -> Result<Network, KeyGenError> {
 }
 
 /// "A round's transactions come in the order of its life."
-fn out_of_order(round: &Round, threshold: u16, found: TransactionKind) -> Refusal {
-    Refusal::OutOfOrder { round: round.round_id(), waits: round.waits(threshold), found }
+pub(crate) fn out_of_order(round: &Round, threshold: u16, found: TransactionKind) -> Refusal {
+    Refusal::Rounds(RoundRefusal::OutOfOrder {
+        round: round.round_id(),
+        waits: round.waits(threshold),
+        found,
+    })
 }

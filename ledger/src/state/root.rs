@@ -1,10 +1,10 @@
 //! The state root: one digest of everything that decides about later transactions.
 
 use super::State;
-use super::effects::PassedRounds;
 use super::round::Round;
 use crate::hash::{Hash, hash};
 use crate::params::write_option;
+use crate::state::effects::PassedRounds;
 use veilgrid_crypto::labels;
 use veilgrid_crypto::wire::Writer;
 
@@ -27,7 +27,7 @@ impl State {
 
     /// Takes a round out of the active ones and folds it, with `ending` (its settlement points or the reason of its
     /// voiding), into the digest of the finished ones.
-    pub(super) fn finish_round(&mut self, round: &Round, ending: &[u8]) {
+    pub(crate) fn finish_round(&mut self, round: &Round, ending: &[u8]) {
         let mut w = Writer::new();
         round.write(&mut w);
         self.finished.digest = hash(labels::LEDGER_ROUND, &[&self.finished.digest, &w.finish(), ending]);
@@ -35,7 +35,7 @@ impl State {
     }
 
     /// Counts rounds that were never opened as void and folds them into the digest of the finished ones.
-    pub(super) fn finish_unopened(&mut self, passed: &PassedRounds) {
+    pub(crate) fn finish_unopened(&mut self, passed: &PassedRounds) {
         let mut w = Writer::new();
         w.u64(passed.first_round_id).u64(passed.last_round_id).u8(passed.reason as u8);
         self.finished.digest = hash(labels::LEDGER_PASSED, &[&self.finished.digest, &w.finish()]);

@@ -170,8 +170,9 @@ fn rule_name(rule: &dyn std::fmt::Debug) -> String {
     for part in text.split('(') {
         let name: String = part.chars().take_while(char::is_ascii_alphanumeric).collect();
         let ends = name.len() < part.len();
-        // A variant often has the name of what is in it.
-        if name.starts_with(|c: char| c.is_ascii_uppercase()) && names.last() != Some(&name) {
+        // Refusals are named without the domain whose rule it is; a variant often has the name of what is in it.
+        let domain = ["Rounds", "Keys"].contains(&name.as_str());
+        if !domain && name.starts_with(|c: char| c.is_ascii_uppercase()) && names.last() != Some(&name) {
             names.push(name);
         }
         if ends {
@@ -261,8 +262,10 @@ fn replayed(bytes: &[u8], last: u64) -> Option<(Vec<Value>, Vec<Value>)> {
 
 #[test]
 fn names_of_rules_are_their_variants() {
-    use veilgrid_ledger::refusal::{BlockFault, Refusal};
-    let refused = ViolationRule::Block(BlockFault::Refused(Box::new(Refusal::WrongOutcome { round: 1 })));
+    use veilgrid_ledger::refusal::BlockFault;
+    use veilgrid_ledger::rounds::refusal::RoundRefusal;
+    let refusal = RoundRefusal::WrongOutcome { round: 1 }.into();
+    let refused = ViolationRule::Block(BlockFault::Refused(Box::new(refusal)));
     assert_eq!(rule_name(&refused), "Block.Refused.WrongOutcome");
     assert_eq!(rule_name(&ViolationRule::Block(BlockFault::Body)), "Block.Body");
     assert_eq!(rule_name(&ViolationRule::Empty), "Empty");

@@ -3,6 +3,7 @@
 use crate::common::BOOK;
 use crate::world::World;
 use veilgrid_ledger::refusal::Refusal;
+use veilgrid_ledger::rounds::refusal::RoundRefusal;
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::state::expected::Expected;
 use veilgrid_ledger::timing::RoundTiming;
@@ -17,9 +18,12 @@ fn an_opening_ends_at_its_deadline_and_not_before() {
     let mut world = World::keyed(4);
     world.opening(1);
     let deadline = world.ms(RoundTiming::deadline_ms, 1);
-    assert!(matches!(world.try_at(deadline - 1, overdue()), Err(Refusal::OutOfOrder { .. })));
+    assert!(matches!(
+        world.try_at(deadline - 1, overdue()),
+        Err(Refusal::Rounds(RoundRefusal::OutOfOrder { .. }))
+    ));
     let few = Transaction::Void { round_id: 1, reason: VoidReason::TooFewBids };
-    assert!(matches!(world.try_at(deadline, few), Err(Refusal::OutOfOrder { .. })));
+    assert!(matches!(world.try_at(deadline, few), Err(Refusal::Rounds(RoundRefusal::OutOfOrder { .. }))));
     assert!(world.state.due(deadline - 1).iter().all(|due| due.kind() != TransactionKind::Void));
     // Shares that came are of no use afterwards.
     let Expected::Shares(request) = world.state.expected(1).expect("expected") else { panic!("no shares") };
@@ -28,7 +32,10 @@ fn an_opening_ends_at_its_deadline_and_not_before() {
     assert!(matches!(world.state.expected(1), Ok(Expected::Shares(_))));
     world.at(deadline, vec![]);
     assert_eq!(world.state.expected(1), Ok(Expected::Void { reason: VoidReason::OpeningDeadline }));
-    assert_eq!(world.try_next(shares[2].clone()), Err(Refusal::DeadlinePassed { round: 1 }));
+    assert_eq!(
+        world.try_next(shares[2].clone()),
+        Err(Refusal::Rounds(RoundRefusal::DeadlinePassed { round: 1 }))
+    );
     let effects = world.due_at(deadline);
     let reason = VoidReason::OpeningDeadline;
     assert!(effects.effects.contains(&Effect::Voided { round_id: 1, reason, bids: 4 }));
@@ -45,7 +52,10 @@ fn a_value_is_refused_after_the_deadline() {
     let value = world.next(1).remove(0);
     let deadline = world.ms(RoundTiming::deadline_ms, 1);
     assert!(world.try_at(deadline - 1, value.clone()).is_ok());
-    assert_eq!(world.try_at(deadline, value), Err(Refusal::DeadlinePassed { round: 1 }));
+    assert_eq!(
+        world.try_at(deadline, value),
+        Err(Refusal::Rounds(RoundRefusal::DeadlinePassed { round: 1 }))
+    );
 }
 
 #[test]
@@ -54,18 +64,27 @@ fn a_deadline_ends_openings_only() {
     // While bids are taken: no block came between the opening and the deadline.
     world.bidding(1);
     let deadline = world.ms(RoundTiming::deadline_ms, 1);
-    assert!(matches!(world.try_at(deadline, overdue()), Err(Refusal::OutOfOrder { .. })));
+    assert!(matches!(
+        world.try_at(deadline, overdue()),
+        Err(Refusal::Rounds(RoundRefusal::OutOfOrder { .. }))
+    ));
     world.due_at(world.ms(RoundTiming::close_ms, 1));
     while world.state.round(1).is_some_and(|round| round.takes_bids()) {
         world.due_at(world.state.time_unix_ms());
     }
     // Once all its sums are open a round is settled, however late.
     world.until(1, |expected| matches!(expected, Expected::Clear { .. }));
-    assert!(matches!(world.try_at(deadline, overdue()), Err(Refusal::OutOfOrder { .. })));
+    assert!(matches!(
+        world.try_at(deadline, overdue()),
+        Err(Refusal::Rounds(RoundRefusal::OutOfOrder { .. }))
+    ));
     assert!(!world.state.due(deadline).contains(&overdue()));
     world.at(deadline, vec![]);
     world.until(1, |expected| matches!(expected, Expected::Settle { .. }));
-    assert!(matches!(world.try_at(deadline, overdue()), Err(Refusal::OutOfOrder { .. })));
+    assert!(matches!(
+        world.try_at(deadline, overdue()),
+        Err(Refusal::Rounds(RoundRefusal::OutOfOrder { .. }))
+    ));
     assert!(matches!(world.finish(1), Effect::Settled(_)));
 }
 

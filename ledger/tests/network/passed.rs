@@ -4,6 +4,7 @@ use crate::whole::KEYED;
 use crate::world::{World, timing};
 use std::collections::BTreeSet;
 use veilgrid_ledger::refusal::Refusal;
+use veilgrid_ledger::rounds::refusal::RoundRefusal;
 use veilgrid_ledger::state::effects::{BlockEffects, Effect, PassedRounds};
 use veilgrid_ledger::state::expected::Expected;
 use veilgrid_ledger::timing::RoundTiming;
@@ -21,8 +22,8 @@ fn a_refused_transaction_is_recorded_and_does_nothing_else() {
     let [Effect::Refused(first), Effect::Refused(second)] = &effects.effects[..] else {
         panic!("{effects:?}")
     };
-    assert!(matches!(**first, Refusal::NotDue { round: 1, .. }));
-    assert_eq!(**second, Refusal::RoundNotActive { round });
+    assert!(matches!(**first, Refusal::Rounds(RoundRefusal::NotDue { round: 1, .. })));
+    assert_eq!(**second, Refusal::Rounds(RoundRefusal::RoundNotActive { round }));
     assert_eq!(world.state.refused(), 2);
     assert_eq!((world.state.rounds().count(), world.state.last_round_id()), (0, None));
     for transaction in [early, Transaction::CloseRound { round_id: 7 }] {
@@ -84,7 +85,7 @@ fn rounds_of_the_time_before_the_keys_are_void_for_that() {
     keyed.due_at(keyed.ms(RoundTiming::open_ms, 1));
     for reason in [VoidReason::NoKeys, VoidReason::NotOpened] {
         let void = Transaction::Void { round_id: 1, reason };
-        assert!(matches!(keyed.try_next(void), Err(Refusal::OutOfOrder { .. })));
+        assert!(matches!(keyed.try_next(void), Err(Refusal::Rounds(RoundRefusal::OutOfOrder { .. }))));
     }
 }
 

@@ -3,19 +3,20 @@
 use crate::common::BOOK;
 use crate::world::{World, timing};
 use veilgrid_ledger::refusal::Refusal;
+use veilgrid_ledger::rounds::refusal::RoundRefusal;
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_ledger::transaction::{Transaction, TransactionKind};
 
 fn is_early_or_late(result: Result<Effect, Refusal>, round_id: u64) -> bool {
-    matches!(result, Err(Refusal::NotDue { round, .. }) if round == round_id)
+    matches!(result, Err(Refusal::Rounds(RoundRefusal::NotDue { round, .. })) if round == round_id)
 }
 
 #[test]
 fn without_keys_no_round_opens() {
     let mut world = World::new(4);
     let open_ms = world.ms(RoundTiming::open_ms, 1);
-    assert_eq!(world.try_at(open_ms, world.open(1)), Err(Refusal::NoKeys { round: 1 }));
+    assert_eq!(world.try_at(open_ms, world.open(1)), Err(Refusal::Rounds(RoundRefusal::NoKeys { round: 1 })));
     assert_eq!(world.state.due(open_ms), []);
     world.until_sharing(1);
     assert!(world.state.time_unix_ms() < open_ms);
@@ -67,7 +68,10 @@ fn grace_counts_from_the_first_block_at_or_after_the_close() {
     let effects = world.due_at(late);
     assert!(matches!(effects.effects[..], [Effect::RoundClosed { bids: 4, .. }]));
     let refused = world.try_next(closing());
-    assert!(matches!(refused, Err(Refusal::OutOfOrder { found: TransactionKind::CloseRound, .. })));
+    assert!(matches!(
+        refused,
+        Err(Refusal::Rounds(RoundRefusal::OutOfOrder { found: TransactionKind::CloseRound, .. }))
+    ));
     assert!(matches!(world.finish(1), Effect::Settled(_)));
 }
 
@@ -86,7 +90,10 @@ fn bids_are_taken_up_to_the_close_in_its_own_block() {
     let bids = world.bids(1, &BOOK);
     let effects = world.at(close, vec![bids.clone(), Transaction::CloseRound { round_id: 1 }]);
     assert!(matches!(effects.effects[..], [_, Effect::RoundClosed { bids: 4, .. }]));
-    assert!(matches!(world.try_next(bids), Err(Refusal::OutOfOrder { found: TransactionKind::Bids, .. })));
+    assert!(matches!(
+        world.try_next(bids),
+        Err(Refusal::Rounds(RoundRefusal::OutOfOrder { found: TransactionKind::Bids, .. }))
+    ));
 }
 
 #[test]

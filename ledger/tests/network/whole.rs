@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use veilgrid_ledger::builder::BlockDraft;
 use veilgrid_ledger::refusal::Refusal;
+use veilgrid_ledger::rounds::refusal::RoundRefusal;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::timing::RoundTiming;
@@ -104,7 +105,10 @@ fn eight_rounds_at_once_and_the_next_one_when_there_is_room() {
     let ninth = world.ms(RoundTiming::open_ms, 9);
     assert!(ninth < world.ms(RoundTiming::deadline_ms, 1));
     assert_eq!(world.state.due(ninth), []);
-    assert_eq!(world.try_at(ninth, world.open(9)), Err(Refusal::TooManyRounds { round: 9, active: 8 }));
+    assert_eq!(
+        world.try_at(ninth, world.open(9)),
+        Err(Refusal::Rounds(RoundRefusal::TooManyRounds { round: 9, active: 8 }))
+    );
     // The block that voids the first has room for the tenth.
     let deadline = world.ms(RoundTiming::deadline_ms, 1);
     let round_id = patient.round_at(deadline.max(ninth)).map_or(10, |round_id| round_id);

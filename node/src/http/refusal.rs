@@ -12,6 +12,7 @@ use veilgrid_api::{Kind, PROBLEM_JSON, Problem};
 use veilgrid_crypto::bid::BidFault;
 use veilgrid_crypto::relay::RelayError;
 use veilgrid_ledger::refusal::Refusal as Rule;
+use veilgrid_ledger::rounds::refusal::RoundRefusal;
 use veilgrid_roles::intake::IntakeError;
 
 /// A refusal.
@@ -115,8 +116,8 @@ fn kind_of_intake(error: &IntakeError) -> Kind {
         | IntakeError::TooLate { .. }
         | IntakeError::Fault(BidFault::Round { .. }) => Kind::RoundOver,
         IntakeError::Ledger(rule) => match **rule {
-            Rule::NotAMember { .. } => Kind::NotAMember,
-            Rule::SecondBid { .. } => Kind::Conflict,
+            Rule::Rounds(RoundRefusal::NotAMember { .. }) => Kind::NotAMember,
+            Rule::Rounds(RoundRefusal::SecondBid { .. }) => Kind::Conflict,
             // A repeated R: whoever seals honestly never repeats one.
             _ => Kind::InvalidProof,
         },

@@ -8,6 +8,7 @@ use veilgrid_crypto::wire::WireError;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::refusal::{Account, BlockError, Refusal};
 use veilgrid_ledger::roster::RosterError;
+use veilgrid_ledger::rounds::refusal::RoundRefusal;
 use veilgrid_ledger::transaction::TransactionKind;
 
 /// Why a block gets no vote. The rule stands above each variant in quotation marks.
@@ -219,7 +220,7 @@ impl OfferRefusal {
             | Self::UnknownValidator { .. }
             | Self::EventMalformed(_)
             | Self::ShareFalse { .. } => true,
-            Self::Ledger(refusal) => matches!(**refusal, Refusal::NotAMember { .. }),
+            Self::Ledger(refusal) => matches!(**refusal, Refusal::Rounds(RoundRefusal::NotAMember { .. })),
             Self::EventRefused(refusal) => {
                 use keygen::Refusal::{Signature, UnknownParty};
                 matches!(refusal, Signature { .. } | UnknownParty { .. })

@@ -14,7 +14,9 @@ use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::group::PointBytes;
 use veilgrid_ledger::builder::BlockDraft;
 use veilgrid_ledger::hash::Hash;
+use veilgrid_ledger::keys::refusal::KeyRefusal;
 use veilgrid_ledger::refusal::Refusal;
+use veilgrid_ledger::rounds::refusal::RoundRefusal;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::expected::Expected;
 use veilgrid_ledger::transaction::Transaction;
@@ -167,10 +169,10 @@ fn closes_soon(state: &State, round_id: u64) -> bool {
 /// The account whose bid a refusal is about.
 fn bidder(refusal: &Refusal) -> Option<PointBytes> {
     match refusal {
-        Refusal::NotAMember { account, .. }
-        | Refusal::SecondBid { account, .. }
-        | Refusal::HandleRepeated { account, .. }
-        | Refusal::BidInvalid { account, .. } => Some(account.0),
+        Refusal::Rounds(RoundRefusal::NotAMember { account, .. })
+        | Refusal::Rounds(RoundRefusal::SecondBid { account, .. })
+        | Refusal::Rounds(RoundRefusal::HandleRepeated { account, .. })
+        | Refusal::Rounds(RoundRefusal::BidInvalid { account, .. }) => Some(account.0),
         _ => None,
     }
 }
@@ -180,8 +182,8 @@ fn bidder(refusal: &Refusal) -> Option<PointBytes> {
 fn is_hopeless(refusal: &Refusal) -> bool {
     use veilgrid_crypto::keygen::Refusal::{Height, Late, Repeated};
     match refusal {
-        Refusal::KeyEventMalformed { .. } => true,
-        Refusal::KeyEvent { refusal, .. } => {
+        Refusal::Keys(KeyRefusal::KeyEventMalformed { .. }) => true,
+        Refusal::Keys(KeyRefusal::KeyEvent { refusal, .. }) => {
             let on_this_branch = matches!(**refusal, Height { .. } | Late { .. } | Repeated { .. });
             !on_this_branch && !may_come_later(refusal)
         }

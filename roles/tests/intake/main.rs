@@ -12,6 +12,7 @@ use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::refusal::{Account, Refusal};
+use veilgrid_ledger::rounds::refusal::RoundRefusal;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::verdicts::{BidVerdicts, VerifyAll};
 use veilgrid_market::{Grid, Rule};
@@ -27,7 +28,7 @@ const OPENS_MS: u64 = 60_000;
 const NOW_MS: u64 = OPENS_MS + 5_000;
 
 fn is_second(rule: &Refusal) -> bool {
-    matches!(rule, Refusal::SecondBid { round: 1, .. })
+    matches!(rule, Refusal::Rounds(RoundRefusal::SecondBid { round: 1, .. }))
 }
 
 struct World {
@@ -198,7 +199,7 @@ fn size_envelope_form_round_and_membership_are_told_apart() {
     assert_eq!(w.receive(&mut intake, &later), Err(IntakeError::NotYetOpen { round_id: 2 }));
     let stranger = SigningKey::generate(&mut w.rng).verifying_key().to_bytes();
     let foreign = SealedBid { account: stranger, ..bid };
-    let no_member = Refusal::NotAMember { round: 1, account: Account(stranger) };
+    let no_member = Refusal::Rounds(RoundRefusal::NotAMember { round: 1, account: Account(stranger) });
     assert_eq!(w.receive(&mut intake, &foreign), Err(no_member.into()));
     assert!(intake.batch(9).is_empty());
 }
@@ -211,7 +212,7 @@ fn a_repeated_handle_is_refused_before_it_sinks_a_block() {
     let (first, mut second) = (w.bid(0, 1), w.bid(1, 2));
     second.r = first.r;
     let (account, owner) = (Account(second.account), Account(first.account));
-    let repeated = Refusal::HandleRepeated { round: 1, account, first: owner };
+    let repeated = Refusal::Rounds(RoundRefusal::HandleRepeated { round: 1, account, first: owner });
     let concluded = intake.conclude(vec![(first, Ok(())), (second, Ok(()))], NOW_MS, &mut w.rng);
     assert!(concluded.answers[0].1.is_ok());
     assert_eq!(concluded.answers[1].1, Err(repeated.into()));
@@ -231,7 +232,7 @@ fn an_r_that_the_ledger_has_gets_no_receipt() {
     intake.advance(w.state());
     let concluded = intake.conclude(vec![(own.clone(), Ok(()))], NOW_MS, &mut w.rng);
     let (account, first) = (Account(own.account), Account(other.account));
-    let repeated = Refusal::HandleRepeated { round: 1, account, first };
+    let repeated = Refusal::Rounds(RoundRefusal::HandleRepeated { round: 1, account, first });
     assert_eq!(concluded.answers, [(own.digest(), Err(repeated.into()))]);
     assert!(concluded.admitted.is_empty());
     // The bid that is there gets its receipt, under the same R.

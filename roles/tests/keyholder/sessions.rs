@@ -4,6 +4,7 @@ use crate::world::{EPOCH_BLOCKS, PHASE_BLOCKS, SHARES_ONLY, World, contains, sha
 use rand_core::SeedableRng;
 use veilgrid_crypto::envelope::EnvelopeKey;
 use veilgrid_crypto::keygen::{Event, Phase, Task};
+use veilgrid_ledger::keys::refusal::KeyRefusal;
 use veilgrid_ledger::refusal::Refusal;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::Effect;
@@ -257,7 +258,7 @@ fn of_two_packages_of_one_dealer_the_first_counts() {
     );
     world.until_sharing(1);
     let repeated = |refusal: &Refusal| match refusal {
-        Refusal::KeyEvent { refusal, .. } => {
+        Refusal::Keys(KeyRefusal::KeyEvent { refusal, .. }) => {
             matches!(**refusal, veilgrid_crypto::keygen::Refusal::Repeated { .. })
         }
         _ => false,

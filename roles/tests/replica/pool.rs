@@ -5,6 +5,7 @@ use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::keygen::{self, Event, OneTimeKey, Party};
 use veilgrid_crypto::wire::WireError;
 use veilgrid_ledger::refusal::{Account, Refusal};
+use veilgrid_ledger::rounds::refusal::RoundRefusal;
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_ledger::transaction::{Transaction, TransactionKind};
@@ -30,7 +31,7 @@ fn an_account_has_a_few_bids_and_the_ledger_takes_the_first() {
     assert_eq!(network.replicas[1].summary().bids, 0);
     let again = network.replicas[1].offer_bids(1, bids);
     assert_eq!(again[0], Ok(Offered::Known));
-    let second = Refusal::SecondBid { round: 1, account };
+    let second = Refusal::Rounds(RoundRefusal::SecondBid { round: 1, account });
     assert_eq!(again[1], Err(second.into()));
 }
 
@@ -40,7 +41,7 @@ fn false_and_foreign_bids_stay_out() {
     let mut bids = network.book(1);
     bids[1].proof[3] ^= 1;
     bids[2].account[0] ^= 1;
-    let stranger = Refusal::NotAMember { round: 1, account: Account(bids[2].account) };
+    let stranger = Refusal::Rounds(RoundRefusal::NotAMember { round: 1, account: Account(bids[2].account) });
     bids.push(network.bid(2, 4, &BOOK[0]));
     let answers = network.replicas[0].offer_bids(1, bids);
     assert_eq!(answers[0], Ok(Offered::New));
@@ -165,7 +166,8 @@ fn an_r_of_another_account_stays_out_of_the_pool() {
     let (first, mut second) = (network.bid(1, 0, &BOOK[0]), network.bid(1, 1, &BOOK[1]));
     second.r = first.r;
     let (account, owner) = (Account(second.account), Account(first.account));
-    let repeated = OfferRefusal::from(Refusal::HandleRepeated { round: 1, account, first: owner });
+    let repeated =
+        OfferRefusal::from(Refusal::Rounds(RoundRefusal::HandleRepeated { round: 1, account, first: owner }));
     assert_eq!(network.replicas[1].offer_bids(1, vec![first.clone()]), [Ok(Offered::New)]);
     assert_eq!(network.replicas[1].offer_bids(1, vec![second.clone()]), [Err(repeated.clone())]);
     network.gossip();

@@ -4,6 +4,7 @@ use crate::network::{BOOK, Network, SLOT_SECONDS, START_MS, timing};
 use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::refusal::{BlockFault, Refusal};
+use veilgrid_ledger::rounds::refusal::RoundRefusal;
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::transaction::{Transaction, TransactionKind};
 use veilgrid_roles::replica::{Limits, VoteRefusal};
@@ -81,7 +82,7 @@ fn proofs_have_to_hold() {
     let refusal = network.replicas[1].check(&block, network.now_ms).expect_err("a vote");
     let BlockFault::Refused(refusal) = fault(refusal) else { panic!("another fault") };
     // A yes or no: nobody looks for the one that is false.
-    assert_eq!(*refusal, Refusal::BidsInvalid { round: 1, count: 4 });
+    assert_eq!(*refusal, Refusal::Rounds(RoundRefusal::BidsInvalid { round: 1, count: 4 }));
     assert!(!network.replicas[1].knows(&block.hash()), "it was not even executed");
 }
 
@@ -151,7 +152,7 @@ fn a_refused_transaction_gets_no_vote_and_is_recorded_when_others_finalise_it() 
     let block = network.any_block(&network.tip().hash(), network.now_ms, vec![twice]);
     let refusal = network.replicas[1].check(&block, network.now_ms).expect_err("a vote");
     let VoteRefusal::Refused { position: 0, refusal, .. } = refusal else { panic!("{refusal}") };
-    assert!(matches!(*refusal, Refusal::RoundIdNotRising { .. }));
+    assert!(matches!(*refusal, Refusal::Rounds(RoundRefusal::RoundIdNotRising { .. })));
     // It was learnt: still no vote, and its children can be executed.
     assert!(network.replicas[1].learn(&block).is_ok());
     assert!(network.replicas[1].check(&block, network.now_ms).is_err());

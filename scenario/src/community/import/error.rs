@@ -5,7 +5,7 @@ use super::super::decimal::QuantityError;
 use super::{MAX_BYTES, MAX_ID_BYTES, MAX_ROWS};
 use veilgrid_market::timestamp::TimestampError;
 
-/// One variant a rule, with the line in the file (the header is line 1).
+/// One variant per rule, with the line in the file (the header is line 1).
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// No header.

@@ -4,6 +4,7 @@
 
 use crate::community::Community;
 use crate::refusal::{Account, Refusal};
+use crate::rounds::refusal::RoundRefusal;
 use crate::verdicts::BidVerdicts;
 use std::sync::Arc;
 use veilgrid_crypto::bid::{RoundContext, SealedBid, VerifiedBid};
@@ -11,7 +12,7 @@ use veilgrid_crypto::bid::{RoundContext, SealedBid, VerifiedBid};
 /// The same rule as a question of yes or no: it names nobody, and false bids cost no more than true ones.
 ///
 /// # Errors
-/// [`Refusal::BidsInvalid`]; [`Refusal::NoKeys`] before keys were generated.
+/// [`RoundRefusal::BidsInvalid`]; [`RoundRefusal::NoKeys`] before keys were generated.
 pub fn check_all_bids(
     community: &Community,
     context: &RoundContext,
@@ -19,31 +20,34 @@ pub fn check_all_bids(
     verdicts: &mut dyn BidVerdicts,
 ) -> Result<(), Refusal> {
     let (round, count) = (context.round_id, bids.len());
-    let params = community.bid_params().ok_or(Refusal::NoKeys { round })?;
+    let params = community.bid_params().ok_or(Refusal::Rounds(RoundRefusal::NoKeys { round }))?;
     let hold = verdicts.all_hold(params, context, bids);
-    if hold { Ok(()) } else { Err(Refusal::BidsInvalid { round, count }) }
+    if hold { Ok(()) } else { Err(Refusal::Rounds(RoundRefusal::BidsInvalid { round, count })) }
 }
 
 /// "Proof and signature of a bid hold for this ledger, epoch, round and slot." All bids, or the first fault.
 ///
 /// # Errors
-/// [`Refusal::BidInvalid`] with the bidder; [`Refusal::NoKeys`] before keys were generated.
+/// [`RoundRefusal::BidInvalid`] with the bidder; [`RoundRefusal::NoKeys`] before keys were generated.
 pub fn verified_bids(
     community: &Community,
     context: &RoundContext,
     bids: &[SealedBid],
     verdicts: &mut dyn BidVerdicts,
 ) -> Result<Vec<Arc<VerifiedBid>>, Refusal> {
-    let params = community.bid_params().ok_or(Refusal::NoKeys { round: context.round_id })?;
+    let params =
+        community.bid_params().ok_or(Refusal::Rounds(RoundRefusal::NoKeys { round: context.round_id }))?;
     verdicts
         .verify(params, context, bids)
         .into_iter()
         .zip(bids)
         .map(|(verdict, bid)| {
-            verdict.map_err(|fault| Refusal::BidInvalid {
-                round: context.round_id,
-                account: Account(bid.account),
-                fault,
+            verdict.map_err(|fault| {
+                Refusal::Rounds(RoundRefusal::BidInvalid {
+                    round: context.round_id,
+                    account: Account(bid.account),
+                    fault,
+                })
             })
         })
         .collect()

@@ -1,9 +1,9 @@
 //! What a round waits for. A proposer builds the next transaction from it, and a validator releases a share only for
 //! the sum that it names.
 
-use super::State;
 use super::round::Stage;
 use crate::refusal::{Refusal, Waits};
+use crate::state::State;
 use crate::transaction::VoidReason;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use veilgrid_crypto::opening::OpeningContext;
@@ -74,7 +74,7 @@ impl State {
     /// A round id that was skipped is as done as a finished round.
     ///
     /// # Errors
-    /// [`Refusal::NotCombined`] when verified shares do not combine, which their proofs exclude.
+    /// [`RoundRefusal::NotCombined`] when verified shares do not combine, which their proofs exclude.
     pub fn expected(&self, round_id: u64) -> Result<Expected, Refusal> {
         let Some(round) = self.round(round_id) else {
             let known = self.last_round_id().is_some_and(|last| round_id <= last);

@@ -5,6 +5,7 @@ use crate::roster::ValidatorEntry;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::collections::BTreeSet;
+use veilgrid_crypto::keygen::Group;
 use veilgrid_crypto::keygen::{KeyGenContext, deal, public_keys};
 use veilgrid_crypto::schnorr::SigningKey;
 

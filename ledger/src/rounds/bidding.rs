@@ -1,10 +1,11 @@
 //! The first stage of a round: open, bids, close, void.
 
-use super::effects::{AcceptedBid, Effect};
 use super::round::{Opening, Round, Slot, Stage};
-use super::{MAX_ACTIVE_ROUNDS, State, out_of_order};
 use crate::checks::semantic;
 use crate::refusal::{Account, Refusal};
+use crate::rounds::refusal::RoundRefusal;
+use crate::state::effects::{AcceptedBid, Effect};
+use crate::state::{MAX_ACTIVE_ROUNDS, State, out_of_order};
 use crate::transaction::{Transaction, TransactionKind, VoidReason};
 use crate::verdicts::BidVerdicts;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +21,7 @@ struct Bidders {
 }
 
 impl State {
-    pub(super) fn open_round(
+    pub(crate) fn open_round(
         &mut self,
         round_id: u64,
         slot_start_unix_s: i64,
@@ -29,17 +30,20 @@ impl State {
         self.check_open_time(round_id, slot_start_unix_s)?;
         // "Round ids rise strictly."
         if let Some(last) = self.last_round_id.filter(|last| round_id <= *last) {
-            return Err(Refusal::RoundIdNotRising { round: round_id, last });
+            return Err(Refusal::Rounds(RoundRefusal::RoundIdNotRising { round: round_id, last }));
         }
         // "At most MAX_ACTIVE_ROUNDS rounds are active."
         if self.rounds.len() >= MAX_ACTIVE_ROUNDS {
-            return Err(Refusal::TooManyRounds { round: round_id, active: self.rounds.len() });
+            return Err(Refusal::Rounds(RoundRefusal::TooManyRounds {
+                round: round_id,
+                active: self.rounds.len(),
+            }));
         }
         // "A slot is not bid for again while a round for it is active or once one was cleared."
         let slot = Slot { start_unix_s: slot_start_unix_s, seconds: slot_seconds };
         let cleared = self.cleared_until_unix_s.is_some_and(|end| slot.start_unix_s < end);
         if cleared || self.rounds().any(|round| round.slot.overlaps(&slot)) {
-            return Err(Refusal::SlotTaken { round: round_id });
+            return Err(Refusal::Rounds(RoundRefusal::SlotTaken { round: round_id }));
         }
         self.last_round_id = Some(round_id);
         let mut round = Round::new(round_id, slot, self.community.params().steps());
@@ -50,7 +54,7 @@ impl State {
 
     /// The cheap rules come first (stage, membership, one bid, fresh R), the proofs last: who is not allowed to bid
     /// costs the ledger no verification.
-    pub(super) fn take_bids(
+    pub(crate) fn take_bids(
         &mut self,
         round_id: u64,
         bids: &[SealedBid],
@@ -98,7 +102,7 @@ impl State {
                             Err(out_of_order(round, self.community.threshold(), TransactionKind::Bids))
                         }
                         None if !opened.contains(round_id) => {
-                            Err(Refusal::RoundNotActive { round: *round_id })
+                            Err(Refusal::Rounds(RoundRefusal::RoundNotActive { round: *round_id }))
                         }
                         _ => {
                             bids.iter().try_for_each(|bid| self.check_bidder(*round_id, round, bidders, bid))
@@ -123,24 +127,28 @@ impl State {
         let account = Account(bid.account);
         // "Only members bid."
         if !self.community.is_member(&bid.account) {
-            return Err(Refusal::NotAMember { round: round_id, account });
+            return Err(Refusal::Rounds(RoundRefusal::NotAMember { round: round_id, account }));
         }
         // "One bid an account and round."
         if round.is_some_and(|round| round.accounts.contains_key(&bid.account))
             || !bidders.accounts.insert(bid.account)
         {
-            return Err(Refusal::SecondBid { round: round_id, account });
+            return Err(Refusal::Rounds(RoundRefusal::SecondBid { round: round_id, account }));
         }
         // "No R occurs twice in a round."
         let owner = round.and_then(|round| round.owner_of(&bid.r));
         if let Some(first) = owner.or_else(|| bidders.handles.get(&bid.r).copied()) {
-            return Err(Refusal::HandleRepeated { round: round_id, account, first: Account(first) });
+            return Err(Refusal::Rounds(RoundRefusal::HandleRepeated {
+                round: round_id,
+                account,
+                first: Account(first),
+            }));
         }
         bidders.handles.insert(bid.r, bid.account);
         Ok(())
     }
 
-    pub(super) fn close_round(&mut self, round_id: u64) -> Result<Effect, Refusal> {
+    pub(crate) fn close_round(&mut self, round_id: u64) -> Result<Effect, Refusal> {
         let round = self.active(round_id)?;
         if !matches!(round.stage, Stage::Bidding) {
             return Err(out_of_order(round, self.community.threshold(), TransactionKind::CloseRound));
@@ -159,7 +167,7 @@ impl State {
         Ok(Effect::RoundClosed { round_id, bids, bid_set })
     }
 
-    pub(super) fn void(&mut self, round_id: u64, reason: VoidReason) -> Result<Effect, Refusal> {
+    pub(crate) fn void(&mut self, round_id: u64, reason: VoidReason) -> Result<Effect, Refusal> {
         let round = self.active(round_id)?;
         // "A round is void for too few bids once it is closed, for its deadline while sums wait to be opened."
         let holds = match reason {
@@ -186,7 +194,7 @@ impl State {
 
 impl Opening {
     /// The opening with this number, without shares yet.
-    pub(super) fn new(
+    pub(crate) fn new(
         round: &Round,
         index: u32,
         request: veilgrid_market::SumRequest,

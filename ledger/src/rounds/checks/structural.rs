@@ -3,6 +3,7 @@
 
 use crate::params::MarketParams;
 use crate::refusal::{Account, Refusal};
+use crate::rounds::refusal::RoundRefusal;
 use crate::transaction::Transaction;
 use veilgrid_crypto::bid::SealedBid;
 
@@ -26,7 +27,7 @@ pub fn check(params: &MarketParams, transaction: &Transaction) -> Result<(), Ref
 fn check_slot(params: &MarketParams, round: u64, start_unix_s: i64, seconds: u32) -> Result<(), Refusal> {
     let market_seconds = params.slot_seconds;
     if seconds != market_seconds || start_unix_s.checked_add(i64::from(seconds)).is_none() {
-        return Err(Refusal::Slot { round, start_unix_s, seconds, market_seconds });
+        return Err(Refusal::Rounds(RoundRefusal::Slot { round, start_unix_s, seconds, market_seconds }));
     }
     Ok(())
 }
@@ -34,13 +35,15 @@ fn check_slot(params: &MarketParams, round: u64, start_unix_s: i64, seconds: u32
 fn check_bids(round: u64, bids: &[SealedBid]) -> Result<(), Refusal> {
     // "A bids transaction holds at least one bid."
     if bids.is_empty() {
-        return Err(Refusal::NoBids { round });
+        return Err(Refusal::Rounds(RoundRefusal::NoBids { round }));
     }
     // "All bids of a transaction are for its round."
     match bids.iter().find(|bid| bid.round_id != round) {
-        Some(bid) => {
-            Err(Refusal::BidOfOtherRound { round, bid_round: bid.round_id, account: Account(bid.account) })
-        }
+        Some(bid) => Err(Refusal::Rounds(RoundRefusal::BidOfOtherRound {
+            round,
+            bid_round: bid.round_id,
+            account: Account(bid.account),
+        })),
         None => Ok(()),
     }
 }

@@ -3,11 +3,15 @@
 //! Threshold keys are not part of it: the validators generate them over the ledger, in sessions that are bound to its id.
 //! Whoever reads a ledger turns the genesis into a [`Community`](crate::community::Community) once, with all checks.
 
+pub mod community;
+pub mod key_roles;
+pub mod params;
+
 use crate::hash::{Hash, hash};
-use crate::key_roles::{self, SharedKey};
-use crate::params::{MAX_MEMBERS, MarketParams, ParamsError};
 use crate::room::check_founders;
 use crate::roster::{Roster, RosterError};
+use key_roles::SharedKey;
+use params::{MAX_MEMBERS, MarketParams, ParamsError};
 use thiserror::Error;
 use veilgrid_crypto::envelope::EnvelopePublicKey;
 use veilgrid_crypto::group::PointBytes;

@@ -1,9 +1,10 @@
 //! The second stage: the sums on the clearing path are opened, one after another.
 
-use super::effects::Effect;
 use super::round::{OpenedSum, Opening, Round, Stage};
-use super::{State, out_of_order};
 use crate::refusal::{Refusal, Waits};
+use crate::rounds::refusal::RoundRefusal;
+use crate::state::effects::Effect;
+use crate::state::{State, out_of_order};
 use crate::transaction::TransactionKind;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use veilgrid_crypto::opening::{
@@ -15,14 +16,16 @@ impl State {
     /// The stage that follows when these values are open: the next opening, or clearing.
     ///
     /// # Errors
-    /// [`Refusal::ValueImpossible`], which the bids' range proofs exclude for true values.
-    pub(super) fn stage_after(&self, round: &Round, opened_wh: &[i64]) -> Result<Stage, Refusal> {
+    /// [`RoundRefusal::ValueImpossible`], which the bids' range proofs exclude for true values.
+    pub(crate) fn stage_after(&self, round: &Round, opened_wh: &[i64]) -> Result<Stage, Refusal> {
         let params = self.community.params();
         let index = u32::try_from(opened_wh.len()).unwrap_or(u32::MAX);
-        let impossible = |fault| Refusal::ValueImpossible {
-            round: round.round_id,
-            opening: index.saturating_sub(1),
-            fault,
+        let impossible = |fault| {
+            Refusal::Rounds(RoundRefusal::ValueImpossible {
+                round: round.round_id,
+                opening: index.saturating_sub(1),
+                fault,
+            })
         };
         Ok(match next_step(&params.grid, params.rule, params.open_volume, opened_wh).map_err(impossible)? {
             Next::Open(request) => {
@@ -34,7 +37,7 @@ impl State {
     }
 
     /// The context that shares of an opening are bound to: ledger, round, number, and the frozen set of bids.
-    pub(super) fn opening_context(&self, round: &Round, opening: &Opening) -> OpeningContext {
+    pub(crate) fn opening_context(&self, round: &Round, opening: &Opening) -> OpeningContext {
         OpeningContext {
             ledger_id: self.community.ledger_id(),
             round_id: round.round_id,
@@ -43,7 +46,7 @@ impl State {
         }
     }
 
-    pub(super) fn take_share(
+    pub(crate) fn take_share(
         &mut self,
         round_id: u64,
         index: u32,
@@ -54,11 +57,19 @@ impl State {
         let validator = share.validator;
         // "Only validators of the roster release shares."
         if validator == 0 || validator > self.community.validators() {
-            return Err(Refusal::UnknownValidator { round: round_id, opening: index, validator });
+            return Err(Refusal::Rounds(RoundRefusal::UnknownValidator {
+                round: round_id,
+                opening: index,
+                validator,
+            }));
         }
         // "One share a validator and opening."
         if opening.shares.iter().any(|(other, _)| other.validator == validator) {
-            return Err(Refusal::SecondShare { round: round_id, opening: index, validator });
+            return Err(Refusal::Rounds(RoundRefusal::SecondShare {
+                round: round_id,
+                opening: index,
+                validator,
+            }));
         }
         // "A round's transactions come in the order of its life": t shares open a sum, and a ledger with more would
         // be another ledger with the same content.
@@ -84,13 +95,19 @@ impl State {
         share: &OpeningShare,
     ) -> Result<VerifiedShare, Refusal> {
         let context = self.opening_context(round, opening);
-        let keys = self.community.keys().ok_or(Refusal::NoKeys { round: round.round_id })?;
+        let keys =
+            self.community.keys().ok_or(Refusal::Rounds(RoundRefusal::NoKeys { round: round.round_id }))?;
         let r_total = round.tally.r_total();
-        verify_share(&context, &opening.weights, keys, &r_total, share)
-            .map_err(|fault| Refusal::ShareInvalid { round: round.round_id, opening: opening.index, fault })
+        verify_share(&context, &opening.weights, keys, &r_total, share).map_err(|fault| {
+            Refusal::Rounds(RoundRefusal::ShareInvalid {
+                round: round.round_id,
+                opening: opening.index,
+                fault,
+            })
+        })
     }
 
-    pub(super) fn take_value(&mut self, round_id: u64, index: u32, value_wh: i64) -> Result<Effect, Refusal> {
+    pub(crate) fn take_value(&mut self, round_id: u64, index: u32, value_wh: i64) -> Result<Effect, Refusal> {
         let round = self.active(round_id)?;
         let opening = self.due_opening(round, index, TransactionKind::OpenedValue)?;
         if round.waits(self.community.threshold()) != Waits::Value {
@@ -99,11 +116,20 @@ impl State {
         // "An opened value is within what the bids can sum up to."
         let bound_wh = self.value_bound_wh(round);
         if value_wh.unsigned_abs() > bound_wh {
-            return Err(Refusal::ValueOutOfBounds { round: round_id, opening: index, value_wh, bound_wh });
+            return Err(Refusal::Rounds(RoundRefusal::ValueOutOfBounds {
+                round: round_id,
+                opening: index,
+                value_wh,
+                bound_wh,
+            }));
         }
         // "An opened value is what the shares open."
         if !check_value(&self.opened_point(round, opening)?, value_wh) {
-            return Err(Refusal::ValueWrong { round: round_id, opening: index, value_wh });
+            return Err(Refusal::Rounds(RoundRefusal::ValueWrong {
+                round: round_id,
+                opening: index,
+                value_wh,
+            }));
         }
         let request = opening.request;
         let mut opened_wh = round.opened_wh();
@@ -118,7 +144,7 @@ impl State {
     }
 
     /// Bids times steps of a side times the largest quantity, and never beyond the table of small logarithms.
-    pub(super) fn value_bound_wh(&self, round: &Round) -> u64 {
+    pub(crate) fn value_bound_wh(&self, round: &Round) -> u64 {
         let params = self.community.params();
         let largest_wh = (1u64 << params.bits) - 1;
         round
@@ -130,13 +156,16 @@ impl State {
     }
 
     /// The point value·V that the shares of an opening combine to.
-    pub(super) fn opened_point(&self, round: &Round, opening: &Opening) -> Result<RistrettoPoint, Refusal> {
+    pub(crate) fn opened_point(&self, round: &Round, opening: &Opening) -> Result<RistrettoPoint, Refusal> {
         let shares: Vec<VerifiedShare> = opening.shares.iter().map(|(_, share)| *share).collect();
-        let keys = self.community.keys().ok_or(Refusal::NoKeys { round: round.round_id })?;
-        combine(keys, &shares, &opening.c_sum).map_err(|fault| Refusal::NotCombined {
-            round: round.round_id,
-            opening: opening.index,
-            fault,
+        let keys =
+            self.community.keys().ok_or(Refusal::Rounds(RoundRefusal::NoKeys { round: round.round_id }))?;
+        combine(keys, &shares, &opening.c_sum).map_err(|fault| {
+            Refusal::Rounds(RoundRefusal::NotCombined {
+                round: round.round_id,
+                opening: opening.index,
+                fault,
+            })
         })
     }
 
@@ -152,11 +181,15 @@ impl State {
         };
         if opening.index != index {
             let (found, expected) = (index, opening.index);
-            return Err(Refusal::WrongOpening { round: round.round_id, found, expected });
+            return Err(Refusal::Rounds(RoundRefusal::WrongOpening {
+                round: round.round_id,
+                found,
+                expected,
+            }));
         }
         // "After its deadline nothing of a round is opened."
         if self.is_past_deadline(round.round_id) {
-            return Err(Refusal::DeadlinePassed { round: round.round_id });
+            return Err(Refusal::Rounds(RoundRefusal::DeadlinePassed { round: round.round_id }));
         }
         Ok(opening)
     }

@@ -1,9 +1,9 @@
 //! An active round: its bids, its tally and the stage that it is in.
 
-use crate::encoding::{write_outcome, write_request};
 use crate::hash::Hash;
 use crate::params::write_option;
 use crate::refusal::Waits;
+use crate::rounds::encoding::{write_outcome, write_request};
 use curve25519_dalek::ristretto::RistrettoPoint;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,30 +1,31 @@
 //! The last stages: the outcome that the opened values imply, and everybody's settlement points.
 
-use super::effects::{Effect, SettledBid, SettledRound};
 use super::round::{Round, Stage};
-use super::{State, out_of_order};
 use crate::refusal::{Account, Refusal};
+use crate::rounds::refusal::RoundRefusal;
+use crate::state::effects::{Effect, SettledBid, SettledRound};
+use crate::state::{State, out_of_order};
 use crate::transaction::TransactionKind;
 use veilgrid_crypto::group::PointBytes;
 use veilgrid_crypto::tally::settlement_point;
 use veilgrid_market::{Outcome, fill_weights};
 
 impl State {
-    pub(super) fn clear(&mut self, round_id: u64, outcome: &Outcome) -> Result<Effect, Refusal> {
+    pub(crate) fn clear(&mut self, round_id: u64, outcome: &Outcome) -> Result<Effect, Refusal> {
         let round = self.active(round_id)?;
         let Stage::Clearing(expected) = &round.stage else {
             return Err(out_of_order(round, self.community.threshold(), TransactionKind::Clear));
         };
         // "The outcome is the one that the opened values imply."
         if outcome != expected {
-            return Err(Refusal::WrongOutcome { round: round_id });
+            return Err(Refusal::Rounds(RoundRefusal::WrongOutcome { round: round_id }));
         }
         let stage = Stage::Settling(*expected);
         self.active_mut(round_id)?.stage = stage;
         Ok(Effect::Cleared { round_id, outcome: *outcome })
     }
 
-    pub(super) fn settle(&mut self, round_id: u64, points: &[PointBytes]) -> Result<Effect, Refusal> {
+    pub(crate) fn settle(&mut self, round_id: u64, points: &[PointBytes]) -> Result<Effect, Refusal> {
         let round = self.active(round_id)?;
         let Stage::Settling(outcome) = &round.stage else {
             return Err(out_of_order(round, self.community.threshold(), TransactionKind::Settle));
@@ -32,13 +33,17 @@ impl State {
         // "There is one settlement point a bid."
         let bids = round.bids.len();
         if points.len() != bids {
-            return Err(Refusal::SettlementCount { round: round_id, found: points.len(), bids });
+            return Err(Refusal::Rounds(RoundRefusal::SettlementCount {
+                round: round_id,
+                found: points.len(),
+                bids,
+            }));
         }
         // "A settlement point is the fill weights applied to the bid."
         let expected = self.points_of(round, outcome);
         if let Some(wrong) = (0..bids).find(|i| points[*i] != expected[*i]) {
             let account = Account(round.bids[wrong].account());
-            return Err(Refusal::SettlementPoint { round: round_id, account });
+            return Err(Refusal::Rounds(RoundRefusal::SettlementPoint { round: round_id, account }));
         }
         let round = round.clone();
         let settled = settled_round(&round, *outcome, expected);

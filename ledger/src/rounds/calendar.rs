@@ -3,58 +3,20 @@
 //! Everything follows from the block's height and time, so that it is the same for everybody. A proposer asks
 //! [`State::due`] for the transactions that a time makes due; the rules accept them at that time and not before.
 
-use super::State;
-use super::effects::{Effect, PassedRounds};
 use super::round::{Round, Stage};
-use crate::hash::hash;
 use crate::refusal::Refusal;
 use crate::roster::Roster;
+use crate::rounds::refusal::RoundRefusal;
+use crate::state::State;
+use crate::state::effects::{Effect, PassedRounds};
 use crate::timing::RoundTiming;
 use crate::transaction::{Transaction, VoidReason};
 use std::sync::Arc;
-use veilgrid_crypto::labels;
 
 impl State {
     /// The times of the rounds.
     pub fn timing(&self) -> &RoundTiming {
         &self.community.params().timing
-    }
-
-    /// The validators in force.
-    pub fn roster(&self) -> &Roster {
-        self.network.roster()
-    }
-
-    /// The first epoch of the validators in force; part of what is signed to replace them.
-    pub fn roster_since(&self) -> u64 {
-        self.network.rosters.in_force().0
-    }
-
-    /// All sets of validators that were ever in force, oldest first.
-    pub fn rosters(&self) -> impl Iterator<Item = &Roster> {
-        self.network.rosters.all().map(|(_, roster)| roster.as_ref())
-    }
-
-    /// The epoch of the last block.
-    pub fn epoch(&self) -> u64 {
-        self.timing().epoch_of(self.height)
-    }
-
-    /// The consensus keys of the validators of an epoch: of this one, of all before, and of the next one once the last
-    /// block of this one was executed.
-    pub fn consensus_keys(&self, epoch: u64) -> Option<Vec<[u8; 32]>> {
-        let current = self.epoch();
-        let last_of_epoch = self.timing().begins_epoch(self.height.saturating_add(1));
-        if epoch == current.saturating_add(1) && last_of_epoch {
-            let next = self.network.next_roster().unwrap_or_else(|| self.roster());
-            return Some(next.consensus_keys());
-        }
-        (epoch <= current).then(|| self.network.rosters.of_epoch(epoch).consensus_keys())
-    }
-
-    /// Number of transactions that were refused on this ledger.
-    pub fn refused(&self) -> u64 {
-        self.network.refused
     }
 
     /// Moves on to the next height at this block time, and does what follows from that alone: rounds that were passed
@@ -132,7 +94,7 @@ impl State {
         let fresh = self.last_round_id.is_none_or(|last| round_id > last);
         // The keys come in force at the outset of the next block, before its transactions.
         let keyed = self.community.keys().is_some() || self.keys_come_in_force_next();
-        let room = self.rounds.len().saturating_sub(ending) < super::MAX_ACTIVE_ROUNDS;
+        let room = self.rounds.len().saturating_sub(ending) < crate::state::MAX_ACTIVE_ROUNDS;
         (fresh && keyed && room).then_some(Transaction::OpenRound {
             round_id,
             slot_start_unix_s,
@@ -141,28 +103,36 @@ impl State {
     }
 
     /// "A round is opened at its time, for its slot, once there are keys."
-    pub(super) fn check_open_time(&self, round_id: u64, slot_start_unix_s: i64) -> Result<(), Refusal> {
+    pub(crate) fn check_open_time(&self, round_id: u64, slot_start_unix_s: i64) -> Result<(), Refusal> {
         if self.community.keys().is_none() {
-            return Err(Refusal::NoKeys { round: round_id });
+            return Err(Refusal::Rounds(RoundRefusal::NoKeys { round: round_id }));
         }
         let timing = self.timing();
         let slot = timing.slot_start_unix_s(round_id, self.community.params().slot_seconds);
         if timing.round_at(self.time_unix_ms) != Some(round_id) || slot != Some(slot_start_unix_s) {
-            return Err(Refusal::NotDue { round: round_id, what: "its opening", time_ms: self.time_unix_ms });
+            return Err(Refusal::Rounds(RoundRefusal::NotDue {
+                round: round_id,
+                what: "its opening",
+                time_ms: self.time_unix_ms,
+            }));
         }
         Ok(())
     }
 
     /// "A round is closed once its grace is over."
-    pub(super) fn check_close_time(&self, round: &Round) -> Result<(), Refusal> {
+    pub(crate) fn check_close_time(&self, round: &Round) -> Result<(), Refusal> {
         if self.closes(self.timing(), round, self.height, self.time_unix_ms) {
             return Ok(());
         }
-        Err(Refusal::NotDue { round: round.round_id, what: "its close", time_ms: self.time_unix_ms })
+        Err(Refusal::Rounds(RoundRefusal::NotDue {
+            round: round.round_id,
+            what: "its close",
+            time_ms: self.time_unix_ms,
+        }))
     }
 
     /// Whether the deadline of a round's opening has passed at the last block's time.
-    pub(super) fn is_past_deadline(&self, round_id: u64) -> bool {
+    pub(crate) fn is_past_deadline(&self, round_id: u64) -> bool {
         is_over(self.timing(), round_id, self.time_unix_ms)
     }
 
@@ -182,15 +152,6 @@ impl State {
             Stage::TooFewBids | Stage::Clearing(_) | Stage::Settling(_) => true,
         };
         self.rounds().any(waits) || self.keys_are_busy()
-    }
-
-    /// Counts a refused transaction and carries the digest on.
-    pub(super) fn record_refusal(&mut self, transaction: &Transaction) {
-        let network = Arc::make_mut(&mut self.network);
-        network.refused = network.refused.saturating_add(1);
-        let (before, refused) = (network.refused_digest, transaction.digest());
-        network.refused_digest =
-            hash(labels::LEDGER_REFUSED, &[&before, &refused, &self.height.to_le_bytes()]);
     }
 
     /// Grace is over when enough blocks have followed the first one at or after the close. `height` is this block's or

@@ -1,9 +1,9 @@
 //! The transactions of a ledger and their one canonical encoding.
 
-use crate::encoding::{read_outcome, write_outcome};
-use crate::genesis::{Genesis, read_points};
+use crate::genesis::Genesis;
 use crate::hash::{Hash, hash};
 use crate::roster::RosterChange;
+use crate::rounds;
 use core::fmt;
 use veilgrid_crypto::bid::{BidShape, SealedBid};
 use veilgrid_crypto::group::PointBytes;
@@ -210,38 +210,13 @@ impl Transaction {
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut w = Writer::new();
         w.u8(self.kind() as u8);
-        if let Some(round_id) = self.round_id() {
-            w.u64(round_id);
-        }
         match self {
             Self::Genesis(genesis) => genesis.write(&mut w),
-            Self::OpenRound { slot_start_unix_s, slot_seconds, .. } => {
-                w.i64(*slot_start_unix_s).u32(*slot_seconds);
-            }
-            Self::Bids { bids, .. } => {
-                w.length(bids.len());
-                for bid in bids {
-                    w.bytes(&bid.to_bytes());
-                }
-            }
-            Self::CloseRound { .. } => {}
-            Self::OpeningShare { opening_index, share, .. } => {
-                w.u32(*opening_index).bytes(&share.to_bytes());
-            }
-            Self::OpenedValue { opening_index, value_wh, .. } => {
-                w.u32(*opening_index).i64(*value_wh);
-            }
-            Self::Clear { outcome, .. } => write_outcome(&mut w, outcome),
-            Self::Settle { points, .. } => {
-                w.length(points.len()).bytes(points.as_flattened());
-            }
-            Self::Void { reason, .. } => {
-                w.u8(*reason as u8);
-            }
             Self::KeyEvent { session, event } => {
                 w.u64(*session).blob(event);
             }
             Self::ChangeValidators(change) => change.write(&mut w),
+            of_a_round => rounds::transactions::write(of_a_round, &mut w),
         }
         w.finish()
     }
@@ -304,41 +279,5 @@ fn read_later(
     if kind == TransactionKind::ChangeValidators as u8 {
         return Ok(Transaction::ChangeValidators(Box::new(RosterChange::read(r)?)));
     }
-    let round_id = r.u64("round id")?;
-    Ok(match kind {
-        1 => Transaction::OpenRound {
-            round_id,
-            slot_start_unix_s: r.i64("slot start")?,
-            slot_seconds: r.u32("slot length")?,
-        },
-        2 => {
-            let count = r.length("bids", max_bids, shape.bid_bytes())?;
-            let bids = (0..count).map(|_| SealedBid::read(r, shape)).collect::<Result<_, _>>()?;
-            Transaction::Bids { round_id, bids }
-        }
-        3 => Transaction::CloseRound { round_id },
-        4 => Transaction::OpeningShare {
-            round_id,
-            opening_index: r.u32("opening index")?,
-            share: OpeningShare::from_bytes(r.bytes("opening share", SHARE_BYTES)?)?,
-        },
-        5 => Transaction::OpenedValue {
-            round_id,
-            opening_index: r.u32("opening index")?,
-            value_wh: r.i64("opened value")?,
-        },
-        6 => Transaction::Clear { round_id, outcome: read_outcome(r)? },
-        7 => Transaction::Settle { round_id, points: read_points(r, "settlement points", max_bids)? },
-        _ => {
-            let reason = match r.u8("void reason")? {
-                0 => VoidReason::TooFewBids,
-                1 => VoidReason::OpeningDeadline,
-                _ => {
-                    let why = "no reason has this number";
-                    return Err(WireError::Invalid { field: "void reason", why });
-                }
-            };
-            Transaction::Void { round_id, reason }
-        }
-    })
+    rounds::transactions::read(r, kind, shape, max_bids)
 }

@@ -11,27 +11,27 @@
 //! from the first block of the next epoch. Shares of an opening that were collected before are dropped then, because
 //! shares of two sharings don't combine; the same sum is asked for again.
 
-use super::State;
-use super::effects::Effect;
-use super::rosters::Rosters;
-use super::round::Stage;
 use crate::hash::Hash;
+use crate::keys::refusal::KeyRefusal;
 use crate::params::write_option;
 use crate::refusal::Refusal;
-use crate::room::check_change;
-use crate::roster::{Roster, RosterChange, RosterError};
+use crate::roster::Roster;
+use crate::rounds::round::Stage;
+use crate::state::State;
+use crate::state::effects::Effect;
 use crate::timing::RoundTiming;
+use crate::validators::history::Rosters;
 use std::sync::Arc;
 use veilgrid_crypto::keygen::{
-    Effect as SessionEffect, Event, Group, KeyGenError, Parties, Schedule, Session, SessionContext, Task,
+    Effect as SessionEffect, Event, KeyGenError, Parties, Schedule, Session, SessionContext, Task,
     ThresholdKeys,
 };
 use veilgrid_crypto::wire::Writer;
 
 /// What a ledger has besides rounds.
 #[derive(Clone)]
-pub(super) struct Network {
-    pub(super) rosters: Rosters,
+pub(crate) struct Network {
+    pub(crate) rosters: Rosters,
     /// The latest session, running or ended.
     session: Option<Arc<Session>>,
     /// Whether what the session ended in was taken over, which happens at a block's outset.
@@ -46,13 +46,13 @@ pub(super) struct Network {
     /// a key and validator and every state root has it.
     keys_digest: Hash,
     /// A change that waits for its session, or is in it.
-    change: Option<Arc<Roster>>,
+    pub(crate) change: Option<Arc<Roster>>,
     /// Whether the session deals for the change. One that began before the change deals for the validators in force.
     deals_for_change: bool,
     /// Validators without shares of the sharing in force.
     lacking: bool,
-    pub(super) refused: u64,
-    pub(super) refused_digest: Hash,
+    pub(crate) refused: u64,
+    pub(crate) refused_digest: Hash,
 }
 
 #[derive(Clone)]
@@ -68,7 +68,7 @@ struct Agreed {
 
 impl Network {
     /// The network of a genesis, its first session begun.
-    pub(super) fn new(
+    pub(crate) fn new(
         roster: Roster,
         timing: &RoundTiming,
         context: SessionContext,
@@ -92,11 +92,11 @@ impl Network {
     }
 
     /// The validators of the next epoch when they are others.
-    pub(super) fn next_roster(&self) -> Option<&Roster> {
+    pub(crate) fn next_roster(&self) -> Option<&Roster> {
         self.agreed.as_ref()?.roster.as_deref()
     }
 
-    pub(super) fn roster(&self) -> &Roster {
+    pub(crate) fn roster(&self) -> &Roster {
         &self.rosters.in_force().1
     }
 
@@ -136,7 +136,7 @@ impl Network {
     }
 
     /// All of it, for the state root. A field that is left out here does not compile.
-    pub(super) fn write(&self, w: &mut Writer) {
+    pub(crate) fn write(&self, w: &mut Writer) {
         let Self {
             rosters,
             session,
@@ -184,11 +184,6 @@ impl State {
         self.network.agreed.as_ref().map(|agreed| agreed.session)
     }
 
-    /// The validators that a change under way asks for.
-    pub fn pending_roster(&self) -> Option<&Roster> {
-        self.network.change.as_deref()
-    }
-
     /// The validators who get shares in the latest key session: those of a change when it deals, or dealt, for one.
     pub fn session_receivers(&self) -> &Roster {
         let network = &self.network;
@@ -201,18 +196,18 @@ impl State {
         others.unwrap_or_else(|| self.roster())
     }
 
-    pub(super) fn keys_are_busy(&self) -> bool {
+    pub(crate) fn keys_are_busy(&self) -> bool {
         let network = &self.network;
         let change_waits = network.change.is_some() && network.agreed.is_none();
         network.is_running() || self.keys_come_in_force_next() || change_waits
     }
 
-    pub(super) fn keys_come_in_force_next(&self) -> bool {
+    pub(crate) fn keys_come_in_force_next(&self) -> bool {
         self.network.agreed.as_ref().is_some_and(|agreed| !agreed.waits_for_epoch)
     }
 
     /// What a height does to the keys.
-    pub(super) fn begin_keys(&mut self, timing: &RoundTiming) -> Vec<Effect> {
+    pub(crate) fn begin_keys(&mut self, timing: &RoundTiming) -> Vec<Effect> {
         let mut effects = Vec::new();
         self.put_in_force(timing, &mut effects);
         self.end_session(&mut effects);
@@ -330,16 +325,16 @@ impl State {
         }
     }
 
-    pub(super) fn take_key_event(&mut self, session: u64, event: &[u8]) -> Result<Effect, Refusal> {
+    pub(crate) fn take_key_event(&mut self, session: u64, event: &[u8]) -> Result<Effect, Refusal> {
         let height = self.height;
         let running = self.session().filter(|running| running.outcome().is_none());
         // "A key event is of the session in progress."
         let Some(running) = running.filter(|running| running.context().session == session) else {
-            return Err(Refusal::NoSession { session });
+            return Err(Refusal::Keys(KeyRefusal::NoSession { session }));
         };
         let decoded = Event::from_bytes(event, running.context())
-            .map_err(|fault| Refusal::KeyEventMalformed { session, fault })?;
-        let refuse = |refusal| Refusal::KeyEvent { session, refusal: Box::new(refusal) };
+            .map_err(|fault| Refusal::Keys(KeyRefusal::KeyEventMalformed { session, fault }))?;
+        let refuse = |refusal| Refusal::Keys(KeyRefusal::KeyEvent { session, refusal: Box::new(refusal) });
         // Before the session is copied: whoever has no key of it costs no more than a signature's check.
         running.check_signature(&decoded).map_err(refuse)?;
         let mut after = running.clone();
@@ -351,40 +346,8 @@ impl State {
         };
         Ok(Effect::KeyEventAccepted { session, excluded })
     }
-
-    /// Whether the ledger takes a change of its validators now: the change itself, and the key sessions that follow.
-    ///
-    /// # Errors
-    /// The rule that is broken.
-    pub fn check_change(&self, change: &RosterChange) -> Result<(), RosterError> {
-        let (roster, since_epoch) = (self.roster(), self.roster_since());
-        let checked = change.check(&self.community.ledger_id(), roster, since_epoch);
-        let keys = u32::try_from(self.community.params().steps()).unwrap_or(u32::MAX);
-        let checked = checked.and_then(|()| self.community.check_keys_of(&change.roster));
-        let checked = checked.and_then(|()| check_change(roster.group(), change.roster.group(), keys));
-        checked.and_then(|()| self.check_epochs_of(change.roster.group()))
-    }
-
-    /// "Every epoch has a block of an honest proposer", which grace counts on.
-    fn check_epochs_of(&self, group: Group) -> Result<(), RosterError> {
-        let timing = self.timing();
-        if timing.has_an_honest_block(group) {
-            return Ok(());
-        }
-        Err(RosterError::Epoch { faults: group.faults(), epoch_blocks: timing.epoch_blocks })
-    }
-
-    pub(super) fn take_roster_change(&mut self, change: &RosterChange) -> Result<Effect, Refusal> {
-        if self.network.change.is_some() || self.network.next_roster().is_some() {
-            return Err(Refusal::Roster(RosterError::UnderWay));
-        }
-        self.check_change(change).map_err(Refusal::Roster)?;
-        let validators = change.roster.group().validators;
-        Arc::make_mut(&mut self.network).change = Some(Arc::new(change.roster.clone()));
-        Ok(Effect::ValidatorsProposed { validators, roster_digest: change.roster.digest() })
-    }
 }
 
 #[cfg(test)]
-#[path = "keys_tests.rs"]
+#[path = "sessions_tests.rs"]
 mod tests;

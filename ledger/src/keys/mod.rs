@@ -1,0 +1,5 @@
+//! The threshold keys: sessions over the ledger, and whether they fit into blocks.
+
+pub mod refusal;
+pub mod room;
+pub(crate) mod sessions;
