@@ -1,4 +1,9 @@
-//! The system's time.
+//! The time that actors go by.
+
+use std::sync::Arc;
+
+/// The time that an actor goes by, milliseconds since 1970 UTC.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// The machine's time, milliseconds since 1970; 0 for a clock that stands before.
 #[allow(clippy::disallowed_types, reason = "a process has to know the time; nothing pure calls this")]

@@ -1,26 +1,26 @@
 //! The conductor: moves the simulated clock, tells everybody when to act, and collects the report.
 
-use crate::founding::{Cast, MemberLink};
+use crate::founding::Cast;
+use crate::members::{BidNews, MemberLink};
 use crate::orderer::{Decided, Ended, Halt, LedgerTip, NextBlock};
 use crate::report::{DayReport, MarketRow, RoundResult, RoundRow, RoundTimings};
 use crate::simulation;
 use crate::{DayConfig, DayError, DayEvent, MarketSlot, Observer};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
-use veilgrid_actors::aggregator::{BidRefusal, VerificationTime};
+use veilgrid_actors::aggregator::VerificationTime;
 use veilgrid_actors::auditor::{Audited, Conclude, ExpectBid};
 use veilgrid_actors::cancel::CancelFlag;
 use veilgrid_actors::follow::FollowFault;
-use veilgrid_actors::member::{PlaceBid, PlacingError, RoundSettled, RoundVoided};
+use veilgrid_actors::member::Turn;
 use veilgrid_actors::stopwatch::Stopwatch;
 use veilgrid_actors::validator::Tip;
 use veilgrid_crypto::receipt::Receipt;
-use veilgrid_ledger::state::effects::{Effect, SettledRound};
+use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::state::round::OpenedSum;
-use veilgrid_ledger::state::round::Slot;
 use veilgrid_ledger::transaction::VoidReason;
+use veilgrid_market::Outcome;
+use veilgrid_roles::member;
 use veilgrid_scenario::behaviour::{GainLedger, Plan};
 
 /// How often the conductor looks for a cancellation while it waits for bids.
@@ -39,7 +39,7 @@ pub(crate) struct Conductor<'a> {
 
 /// How a round's blocks ended.
 enum RoundEnd {
-    Settled(Arc<SettledRound>),
+    Settled(Outcome),
     Voided(VoidReason),
     Cancelled,
 }
@@ -97,7 +97,7 @@ impl<'a> Conductor<'a> {
         self.cast.clock.advance_to(opens_ms);
         let opened =
             |effect: &Effect| matches!(effect, Effect::RoundOpened { round_id: id, .. } if *id == round_id);
-        while !self.next_block().await?.effects.iter().any(opened) {}
+        while !self.next_block().await?.effects.all().any(opened) {}
 
         let bidding = self.bidding(round_id, slot).await?;
         let mut timings = RoundTimings { proving: bidding.proving, ..RoundTimings::default() };
@@ -118,7 +118,7 @@ impl<'a> Conductor<'a> {
         let end = self.finish(round_id, &mut row.opened).await?;
         row.timings.opening = closed.elapsed();
         let finished = !matches!(end, RoundEnd::Cancelled);
-        row.result = self.tell_members(round_id, end, gains, &mut row.market).await?;
+        row.result = self.result(round_id, end, gains, &mut row.market)?;
         tracing::info!(round_id, bids = row.bids, openings = row.opened.len(), finished, "round");
         self.rounds.push(row);
         Ok(finished)
@@ -134,67 +134,47 @@ impl<'a> Conductor<'a> {
         (timing.open_ms(round_id).unwrap_or(0), timing.close_ms(round_id).unwrap_or(0))
     }
 
-    /// Asks all members for their bids and hands their receipts to the auditor, until all have answered or somebody
-    /// cancels.
+    /// Tells the members that are present that the round is open and hands their receipts to the auditor, until all have one
+    /// or somebody cancels.
     async fn bidding(&mut self, round_id: u64, slot: MarketSlot) -> Result<Bidding, DayError> {
+        let began = Stopwatch::start();
         let present = |member: &&MemberLink| !self.config.is_absent(slot, &member.id);
         let bidders: Vec<MemberLink> = self.cast.members.iter().filter(present).cloned().collect();
-        let began = Stopwatch::start();
-        let all_sealed = Arc::new(OnceLock::new());
-        let on_sealed = self.seal_counter(round_id, bidders.len(), Arc::clone(&all_sealed));
-        let (answers, mut answered) =
-            mpsc::channel::<(MemberLink, Result<Receipt, PlacingError>)>(bidders.len().max(1));
-        for bidder in bidders {
-            let slot = Slot { start_unix_s: slot.start_unix_s, seconds: self.config.params.slot_seconds };
-            let message = PlaceBid { slot, round_id, on_sealed: Arc::clone(&on_sealed) };
-            let (answers, request) = (answers.clone(), bidder.place.send(message));
-            actix_rt::spawn(async move {
-                let answer = request.await.unwrap_or(Err(PlacingError::MemberGone));
-                // Nobody listens any more after a cancellation.
-                let _ = answers.send((bidder, answer)).await;
-            });
+        for bidder in &bidders {
+            let turned = bidder.turn.send(Turn).await.map_err(DayError::lost(&bidder.id))?;
+            turned.map_err(|source| DayError::Member { id: bidder.id.clone(), source })?;
         }
-        drop(answers);
-        let mut plans = Vec::new();
-        while !self.cancel.is_cancelled() {
-            match tokio::time::timeout(CANCEL_POLL, answered.recv()).await {
-                Err(_) => {}
-                Ok(None) => break,
-                // What the cancellation has stopped is no error.
-                Ok(Some((_, Err(error)))) if error.is_cancellation() => break,
-                Ok(Some((bidder, answer))) => {
-                    let receipt = match answer {
-                        Ok(receipt) => receipt,
-                        Err(source) => return Err(self.bid_error(bidder.id, source).await?),
-                    };
-                    self.keep_receipt(receipt).await?;
-                    plans.push(bidder.owner.plan());
+        let (mut sealed, mut proving, mut plans) = (0, None, Vec::with_capacity(bidders.len()));
+        while plans.len() < bidders.len() && !self.cancel.is_cancelled() {
+            let Ok(news) = tokio::time::timeout(CANCEL_POLL, self.cast.news.recv()).await else {
+                still_there(&bidders)?;
+                continue;
+            };
+            let Some(news) = news.filter(|news| news.round_id == round_id) else { continue };
+            let Some(member) = self.cast.members.get(news.member) else { continue };
+            match news.what {
+                BidNews::Sealed => {
+                    sealed += 1;
+                    self.tell_sealed(round_id, sealed, bidders.len());
+                    proving = (sealed == bidders.len()).then(|| began.elapsed());
                 }
+                BidNews::Promised(receipt) => {
+                    plans.push(member.owner.plan());
+                    self.keep_receipt(receipt).await?;
+                }
+                // What the cancellation has stopped is no error.
+                BidNews::Failed(_) if self.cancel.is_cancelled() => break,
+                BidNews::Failed(why) => return Err(self.bid_error(member.id.clone(), why).await?),
             }
         }
-        let proving = all_sealed.get().copied().unwrap_or_else(|| began.elapsed());
-        Ok(Bidding { plans, proving })
+        Ok(Bidding { plans, proving: proving.unwrap_or_else(|| began.elapsed()) })
     }
 
-    /// Counts sealed bids, tells the observer, and notes the time of the last one.
-    fn seal_counter(
-        &self,
-        round_id: u64,
-        total: usize,
-        all_sealed: Arc<OnceLock<Duration>>,
-    ) -> Arc<dyn Fn() + Send + Sync> {
-        let (observer, cancel) = (Arc::clone(self.observer), self.cancel.clone());
-        let (began, sealed) = (Stopwatch::start(), AtomicUsize::new(0));
-        Arc::new(move || {
-            let count = sealed.fetch_add(1, Ordering::AcqRel) + 1;
-            if count == total {
-                all_sealed.get_or_init(|| began.elapsed());
-            }
-            // A proof that was under way when the day was cancelled comes to nothing.
-            if !cancel.is_cancelled() {
-                observer(DayEvent::BidSealed { round_id, count, total });
-            }
-        })
+    fn tell_sealed(&self, round_id: u64, count: usize, total: usize) {
+        // A proof that was under way when the day was cancelled comes to nothing.
+        if !self.cancel.is_cancelled() {
+            (self.observer)(DayEvent::BidSealed { round_id, count, total });
+        }
     }
 
     async fn keep_receipt(&mut self, receipt: Receipt) -> Result<(), DayError> {
@@ -203,13 +183,9 @@ impl<'a> Conductor<'a> {
     }
 
     /// When the orderer has stopped, its reason is the day's.
-    async fn bid_error(&self, id: String, source: PlacingError) -> Result<DayError, DayError> {
-        if let PlacingError::Refused(BidRefusal::NotOrdered { .. }) = source
-            && let Some(error) = self.cast.orderer.send(Ended).await.map_err(DayError::lost("the orderer"))?
-        {
-            return Ok(DayError::Order(error));
-        }
-        Ok(DayError::Bid { id, source })
+    async fn bid_error(&self, id: String, why: String) -> Result<DayError, DayError> {
+        let ended = self.cast.orderer.send(Ended).await.map_err(DayError::lost("the orderer"))?;
+        Ok(ended.map_or(DayError::Bid { id, why }, DayError::Order))
     }
 
     async fn verification_since_last(&mut self) -> Result<Duration, DayError> {
@@ -227,12 +203,12 @@ impl<'a> Conductor<'a> {
         }
         loop {
             let decided = self.next_block().await?;
-            for effect in decided.effects.iter().filter(|effect| round_of(effect) == Some(round_id)) {
+            for effect in decided.effects.all().filter(|effect| round_of(effect) == Some(round_id)) {
                 match effect {
                     Effect::ValueOpened { request, value_wh, .. } => {
                         opened.push(OpenedSum { request: *request, value_wh: *value_wh });
                     }
-                    Effect::Settled(settled) => return Ok(RoundEnd::Settled(Arc::new(settled.clone()))),
+                    Effect::Settled(settled) => return Ok(RoundEnd::Settled(settled.outcome)),
                     Effect::Voided { reason, .. } => return Ok(RoundEnd::Voided(*reason)),
                     _ => {}
                 }
@@ -243,37 +219,33 @@ impl<'a> Conductor<'a> {
         }
     }
 
-    /// Every member checks its own settlement point; the simulation sums up what they traded.
-    async fn tell_members(
+    /// Every member has checked its own settlement point; the simulation sums up what they traded.
+    fn result(
         &self,
         round_id: u64,
         end: RoundEnd,
         gains: &mut GainLedger,
         row: &mut MarketRow,
     ) -> Result<RoundResult, DayError> {
-        let members = &self.cast.members;
-        match end {
-            RoundEnd::Cancelled => Ok(RoundResult::Unfinished),
-            RoundEnd::Voided(reason) => {
-                let told: Vec<_> =
-                    members.iter().map(|member| member.voided.send(RoundVoided { round_id })).collect();
-                for (member, answer) in members.iter().zip(told) {
-                    answer.await.map_err(DayError::lost(&member.id))??;
-                }
-                Ok(RoundResult::Void(reason))
-            }
-            RoundEnd::Settled(settled) => {
-                let told: Vec<_> = members
-                    .iter()
-                    .map(|member| member.settled.send(RoundSettled(Arc::clone(&settled))))
-                    .collect();
-                for (member, answer) in members.iter().zip(told) {
-                    let fill = answer.await.map_err(DayError::lost(&member.id))??;
+        let outcome = match end {
+            RoundEnd::Cancelled => return Ok(RoundResult::Unfinished),
+            RoundEnd::Voided(reason) => return Ok(RoundResult::Void(reason)),
+            RoundEnd::Settled(outcome) => outcome,
+        };
+        for member in &self.cast.members {
+            let what = match member.owner.result(round_id) {
+                Some(member::RoundResult::Settled(fill)) => {
                     simulation::record(self.config, gains, row, member, &fill)?;
+                    continue;
                 }
-                Ok(RoundResult::Settled(settled.outcome))
-            }
+                Some(member::RoundResult::NoBid) => continue,
+                Some(member::RoundResult::Wrong) => "has a settlement point that does not hold its fill",
+                Some(member::RoundResult::Missing) => "was settled without its bid",
+                _ => "was settled, and it can't tell what it traded",
+            };
+            return Err(DayError::Result { id: member.id.clone(), round_id, what });
         }
+        Ok(RoundResult::Settled(outcome))
     }
 
     async fn report(self, tip: LedgerTip, gains: GainLedger, cancelled: bool) -> Result<DayReport, DayError> {
@@ -332,5 +304,13 @@ fn round_of(effect: &Effect) -> Option<u64> {
     match effect {
         Effect::ValueOpened { round_id, .. } => Some(*round_id),
         other => other.ended_round(),
+    }
+}
+
+/// A member that has ended in a panic says nothing any more.
+fn still_there(members: &[MemberLink]) -> Result<(), DayError> {
+    match members.iter().find(|member| !member.turn.connected()) {
+        Some(gone) => Err(DayError::ActorLost { who: gone.id.clone() }),
+        None => Ok(()),
     }
 }

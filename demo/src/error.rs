@@ -4,13 +4,12 @@ use crate::config::ConfigError;
 use crate::orderer::OrderError;
 use thiserror::Error;
 use veilgrid_actors::follow::FollowFault;
-use veilgrid_actors::member::PlacingError;
 use veilgrid_actors::validator::ValidatorFault;
 use veilgrid_ledger::genesis::GenesisError;
 use veilgrid_ledger::refusal::BlockError;
 use veilgrid_market::MappingError;
-use veilgrid_roles::member::MemberError;
-use veilgrid_scenario::behaviour::{GainError, TermsError};
+use veilgrid_roles::member::DeskError;
+use veilgrid_scenario::behaviour::{BehaviourError, GainError, TermsError};
 
 /// Who stopped a day, and why.
 #[derive(Debug, Error)]
@@ -39,17 +38,40 @@ pub enum DayError {
     /// There is no next block.
     #[error(transparent)]
     Order(#[from] OrderError),
-    /// A member has no bid on the ledger.
+    /// A model can't play a member's owner.
     #[error("member {id}: {source}")]
+    Model {
+        /// The member.
+        id: String,
+        /// Why.
+        source: BehaviourError,
+    },
+    /// A member has no bid on the ledger.
+    #[error("member {id}: {why}")]
     Bid {
         /// The member.
         id: String,
         /// Why.
-        source: PlacingError,
+        why: String,
+    },
+    /// A member can't go on.
+    #[error("member {id}: {source}")]
+    Member {
+        /// The member.
+        id: String,
+        /// Why.
+        source: DeskError,
     },
     /// A member does not accept the result.
-    #[error(transparent)]
-    Member(#[from] MemberError),
+    #[error("member {id}: round {round_id} {what}")]
+    Result {
+        /// The member.
+        id: String,
+        /// The round.
+        round_id: u64,
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// The simulation's own book does not map to the grid.
     #[error(transparent)]
     Book(#[from] MappingError),

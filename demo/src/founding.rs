@@ -1,7 +1,8 @@
 //! Founding a community: keys, genesis, and every actor at its place.
 
 use crate::clock::SimulatedClock;
-use crate::orderer::{Follow, NextBlock, OrdererActor, OrdererCore, Pace, ValidatorLink};
+use crate::members::{Market, MemberLink, MemberNews, start_member};
+use crate::orderer::{Attend, Follow, NextBlock, OrdererActor, OrdererCore, Pace, ValidatorLink};
 use crate::owner::SimulatedOwner;
 use crate::surroundings::{Surroundings, store_dir};
 use crate::threads::Threads;
@@ -12,10 +13,10 @@ use rand_core::OsRng;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use veilgrid_actors::aggregator::{AggregatorActor, Keeper};
 use veilgrid_actors::auditor::AuditorActor;
 use veilgrid_actors::follow::FollowBlock;
-use veilgrid_actors::member::{Market, MemberActor, PlaceBid, RoundSettled, RoundVoided};
 use veilgrid_actors::pool::ProofPool;
 use veilgrid_actors::stopwatch::Stopwatch;
 use veilgrid_actors::validator::{Identify, Join, ValidatorActor};
@@ -33,9 +34,8 @@ use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_roles::committee::{Founding, found_genesis, simulated_pace};
 use veilgrid_roles::intake::Intake;
-use veilgrid_roles::member::{Member, MemberError};
 use veilgrid_scenario::behaviour::bidder_for;
-use veilgrid_scenario::community::{Participant, Role};
+use veilgrid_scenario::community::Participant;
 
 /// Bids whose verdicts the aggregator's process remembers.
 const REMEMBERED_BIDS: usize = 20_000;
@@ -43,6 +43,7 @@ const REMEMBERED_BIDS: usize = 20_000;
 /// Everybody who takes part in a day.
 pub(crate) struct Cast {
     pub(crate) members: Vec<MemberLink>,
+    pub(crate) news: mpsc::UnboundedReceiver<MemberNews>,
     pub(crate) validators: Vec<Addr<ValidatorActor>>,
     pub(crate) aggregator: Addr<AggregatorActor>,
     pub(crate) orderer: Addr<OrdererActor>,
@@ -53,17 +54,6 @@ pub(crate) struct Cast {
     pub(crate) genesis_hash: Hash,
     pub(crate) key_generation: Duration,
     pub(crate) store_dirs: Vec<PathBuf>,
-}
-
-/// The way to a member.
-#[derive(Clone)]
-pub(crate) struct MemberLink {
-    pub(crate) id: String,
-    pub(crate) role: Role,
-    pub(crate) place: Recipient<PlaceBid>,
-    pub(crate) settled: Recipient<RoundSettled>,
-    pub(crate) voided: Recipient<RoundVoided>,
-    pub(crate) owner: SimulatedOwner,
 }
 
 /// Threads for proofs.
@@ -113,7 +103,6 @@ pub(crate) async fn found(
     let state = generate_keys(config, &first, &orderer, observer).await?;
     let key_generation = began.elapsed();
 
-    let envelope_public = envelope_key.public();
     let intake = Intake::new(envelope_key, receipt_key, state.clone(), 0);
     let time = clock.clone();
     let now = Arc::new(move || time.now_unix_ms());
@@ -121,17 +110,23 @@ pub(crate) async fn found(
     let shell = AggregatorActor::new(intake, pools.verdicts, verdicts, keeper, now);
     let aggregator = AggregatorActor::start_in_arbiter(&threads.start()?, |_| shell);
     follow(&orderer, aggregator.clone().recipient(), Pace::InStep).await?;
-    let market = Arc::new(Market {
+    let (tell, news) = mpsc::unbounded_channel();
+    let time = clock.clone();
+    let market = Market {
         state: state.clone(),
         aggregator: aggregator.clone().recipient(),
-        envelope_key: envelope_public,
         pool: pools.proofs,
-    });
+        clock: Arc::new(move || time.now_unix_ms()),
+        news: tell,
+    };
     let members = start_members(config, newcomers, &market, &threads.start()?)?;
+    let attending = members.iter().map(|member| member.observe.clone()).collect();
+    orderer.send(Attend(attending)).await.map_err(DayError::lost("the orderer"))?;
     let store_dirs = (1..=config.validators).map(|index| store_dir(&config.dir, index)).collect();
     let genesis_hash = genesis.hash();
     Ok(Cast {
         members,
+        news,
         validators,
         aggregator,
         orderer,
@@ -232,7 +227,7 @@ async fn generate_keys(
     while state.sharing().is_none() {
         let decided = orderer.send(NextBlock).await.map_err(DayError::lost("the orderer"))??;
         state = decided.state.clone();
-        for effect in &decided.effects {
+        for effect in decided.effects.all() {
             if let Effect::KeysAborted { reason, .. } = effect {
                 return Err(DayError::NoKeys { why: reason.clone() });
             }
@@ -251,27 +246,17 @@ fn lost_validator(index: u16) -> impl FnOnce(actix::MailboxError) -> DayError {
 fn start_members(
     config: &DayConfig,
     newcomers: Vec<Newcomer>,
-    market: &Arc<Market>,
+    market: &Market,
     thread: &ArbiterHandle,
 ) -> Result<Vec<MemberLink>, DayError> {
     let (terms, day) = (config.terms()?, config.day());
-    let start = |newcomer: Newcomer| {
+    let start = |(place, newcomer): (usize, Newcomer)| {
         let Newcomer { participant, wallet } = newcomer;
-        let id = participant.id.clone();
         let bidder = bidder_for(&participant, &terms, &day, config.seed)
-            .map_err(|source| MemberError::Owner { id: id.clone(), source: source.into() })?;
-        let owner = SimulatedOwner::new(bidder, participant.energy, &config.slots);
-        let (market, key_epoch) = (Arc::clone(market), config.key_epoch);
-        let member = Member::new(id.clone(), wallet, key_epoch, owner.clone());
-        let address = MemberActor::start_in_arbiter(thread, move |_| MemberActor::new(member, market));
-        Ok(MemberLink {
-            id,
-            role: participant.role,
-            owner,
-            place: address.clone().recipient(),
-            settled: address.clone().recipient(),
-            voided: address.recipient(),
-        })
+            .map_err(|source| DayError::Model { id: participant.id.clone(), source })?;
+        let Participant { id, role, energy } = participant;
+        let owner = SimulatedOwner::new(bidder, energy, &config.slots);
+        Ok(start_member(place, (id, role), wallet, owner, market, thread))
     };
-    newcomers.into_iter().map(start).collect()
+    newcomers.into_iter().enumerate().map(start).collect()
 }

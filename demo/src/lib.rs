@@ -22,6 +22,7 @@ mod config;
 mod error;
 mod event;
 mod founding;
+mod members;
 pub mod orderer;
 mod owner;
 mod report;

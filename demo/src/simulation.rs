@@ -2,7 +2,7 @@
 
 use crate::DayConfig;
 use crate::error::DayError;
-use crate::founding::MemberLink;
+use crate::members::MemberLink;
 use crate::report::{MarketRow, RoleEnergy};
 use veilgrid_market::{Grid, Side, step_totals};
 use veilgrid_roles::member::Fill;

@@ -23,10 +23,8 @@ use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_ledger::transaction::Transaction;
 use veilgrid_ledger::verdicts::VerifyAll;
 use veilgrid_market::{Order, Side};
-use veilgrid_node::participant::{
-    Answer, Archive, Desk, Fallback, MemberOrders, OrderSource, Results, SealFailure, SealTask, Status,
-    Target,
-};
+use veilgrid_node::participant::{Archive, MemberDesk, MemberOrders, Results, Status};
+use veilgrid_roles::member::{Answer, Fallback, OrderSource, SealFailure, SealTask, Target};
 use world::World;
 
 /// Member 0 sells at the lowest price, as the book of the tests has it.
@@ -45,7 +43,7 @@ fn sells(energy_wh: u64) -> Arc<dyn OrderSource> {
 
 /// A desk of member 0 that follows a world.
 struct Member {
-    desk: Desk,
+    desk: MemberDesk,
     chain: Chain<follower_support::Stamps>,
 }
 
@@ -55,14 +53,16 @@ impl Member {
         let results = Results::open(&directory.join("results.csv")).expect("results");
         let state = State::from_genesis_block(&genesis(world)).expect("genesis");
         let wallet = Arc::new(world.wallets[0].clone());
-        Self { desk: Desk::new(wallet, state, archive, results), chain: follower_support::chain(world) }
+        Self { desk: MemberDesk::new(wallet, state, archive, results), chain: follower_support::chain(world) }
     }
 
     fn follow(&mut self, world: &World) {
         while self.chain.state().height() < world.state.height() {
             let next = self.chain.state().height() as usize + 1;
             let taken = self.chain.take(&[certified(world, next)], &mut VerifyAll).expect("no end");
-            taken.accepted.iter().for_each(|block| self.desk.observe(block).expect("observed"));
+            for block in &taken.accepted {
+                self.desk.observe(&block.state, block.effects.all()).expect("observed");
+            }
         }
     }
 
@@ -77,7 +77,7 @@ impl Member {
             orders,
             archive: self.desk.archive().clone(),
         }
-        .run()
+        .run(&mut OsRng)
     }
 
     fn due(&mut self, now_ms: u64) -> Vec<Target> {

@@ -2,6 +2,7 @@
 
 use super::keeper::Keeper;
 use super::messages::{Advance, BidRefusal, SubmitBids, SubmitEnvelope, VerificationTime};
+use crate::clock::Clock;
 use crate::follow::{FollowBlock, FollowFault};
 use crate::pool::ProofPool;
 use crate::stopwatch::Stopwatch;
@@ -12,7 +13,6 @@ use actix::{
 };
 use rand_core::OsRng;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use veilgrid_crypto::bid::{BidFault, SealedBid};
@@ -35,9 +35,6 @@ pub const MAX_BATCH_BIDS: usize = 256;
 
 /// Most senders that wait for the receipt of the same bid: the member, its retries, and the aggregator.
 pub const MAX_SENDERS_PER_BID: usize = 4;
-
-/// The time that the intake goes by, milliseconds since 1970 UTC.
-pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 type Answer = Result<Receipt, BidRefusal>;
 type Verdicts = Vec<(SealedBid, Result<(), BidFault>)>;

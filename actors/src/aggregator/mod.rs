@@ -20,6 +20,6 @@ pub mod journal;
 mod keeper;
 mod messages;
 
-pub use actor::{AggregatorActor, BATCH_BIDS, BATCH_LINGER, Clock, MAX_BATCH_BIDS, MAX_SENDERS_PER_BID};
+pub use actor::{AggregatorActor, BATCH_BIDS, BATCH_LINGER, MAX_BATCH_BIDS, MAX_SENDERS_PER_BID};
 pub use keeper::{Confirm, Keep, KeepError, Keeper};
 pub use messages::{Advance, BidRefusal, SubmitBids, SubmitEnvelope, VerificationTime};

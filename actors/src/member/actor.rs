@@ -1,49 +1,135 @@
 //! The member's actor.
 
-use super::messages::{PlaceBid, PlacingError, RoundSettled, RoundVoided};
-use crate::aggregator::SubmitEnvelope;
-use crate::pool::ProofPool;
-use actix::{Actor, ActorTryFutureExt, Context, Handler, Recipient, ResponseActFuture, WrapFuture};
+use super::messages::{Observe, Turn};
+use super::surroundings::{News, NoReceipt, Post, Watch};
+use crate::clock::Clock;
+use crate::pool::{PoolError, ProofPool};
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use rand_core::OsRng;
 use std::sync::Arc;
+use tracing::Instrument;
 use veilgrid_crypto::bid::SealedBid;
-use veilgrid_crypto::envelope::EnvelopePublicKey;
 use veilgrid_crypto::receipt::Receipt;
-use veilgrid_ledger::state::State;
-use veilgrid_roles::member::{Fill, Member, MemberError, Owner, envelope_for};
+use veilgrid_roles::member::{
+    Action, Answer, BidArchive, Desk, DeskError, OrderSource, ResultBook, SealFailure, Target, Wanted,
+    envelope_to,
+};
 
-/// Messages that may wait: a round sends a member three.
+/// Messages that may wait: blocks and the clock.
 const MAILBOX: usize = 16;
 
-/// What a member knows of its market.
-#[derive(Clone)]
-pub struct Market {
-    /// Any state of the ledger: the community's rules and keys are in it.
-    pub state: State,
-    /// Where bids go.
-    pub aggregator: Recipient<SubmitEnvelope>,
-    /// The key that they are enveloped to.
-    pub envelope_key: EnvelopePublicKey,
+/// What a member has beside its desk.
+pub struct Around<A, R> {
+    /// Where its orders come from.
+    pub orders: Arc<dyn OrderSource>,
+    /// The way to the nodes.
+    pub post: Arc<dyn Post>,
     /// Where proofs are made.
     pub pool: ProofPool,
+    /// The time it goes by.
+    pub clock: Clock,
+    /// Who watches it.
+    pub watch: Box<dyn Watch<A, R>>,
 }
 
-/// A member whose orders come from an owner of type `O`.
-pub struct MemberActor<O> {
-    member: Member<O>,
-    market: Arc<Market>,
-    /// The bid of the current round as it was sent: asked to place it again, the member sends the same bytes.
-    sent: Option<Arc<SealedBid>>,
+/// A member. It holds the desk; sealing and sending happen elsewhere and come back.
+pub struct MemberActor<A, R> {
+    desk: Desk<A, R>,
+    around: Around<A, R>,
+    /// Why it can't go on: the next message is answered by it.
+    failed: Option<DeskError>,
 }
 
-impl<O: Owner> MemberActor<O> {
-    /// A member in a market.
-    pub fn new(member: Member<O>, market: Arc<Market>) -> Self {
-        Self { member, market, sent: None }
+impl<A: BidArchive + Unpin, R: ResultBook + Unpin> MemberActor<A, R> {
+    /// A member at its desk.
+    pub fn new(desk: Desk<A, R>, around: Around<A, R>) -> Self {
+        Self { desk, around, failed: None }
+    }
+
+    fn now_unix_ms(&self) -> u64 {
+        (self.around.clock)()
+    }
+
+    /// Begins what is due.
+    fn turn(&mut self, ctx: &mut Context<Self>) {
+        for action in self.desk.turn(self.now_unix_ms()) {
+            match action {
+                Action::Seal { wanted, without_orders } => self.seal(wanted, without_orders, ctx),
+                Action::Send { round_id, to, bid } => self.send(round_id, to, &bid, ctx),
+            }
+        }
+    }
+
+    fn seal(&self, wanted: Wanted, without_orders: bool, ctx: &mut Context<Self>) {
+        let round_id = wanted.round_id;
+        let orders = (!without_orders).then(|| Arc::clone(&self.around.orders));
+        let (task, pool) = (self.desk.seal_task(wanted, orders), self.around.pool.clone());
+        let sealed = async move {
+            match pool.run(move || task.run(&mut OsRng)).await {
+                Ok(sealed) => sealed,
+                Err(PoolError::Cancelled) => Err(SealFailure::Ending),
+                Err(PoolError::Panicked) => Err(SealFailure::Panicked),
+            }
+        };
+        let sealed = sealed.instrument(tracing::info_span!("seal", round_id)).into_actor(self);
+        ctx.spawn(sealed.map(move |sealed, actor, ctx| actor.sealed(round_id, sealed, ctx)));
+    }
+
+    fn sealed(&mut self, round_id: u64, sealed: Result<SealedBid, SealFailure>, ctx: &mut Context<Self>) {
+        self.around.watch.hear(
+            round_id,
+            match &sealed {
+                Ok(_) => News::Sealed,
+                Err(failure) => News::NotSealed(failure),
+            },
+        );
+        let made = sealed.is_ok();
+        self.failed = self.desk.sealed(round_id, sealed, self.now_unix_ms()).err().or(self.failed.take());
+        if made {
+            self.turn(ctx);
+        }
+        self.around.watch.look(&self.desk);
+    }
+
+    /// Sends a bid that is kept, in an envelope of its own each time.
+    fn send(&self, round_id: u64, to: Target, bid: &SealedBid, ctx: &mut Context<Self>) {
+        let envelope = envelope_to(self.desk.state(), to, bid, &mut OsRng);
+        let post = Arc::clone(&self.around.post);
+        let sent = async move {
+            let no_key = || NoReceipt {
+                answer: Answer::Refused,
+                why: "the ledger has no envelope key for this recipient".into(),
+            };
+            post.post(to, envelope.ok_or_else(no_key)?).await
+        };
+        let sent = sent.instrument(tracing::info_span!("send", round_id, %to)).into_actor(self);
+        ctx.spawn(sent.map(move |posted, actor, _| actor.posted(round_id, to, posted)));
+    }
+
+    fn posted(&mut self, round_id: u64, from: Target, posted: Result<Receipt, NoReceipt>) {
+        let now_unix_ms = self.now_unix_ms();
+        let answer = posted.as_ref().map(Receipt::clone).map_err(|none| none.answer);
+        let answer = match self.desk.posted(round_id, from, answer, now_unix_ms) {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.failed = Some(error);
+                return;
+            }
+        };
+        let news = match (&posted, answer) {
+            (Ok(receipt), Answer::Receipt) => News::Promised(from, receipt),
+            (Ok(_), _) => News::NotPromised(from, "the receipt is not what was asked for"),
+            (Err(none), _) => {
+                tracing::info!(round_id, %from, why = none.why, "no receipt");
+                News::NotPromised(from, &none.why)
+            }
+        };
+        self.around.watch.hear(round_id, news);
+        self.around.watch.look(&self.desk);
     }
 }
 
-impl<O: Owner + Unpin + 'static> Actor for MemberActor<O> {
+impl<A: BidArchive + Unpin, R: ResultBook + Unpin> Actor for MemberActor<A, R> {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
@@ -51,80 +137,22 @@ impl<O: Owner + Unpin + 'static> Actor for MemberActor<O> {
     }
 }
 
-type PlacedFuture<O> = ResponseActFuture<MemberActor<O>, Result<Receipt, PlacingError>>;
+impl<A: BidArchive + Unpin, R: ResultBook + Unpin> Handler<Observe> for MemberActor<A, R> {
+    type Result = Result<(), DeskError>;
 
-impl<O: Owner + Unpin + 'static> MemberActor<O> {
-    /// Forms, seals, sends.
-    fn place(&mut self, message: PlaceBid) -> PlacedFuture<O> {
-        let PlaceBid { slot, round_id, on_sealed } = message;
-        let params = self.market.state.community().params();
-        let formed = self.member.form(slot, round_id, &params.grid, u32::from(params.bits));
-        let market = Arc::clone(&self.market);
-        let sealed = async move {
-            let job = formed?;
-            let state = market.state.clone();
-            let sealed = market.pool.run(move || {
-                let community = state.community();
-                let context = community.round_context(round_id, slot);
-                community.bid_params().map(|params| job.seal(params, &context, &mut OsRng))
-            });
-            Ok(Arc::new(sealed.await?.ok_or(PlacingError::NoKeys)??))
-        };
-        let placed = sealed.into_actor(self).and_then(move |bid: Arc<SealedBid>, actor, _| {
-            actor.member.sealed(&bid);
-            actor.sent = Some(Arc::clone(&bid));
-            on_sealed();
-            actor.send(bid)
-        });
-        Box::pin(placed)
-    }
-
-    fn send(&self, bid: Arc<SealedBid>) -> PlacedFuture<O> {
-        let market = Arc::clone(&self.market);
-        let sent = async move { send(&market, &bid).await };
-        Box::pin(sent.into_actor(self))
+    fn handle(&mut self, message: Observe, _: &mut Self::Context) -> Self::Result {
+        self.desk.observe(&message.state, message.effects.all())?;
+        self.around.watch.look(&self.desk);
+        self.failed.take().map_or(Ok(()), Err)
     }
 }
 
-impl<O: Owner + Unpin + 'static> Handler<PlaceBid> for MemberActor<O> {
-    type Result = PlacedFuture<O>;
+impl<A: BidArchive + Unpin, R: ResultBook + Unpin> Handler<Turn> for MemberActor<A, R> {
+    type Result = Result<(), DeskError>;
 
-    fn handle(&mut self, message: PlaceBid, _: &mut Self::Context) -> Self::Result {
-        match &self.sent {
-            Some(bid) if bid.round_id == message.round_id => self.send(Arc::clone(bid)),
-            _ => self.place(message),
-        }
-    }
-}
-
-/// Sends a bid and checks the receipt.
-async fn send(market: &Market, bid: &SealedBid) -> Result<Receipt, PlacingError> {
-    let community = market.state.community();
-    let envelope = envelope_for(&market.envelope_key, &community.ledger_id(), bid, &mut OsRng);
-    let answer = market.aggregator.send(SubmitEnvelope(envelope)).await;
-    let receipt = answer.map_err(|_| PlacingError::Gone)??;
-    receipt.verify(community.receipt_key())?;
-    let named = (receipt.ledger_id, receipt.round_id, receipt.account, receipt.bid_digest);
-    if named != (community.ledger_id(), bid.round_id, bid.account, bid.digest()) {
-        return Err(PlacingError::WrongReceipt);
-    }
-    Ok(receipt)
-}
-
-impl<O: Owner + Unpin + 'static> Handler<RoundSettled> for MemberActor<O> {
-    type Result = Result<Fill, MemberError>;
-
-    fn handle(&mut self, message: RoundSettled, _: &mut Self::Context) -> Self::Result {
-        self.sent = None;
-        self.member.settle(self.market.state.community(), &message.0)
-    }
-}
-
-impl<O: Owner + Unpin + 'static> Handler<RoundVoided> for MemberActor<O> {
-    type Result = Result<(), MemberError>;
-
-    fn handle(&mut self, message: RoundVoided, _: &mut Self::Context) -> Self::Result {
-        self.sent = None;
-        self.member.voided(message.round_id)
+    fn handle(&mut self, _: Turn, ctx: &mut Self::Context) -> Self::Result {
+        self.turn(ctx);
+        self.around.watch.look(&self.desk);
+        self.failed.take().map_or(Ok(()), Err)
     }
 }

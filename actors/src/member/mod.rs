@@ -1,15 +1,21 @@
-//! Members: prosumers, consumers and charging stations, each with its wallet and its owner.
+//! Members: prosumers, consumers and charging stations, each with its wallet and its owner's orders.
 //!
-//! One actor type serves all of them; the owner ([`Owner`](veilgrid_roles::member::Owner)) decides what a member wants. A bid is formed on the actor's thread,
-//! sealed on the [pool](crate::pool), and answered with the aggregator's receipt, whose signature the member checks.
-//! The sealed bytes are kept until the round ends: a bid that has to be sent again is the same bid.
+//! One actor serves all of them, in a process of a network and in the demo: what differs lies around it. The
+//! desk ([`Desk`](veilgrid_roles::member::Desk)) decides; a bid is sealed on the [pool](crate::pool) and
+//! sent by a [`Post`]. It follows the ledger by [`Observe`] and the time by [`Turn`].
 //!
 //! # Privacy
-//! The [`Fill`](veilgrid_roles::member::Fill) that a member answers with is for its owner. Nothing of it goes to any other
-//! role's actor or to a log.
+//! Results are for the member's owner, and a [`Watch`] is the member's own process. Nothing of them goes to any other role or
+//! to a log.
+//!
+//! # Restart
+//! The actor never stops by itself. What must not be lost is in its archive: a new actor that observes the ledger from its
+//! beginning is where the old one was.
 
 mod actor;
 mod messages;
+mod surroundings;
 
-pub use actor::{Market, MemberActor};
-pub use messages::{PlaceBid, PlacingError, RoundSettled, RoundVoided};
+pub use actor::{Around, MemberActor};
+pub use messages::{Observe, Turn};
+pub use surroundings::{News, NoReceipt, Post, Posted, Watch};

@@ -1,7 +1,7 @@
 //! The orderer's actor: a mailbox in front of [`OrdererCore`], which works on one message at a time.
 
 use super::core::OrdererCore;
-use super::messages::{Decided, Ended, Follow, Halt, LedgerTip, NextBlock, OrderError};
+use super::messages::{Attend, Decided, Ended, Follow, Halt, LedgerTip, NextBlock, OrderError};
 use actix::{Actor, ActorFutureExt, AtomicResponse, Context, Handler, Message, Recipient, WrapFuture};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -121,6 +121,16 @@ impl Handler<Follow> for OrdererActor {
     fn handle(&mut self, message: Follow, _: &mut Self::Context) {
         if let Some(core) = &mut self.core {
             core.follow(message.follower, message.pace);
+        }
+    }
+}
+
+impl Handler<Attend> for OrdererActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Attend, _: &mut Self::Context) {
+        if let Some(core) = &mut self.core {
+            core.attend(message.0);
         }
     }
 }

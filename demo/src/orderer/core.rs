@@ -9,6 +9,7 @@ use actix::Recipient;
 use futures::future::join_all;
 use std::sync::Arc;
 use veilgrid_actors::follow::FollowBlock;
+use veilgrid_actors::member::Observe;
 use veilgrid_actors::validator::{
     Acknowledgement, CastVote, Finalise, Gossip, OfferBids, Propose, ValidatorFault,
 };
@@ -16,7 +17,7 @@ use veilgrid_crypto::bid::SealedBid;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::finality::quorum;
 use veilgrid_ledger::state::State;
-use veilgrid_ledger::state::effects::Effect;
+use veilgrid_ledger::state::effects::{BlockEffects, Effect};
 use veilgrid_ledger::state::expected::Expected;
 use veilgrid_roles::committee::{FalseShare, Orderer, bids_at_once};
 use veilgrid_roles::replica::{OfferRefusal, Proposal, SharedVerdicts};
@@ -45,6 +46,7 @@ pub struct OrdererCore {
     peers: Vec<Peer>,
     in_step: Vec<Recipient<FollowBlock>>,
     behind: Vec<Backlog>,
+    members: Vec<Recipient<Observe>>,
     observer: Observer,
     false_shares: Vec<FalseShare>,
     /// Views in a row without a block.
@@ -71,6 +73,7 @@ impl OrdererCore {
             peers: validators.into_iter().map(Peer::new).collect(),
             in_step: Vec::new(),
             behind: Vec::new(),
+            members: Vec::new(),
             observer,
             false_shares: Vec::new(),
             passed: 0,
@@ -83,6 +86,10 @@ impl OrdererCore {
             Pace::InStep => self.in_step.push(follower),
             Pace::Behind => self.behind.push(Backlog::start(follower)),
         }
+    }
+
+    pub(super) fn attend(&mut self, members: Vec<Recipient<Observe>>) {
+        self.members.extend(members);
     }
 
     /// Hands bids to all validators and makes blocks until the ledger has them.
@@ -350,8 +357,9 @@ impl OrdererCore {
         self.peers.iter_mut().for_each(|peer| peer.owe(message.clone()));
         self.catch_up().await;
         self.hand_on(&block, &certificate).await?;
-        let effects: Vec<Effect> = applied.into_all().collect();
-        effects.iter().for_each(|effect| self.observe(effect));
+        let effects = Arc::new(applied);
+        self.tell_members(&effects).await?;
+        effects.all().for_each(|effect| self.observe(effect));
         Ok(Arc::new(Decided { block, certificate, effects, state: self.state.clone() }))
     }
 
@@ -368,6 +376,19 @@ impl OrdererCore {
         }
         for backlog in &self.behind {
             backlog.push(message.clone()).await;
+        }
+        Ok(())
+    }
+
+    async fn tell_members(&self, effects: &Arc<BlockEffects>) -> Result<(), OrderError> {
+        let message = Observe { state: self.state.clone(), effects: Arc::clone(effects) };
+        for told in join_all(self.members.iter().map(|member| member.send(message.clone()))).await {
+            let why = match told {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) => error.to_string(),
+                Err(error) => error.to_string(),
+            };
+            return Err(OrderError::Follower { height: self.state.height(), why });
         }
         Ok(())
     }

@@ -4,11 +4,12 @@ use actix::{Message, Recipient};
 use std::sync::Arc;
 use thiserror::Error;
 use veilgrid_actors::follow::FollowBlock;
+use veilgrid_actors::member::Observe;
 use veilgrid_actors::validator::ValidatorFault;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::state::State;
-use veilgrid_ledger::state::effects::Effect;
+use veilgrid_ledger::state::effects::BlockEffects;
 use veilgrid_roles::committee::{FalseShare, named};
 use veilgrid_roles::replica::OfferRefusal;
 
@@ -37,6 +38,11 @@ pub struct Follow {
     pub pace: Pace,
 }
 
+/// Adds members. They are told what each further block did, before its order is answered.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Attend(pub Vec<Recipient<Observe>>);
+
 /// How a follower gets its blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
@@ -53,8 +59,8 @@ pub struct Decided {
     pub block: Arc<Block>,
     /// Its certificate.
     pub certificate: Arc<Vec<u8>>,
-    /// What it did, in order.
-    pub effects: Vec<Effect>,
+    /// What it did.
+    pub effects: Arc<BlockEffects>,
     /// The state after it.
     pub state: State,
 }

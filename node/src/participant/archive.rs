@@ -13,7 +13,6 @@
 //! Only the bid of a round that takes bids has to be readable. A receipt that is damaged can be asked for again, and what
 //! belongs to a round that is over is missed as evidence, no more.
 
-use super::delivery::Target;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,6 +21,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use veilgrid_crypto::bid::{BidShape, SealedBid};
 use veilgrid_crypto::receipt::Receipt;
+use veilgrid_roles::member::{ArchiveFailure, BidArchive, BrokenPromise, Target};
 use veilgrid_store::files::{make_private_directory, write_durably, write_once};
 
 /// Why the archive fails.
@@ -200,16 +200,61 @@ impl Archive {
     }
 }
 
-/// Who gives receipts, as part of file names and evidence.
-pub fn name_of(target: Target) -> String {
-    match target {
-        Target::Aggregator => "aggregator".into(),
-        Target::Validator(number) => format!("validator-{number}"),
+impl From<ArchiveError> for ArchiveFailure {
+    fn from(error: ArchiveError) -> Self {
+        Self { why: error.to_string() }
+    }
+}
+
+impl BidArchive for Archive {
+    fn bid(&self, round_id: u64, shape: BidShape) -> Result<Option<SealedBid>, ArchiveFailure> {
+        Ok(Archive::bid(self, round_id, shape)?)
+    }
+
+    fn keep_bid(&self, bid: SealedBid, shape: BidShape) -> Result<SealedBid, ArchiveFailure> {
+        Ok(Archive::keep_bid(self, bid, shape)?)
+    }
+
+    fn past_bid(&self, round_id: u64, shape: BidShape) -> Option<SealedBid> {
+        Archive::past_bid(self, round_id, shape)
+    }
+
+    fn has_bid(&self, round_id: u64) -> bool {
+        Archive::has_bid(self, round_id)
+    }
+
+    fn receipts(&self, round_id: u64, validators: u16) -> BTreeMap<Target, Receipt> {
+        Archive::receipts(self, round_id, validators)
+    }
+
+    fn keep_receipt(&self, from: Target, receipt: &Receipt) -> Result<(), ArchiveFailure> {
+        Ok(Archive::keep_receipt(self, from, receipt)?)
+    }
+
+    fn keep_evidence(&self, broken: &BrokenPromise<'_>) -> Result<String, ArchiveFailure> {
+        Ok(Archive::keep_evidence(self, &Evidence::of(broken))?.display().to_string())
+    }
+}
+
+impl<'a> Evidence<'a> {
+    /// What proves a broken promise, in hex.
+    fn of(broken: &BrokenPromise<'a>) -> Self {
+        let receipts = broken.receipts.iter();
+        Self {
+            ledger_id: hex::encode(broken.ledger_id),
+            round_id: broken.round_id,
+            height: broken.height,
+            block_hash: hex::encode(broken.block_hash),
+            what: broken.what,
+            bid_digest: hex::encode(broken.bid.digest()),
+            bid: hex::encode(broken.bid.to_bytes()),
+            receipts: receipts.map(|(from, one)| (from.to_string(), hex::encode(one.to_bytes()))).collect(),
+        }
     }
 }
 
 fn receipt_name(round_id: u64, from: Target) -> String {
-    format!("round-{round_id}-{}.receipt", name_of(from))
+    format!("round-{round_id}-{from}.receipt")
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>, ArchiveError> {

@@ -1,13 +1,14 @@
 //! A participant: reads its orders, seals one bid a round, gets it onto the ledger, checks what came of it.
 //!
+//! What a member decides is `veilgrid_roles::member`, the actor that does it `veilgrid_actors::member`. Here is what lies around
+//! it in a process:
+//!
 //! | module | what |
 //! |---|---|
 //! | `orders` | the file with the member's orders, and what is wrong with it |
-//! | `sealing` | orders to a sealed bid that is on disk |
-//! | `delivery` | who is sent the bid when, in virtual time |
-//! | `desk` | the ledger as this member sees it: rounds, promises, results |
 //! | `archive`, `results`, `status` | its files |
 //! | `post` | sending over HTTP |
+//! | `shown` | what it shows to whoever watches the process |
 //! | `run` | the process |
 //!
 //! # Privacy
@@ -19,22 +20,19 @@
 //! is, and no round gets a second one.
 
 mod archive;
-mod delivery;
-mod desk;
 mod orders;
 mod post;
 mod results;
 mod run;
-mod sealing;
 mod shown;
 mod status;
 
 pub use archive::{Archive, ArchiveError, Evidence};
-pub use delivery::{Answer, Delivery, Fallback, Target, Terms};
-pub use desk::{Active, Counts, Desk, DeskError, Wanted};
 pub use orders::{MemberOrders, NotedFault, OrdersNote};
-pub use post::{HttpPost, Post};
-pub use results::{Results, RoundResult};
+pub use post::HttpPost;
+pub use results::Results;
 pub use run::run;
-pub use sealing::{OrderSource, SealFailure, SealTask};
 pub use status::Status;
+
+/// The desk of a member whose records are files.
+pub type MemberDesk = veilgrid_roles::member::Desk<Archive, Results>;

@@ -1,6 +1,5 @@
 //! The orders as they stand in the member's file when a round opens, and what is said about the file.
 
-use super::sealing::OrderSource;
 use crate::config::orders::{MAX_LISTED, OrdersFile, OrdersMarket, RowFault};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -8,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::state::round::Slot;
 use veilgrid_market::Order;
+use veilgrid_roles::member::OrderSource;
 
 /// What a member's status says about its orders: lines and reasons, nothing of what is traded.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -92,6 +92,11 @@ impl MemberOrders {
         read
     }
 
+    /// What was found when the file was last read.
+    pub fn note(&self) -> Option<OrdersNote> {
+        self.lock().clone()
+    }
+
     /// Values of the file are nobody's business, so they are in no log.
     fn log(&self, file: &OrdersFile) {
         let path = self.path.display();
@@ -123,9 +128,5 @@ impl MemberOrders {
 impl OrderSource for MemberOrders {
     fn orders(&self, slot: Slot) -> Result<Vec<Order>, String> {
         Ok(self.read()?.orders.for_slot(slot.start_unix_s).to_vec())
-    }
-
-    fn note(&self) -> Option<OrdersNote> {
-        self.lock().clone()
     }
 }

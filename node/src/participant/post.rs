@@ -1,27 +1,11 @@
-//! Sending a bid: a fresh envelope for each recipient and each try, the same bid inside.
+//! Sending envelopes with bids over HTTP.
 
-use super::delivery::{Answer, Target};
-use rand_core::OsRng;
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use veilgrid_actors::member::{NoReceipt, Post, Posted};
 use veilgrid_api::{NodeStatus, StatusReport};
 use veilgrid_client::{Client, ClientError};
-use veilgrid_crypto::bid::SealedBid;
-use veilgrid_crypto::envelope::EnvelopePublicKey;
-use veilgrid_crypto::receipt::Receipt;
-use veilgrid_ledger::state::State;
-use veilgrid_roles::member::envelope_for;
-
-/// The answer to an envelope.
-pub type Posted<'a> = Pin<Box<dyn Future<Output = Result<Receipt, PostError>> + Send + 'a>>;
-
-/// How envelopes get to nodes. A trait, so that a participant can be tested without a network.
-pub trait Post: Send + Sync + 'static {
-    /// Hands an envelope to a node and returns its receipt, unchecked.
-    fn post(&self, to: Target, envelope: Vec<u8>) -> Posted<'_>;
-}
+use veilgrid_roles::member::{Answer, Target};
 
 /// Why there is no receipt.
 #[derive(Debug, thiserror::Error)]
@@ -35,9 +19,6 @@ pub enum PostError {
         /// The validator.
         number: u16,
     },
-    /// The ledger has no usable envelope key for the recipient.
-    #[error("the ledger has no envelope key for this recipient")]
-    NoKey,
 }
 
 impl PostError {
@@ -45,9 +26,7 @@ impl PostError {
     /// moment, because a node can be behind or busy.
     pub fn answer(&self) -> Answer {
         match self {
-            Self::Client(ClientError::Refused { status: 400 | 403 | 413 | 422, .. }) | Self::NoKey => {
-                Answer::Refused
-            }
+            Self::Client(ClientError::Refused { status: 400 | 403 | 413 | 422, .. }) => Answer::Refused,
             Self::Client(ClientError::Refused { status: 425, .. }) => Answer::Early,
             Self::Client(error) if error.is_misbehaviour() => Answer::Refused,
             Self::Client(_) | Self::NoAddress { .. } => Answer::Failed,
@@ -55,21 +34,10 @@ impl PostError {
     }
 }
 
-/// Seals a bid to a recipient's key as the ledger names it.
-///
-/// # Errors
-/// [`PostError::NoKey`].
-pub fn envelope(state: &State, to: Target, bid: &SealedBid) -> Result<Vec<u8>, PostError> {
-    let community = state.community();
-    let key = match to {
-        Target::Aggregator => Some(community.genesis().aggregator_envelope_key),
-        Target::Validator(number) => number
-            .checked_sub(1)
-            .and_then(|index| state.roster().validators.get(usize::from(index)))
-            .map(|entry| entry.envelope_key),
-    };
-    let key = key.and_then(|bytes| EnvelopePublicKey::from_bytes(&bytes).ok()).ok_or(PostError::NoKey)?;
-    Ok(envelope_for(&key, &community.ledger_id(), bid, &mut OsRng))
+impl From<PostError> for NoReceipt {
+    fn from(error: PostError) -> Self {
+        Self { answer: error.answer(), why: error.to_string() }
+    }
 }
 
 /// The nodes' addresses.
@@ -120,7 +88,7 @@ impl HttpPost {
 impl Post for HttpPost {
     fn post(&self, to: Target, envelope: Vec<u8>) -> Posted<'_> {
         Box::pin(async move {
-            let posted = self.client_of(to).await?.submit_bid(envelope).await;
+            let posted = self.client_of(to).await?.submit_bid(envelope).await.map_err(PostError::from);
             if let (Target::Validator(number), Err(_)) = (to, &posted) {
                 // The validators may have changed: next time everybody is asked again.
                 self.numbers().remove(&number);

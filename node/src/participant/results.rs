@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use veilgrid_ledger::state::round::Slot;
 use veilgrid_market::timestamp::format_utc;
 use veilgrid_market::units::{format_ct_per_kwh, format_ct_q16, format_kwh_q16};
-use veilgrid_roles::member::Fill;
+use veilgrid_roles::member::{Fill, ResultBook, ResultsFailure, RoundResult};
 use veilgrid_store::files::{open_private, sync_directory, write_durably};
 
 const HEADER: &str = "round,slot_start,slot_seconds,status,bought_kwh,sold_kwh,buy_price_ct_per_kwh,\
@@ -31,26 +31,7 @@ const EXACT_CT: u32 = 22;
 /// Most bytes that are read back: a line a round for centuries.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// How a round ended for this member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RoundResult {
-    /// It was settled, and the settlement point holds this fill.
-    Settled(Fill),
-    /// It is void.
-    Void,
-    /// It was settled without this member's bid, which somebody had promised to take.
-    Missing,
-    /// Its settlement point does not hold the member's fill.
-    Wrong,
-    /// It was settled, and this member has no bid for it.
-    NoBid,
-    /// It was settled, and this member's bid is damaged, so nobody can tell what it traded.
-    Unreadable,
-    /// It is void because no block opened it in its time.
-    NotOpened,
-}
-
-/// How a line says that the own bid could not be read.
+/// How a line says that its own bid could not be read.
 const UNREADABLE: &str = "bid unreadable";
 
 /// Longest run of rounds that were not opened with a line each; a longer one has one line, `FIRST-LAST`. A network that
@@ -168,6 +149,25 @@ impl Results {
         }
         Ok(())
     }
+}
+
+/// The owner reads them in the file.
+impl ResultBook for Results {
+    fn write(&mut self, round_id: u64, slot: Slot, result: RoundResult) -> Result<(), ResultsFailure> {
+        Results::write(self, round_id, slot, result).map_err(not_written)
+    }
+
+    fn write_not_opened(
+        &mut self,
+        rounds: RangeInclusive<u64>,
+        slot_of: &dyn Fn(u64) -> Option<Slot>,
+    ) -> Result<(), ResultsFailure> {
+        Results::write_not_opened(self, rounds, slot_of).map_err(not_written)
+    }
+}
+
+fn not_written(error: io::Error) -> ResultsFailure {
+    ResultsFailure { why: format!("the results can't be written: {error}") }
 }
 
 /// The file without the lines of rounds whose bid could not be read, when it has some: the replay of the ledger writes them

@@ -1,6 +1,5 @@
 //! What a participant shows to whoever watches it: heights and counts, nothing of what is traded.
 
-use super::desk::Counts;
 use crate::http::Services;
 use crate::vitals::Vitals;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,8 +7,10 @@ use veilgrid_api::{MemberCounts, StatusReport};
 use veilgrid_client::follower::Accepted;
 use veilgrid_client::ledger_view::LedgerView;
 use veilgrid_client::shutdown::Shutdown;
+use veilgrid_roles::member::Counts;
 
-/// What is shown to whoever watches the process.
+/// What is shown to whoever watches the process. Clones show the same.
+#[derive(Clone)]
 pub(super) struct Shown {
     pub(super) vitals: Vitals,
     view: LedgerView,

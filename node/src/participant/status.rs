@@ -1,9 +1,10 @@
 //! A small file for whoever watches the process: heights and counts, nothing of what is traded.
 
-use super::desk::{Counts, Desk};
+use super::MemberDesk;
 use super::orders::OrdersNote;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use veilgrid_roles::member::Counts;
 use veilgrid_store::files::replace;
 
 /// What a participant says about itself.
@@ -26,7 +27,7 @@ pub struct Status {
 
 impl Status {
     /// The status of a desk, with what is known of its orders.
-    pub fn of(desk: &Desk, orders: Option<OrdersNote>) -> Self {
+    pub fn of(desk: &MemberDesk, orders: Option<OrdersNote>) -> Self {
         let state = desk.state();
         Self {
             height: state.height(),

@@ -3,8 +3,9 @@
 
 use crate::common::{BOOK, EPOCH};
 use crate::{Member, World, close, open_round, sells};
+use std::ops::RangeInclusive;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::tally::settlement_point_holds;
 use veilgrid_ledger::state::effects::{Effect, SettledRound};
@@ -12,8 +13,10 @@ use veilgrid_ledger::state::round::Slot;
 use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_ledger::transaction::Transaction;
 use veilgrid_ledger::verdicts::VerifyAll;
-use veilgrid_market::{Order, Side, fill_weights};
-use veilgrid_roles::member::{self, FillFault, MemberError, OwnBid, Owner, OwnerRefusal};
+use veilgrid_market::fill_weights;
+use veilgrid_roles::member::{
+    BidArchive, Desk, FillFault, MemoryArchive, OwnBid, ResultBook, ResultsFailure, RoundResult,
+};
 
 /// What somebody does to a settlement.
 type Change = fn(&mut SettledRound, usize);
@@ -92,41 +95,46 @@ fn a_fill_is_the_bids_own_and_a_wrong_settlement_is_found() {
     }
 }
 
-/// Sells 40 Wh at the lowest price, as the book's first member does.
-struct Seller;
+/// What an owner is told.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<RoundResult>>>);
 
-impl Owner for Seller {
-    fn orders(&mut self, _: Slot) -> Result<Vec<Order>, OwnerRefusal> {
-        Ok(vec![Order { side: Side::Sell, limit_mct_per_kwh: 10_000, energy_wh: 40 }])
+impl ResultBook for Told {
+    fn write(&mut self, _: u64, _: Slot, result: RoundResult) -> Result<(), ResultsFailure> {
+        self.0.lock().expect("told").push(result);
+        Ok(())
     }
 
-    fn settled(&mut self, _: Slot, bought_wh_q16: u64, sold_wh_q16: u64) -> Result<(), OwnerRefusal> {
-        assert_eq!((bought_wh_q16, sold_wh_q16), (0, 40 << 16), "an owner hears of true fills only");
-        Ok(())
+    fn write_not_opened(
+        &mut self,
+        _: RangeInclusive<u64>,
+        _: &dyn Fn(u64) -> Option<Slot>,
+    ) -> Result<(), ResultsFailure> {
+        unreachable!("every round was opened")
     }
 }
 
 #[test]
 fn a_member_tells_its_owner_nothing_of_a_wrong_settlement() {
     let (world, bids, round) = settled();
-    let community = world.state.community();
     let settle = |round: &SettledRound| {
-        let mut member = member::Member::new("m".into(), world.wallets[0].clone(), EPOCH, Seller);
-        let grid = &community.params().grid;
-        member.form(round.slot, 1, grid, 8).expect("formed");
-        member.sealed(&bids[0]);
-        member.settle(community, round)
+        let (archive, told) = (MemoryArchive::new(), Told::default());
+        archive.keep_bid(bids[0].clone(), world.state.community().bid_shape()).expect("kept");
+        let wallet = Arc::new(world.wallets[0].clone());
+        let mut desk = Desk::new(wallet, world.state.clone(), archive, told.clone());
+        desk.observe(&world.state, &[Effect::Settled(round.clone())]).expect("observed");
+        told.0.lock().expect("told").remove(0)
     };
-    assert_eq!(settle(&round).expect("settled").sold_wh_q16, 40 << 16);
+    let RoundResult::Settled(fill) = settle(&round) else { panic!("its fill") };
+    assert_eq!((fill.bought_wh_q16, fill.sold_wh_q16), (0, 40 << 16));
     for (what, change, fault) in CHANGES {
         let mut changed = round.clone();
         change(&mut changed, place_of(&round, &bids[0]));
-        let error = settle(&changed).expect_err(what);
-        let right = match fault {
-            FillFault::WrongPoint => matches!(error, MemberError::WrongSettlement { round_id: 1, .. }),
-            _ => matches!(error, MemberError::BidMissing { round_id: 1, .. }),
+        let wrong = match fault {
+            FillFault::WrongPoint => RoundResult::Wrong,
+            _ => RoundResult::Missing,
         };
-        assert!(right, "{what}: {error}");
+        assert_eq!(settle(&changed), wrong, "{what}");
     }
 }
 
@@ -144,7 +152,7 @@ fn follow_changed(member: &mut Member, world: &World, change: impl Fn(&mut Settl
                 }
             }
             block.effects = Arc::new(effects);
-            member.desk.observe(&block).expect("observed");
+            member.desk.observe(&block.state, block.effects.all()).expect("observed");
         }
     }
 }

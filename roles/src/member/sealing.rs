@@ -1,29 +1,14 @@
-//! From orders to a sealed bid on disk.
+//! From orders to a sealed bid that is kept.
 
-use super::archive::{Archive, ArchiveError};
-use super::orders::OrdersNote;
-use rand_core::OsRng;
+use super::ports::{ArchiveFailure, BidArchive, OrderSource};
+use rand_core::CryptoRngCore;
 use std::sync::Arc;
 use thiserror::Error;
 use veilgrid_crypto::bid::{SealError, SealedBid, seal_bid};
 use veilgrid_crypto::wallet::Wallet;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::round::Slot;
-use veilgrid_market::{MappingError, Order, step_quantities};
-
-/// Where a participant's orders come from; asked anew for every round.
-pub trait OrderSource: Send + Sync + 'static {
-    /// The orders for a slot; none at all is no error.
-    ///
-    /// # Errors
-    /// Why they can't be read, in words. Nothing of the orders may be in it: it is logged.
-    fn orders(&self, slot: Slot) -> Result<Vec<Order>, String>;
-
-    /// What was found when they were last asked for.
-    fn note(&self) -> Option<OrdersNote> {
-        None
-    }
-}
+use veilgrid_market::{MappingError, step_quantities};
 
 /// Why there is no sealed bid.
 #[derive(Debug, Error)]
@@ -42,17 +27,20 @@ pub enum SealFailure {
     Seal(#[from] SealError),
     /// The sealed bid can't be kept, so it must not be sent.
     #[error("the sealed bid can't be kept and is not sent: {0}")]
-    Archive(#[from] ArchiveError),
+    Archive(#[from] ArchiveFailure),
     /// Somebody else's bid lies where this member's should.
     #[error("the stored bid of the round is another account's: the data directory belongs to another wallet")]
     OtherAccount,
     /// The thread ended by a panic.
-    #[error("sealing ended in a panic: this is a mistake of the program, please report it")]
+    #[error("sealing ended in a panic: this is a bug, please report it")]
     Panicked,
+    /// The process ends before the bid is made.
+    #[error("the process is ending: no bid is made")]
+    Ending,
 }
 
 /// Everything that sealing needs, so that it can run on another thread.
-pub struct SealTask {
+pub struct SealTask<A> {
     /// The wallet.
     pub wallet: Arc<Wallet>,
     /// A state in which the round takes bids.
@@ -64,15 +52,15 @@ pub struct SealTask {
     /// The orders; none for a bid without any, which nobody can tell from another.
     pub orders: Option<Arc<dyn OrderSource>>,
     /// Where the bid is kept.
-    pub archive: Archive,
+    pub archive: A,
 }
 
-impl SealTask {
-    /// Seals and keeps the bid. What comes back is on disk and the only bid for its round.
+impl<A: BidArchive> SealTask<A> {
+    /// Seals the bid (about 100 ms for 64 ticks a side) and keeps it. What comes back is kept, and the only bid for its round.
     ///
     /// # Errors
     /// [`SealFailure`]; nothing may be sent then.
-    pub fn run(self) -> Result<SealedBid, SealFailure> {
+    pub fn run(self, rng: &mut impl CryptoRngCore) -> Result<SealedBid, SealFailure> {
         let community = self.state.community();
         let (market, shape) = (community.params(), community.bid_shape());
         let params = community.bid_params().ok_or(SealFailure::NoKeys)?;
@@ -85,7 +73,7 @@ impl SealTask {
                 let orders = self.orders.map_or_else(|| Ok(Vec::new()), |source| source.orders(self.slot));
                 let orders = orders.map_err(SealFailure::Orders)?;
                 let quantities_wh = step_quantities(&market.grid, &orders, u32::from(market.bits))?;
-                let bid = seal_bid(params, &round, &self.wallet, &quantities_wh, &mut OsRng)?;
+                let bid = seal_bid(params, &round, &self.wallet, &quantities_wh, rng)?;
                 self.archive.keep_bid(bid, shape)?
             }
         };

@@ -10,6 +10,8 @@
 //! receipts of f+1 validators at least one honest one has the bid, and what it acknowledged before the close is on the
 //! ledger after the grace. An aggregator that gives receipts and drops bids therefore delays a bid and gains nothing.
 
+use std::fmt;
+
 /// Who is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
@@ -17,6 +19,16 @@ pub enum Target {
     Aggregator,
     /// A validator, by its number from 1.
     Validator(u16),
+}
+
+/// As part of file names and evidence.
+impl fmt::Display for Target {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Aggregator => out.write_str("aggregator"),
+            Self::Validator(number) => write!(out, "validator-{number}"),
+        }
+    }
 }
 
 /// What came of asking.
@@ -54,7 +66,7 @@ pub struct Terms {
     pub first_validator: u16,
     /// Nothing is sent from here on: no node promises anything any more.
     pub last_promise_unix_ms: u64,
-    /// Who has not answered for so long counts as silent.
+    /// A node that has not answered for this long counts as silent.
     pub silence_ms: u64,
     /// First pause before the same node is asked again; doubles.
     pub pause_ms: u64,
@@ -248,5 +260,4 @@ impl Delivery {
 }
 
 #[cfg(test)]
-#[path = "delivery_tests.rs"]
 mod tests;

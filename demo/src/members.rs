@@ -1,0 +1,121 @@
+//! The day's members: the actor of a network's participant around an archive in memory, an owner that is a model, and
+//! mailboxes instead of HTTP.
+
+use crate::owner::SimulatedOwner;
+use actix::{Actor, Recipient};
+use actix_rt::ArbiterHandle;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use veilgrid_actors::aggregator::{BidRefusal, SubmitEnvelope};
+use veilgrid_actors::clock::Clock;
+use veilgrid_actors::member::{Around, MemberActor, News, NoReceipt, Observe, Post, Posted, Turn, Watch};
+use veilgrid_actors::pool::ProofPool;
+use veilgrid_crypto::receipt::Receipt;
+use veilgrid_crypto::wallet::Wallet;
+use veilgrid_ledger::state::State;
+use veilgrid_roles::member::{Answer, Desk, MemoryArchive, SealFailure, Target};
+use veilgrid_scenario::community::Role;
+
+/// The way to a member.
+#[derive(Clone)]
+pub(crate) struct MemberLink {
+    pub(crate) id: String,
+    pub(crate) role: Role,
+    pub(crate) owner: SimulatedOwner,
+    pub(crate) observe: Recipient<Observe>,
+    pub(crate) turn: Recipient<Turn>,
+}
+
+/// What happened to a member's bid of a round.
+pub(crate) struct MemberNews {
+    /// The member's place among all.
+    pub(crate) member: usize,
+    pub(crate) round_id: u64,
+    pub(crate) what: BidNews,
+}
+
+/// The same without whose and when.
+pub(crate) enum BidNews {
+    Sealed,
+    Promised(Receipt),
+    Failed(String),
+}
+
+/// What all members of a day share.
+pub(crate) struct Market {
+    /// With the keys in force.
+    pub(crate) state: State,
+    pub(crate) aggregator: Recipient<SubmitEnvelope>,
+    pub(crate) pool: ProofPool,
+    pub(crate) clock: Clock,
+    /// Unbounded, because the conductor has to hear everything; a member says at most a few things a round.
+    pub(crate) news: mpsc::UnboundedSender<MemberNews>,
+}
+
+/// Starts the member at a place among all.
+pub(crate) fn start_member(
+    member: usize,
+    (id, role): (String, Role),
+    wallet: Wallet,
+    owner: SimulatedOwner,
+    market: &Market,
+    thread: &ArbiterHandle,
+) -> MemberLink {
+    let desk = Desk::new(Arc::new(wallet), market.state.clone(), MemoryArchive::new(), owner.clone());
+    let around = Around {
+        orders: Arc::new(owner.clone()),
+        post: Arc::new(ToAggregator(market.aggregator.clone())),
+        pool: market.pool.clone(),
+        clock: Arc::clone(&market.clock),
+        watch: Box::new(ToConductor { member, news: market.news.clone() }),
+    };
+    let address = MemberActor::start_in_arbiter(thread, move |_| MemberActor::new(desk, around));
+    MemberLink { id, role, owner, observe: address.clone().recipient(), turn: address.recipient() }
+}
+
+/// Envelopes for the aggregator. Nobody goes to validators in the demo: the day ends with the first bid that is refused.
+struct ToAggregator(Recipient<SubmitEnvelope>);
+
+impl Post for ToAggregator {
+    fn post(&self, to: Target, envelope: Vec<u8>) -> Posted<'_> {
+        Box::pin(async move {
+            if to != Target::Aggregator {
+                let why = "validators take no bids from members here".into();
+                return Err(NoReceipt { answer: Answer::Failed, why });
+            }
+            let gone = |_| NoReceipt { answer: Answer::Failed, why: "the aggregator is gone".into() };
+            self.0.send(SubmitEnvelope(envelope)).await.map_err(gone)?.map_err(no_receipt)
+        })
+    }
+}
+
+/// What the intake finds in an envelope it finds again next time; everything else is about the moment.
+fn no_receipt(refusal: BidRefusal) -> NoReceipt {
+    let answer = match refusal {
+        BidRefusal::Intake(_) => Answer::Refused,
+        _ => Answer::Failed,
+    };
+    NoReceipt { answer, why: refusal.to_string() }
+}
+
+/// Tells the conductor what happens to a member's bids.
+struct ToConductor {
+    member: usize,
+    news: mpsc::UnboundedSender<MemberNews>,
+}
+
+impl<A, R> Watch<A, R> for ToConductor {
+    fn hear(&mut self, round_id: u64, news: News<'_>) {
+        let what = match news {
+            News::Sealed => BidNews::Sealed,
+            News::Promised(_, receipt) => BidNews::Promised(receipt.clone()),
+            News::NotSealed(failure) => BidNews::Failed(match failure {
+                SealFailure::Mapping(why) => why.to_string(),
+                failure => failure.to_string(),
+            }),
+            News::NotPromised(_, why) => BidNews::Failed(why.to_owned()),
+        };
+        // Nobody listens any more when the day has ended.
+        let _ = self.news.send(MemberNews { member: self.member, round_id, what });
+    }
+}
