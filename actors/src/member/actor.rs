@@ -108,7 +108,7 @@ impl<A: BidArchive + Unpin, R: ResultBook + Unpin> MemberActor<A, R> {
 
     fn posted(&mut self, round_id: u64, from: Target, posted: Result<Receipt, NoReceipt>) {
         let now_unix_ms = self.now_unix_ms();
-        let answer = posted.as_ref().map(Receipt::clone).map_err(|none| none.answer);
+        let answer = posted.clone().map_err(|none| none.answer);
         let answer = match self.desk.posted(round_id, from, answer, now_unix_ms) {
             Ok(answer) => answer,
             Err(error) => {

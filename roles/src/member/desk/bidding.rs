@@ -1,6 +1,6 @@
 //! Making a round's bid and getting it to the nodes.
 
-use super::{Action, Active, Desk, DeskError, Sealing, Wanted, group, one_honest};
+use super::{Action, Active, Desk, DeskError, Sealing, Wanted};
 use crate::member::delivery::{Answer, Delivery, Target, Terms};
 use crate::member::ports::{BidArchive, OrderSource, ResultBook};
 use crate::member::sealing::{SealFailure, SealTask};
@@ -104,10 +104,11 @@ impl<A: BidArchive, R: ResultBook> Desk<A, R> {
     pub fn begin(&mut self, bid: SealedBid, now_unix_ms: u64) {
         let round_id = bid.round_id;
         let Some(last_promise_unix_ms) = self.state.timing().last_promise_ms(round_id) else { return };
-        let (validators, threshold) = group(&self.state);
+        let group = self.state.roster().group();
+        let validators = group.validators;
         let mut delivery = Delivery::new(Terms {
             validators,
-            needed: one_honest(validators, threshold),
+            needed: group.faults().saturating_add(1),
             first_validator: first_validator(&self.account, round_id, validators),
             last_promise_unix_ms,
             silence_ms: SILENCE_MS,

@@ -220,14 +220,3 @@ impl<A: BidArchive, R: ResultBook> Desk<A, R> {
         self.sealing.remove(&round_id);
     }
 }
-
-/// Number of validators in force and the threshold.
-fn group(state: &State) -> (u16, u16) {
-    let group = state.roster().group();
-    (group.validators, group.threshold)
-}
-
-/// Validators of which at least one is honest: f+1, where the threshold is n − f.
-fn one_honest(validators: u16, threshold: u16) -> u16 {
-    validators.saturating_sub(threshold).saturating_add(1)
-}

@@ -1,6 +1,6 @@
 //! What became of a round: its own bid among the others, promises, the fill.
 
-use super::{Desk, DeskError, group, one_honest};
+use super::{Desk, DeskError};
 use crate::member::bid::{FillFault, OwnBid};
 use crate::member::delivery::Target;
 use crate::member::ports::{BidArchive, BrokenPromise, ResultBook, RoundResult};
@@ -26,13 +26,13 @@ impl<A: BidArchive, R: ResultBook> Desk<A, R> {
     /// At the close: what somebody has signed a receipt for has to be among the bids.
     pub(super) fn check_promises(&mut self, round_id: u64) -> Result<(), DeskError> {
         let shape = self.state.community().bid_shape();
-        let (validators, threshold) = group(&self.state);
+        let group = self.state.roster().group();
         let Some(bid) = self.archive.past_bid(round_id, shape) else { return Ok(()) };
         let digest = bid.digest();
         if self.on_ledger.get(&round_id) == Some(&digest) {
             return Ok(());
         }
-        let receipts = self.archive.receipts(round_id, validators);
+        let receipts = self.archive.receipts(round_id, group.validators);
         if receipts.is_empty() {
             tracing::warn!(
                 round_id,
@@ -43,7 +43,7 @@ impl<A: BidArchive, R: ResultBook> Desk<A, R> {
         // One validator alone may be cut off; f+1 of them or the aggregator promise a place.
         let by_aggregator = receipts.contains_key(&Target::Aggregator);
         let by_validators = receipts.len().saturating_sub(usize::from(by_aggregator));
-        let needed = usize::from(one_honest(validators, threshold));
+        let needed = usize::from(group.faults().saturating_add(1));
         let what = match (by_aggregator, by_validators >= needed) {
             (_, true) => "f+1 validators have signed receipts for this bid, and the round closed without it",
             (true, false) => {
