@@ -1,5 +1,8 @@
 //! One process that runs a whole community makes the ledger of a network.
 
+mod common;
+
+use common::{BOOK, SLOT_SECONDS, params};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::convert::Infallible;
@@ -11,10 +14,8 @@ use veilgrid_ledger::audit::{AuditReport, AuditRequest, Record, audit};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::finality::{Ballot, ConsensusKey};
 use veilgrid_ledger::hash::Hash;
-use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::transaction::VoidReason;
-use veilgrid_market::{Grid, Rule};
 use veilgrid_roles::committee::{
     FinaliseFault, Founding, VoteFault, Voter, one_process_timing, threshold_for,
 };
@@ -24,16 +25,8 @@ use veilgrid_roles::local::{LocalCommunity, LocalError, RoundEnd, Wire};
 use veilgrid_roles::replica::Limits;
 
 const EPOCH: u64 = 3;
-const SLOT_SECONDS: u32 = 900;
 const FIRST_OPEN_MS: u64 = 1_700_000_000_000;
 const FIRST_SLOT_S: i64 = 1_700_000_100;
-/// Sells at the ticks 0 and 1, buys at 2 and 1: tick 1 is marginal.
-const BOOK: [[u64; 8]; 4] = [
-    [40, 0, 0, 0, 0, 0, 0, 0],
-    [0, 0, 30, 0, 0, 0, 0, 0],
-    [0, 0, 0, 0, 0, 50, 0, 0],
-    [0, 0, 0, 7, 0, 0, 0, 0],
-];
 
 struct World {
     rng: ChaCha20Rng,
@@ -48,17 +41,7 @@ impl World {
             BOOK.iter().map(|_| Wallet::from_seed(&WalletSeed::generate(&mut rng))).collect();
         let timing = one_process_timing(FIRST_OPEN_MS, FIRST_SLOT_S, SLOT_SECONDS);
         let founding = Founding {
-            params: MarketParams {
-                grid: Grid::new(10_000, 1_000, 4).expect("grid"),
-                bits: 8,
-                rule: Rule::Uniform,
-                open_volume: true,
-                min_bidders: 2,
-                max_members: 16,
-                slot_seconds: SLOT_SECONDS,
-                threshold: threshold_for(validators),
-                timing,
-            },
+            params: params(timing, threshold_for(validators)),
             validators,
             members: wallets.iter().map(|w| w.account_key(EPOCH).verifying_key().to_bytes()).collect(),
             key_epoch: EPOCH,

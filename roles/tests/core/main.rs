@@ -1,5 +1,7 @@
 //! Validators with their journals over the life of a ledger: keys, rounds, renewals, changes, kills.
 
+#[path = "../common/mod.rs"]
+mod common;
 #[path = "../../../node/tests/http_support/false_bid.rs"]
 mod false_bid;
 mod flood;

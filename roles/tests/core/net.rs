@@ -1,5 +1,6 @@
 //! Validators without an engine: proposers take turns, everybody checks, what all have checked is final.
 
+use crate::common::{BOOK, params};
 use curve25519_dalek::edwards::EdwardsPoint;
 use curve25519_dalek::scalar::Scalar;
 use rand_chacha::ChaCha20Rng;
@@ -7,19 +8,18 @@ use rand_core::SeedableRng;
 use std::collections::BTreeSet;
 use veilgrid_crypto::bid::seal_bid;
 use veilgrid_crypto::envelope::EnvelopeKey;
+use veilgrid_crypto::keygen::Group;
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::builder::genesis_block;
 use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis};
-use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::roster::{Roster, RosterChange, ValidatorEntry};
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_ledger::transaction::Transaction;
 use veilgrid_ledger::verdicts::VerifyAll;
-use veilgrid_market::{Grid, Rule};
 use veilgrid_roles::core::{CoreError, Failure, MemoryJournal, ValidatorCore};
 use veilgrid_roles::keyholder::{Holding, KeyHolder};
 use veilgrid_roles::replica::{Limits, Offered, Proposal};
@@ -28,14 +28,6 @@ pub const KEY_EPOCH: u64 = 5;
 pub const START_MS: u64 = 1_700_000_000_000;
 pub const EPOCH_BLOCKS: u64 = 60;
 pub const CERTIFICATE: &[u8] = b"certificate";
-const SLOT_SECONDS: u32 = 900;
-/// Sells at the ticks 0 and 1, buys at 2 and 1: tick 1 is marginal.
-const BOOK: [[u64; 8]; 4] = [
-    [40, 0, 0, 0, 0, 0, 0, 0],
-    [0, 0, 30, 0, 0, 0, 0, 0],
-    [0, 0, 0, 0, 0, 50, 0, 0],
-    [0, 0, 0, 7, 0, 0, 0, 0],
-];
 
 pub type Core = ValidatorCore<MemoryJournal, ChaCha20Rng>;
 /// Changes or drops a message of a validator: its number in the net, the message.
@@ -94,17 +86,7 @@ fn genesis(keys: &[SigningKey], wallets: &[Wallet]) -> Block {
     let genesis = Genesis {
         format_version: FORMAT_VERSION,
         nonce: [9; 32],
-        params: MarketParams {
-            grid: Grid::new(10_000, 1_000, 4).expect("grid"),
-            bits: 8,
-            rule: Rule::Uniform,
-            open_volume: true,
-            min_bidders: 2,
-            max_members: 16,
-            slot_seconds: SLOT_SECONDS,
-            threshold: n - (n - 1) / 3,
-            timing: timing(),
-        },
+        params: params(timing(), Group::of(n).threshold),
         roster: Roster { validators: keys.iter().map(entry).collect() },
         aggregator_receipt_key: SigningKey::generate(&mut ChaCha20Rng::seed_from_u64(77))
             .verifying_key()

@@ -1,7 +1,10 @@
 //! What an intake admits, what it refuses and why, and what becomes of its promises after a restart.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod queue;
 
+use common::params;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use veilgrid_crypto::bid::{BidFault, SealedBid, seal_bid};
@@ -15,7 +18,7 @@ use veilgrid_ledger::refusal::{Account, Refusal};
 use veilgrid_ledger::rounds::refusal::RoundRefusal;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::verdicts::{BidVerdicts, VerifyAll};
-use veilgrid_market::{Grid, Rule};
+use veilgrid_market::Grid;
 use veilgrid_roles::committee::{Founding, one_process_timing, threshold_for};
 use veilgrid_roles::intake::{
     Admitted, Concluded, Intake, IntakeError, Received, RestoreError, envelope_bytes,
@@ -48,20 +51,15 @@ fn world_of(members: u32) -> World {
     let wallets: Vec<Wallet> =
         (0..members).map(|_| Wallet::from_seed(&WalletSeed::generate(&mut rng))).collect();
     let timing = one_process_timing(OPENS_MS, 900, 900);
-    let params = MarketParams {
+    let market = MarketParams {
         grid: Grid::new(0, 1000, 2).expect("grid"),
-        bits: 8,
-        rule: Rule::Uniform,
-        open_volume: true,
-        min_bidders: 2,
         max_members: members,
-        slot_seconds: 900,
-        threshold: threshold_for(4),
-        timing,
+        ..params(timing, threshold_for(4))
     };
     let accounts =
         wallets.iter().map(|wallet| wallet.account_key(EPOCH).verifying_key().to_bytes()).collect();
-    let founding = Founding { params, validators: 4, members: accounts, key_epoch: EPOCH, time_unix_ms: 0 };
+    let founding =
+        Founding { params: market, validators: 4, members: accounts, key_epoch: EPOCH, time_unix_ms: 0 };
     let mut community = LocalCommunity::found(&founding, &mut rng).expect("founded");
     assert_eq!(community.open_round().expect("open"), 1);
     let envelope_key = *EnvelopeKey::generate(&mut rng).to_bytes().expose();

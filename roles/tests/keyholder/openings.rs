@@ -1,6 +1,7 @@
 //! Opening shares: for what the ledger asks for, once, for one set of bids a slot.
 
-use crate::world::{BOOK, World, genesis};
+use crate::common::BOOK;
+use crate::world::{World, genesis};
 use veilgrid_ledger::builder::genesis_block;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::expected::Expected;

@@ -1,5 +1,6 @@
 //! Validators around one ledger without an engine: a block holds whatever is due or was sent, everybody acts after it.
 
+use crate::common::{BOOK, params};
 use crate::proposer::Proposer;
 use curve25519_dalek::edwards::EdwardsPoint;
 use curve25519_dalek::scalar::Scalar;
@@ -8,11 +9,11 @@ use rand_core::SeedableRng;
 use std::collections::{BTreeMap, BTreeSet};
 use veilgrid_crypto::bid::{SealedBid, seal_bid};
 use veilgrid_crypto::envelope::EnvelopeKey;
+use veilgrid_crypto::keygen::Group;
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::builder::{BlockDraft, genesis_block};
 use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis};
-use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::refusal::Refusal;
 use veilgrid_ledger::roster::{Roster, RosterChange, ValidatorEntry};
 use veilgrid_ledger::state::State;
@@ -20,7 +21,6 @@ use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_ledger::transaction::Transaction;
 use veilgrid_ledger::verdicts::VerifyAll;
-use veilgrid_market::{Grid, Rule};
 use veilgrid_roles::keyholder::{Holding, KeyHolder, Notice};
 
 pub const KEY_EPOCH: u64 = 5;
@@ -28,14 +28,6 @@ pub const START_MS: u64 = 1_700_000_000_000;
 pub const BLOCK_MS: u64 = 100;
 pub const PHASE_BLOCKS: u32 = 6;
 pub const EPOCH_BLOCKS: u64 = 48;
-const SLOT_SECONDS: u32 = 900;
-/// Sells at the ticks 0 and 1, buys at 2 and 1: tick 1 is marginal.
-pub const BOOK: [[u64; 8]; 4] = [
-    [40, 0, 0, 0, 0, 0, 0, 0],
-    [0, 0, 30, 0, 0, 0, 0, 0],
-    [0, 0, 0, 0, 0, 50, 0, 0],
-    [0, 0, 0, 7, 0, 0, 0, 0],
-];
 
 /// What a validator does to what it sends.
 pub type Tamper = Box<dyn FnMut(Transaction, &State) -> Vec<Transaction>>;
@@ -78,17 +70,7 @@ pub fn genesis(keys: &[SigningKey], wallets: &[Wallet], threshold: u16, nonce: u
     Genesis {
         format_version: FORMAT_VERSION,
         nonce: [nonce; 32],
-        params: MarketParams {
-            grid: Grid::new(10_000, 1_000, 4).expect("grid"),
-            bits: 8,
-            rule: Rule::Uniform,
-            open_volume: true,
-            min_bidders: 2,
-            max_members: 16,
-            slot_seconds: SLOT_SECONDS,
-            threshold,
-            timing: timing(),
-        },
+        params: params(timing(), threshold),
         roster: Roster { validators: keys.iter().map(entry).collect() },
         aggregator_receipt_key: SigningKey::generate(&mut ChaCha20Rng::seed_from_u64(77))
             .verifying_key()
@@ -124,7 +106,7 @@ impl World {
         let mut wallets: Vec<_> =
             (0..BOOK.len()).map(|_| Wallet::from_seed(&WalletSeed::generate(&mut rng))).collect();
         wallets.sort_by_key(account);
-        let genesis = genesis(&keys[..usize::from(n)], &wallets, n - (n - 1) / 3, 9);
+        let genesis = genesis(&keys[..usize::from(n)], &wallets, Group::of(n).threshold, 9);
         let genesis = genesis_block(genesis.checked().expect("sound"), START_MS);
         Self {
             rng,

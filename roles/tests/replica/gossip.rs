@@ -1,6 +1,7 @@
 //! Gossip: who sends what, how often, and what is a fault.
 
-use crate::network::{BOOK, Network, consensus_key, timing};
+use crate::common::BOOK;
+use crate::network::{Network, consensus_key, timing};
 use veilgrid_ledger::transaction::{DecodeContext, Transaction};
 use veilgrid_roles::replica::{GossipFault, Limits, MAX_GOSSIP_BYTES, OfferRefusal, Offered, Replica};
 

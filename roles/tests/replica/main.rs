@@ -1,5 +1,7 @@
 //! Four replicas without an engine: rounds from open to settled, votes, forks, pool and gossip.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod epochs;
 mod forks;
 mod gossip;

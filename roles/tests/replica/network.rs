@@ -1,6 +1,7 @@
 //! Four validators in memory: a replica and a key holder each, gossip that is delivered or not, a proposer that
 //! rotates, and an engine that makes every block final that all have voted for.
 
+use crate::common::{BOOK, SLOT_SECONDS, params};
 use curve25519_dalek::edwards::EdwardsPoint;
 use curve25519_dalek::scalar::Scalar;
 use rand_chacha::ChaCha20Rng;
@@ -22,21 +23,12 @@ use veilgrid_ledger::state::effects::{BlockEffects, Effect};
 use veilgrid_ledger::state::round::Slot;
 use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_ledger::transaction::Transaction;
-use veilgrid_market::{Grid, Rule};
 use veilgrid_roles::keyholder::{KeyHolder, Owed};
 use veilgrid_roles::replica::{Limits, OfferRefusal, Offered, Proposal, Replica};
 
 pub const VALIDATORS: u16 = 4;
 pub const KEY_EPOCH: u64 = 5;
-pub const SLOT_SECONDS: u32 = 900;
 pub const START_MS: u64 = 1_700_000_000_000;
-/// Sells at the ticks 0 and 1, buys at 2 and 1 (step 2j sells at tick j, step 2j + 1 buys): tick 1 is marginal.
-pub const BOOK: [[u64; 8]; 4] = [
-    [40, 0, 0, 0, 0, 0, 0, 0],
-    [0, 0, 30, 0, 0, 0, 0, 0],
-    [0, 0, 0, 0, 0, 50, 0, 0],
-    [0, 0, 0, 7, 0, 0, 0, 0],
-];
 
 /// What a validator's key holder has made goes to its own replica.
 pub fn offer(replica: &mut Replica, owed: Owed) -> Result<Offered, OfferRefusal> {
@@ -84,20 +76,6 @@ pub fn fast() -> RoundTiming {
     }
 }
 
-fn params(timing: RoundTiming) -> MarketParams {
-    MarketParams {
-        grid: Grid::new(10_000, 1_000, 4).expect("grid"),
-        bits: 8,
-        rule: Rule::Uniform,
-        open_volume: true,
-        min_bidders: 2,
-        max_members: 64,
-        slot_seconds: SLOT_SECONDS,
-        threshold: 3,
-        timing,
-    }
-}
-
 /// The consensus key of a validator (from 0).
 pub fn consensus_key(at: usize) -> [u8; 32] {
     EdwardsPoint::mul_base(&Scalar::from(at as u64 + 1)).compress().to_bytes()
@@ -129,7 +107,7 @@ impl Network {
         let genesis = Genesis {
             format_version: FORMAT_VERSION,
             nonce: [9; 32],
-            params: params(timing),
+            params: MarketParams { max_members: 64, ..params(timing, 3) },
             roster: Roster { validators },
             aggregator_receipt_key: SigningKey::generate(&mut rng).verifying_key().to_bytes(),
             aggregator_envelope_key: EnvelopeKey::generate(&mut rng).public().to_bytes(),

@@ -1,6 +1,7 @@
 //! The pool's bounds, and what leaves it.
 
-use crate::network::{BOOK, Network, START_MS, fast, signing_key, timing};
+use crate::common::BOOK;
+use crate::network::{Network, START_MS, fast, signing_key, timing};
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::keygen::{self, Event, OneTimeKey, Party};
 use veilgrid_crypto::wire::WireError;

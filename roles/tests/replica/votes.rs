@@ -1,6 +1,7 @@
 //! What gets no vote, one test a rule; what others finalise all the same.
 
-use crate::network::{BOOK, Network, SLOT_SECONDS, START_MS, timing};
+use crate::common::{BOOK, SLOT_SECONDS};
+use crate::network::{Network, START_MS, timing};
 use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::refusal::{BlockFault, Refusal};
