@@ -63,7 +63,7 @@ pub enum ClientError {
         /// HTTP status.
         status: u16,
         /// Why.
-        problem: Problem,
+        problem: Box<Problem>,
     },
     /// The answer is larger than any true one.
     #[error("{node} sends more than {bound} bytes")]
@@ -112,9 +112,9 @@ mod tests {
     #[test]
     fn absence_and_misbehaviour_are_told_apart() {
         let refused = |problem| ClientError::Refused { node: "n".into(), status: 404, problem };
-        let problem = Problem::new(Kind::NotFound, "block 7");
+        let problem = Box::new(Problem::new(Kind::NotFound, "block 7"));
         assert!(refused(problem.clone()).is_absence() && !refused(problem).is_misbehaviour());
-        assert!(!refused(Problem::default()).is_absence(), "of no node");
+        assert!(!refused(Box::default()).is_absence(), "of no node");
         let malformed = ClientError::Malformed { node: "n".into(), why: "x".into() };
         assert!(!malformed.is_absence() && malformed.is_misbehaviour());
     }

@@ -221,7 +221,7 @@ impl Client {
         }
         let body = self.body(response, MAX_PROBLEM_BYTES).await.unwrap_or_default();
         let (node, status) = (self.name.clone(), status.as_u16());
-        Err(ClientError::Refused { node, status, problem: Problem::read(&body) })
+        Err(ClientError::Refused { node, status, problem: Box::new(Problem::read(&body)) })
     }
 
     async fn body(&self, mut response: Response, bound: usize) -> Result<Vec<u8>, ClientError> {

@@ -77,7 +77,11 @@ type Answer = dyn Fn(u64, usize) -> Result<Vec<CertifiedBlock>, ClientError> + S
 /// The refusal of a node that does not have a block.
 fn absent() -> ClientError {
     let kind = "urn:veilgrid:problem:not-found".to_owned();
-    ClientError::Refused { node: "n".into(), status: 404, problem: Problem { kind, ..Problem::default() } }
+    ClientError::Refused {
+        node: "n".into(),
+        status: 404,
+        problem: Box::new(Problem { kind, ..Problem::default() }),
+    }
 }
 
 /// Warnings of the thread on which it is the subscriber, each with its fields.
