@@ -216,7 +216,14 @@ impl Transaction {
                 w.u64(*session).blob(event);
             }
             Self::ChangeValidators(change) => change.write(&mut w),
-            of_a_round => rounds::transactions::write(of_a_round, &mut w),
+            Self::OpenRound { .. }
+            | Self::Bids { .. }
+            | Self::CloseRound { .. }
+            | Self::OpeningShare { .. }
+            | Self::OpenedValue { .. }
+            | Self::Clear { .. }
+            | Self::Settle { .. }
+            | Self::Void { .. } => rounds::transactions::write(self, &mut w),
         }
         w.finish()
     }
