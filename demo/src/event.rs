@@ -120,16 +120,7 @@ impl DayEvent {
                 Self::RoundVoid { round_id: *round_id, reason: *reason, bids: *bids }
             }
             // The rest is told by the ledger to whoever asks.
-            Effect::ShareAccepted { .. }
-            | Effect::Refused(_)
-            | Effect::PassedOver(_)
-            | Effect::SessionStarted { .. }
-            | Effect::KeyEventAccepted { .. }
-            | Effect::KeysAgreed { .. }
-            | Effect::KeysAborted { .. }
-            | Effect::KeysInForce { .. }
-            | Effect::ValidatorsProposed { .. }
-            | Effect::ValidatorsChanged { .. } => return None,
+            _ => return None,
         })
     }
 }

@@ -57,12 +57,6 @@ fn log(height: u64, effect: &Effect) {
             tracing::info!(height, epoch, validators, "other validators are in force");
         }
         // Steps on the way, many of them in a round.
-        Effect::BidsAccepted { .. }
-        | Effect::ShareAccepted { .. }
-        | Effect::ValueOpened { .. }
-        | Effect::Cleared { .. }
-        | Effect::SessionStarted { .. }
-        | Effect::KeyEventAccepted { .. }
-        | Effect::KeysInForce { .. } => tracing::debug!(height, ?effect, "a step"),
+        _ => tracing::debug!(height, ?effect, "a step"),
     }
 }

@@ -144,14 +144,6 @@ impl AuditReport {
 
     pub(super) fn count(&mut self, effect: &Effect) {
         match effect {
-            // Refused transactions are counted with their place ([`AuditReport::refuse`]).
-            Effect::RoundOpened { .. }
-            | Effect::RoundClosed { .. }
-            | Effect::Refused(_)
-            | Effect::SessionStarted { .. }
-            | Effect::KeyEventAccepted { .. }
-            | Effect::KeysInForce { .. }
-            | Effect::ValidatorsProposed { .. } => {}
             Effect::KeysAgreed { .. } | Effect::KeysAborted { .. } => self.end_session(effect),
             Effect::ValidatorsChanged { epoch, validators } => {
                 self.validator_changes.push(ValidatorChange { epoch: *epoch, validators: *validators });
@@ -181,6 +173,9 @@ impl AuditReport {
                 self.rounds_void += 1;
                 self.void_rounds.push(VoidRound { round_id: *round_id, reason: *reason, bids: *bids });
             }
+            // Steps of what is counted when it ends. Refused transactions are counted with their place
+            // ([`AuditReport::refuse`]).
+            _ => {}
         }
     }
 
