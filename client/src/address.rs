@@ -4,7 +4,7 @@ use super::error::ClientError;
 use reqwest::Url;
 use veilgrid_market::timestamp::parse_rfc3339;
 
-/// Checks that an address is one that a [`Client`] calls.
+/// Checks that an address is one that a [`Client`](crate::Client) calls.
 ///
 /// # Errors
 /// [`ClientError::Address`].

@@ -35,7 +35,7 @@ impl Keeper {
     /// it lost are fetched again.
     ///
     /// # Errors
-    /// [`FollowerError::OtherLedger`], [`FollowerError::Store`].
+    /// [`FollowerError::Open`].
     pub fn open(path: &Path, genesis: Block) -> Result<Self, FollowerError> {
         let store = ledger::open(path, &genesis)?;
         Ok(Self { store: SharedStore::new(store), path: path.to_path_buf(), genesis })

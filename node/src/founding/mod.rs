@@ -1,8 +1,7 @@
-//! Founding a network: from everybody's public keys and a plan to block 0, and to the files of each process.
+//! Founding a network: from everybody's public keys and a plan to block 0.
 //!
-//! In a real network everybody makes their own keys (`veilgrid keys new`) and hands out the public part only; whoever
-//! assembles the genesis learns no secret, and everybody compares the hash of block 0. A network on one machine
-//! ([`network`]) is founded in one step, for trials.
+//! Everybody makes their own keys (`veilgrid keys new`) and hands out the public part only; whoever assembles the genesis
+//! learns no secret, and everybody compares the hash of block 0.
 
 pub mod calendar;
 pub mod genesis;
