@@ -240,8 +240,6 @@ impl Shown {
         let round = self.rounds.entry(round_id).or_default();
         round.last_height = height;
         match transaction {
-            // They are about no round.
-            Transaction::Genesis(_) | Transaction::KeyEvent { .. } | Transaction::ChangeValidators(_) => {}
             Transaction::OpenRound { slot_start_unix_s, slot_seconds, .. } => {
                 (round.slot_start_unix_s, round.slot_seconds) = (slot_start_unix_s, slot_seconds);
             }
@@ -262,6 +260,8 @@ impl Shown {
             Transaction::Clear { outcome, .. } => round.outcome = Some(outcome),
             Transaction::Settle { points, .. } => round.settlement_points = points,
             Transaction::Void { reason, .. } => round.void = Some(reason),
+            // The others are about no round.
+            _ => {}
         }
     }
 }
