@@ -21,7 +21,7 @@ use veilgrid_ledger::state::round::OpenedSum;
 use veilgrid_ledger::transaction::VoidReason;
 use veilgrid_market::Outcome;
 use veilgrid_roles::member;
-use veilgrid_scenario::behaviour::{GainLedger, Plan};
+use veilgrid_scenario::behaviour::{Gains, Plan};
 
 /// How often the conductor looks for a cancellation while it waits for bids.
 const CANCEL_POLL: Duration = Duration::from_millis(50);
@@ -74,7 +74,7 @@ impl<'a> Conductor<'a> {
     }
 
     /// All rounds, or those until the cancellation; true when cancelled.
-    async fn play(&mut self, gains: &mut GainLedger) -> Result<bool, DayError> {
+    async fn play(&mut self, gains: &mut Gains) -> Result<bool, DayError> {
         for slot in &self.config.slots {
             // The configuration was checked: each slot has a round.
             let Some(round_id) = self.config.round_of(*slot) else { continue };
@@ -86,12 +86,7 @@ impl<'a> Conductor<'a> {
     }
 
     /// One round; false when it was cancelled before its end.
-    async fn round(
-        &mut self,
-        round_id: u64,
-        slot: MarketSlot,
-        gains: &mut GainLedger,
-    ) -> Result<bool, DayError> {
+    async fn round(&mut self, round_id: u64, slot: MarketSlot, gains: &mut Gains) -> Result<bool, DayError> {
         let began = Stopwatch::start();
         let (opens_ms, closes_ms) = self.times(round_id);
         self.cast.clock.advance_to(opens_ms);
@@ -224,7 +219,7 @@ impl<'a> Conductor<'a> {
         &self,
         round_id: u64,
         end: RoundEnd,
-        gains: &mut GainLedger,
+        gains: &mut Gains,
         row: &mut MarketRow,
     ) -> Result<RoundResult, DayError> {
         let outcome = match end {
@@ -248,7 +243,7 @@ impl<'a> Conductor<'a> {
         Ok(RoundResult::Settled(outcome))
     }
 
-    async fn report(self, tip: LedgerTip, gains: GainLedger, cancelled: bool) -> Result<DayReport, DayError> {
+    async fn report(self, tip: LedgerTip, gains: Gains, cancelled: bool) -> Result<DayReport, DayError> {
         self.check_agreement(&tip).await?;
         let Audited { report: audit, receipts: receipt_findings } = self.audited(&tip).await?;
         let mut accounts = Vec::with_capacity(self.cast.members.len());

@@ -7,7 +7,7 @@ use thiserror::Error;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_roles::committee::one_process_timing;
 use veilgrid_scenario::behaviour::{Day, MarketTerms, Tariffs, TermsError};
-use veilgrid_scenario::community::{Community, Participant, Selection};
+use veilgrid_scenario::community::{CommunityDay, Participant, Selection};
 
 /// Fewest validators: with less than 3f + 1 = 4 not even one may be faulty.
 pub const MIN_VALIDATORS: u16 = 4;
@@ -108,7 +108,7 @@ pub enum ConfigError {
 impl DayConfig {
     /// A day of a selection from a community's data.
     pub fn from_selection(
-        community: &Community,
+        community: &CommunityDay,
         selection: &Selection,
         params: MarketParams,
         tariffs: Tariffs,

@@ -6,7 +6,7 @@ use crate::members::MemberLink;
 use crate::report::{MarketRow, RoleEnergy};
 use veilgrid_market::{Grid, Side, step_totals};
 use veilgrid_roles::member::Fill;
-use veilgrid_scenario::behaviour::{EnergyAccount, GainLedger, Plan, SlotTrade};
+use veilgrid_scenario::behaviour::{EnergyAccount, Gains, Plan, SlotTrade};
 use veilgrid_scenario::community::Role;
 
 /// The book of a round from its members' plans.
@@ -34,8 +34,8 @@ pub(crate) fn market_row(grid: &Grid, plans: &[Plan]) -> Result<MarketRow, DayEr
 }
 
 /// Gains of all members, those that trade nothing included.
-pub(crate) fn enrol(members: &[MemberLink]) -> Result<GainLedger, DayError> {
-    let mut gains = GainLedger::new();
+pub(crate) fn enrol(members: &[MemberLink]) -> Result<Gains, DayError> {
+    let mut gains = Gains::new();
     for member in members {
         gains.enrol(&member.id, member.role)?;
     }
@@ -45,7 +45,7 @@ pub(crate) fn enrol(members: &[MemberLink]) -> Result<GainLedger, DayError> {
 /// Adds a member's fill to its gains and to the round.
 pub(crate) fn record(
     config: &DayConfig,
-    gains: &mut GainLedger,
+    gains: &mut Gains,
     row: &mut MarketRow,
     member: &MemberLink,
     fill: &Fill,

@@ -12,7 +12,7 @@ use veilgrid_market::timestamp::format_utc;
 use veilgrid_market::units::{format_ct_per_kwh, format_kwh};
 use veilgrid_market::{BookOrder, Order, parse_book};
 use veilgrid_scenario::community::setm::{SetmCase, setm_orders};
-use veilgrid_scenario::community::{Community, Rounding, import_community};
+use veilgrid_scenario::community::{CommunityDay, Rounding, import_community};
 
 /// Buffers of the CSV reader.
 const CSV_BYTES: u64 = 128 << 10;
@@ -60,7 +60,7 @@ const DAY: &str = "slot_start,participant_id,role,load_kwh,generation_kwh,ev_kwh
 const HOUR: &str = "ev_kwh,role,participant_id,slot_start,load_kwh,generation_kwh,note\n\
                     0,consumer,\"c \"\"1\"\"\",2024-02-29T23:00:00Z,3,0,\n";
 
-fn day_csv(community: &Community) -> String {
+fn day_csv(community: &CommunityDay) -> String {
     let mut text = String::from("slot_start,participant_id,role,load_kwh,generation_kwh,ev_kwh\n");
     for participant in &community.participants {
         for (start, energy) in community.slot_starts_unix_s.iter().zip(&participant.energy) {
@@ -79,7 +79,7 @@ fn community_day() {
     check!().with_iterations(CASES).with_type::<Case>().for_each(|case| {
         if let Ok(community) = bounded(&case.bytes(&samples), CSV_BYTES, |bytes| import_community(bytes)) {
             let again = import_community(day_csv(&community).as_bytes()).expect("a day that was read");
-            assert_eq!(again, Community { rounding: Rounding::default(), ..community });
+            assert_eq!(again, CommunityDay { rounding: Rounding::default(), ..community });
         }
     });
 }

@@ -72,11 +72,11 @@ struct Sums {
 
 /// The gains of all members.
 #[derive(Clone, Debug, Default)]
-pub struct GainLedger {
+pub struct Gains {
     members: BTreeMap<String, (Role, Sums)>,
 }
 
-impl GainLedger {
+impl Gains {
     /// No members.
     pub fn new() -> Self {
         Self::default()
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn buyers_and_sellers_share_the_spread() {
-        let mut gains = GainLedger::new();
+        let mut gains = Gains::new();
         gains.enrol("idle", Role::Consumer).unwrap();
         gains.record("home", Role::Consumer, tariffs(), trade(2 * KWH, 0, 18_000)).unwrap();
         gains.record("roof", Role::Prosumer, tariffs(), trade(0, 2 * KWH, 18_000)).unwrap();
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn fractions_are_summed_before_rounding() {
-        let mut gains = GainLedger::new();
+        let mut gains = Gains::new();
         // 0.4 mct each: 12 mct/kWh below retail for 1/30 kWh, three times.
         for name in ["a", "b", "c"] {
             gains.record(name, Role::Consumer, tariffs(), trade(KWH / 30, 0, 29_988)).unwrap();
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn trade_reduction_has_two_prices_and_losses_count() {
-        let mut gains = GainLedger::new();
+        let mut gains = Gains::new();
         let both = SlotTrade {
             bought_wh_q16: KWH,
             buy_price_mct_per_kwh: 31_000,
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_second_role_and_an_overflow_change_nothing() {
-        let mut gains = GainLedger::new();
+        let mut gains = Gains::new();
         gains.record("a", Role::Consumer, tariffs(), trade(KWH, 0, 29_000)).unwrap();
         let error = gains.record("a", Role::Prosumer, tariffs(), trade(KWH, 0, 0)).unwrap_err();
         assert!(matches!(error, GainError::RoleChanged { before: Role::Consumer, role: Role::Prosumer, .. }));

@@ -22,7 +22,7 @@ use veilgrid_market::{Order, Side};
 
 pub use account::EnergyAccount;
 pub use charging::{ChargingStation, Vehicle};
-pub use gains::{GainError, GainLedger, RoleSummary, SlotTrade};
+pub use gains::{GainError, Gains, RoleSummary, SlotTrade};
 pub use household::{Consumer, Prosumer};
 pub use session::Session;
 pub use terms::{MarketTerms, Tariffs, TermsError};

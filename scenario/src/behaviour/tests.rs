@@ -4,12 +4,12 @@ mod market;
 mod station;
 
 use super::*;
-use crate::community::{Community, import_community, select_community};
+use crate::community::{CommunityDay, import_community, select_community};
 use veilgrid_market::Grid;
 
 const SEEDS: u64 = 12;
 
-fn community() -> Community {
+fn community() -> CommunityDay {
     let file =
         include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../data/community_day/community_day.csv"));
     import_community(file.as_slice()).unwrap()
@@ -46,7 +46,7 @@ struct Run {
     accounts: Vec<EnergyAccount>,
 }
 
-fn run(community: &Community, terms: &MarketTerms, slots: &[usize], seed: u64, fill: Fill) -> Run {
+fn run(community: &CommunityDay, terms: &MarketTerms, slots: &[usize], seed: u64, fill: Fill) -> Run {
     let day = Day { slot_seconds: 900, market_slots: slots.to_vec() };
     let (mut plans, mut accounts) = (Vec::new(), Vec::new());
     for (member, participant) in community.participants.iter().enumerate() {

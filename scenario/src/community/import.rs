@@ -9,7 +9,7 @@ mod error;
 mod tests;
 
 use super::decimal::{self, RoundedWh};
-use super::{Community, Participant, Role, Rounding, SlotEnergy};
+use super::{CommunityDay, Participant, Role, Rounding, SlotEnergy};
 use csv::StringRecord;
 use std::collections::{BTreeMap, btree_map::Entry};
 use std::io::Read;
@@ -34,11 +34,11 @@ pub const MAX_ID_BYTES: usize = 128;
 ///
 /// # Errors
 /// The first rule that the file breaks, with line, column and what to do.
-pub fn import_community(reader: impl Read) -> Result<Community, ImportError> {
+pub fn import_community(reader: impl Read) -> Result<CommunityDay, ImportError> {
     import_bounded(reader, MAX_ROWS, MAX_BYTES)
 }
 
-fn import_bounded(reader: impl Read, max_rows: u64, max_bytes: u64) -> Result<Community, ImportError> {
+fn import_bounded(reader: impl Read, max_rows: u64, max_bytes: u64) -> Result<CommunityDay, ImportError> {
     let mut table = csv::ReaderBuilder::new()
         .trim(csv::Trim::Headers)
         .from_reader(reader.take(max_bytes.saturating_add(1)));
@@ -183,7 +183,7 @@ impl Rows {
         self.rounding.absolute_milliwatt_hours += change_milliwatt_hours.unsigned_abs();
     }
 
-    fn finish(self) -> Result<Community, ImportError> {
+    fn finish(self) -> Result<CommunityDay, ImportError> {
         if self.members.is_empty() {
             return Err(ImportError::NoRows);
         }
@@ -194,7 +194,7 @@ impl Rows {
             .into_iter()
             .map(|(id, member)| member.complete(id, &slot_starts_unix_s))
             .collect::<Result<_, _>>()?;
-        Ok(Community { slot_starts_unix_s, participants, rounding: self.rounding })
+        Ok(CommunityDay { slot_starts_unix_s, participants, rounding: self.rounding })
     }
 }
 

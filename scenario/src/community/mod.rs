@@ -84,9 +84,9 @@ pub struct Rounding {
     pub absolute_milliwatt_hours: u64,
 }
 
-/// A community and its slots. Built by [`import_community`], which checks that it is complete.
+/// The data of a community's day: its members and its slots. Built by [`import_community`], which checks that it is complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Community {
+pub struct CommunityDay {
     /// Start of every slot, seconds since 1970-01-01T00:00:00Z, rising and equally spaced.
     pub slot_starts_unix_s: Vec<i64>,
     /// Members in the order of their ids.
@@ -95,7 +95,7 @@ pub struct Community {
     pub rounding: Rounding,
 }
 
-impl Community {
+impl CommunityDay {
     /// Length of a slot in seconds; none if there is only one slot.
     pub fn slot_seconds(&self) -> Option<u32> {
         let (first, second) = (self.slot_starts_unix_s.first()?, self.slot_starts_unix_s.get(1)?);

@@ -3,7 +3,7 @@
 //! Members are chosen across roles in proportion (largest remainder), slots are spread evenly over the slots in which
 //! the chosen members generate. The same community, numbers and seed give the same selection.
 
-use super::{Community, Participant, Role};
+use super::{CommunityDay, Participant, Role};
 use crate::behaviour::seed::{draw_inclusive, seeded_rng};
 use rand_core::RngCore;
 
@@ -40,18 +40,18 @@ pub enum SelectError {
     },
 }
 
-/// The members and slots of a run, as indices into a [`Community`], each list rising.
+/// The members and slots of a run, as indices into a [`CommunityDay`], each list rising.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
-    /// Indices of `Community::participants`.
+    /// Indices of `CommunityDay::participants`.
     pub participants: Vec<usize>,
-    /// Indices of `Community::slot_starts_unix_s`.
+    /// Indices of `CommunityDay::slot_starts_unix_s`.
     pub slots: Vec<usize>,
 }
 
 impl Selection {
     /// The chosen members.
-    pub fn members<'a>(&'a self, community: &'a Community) -> impl Iterator<Item = &'a Participant> {
+    pub fn members<'a>(&'a self, community: &'a CommunityDay) -> impl Iterator<Item = &'a Participant> {
         self.participants.iter().filter_map(|&index| community.participants.get(index))
     }
 }
@@ -61,7 +61,7 @@ impl Selection {
 /// # Errors
 /// A number of participants or slots that is zero or more than the data has.
 pub fn select_community(
-    community: &Community,
+    community: &CommunityDay,
     participants: usize,
     slots: usize,
     seed: u64,
@@ -124,7 +124,7 @@ fn excess(quota: usize, sample: usize, count: usize, total: usize) -> i128 {
     quota as i128 * total as i128 - sample as i128 * count as i128
 }
 
-fn choose_members(community: &Community, sample: usize, seed: u64) -> Vec<usize> {
+fn choose_members(community: &CommunityDay, sample: usize, seed: u64) -> Vec<usize> {
     let quota = quotas(Role::ALL.map(|role| community.count(role)), sample);
     let mut rng = seeded_rng(seed, "community", "selection");
     let mut chosen = Vec::with_capacity(sample);
@@ -150,7 +150,7 @@ fn draw_without_repeats(mut pool: Vec<usize>, wanted: usize, rng: &mut impl RngC
 
 /// Slots in which the chosen members generate, evenly spread; if there are fewer than asked for, all of these and the
 /// rest evenly over the other slots; if nobody generates, evenly over the day.
-fn choose_slots(community: &Community, participants: &[usize], wanted: usize) -> Vec<usize> {
+fn choose_slots(community: &CommunityDay, participants: &[usize], wanted: usize) -> Vec<usize> {
     let generates = |slot: &usize| {
         participants
             .iter()
@@ -176,13 +176,13 @@ mod tests {
     use super::*;
     use crate::community::{Rounding, SlotEnergy, import_community};
 
-    fn day() -> Community {
+    fn day() -> CommunityDay {
         let file =
             include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../data/community_day/community_day.csv"));
         import_community(file.as_slice()).unwrap()
     }
 
-    fn roles_of(community: &Community, selection: &Selection) -> [usize; 3] {
+    fn roles_of(community: &CommunityDay, selection: &Selection) -> [usize; 3] {
         Role::ALL.map(|role| selection.members(community).filter(|member| member.role == role).count())
     }
 
@@ -268,7 +268,7 @@ mod tests {
     fn without_generation_the_whole_day_is_used() {
         let dark =
             |id: &str, role| Participant { id: id.into(), role, energy: vec![SlotEnergy::default(); 10] };
-        let community = Community {
+        let community = CommunityDay {
             slot_starts_unix_s: (0..10).map(|slot| slot * 900).collect(),
             participants: vec![dark("a", Role::Consumer), dark("b", Role::Prosumer)],
             rounding: Rounding::default(),

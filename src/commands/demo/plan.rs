@@ -9,7 +9,7 @@ use veilgrid_ledger::params::MarketParams;
 use veilgrid_market::{Grid, Rule, Side, parse_price};
 use veilgrid_roles::committee::{one_process_timing, threshold_for};
 use veilgrid_scenario::behaviour::Tariffs;
-use veilgrid_scenario::community::{Community, Rounding, import_community, select_community};
+use veilgrid_scenario::community::{CommunityDay, Rounding, import_community, select_community};
 
 /// The built-in day: SimBench, see `data/community_day/README.md` for source and licence (ODbL 1.0).
 const BUILT_IN: &str =
@@ -64,7 +64,7 @@ pub fn plan(args: &DemoArgs, out: &Path) -> Result<Plan, Failure> {
     Ok(Plan { config, rounding: community.rounding, available: community.participants.len() })
 }
 
-fn read(args: &DemoArgs) -> Result<Community, Failure> {
+fn read(args: &DemoArgs) -> Result<CommunityDay, Failure> {
     match &args.data {
         None => import_community(BUILT_IN.as_bytes()).map_err(Failure::input),
         Some(path) => import_community(input::open(path)?).map_err(|error| Failure::file(path, error)),

@@ -31,7 +31,7 @@ fn run_day(rule: Rule, seed: u64) -> (usize, Vec<RoleSummary>) {
     let members: Vec<&Participant> = selection.members(&community).collect();
     let mut bidders: Vec<_> =
         members.iter().map(|member| bidder_for(member, &terms, &day, seed).unwrap()).collect();
-    let (mut gains, mut traded) = (GainLedger::new(), 0);
+    let (mut gains, mut traded) = (Gains::new(), 0);
     for &slot in &selection.slots {
         let plans: Vec<Plan> = bidders
             .iter_mut()

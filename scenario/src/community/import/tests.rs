@@ -10,7 +10,7 @@ const T3: &str = "2016-06-22T00:45:00+02:00";
 const DAY: &[u8] =
     include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../data/community_day/community_day.csv"));
 
-fn import(rows: &[&str]) -> Result<Community, ImportError> {
+fn import(rows: &[&str]) -> Result<CommunityDay, ImportError> {
     import_community(format!("{HEADER}{}", rows.join("\n")).as_bytes())
 }
 
