@@ -246,7 +246,7 @@ fn a_full_disk_is_named_and_leaves_whole_ledgers() {
     assert!(why.contains("no space left"), "{why}");
     assert_eq!(report.whole_store(), Some(&report.store_dirs[1]));
     for (dir, count) in report.store_dirs.iter().zip([4, report.blocks(), report.blocks(), report.blocks()]) {
-        let stored = blocks(dir);
+        let stored = records(dir);
         assert_eq!(stored.len() as u64, count, "{}", dir.display());
         let request = AuditRequest::default();
         audit(stored.into_iter().map(Ok::<_, Infallible>), request, |_| {}).expect("a whole ledger");
@@ -265,7 +265,7 @@ fn two_full_disks_end_the_day_with_their_names_and_leave_whole_ledgers() {
         assert!(error.contains("no space left"), "{error}");
         assert!(!events.iter().any(|event| matches!(event, DayEvent::Settled { .. })));
         for validator in 1..=4 {
-            let stored = blocks(&dir.path().join(format!("validator-{validator}")));
+            let stored = records(&dir.path().join(format!("validator-{validator}")));
             assert!((4..=5).contains(&stored.len()), "validator {validator}");
             let request = AuditRequest::default();
             audit(stored.into_iter().map(Ok::<_, Infallible>), request, |_| {}).expect("a whole ledger");
