@@ -98,7 +98,7 @@ pub enum Command {
     #[command(after_help = "Example:\n  veilgrid demo --participants 20 --slots 8 --out my-day\n  \
         veilgrid audit my-day/ledger.vgl")]
     Demo(DemoArgs),
-    /// Clear one round from an order book, sealed end to end (or in the plain, for comparison)
+    /// Clear one round from an order book, sealed end to end (or in plaintext, for comparison)
     #[command(after_help = "Example:\n  veilgrid clear data/order_books/t_10_s1.csv\n  \
         veilgrid clear data/setm_case_high.csv --plain --json\n\n\
         The book is CSV: id,side,price_ct_per_kwh,quantity_kwh with side buy or sell.")]
@@ -182,7 +182,7 @@ pub struct ClearArgs {
     /// The order book, `-` for standard input
     #[arg(value_name = "BOOK.csv")]
     pub book: PathBuf,
-    /// Clear in the plain: no keys, no proofs, no ledger
+    /// Clear in plaintext: no keys, no proofs, no ledger
     #[arg(long)]
     pub plain: bool,
     /// Lowest price of the grid, mct/kWh

@@ -18,7 +18,7 @@ pub enum PoolError {
     #[error("the day was cancelled before the proof was made")]
     Cancelled,
     /// The job panicked: a mistake in this program.
-    #[error("a proof ended in a panic: this is a mistake of the program, please report it")]
+    #[error("a proof ended in a panic: this is a bug, please report it")]
     Panicked,
 }
 

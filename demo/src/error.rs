@@ -99,7 +99,7 @@ pub enum DayError {
         height: u64,
     },
     /// An actor is gone, by a panic.
-    #[error("{who} is gone: this is a mistake of the program, please report it")]
+    #[error("{who} is gone: this is a bug, please report it")]
     ActorLost {
         /// Who.
         who: String,
@@ -111,7 +111,7 @@ pub enum DayError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The day's own thread panicked.
-    #[error("the day ended in a panic: this is a mistake of the program, please report it")]
+    #[error("the day ended in a panic: this is a bug, please report it")]
     Panicked,
 }
 

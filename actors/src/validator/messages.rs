@@ -41,7 +41,7 @@ pub struct OfferBids {
 /// A message of a validator for all others, with its consensus key.
 pub type GossipMessage = (ConsensusKeyBytes, Arc<Vec<u8>>);
 
-/// Messages of other validators. The answer holds the own ones for them.
+/// Messages of other validators. The answer holds its own ones for them.
 #[derive(Message, Clone, Default)]
 #[rtype(result = "Result<Gossiped, ValidatorFault>")]
 pub struct Gossip(pub Vec<GossipMessage>);

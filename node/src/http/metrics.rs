@@ -230,12 +230,16 @@ fn write_member(page: &mut Page, counts: &MemberCounts) {
     let MemberCounts { bids_on_ledger, receipts, settled, voided, passed_over, .. } = *counts;
     page.counter("veilgrid_member_bids_total", "Own bids on the ledger.", bids_on_ledger);
     page.counter("veilgrid_member_receipts_total", "Receipts that were checked and kept.", receipts);
-    page.counter("veilgrid_member_settled_total", "Rounds that were settled with the own fill.", settled);
+    page.counter(
+        "veilgrid_member_settled_total",
+        "Rounds that were settled with the member's own fill.",
+        settled,
+    );
     page.counter("veilgrid_member_voided_total", "Rounds with an own bid that ended void.", voided);
     page.counter("veilgrid_member_passed_over_total", "Rounds in which nobody could bid.", passed_over);
     let help = "Promises that were not kept.";
     page.counter("veilgrid_member_broken_promises_total", help, counts.broken_promises);
-    let help = "Settlement points that do not hold the own fill.";
+    let help = "Settlement points that do not hold the fill of their owner.";
     page.counter("veilgrid_member_wrong_settlements_total", help, counts.wrong_settlements);
 }
 

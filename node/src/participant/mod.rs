@@ -16,7 +16,7 @@
 //! member bids in every round, with zeros when it has no orders, so that absence says nothing.
 //!
 //! # Restart
-//! The ledger is replayed from the own store and the files are looked up: a bid that was sealed is sent again as it
+//! The ledger is replayed from its own store and the files are looked up: a bid that was sealed is sent again as it
 //! is, and no round gets a second one.
 
 mod archive;

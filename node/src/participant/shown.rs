@@ -22,7 +22,7 @@ impl Shown {
         Self { vitals, view, member: Arc::new(Mutex::new(counts)) }
     }
 
-    /// What has happened to the own bids.
+    /// What has happened to its own bids.
     pub(super) fn count(&self, counts: Counts) {
         *self.member.lock().unwrap_or_else(PoisonError::into_inner) = counts;
     }
@@ -72,7 +72,7 @@ fn shown(counts: Counts) -> MemberCounts {
 fn warnings_of(counts: &Counts) -> Vec<String> {
     let found = [
         (counts.broken_promises, "promises were not kept: see evidence/"),
-        (counts.wrong_settlements, "settlement points do not hold the own fill: see evidence/"),
+        (counts.wrong_settlements, "settlement points do not hold its own fill: see evidence/"),
     ];
     found.iter().filter(|(count, _)| *count > 0).map(|(count, text)| format!("{count} {text}")).collect()
 }

@@ -94,7 +94,7 @@ impl Validator {
         if validates_next(state, &self.consensus_key) { Mode::CatchingUp } else { Mode::Candidate }
     }
 
-    /// A follower from the last block of the own store on.
+    /// A follower from the last block of its own store on.
     fn follower(&self, parts: &Parts) -> Result<Follower<QuorumCertificates>, NodeError> {
         let start = |error: &dyn std::fmt::Display| NodeError::start("following the ledger", error);
         let (state, verdicts) = {

@@ -163,7 +163,7 @@ impl Household {
         outside_wh
     }
 
-    /// Bids low for a quarter of the store, and always below the own asking price: nobody trades with itself.
+    /// Bids low for a quarter of the store, and always below its own asking price: nobody trades with itself.
     fn fill_store(&mut self, offers: &mut Offers) {
         let permille = draw_inclusive(&mut self.rng, 20, 250);
         let price = self.terms.price_at(permille);
@@ -178,7 +178,7 @@ impl Household {
         }
         let room_wh = (self.store_capacity_wh * WH_Q16).saturating_sub(self.store_wh_q16) / WH_Q16;
         let energy_wh = room_wh.min(self.store_capacity_wh / 4);
-        // What lies below the own asking price was meant so.
+        // What lies below its own asking price was meant so.
         let price = if limit == wanted { price } else { limit };
         offers.add_near(&self.terms, Side::Buy, price, energy_wh, Purpose::Store);
     }

@@ -34,7 +34,7 @@ pub struct Sealed {
     pub context: RoundContext,
     pub bids: Vec<SealedBid>,
     pub envelopes: Vec<Vec<u8>>,
-    /// How the same quantities clear in the plain.
+    /// How the same quantities clear in plaintext.
     pub expected: Outcome,
 }
 

@@ -134,7 +134,7 @@ impl Report {
             } else if round.bids_in_round > round.honest_bids as u64 {
                 Some("an invalid submission is in the round")
             } else if !round.outcome_is_right {
-                Some("the outcome differs from that of the same quantities in the plain")
+                Some("the outcome differs from that of the same quantities in plaintext")
             } else {
                 None
             };

@@ -72,7 +72,7 @@ pub struct Measured {
     pub opening_blocks: u64,
     /// The same a second.
     pub opening_blocks_per_s: f64,
-    /// Whether the outcome is that of the same quantities in the plain.
+    /// Whether the outcome is that of the same quantities in plaintext.
     pub outcome_is_right: bool,
     /// What became of the flood: fault → answer → number.
     pub flood_answers: BTreeMap<&'static str, BTreeMap<String, u64>>,

@@ -120,7 +120,7 @@ pub struct EndorseArgs {
     /// File with the passphrase (mode 600), instead of the configuration's
     #[arg(long, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
-    /// HTTP address of the own validator, instead of `http.listen` of the configuration
+    /// HTTP address of one's own validator, instead of `http.listen` of the configuration
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
     /// How it is reached
