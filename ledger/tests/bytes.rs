@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use std::sync::OnceLock;
 use veilgrid_ledger::block::{Block, HEADER_BYTES};
 use veilgrid_ledger::export::{LedgerReader, ReadError};
+use veilgrid_ledger::genesis::FORMAT_VERSION;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::transaction::{DecodeContext, Transaction, TransactionKind};
 use veilgrid_ledger::verdicts::VerifyAll;
@@ -73,6 +74,14 @@ fn each_kind_of_damage_has_its_error() {
     assert!(matches!(changed(10, 6), ReadError::UnknownRecord { offset: 10, tag: 6 }));
     assert!(matches!(changed(14, 0xff), ReadError::TooLong { offset: 15, .. }));
     let body = 15 + HEADER_BYTES;
+    // A list of one transaction, a genesis: count, length, kind, and then the format.
+    let format = body + 4 + 4 + 1;
+    for (version, advice) in [(1, "read it with the program that wrote it"), (3, "use a newer program")] {
+        assert_eq!(bytes[format..format + 2], FORMAT_VERSION.to_le_bytes());
+        let error = changed(format, version);
+        assert!(matches!(error, ReadError::LedgerFormat { .. }), "{error}");
+        assert!(error.to_string().contains(advice), "{error}");
+    }
     assert!(matches!(changed(body + 8, 9), ReadError::Block { offset: 15, position: 0, .. }));
     let end = bytes.len();
     assert!(matches!(changed(end - 1, !bytes[end - 1]), ReadError::Digest { .. }));

@@ -23,6 +23,9 @@ use veilgrid_crypto::wire::{Reader, WireError, Writer};
 /// Version of the ledger's transactions and blocks that this crate reads and writes.
 pub const FORMAT_VERSION: u16 = 2;
 
+/// What a decoder calls the first field of a genesis, by which a ledger of another format is told from a damaged one.
+pub(crate) const FORMAT_FIELD: &str = "ledger format";
+
 /// The content of block 0. The ledger's id is its digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Genesis {
@@ -184,11 +187,11 @@ impl Genesis {
 
     /// Reads the canonical encoding; the rules are not checked yet.
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, WireError> {
-        let format_version = r.u16("ledger format")?;
+        let format_version = r.u16(FORMAT_FIELD)?;
         // Another format may differ in everything that follows, so nothing of it is read.
         if format_version != FORMAT_VERSION {
             let why = other_program(format_version);
-            return Err(WireError::Invalid { field: "ledger format", why });
+            return Err(WireError::Invalid { field: FORMAT_FIELD, why });
         }
         Ok(Self {
             format_version,

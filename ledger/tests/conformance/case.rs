@@ -138,7 +138,7 @@ impl Verdict {
     fn failed(verdict: &'static str, rule: String, height: Option<u64>) -> Self {
         let (transaction, round, facts) = (None, None, Value::Null);
         // A file that is none, or of a format that the program does not know, was not audited at all.
-        let exit = if matches!(rule.as_str(), "NotALedger" | "Version") { 2 } else { 1 };
+        let exit = if matches!(rule.as_str(), "NotALedger" | "Version" | "LedgerFormat") { 2 } else { 1 };
         Self { verdict, exit, rule: Some(rule), height, transaction, round, facts }
     }
 

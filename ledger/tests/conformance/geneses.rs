@@ -35,7 +35,7 @@ pub fn cases() -> Vec<Case> {
     for (name, version) in [("format-earlier", 1), ("format-later", 3)] {
         let mut other = sound.clone();
         other.format_version = version;
-        cases.push(case(name, "a format that is not this one", other, Expected::Unreadable("Block")));
+        cases.push(case(name, "a format that is not this one", other, Expected::Unreadable("LedgerFormat")));
     }
     let majority: Row = ("majority", "t = 3 of n = 5", "Params.Threshold", |g| g.params.threshold = 3);
     cases.extend(altered(five, &[majority]));

@@ -62,8 +62,10 @@ pub(super) fn replay_file(path: &Path, request: AuditRequest, quiet: bool) -> Re
 pub(super) fn read_failure(path: &Path, error: ReadError) -> Failure {
     match error {
         ReadError::Io { .. } => Failure::file(path, error),
-        // Nor does a file of another kind, or one of a newer program.
-        ReadError::NotALedger | ReadError::Version { .. } => Failure::file(path, error),
+        // Nor does a file of another kind, or one of an older or a newer program.
+        ReadError::NotALedger | ReadError::Version { .. } | ReadError::LedgerFormat { .. } => {
+            Failure::file(path, error)
+        }
         damaged => Failure::Audit(format!("{}: {damaged}", path.display())),
     }
 }

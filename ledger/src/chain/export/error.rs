@@ -28,6 +28,12 @@ pub enum ReadError {
         /// The file's format.
         found: u16,
     },
+    /// The ledger in it has a format that this program does not read.
+    #[error("ledger of another format: {why}")]
+    LedgerFormat {
+        /// Which program reads it.
+        why: &'static str,
+    },
     /// The file ends before its trailer does.
     #[error("the ledger file is cut off at byte {offset}, inside of {field}: copy or export it again")]
     Truncated {

@@ -5,7 +5,7 @@ use super::{
     TAG_CERTIFICATE, TAG_CHECKPOINT, TAG_PRUNED, TAG_TRAILER, Trailer, VERSION_OF_WHOLE_BLOCKS, file_digest,
 };
 use crate::block::{Block, MAX_BLOCK_BYTES};
-use crate::genesis::Genesis;
+use crate::genesis::{FORMAT_FIELD, Genesis};
 use crate::hash::Hash;
 use crate::pruned::PrunedBlock;
 use crate::state::checkpoint::Checkpoint;
@@ -149,7 +149,13 @@ impl<R: Read> LedgerReader<R> {
             return Err(ReadError::TooLong { offset, length });
         }
         let bytes = self.read(length as usize, "a block")?;
-        decode(&bytes, &self.context).map_err(|source| ReadError::Block { offset, position, source })
+        decode(&bytes, &self.context).map_err(|source| match source {
+            // Nothing of it was read, so that nothing is said about it.
+            WireError::Invalid { field: FORMAT_FIELD, why } if position == 0 => {
+                ReadError::LedgerFormat { why }
+            }
+            source => ReadError::Block { offset, position, source },
+        })
     }
 
     fn count(&mut self, hash: Hash) {
