@@ -265,6 +265,10 @@ fn a_promise_is_kept_and_a_cancelled_member_makes_no_bid() {
         scene.turn_after(0).await;
         assert_eq!(scene.heard.until(1).await, ["not sealed: the process is ending: no bid is made"]);
         assert!(!scene.archive.has_bid(1));
+        // Nor does it try again, as it does when orders can't be used.
+        scene.turn_after(1_000).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(scene.heard.until(1).await.len(), 1);
     });
 }
 

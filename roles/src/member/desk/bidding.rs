@@ -91,6 +91,8 @@ impl<A: BidArchive, R: ResultBook> Desk<A, R> {
                 );
                 return Err(error.into());
             }
+            // It stays under way, so that none is begun any more; nothing is wrong with that.
+            Err(failure @ SealFailure::Ending) => tracing::debug!(round_id, %failure, "no bid"),
             Err(error) => {
                 tracing::error!(round_id, %error, "no bid yet");
                 let unix_ms = now_unix_ms.saturating_add(ORDERS_PAUSE_MS);
