@@ -56,7 +56,9 @@ fn fill_store(path: &Path, kind: &str) {
                 // What was not acknowledged does not show, and nothing is written any more.
                 assert_eq!(store.tip().map_or(0, |tip| tip.height + 1), acknowledged);
                 assert!(store.block(acknowledged).expect("above").is_none());
-                assert_eq!(store.height_of(&block.hash()).expect("index"), None);
+                // A look that has to go to the disk fails as the write did; which one does, the blocks' bytes decide.
+                let shown = store.height_of(&block.hash());
+                assert!(matches!(shown, Ok(None) | Err(StoreError::DiskFull { .. })), "{shown:?}");
                 let last = store.block(acknowledged - 1).expect("read").expect("there");
                 for again in [block, &last] {
                     assert!(matches!(store.append(again, None), Err(StoreError::Halted { .. })));
