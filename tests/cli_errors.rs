@@ -4,6 +4,8 @@ mod common;
 
 use common::{code, root, stderr, veilgrid, write_book};
 use std::path::Path;
+use veilgrid_ledger::block::HEADER_BYTES;
+use veilgrid_ledger::genesis::FORMAT_VERSION;
 
 const HEAD: &str = "id,side,price_ct_per_kwh,quantity_kwh\n";
 
@@ -156,6 +158,10 @@ fn damaged_community_data_is_refused_with_its_line() {
 
 /// How a ledger file begins: eight letters and its format's version.
 const MAGIC_AND_VERSION_BYTES: usize = 10;
+/// Before a block in a file.
+const TAG_AND_LENGTH_BYTES: usize = 5;
+/// Before the format in the body of block 0: how many transactions, the length of the first one, its kind.
+const GENESIS_BEGINS_BYTES: usize = 9;
 
 #[test]
 fn damaged_ledgers_fail_the_audit_with_exit_code_1() {
@@ -185,6 +191,17 @@ fn damaged_ledgers_fail_the_audit_with_exit_code_1() {
         let expected = if begins(MAGIC_AND_VERSION_BYTES) { 1 } else { 2 };
         assert_eq!(code(&output), expected, "{} bytes: {}", changed.len(), stderr(&output));
         assert!(stderr(&output).contains("other.vgl"));
+    }
+    // A file of the format before: nothing of it was audited, so that no violation is claimed.
+    let mut earlier = bytes;
+    let format = MAGIC_AND_VERSION_BYTES + TAG_AND_LENGTH_BYTES + HEADER_BYTES + GENESIS_BEGINS_BYTES;
+    assert_eq!(earlier[format..format + 2], FORMAT_VERSION.to_le_bytes());
+    earlier[format] -= 1;
+    std::fs::write(&other, &earlier).expect("writable");
+    for refused in [audit(&other), veilgrid(["show", other.to_str().expect("UTF-8")])] {
+        let message = stderr(&refused);
+        assert!(code(&refused) == 2 && message.contains("the program that wrote it"), "{message}");
+        assert!(!message.contains("audit failed"), "{message}");
     }
     assert_eq!(code(&audit(&dir.path().join("missing.vgl"))), 2);
     let wrong = veilgrid(["audit", ledger_text, "--genesis", &"00".repeat(32)]);
