@@ -74,7 +74,8 @@ impl State {
     /// A round id that was skipped is as done as a finished round.
     ///
     /// # Errors
-    /// [`RoundRefusal::NotCombined`] when verified shares do not combine, which their proofs exclude.
+    /// [`RoundRefusal::NotCombined`](crate::rounds::refusal::RoundRefusal::NotCombined) when verified shares do not combine,
+    /// which their proofs exclude.
     pub fn expected(&self, round_id: u64) -> Result<Expected, Refusal> {
         let Some(round) = self.round(round_id) else {
             let known = self.last_round_id().is_some_and(|last| round_id <= last);
