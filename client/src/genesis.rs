@@ -7,7 +7,7 @@ use veilgrid_crypto::wire::WireError;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::builder::genesis_block;
 use veilgrid_ledger::community::Community;
-use veilgrid_ledger::genesis::{Genesis, GenesisError};
+use veilgrid_ledger::genesis::{FORMAT_FIELD, Genesis, GenesisError};
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::transaction::{DecodeContext, Transaction};
 use veilgrid_store::files::{self, FileError, read_at_most, write_new};
@@ -26,6 +26,14 @@ pub struct GenesisFile {
     pub ledger_id: Hash,
 }
 
+/// What helps against bytes that are no genesis. A genesis of another format says itself what reads it.
+fn get_again(reason: &WireError) -> &'static str {
+    match reason {
+        WireError::Invalid { field, .. } if *field == FORMAT_FIELD => "",
+        _ => "; get the file again from whoever founded the network",
+    }
+}
+
 /// Why a file holds no genesis of a network, or not the trusted one. One variant per rule.
 #[derive(Debug, Error)]
 #[allow(missing_docs)] // The fields are what the messages say.
@@ -34,7 +42,7 @@ pub enum GenesisFileError {
     #[error(transparent)]
     File(#[from] FileError),
     /// "The genesis file holds block 0."
-    #[error("genesis {}: {reason}; get the file again from whoever founded the network", path.display())]
+    #[error("genesis {}: {reason}{}", path.display(), get_again(reason))]
     Decode { path: PathBuf, reason: WireError },
     /// "Block 0 holds a genesis and nothing else, and is of a network."
     #[error("genesis {}: {reason}", path.display())]

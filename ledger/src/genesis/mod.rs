@@ -24,7 +24,7 @@ use veilgrid_crypto::wire::{Reader, WireError, Writer};
 pub const FORMAT_VERSION: u16 = 2;
 
 /// What a decoder calls the first field of a genesis, by which a ledger of another format is told from a damaged one.
-pub(crate) const FORMAT_FIELD: &str = "ledger format";
+pub const FORMAT_FIELD: &str = "ledger format";
 
 /// The content of block 0. The ledger's id is its digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
