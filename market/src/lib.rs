@@ -8,7 +8,7 @@
 //! 3. [`next_step`] names the next sum of the whole book that has to be opened, or the [`Outcome`] once the sums opened
 //!    so far decide it ([`clear_plain`] runs the same search over known totals);
 //! 4. [`fill_weights`] gives the public weight of every step, so that a member's net fill is a linear function of its
-//!    bid, and [`round_balance`] checks that a round's fills add up.
+//!    bid, and [`round_flows`] checks that a round's fills add up.
 //!
 //! ```
 //! use veilgrid_market::{Grid, OffGrid, Order, Rule, clear_plain, fill_q16, parse_book, place_book, step_totals};
@@ -36,12 +36,12 @@
 //! Units are in the names: energy in Wh, prices in mct/kWh (1/1000 ct), `q16` is 1/2^16 of the unit that it goes with.
 #![forbid(unsafe_code)]
 
-mod balance;
 mod book;
 mod bounds;
 mod clearing;
 mod decimal;
 mod encoding;
+mod flows;
 mod grid;
 mod order;
 mod outcome;
@@ -51,7 +51,6 @@ mod sums;
 pub mod timestamp;
 pub mod units;
 
-pub use balance::{BalanceError, RoundBalance, round_balance, round_balance_q16};
 pub use book::{
     BookError, BookOrder, MAX_BOOK_BYTES, MAX_ORDERS, PlacedBook, parse_book, parse_price, parse_quantity,
     place_book,
@@ -60,6 +59,7 @@ pub use bounds::{BoundsError, check_bounds};
 pub use clearing::{ClearingError, Impossible, MAX_OPENED_WH, Next, Rule, next_step};
 pub use decimal::{DecimalError, ScaledDecimal, parse_decimal_scaled};
 pub use encoding::OutcomeError;
+pub use flows::{FlowError, RoundFlows, round_flows, round_flows_q16};
 pub use grid::{Grid, GridError, MAX_PRICE_MCT_PER_KWH, MAX_TICKS};
 pub use order::{MappingError, OffGrid, OffGridOrder, Order, Side, step_of, step_quantities, step_totals};
 pub use outcome::{Outcome, Rationed, Trade, fill_q16, fill_weights};

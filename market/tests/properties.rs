@@ -47,10 +47,10 @@ fn check_round(grid: &Grid, orders: &[Order], rule: Rule) -> Result<ClearedBook,
     let result = clear_plain(grid, rule, true, &totals).unwrap();
     let outcome = result.outcome;
     outcome.check_on(grid).unwrap();
-    let balance = round_balance(grid, &outcome, &totals).unwrap();
+    let flows = round_flows(grid, &outcome, &totals).unwrap();
     let (bought, sold) =
         (fills(grid, &outcome, orders, Side::Buy), fills(grid, &outcome, orders, Side::Sell));
-    prop_assert_eq!((balance.bought_q16, balance.sold_q16), (bought, sold));
+    prop_assert_eq!((flows.bought_q16, flows.sold_q16), (bought, sold));
     prop_assert_eq!(net_fill(grid, &outcome, orders), bought as i128 - sold as i128);
     for order in orders {
         let fill = fill_q16(grid, &outcome, order);
@@ -105,14 +105,14 @@ proptest! {
         prop_assert!(result.opened.len() <= 4 * log2(&grid) + 2, "{} openings", result.opened.len());
         // The budget: what buyers pay covers what sellers get, up to the rest that flooring leaves.
         let totals = totals_of(&grid, &orders);
-        let balance = round_balance(&grid, &result.outcome, &totals).unwrap();
+        let flows = round_flows(&grid, &result.outcome, &totals).unwrap();
         let Some(trade) = result.outcome.trade else { return Ok(()) };
         let rest_costs = match trade.rationed {
             Rationed::Demand => i128::from(trade.rest_q16) * i128::from(trade.buy_price_mct_per_kwh),
             Rationed::Supply => -i128::from(trade.rest_q16) * i128::from(trade.sell_price_mct_per_kwh),
             Rationed::None => 0,
         };
-        let members = balance.paid_q16 as i128 - balance.received_q16 as i128;
+        let members = flows.paid_q16 as i128 - flows.received_q16 as i128;
         prop_assert_eq!(members + rest_costs, result.outcome.surplus_q16() as i128);
     }
 

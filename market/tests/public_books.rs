@@ -14,7 +14,7 @@ fn cleared(expected: &Value, rule: Rule, open_volume: bool) -> (Grid, Vec<BookOr
     let orders: Vec<Order> = book.iter().map(|row| row.order).collect();
     let totals = totals_of(&grid, &orders);
     let result = clear_plain(&grid, rule, open_volume, &totals).unwrap();
-    round_balance(&grid, &result.outcome, &totals).unwrap();
+    round_flows(&grid, &result.outcome, &totals).unwrap();
     result.outcome.check_on(&grid).unwrap();
     (grid, book, result)
 }

@@ -147,26 +147,26 @@ fn books_in_the_clear_are_bounded() {
 }
 
 #[test]
-fn a_false_rest_volume_or_price_does_not_balance() {
+fn a_false_rest_volume_or_price_does_not_add_up() {
     let grid = Grid::new(0, 1_000, 4).unwrap();
     let totals = [3, 0, 4, 2, 0, 4, 0, 0];
     for rule in RULES {
         let outcome = clear_plain(&grid, rule, true, &totals).unwrap().outcome;
-        assert!(round_balance(&grid, &outcome, &totals).is_ok());
+        assert!(round_flows(&grid, &outcome, &totals).is_ok());
         let with = |change: fn(&mut Outcome, &mut Trade)| {
             let (mut changed, mut trade) = (outcome, outcome.trade.unwrap());
             change(&mut changed, &mut trade);
             changed.trade = Some(trade);
-            round_balance(&grid, &changed, &totals)
+            round_flows(&grid, &changed, &totals)
         };
-        assert!(matches!(with(|_, trade| trade.rest_q16 += 1), Err(BalanceError::Rest { .. })));
-        assert!(matches!(with(|_, trade| trade.fraction_q16 -= 1), Err(BalanceError::Rest { .. })));
+        assert!(matches!(with(|_, trade| trade.rest_q16 += 1), Err(FlowError::Rest { .. })));
+        assert!(matches!(with(|_, trade| trade.fraction_q16 -= 1), Err(FlowError::Rest { .. })));
         let volume = with(|outcome, _| outcome.volume_wh = outcome.volume_wh.map(|wh| wh + 1));
-        assert!(matches!(volume, Err(BalanceError::Volume { .. })));
+        assert!(matches!(volume, Err(FlowError::Volume { .. })));
         if rule == Uniform {
             let price = with(|_, trade| trade.sell_price_mct_per_kwh += 1);
-            assert!(matches!(price, Err(BalanceError::Deficit { .. })));
+            assert!(matches!(price, Err(FlowError::Deficit { .. })));
         }
-        assert!(matches!(round_balance(&grid, &outcome, &totals[1..]), Err(BalanceError::Totals { .. })));
+        assert!(matches!(round_flows(&grid, &outcome, &totals[1..]), Err(FlowError::Totals { .. })));
     }
 }

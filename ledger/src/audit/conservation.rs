@@ -17,7 +17,7 @@ use super::violation::ConservationError;
 use crate::state::round::OpenedSum;
 use std::collections::BTreeMap;
 use veilgrid_market::units::Q16;
-use veilgrid_market::{Grid, Outcome, Rationed, Rule, SumKind, Trade, round_balance_q16};
+use veilgrid_market::{Grid, Outcome, Rationed, Rule, SumKind, Trade, round_flows_q16};
 
 /// Checks a cleared round against the sums that were opened for it.
 ///
@@ -25,7 +25,7 @@ use veilgrid_market::{Grid, Outcome, Rationed, Rule, SumKind, Trade, round_balan
 /// [`ConservationError`].
 pub fn check(grid: &Grid, outcome: &Outcome, opened: &[OpenedSum]) -> Result<(), ConservationError> {
     let Some(trade) = &outcome.trade else {
-        round_balance_q16(outcome, 0, 0)?;
+        round_flows_q16(outcome, 0, 0)?;
         return Ok(());
     };
     let curves = Curves::new(grid, opened);
@@ -60,7 +60,7 @@ pub fn check(grid: &Grid, outcome: &Outcome, opened: &[OpenedSum]) -> Result<(),
     let (Some(bought_q16), Some(sold_q16)) = (positive(bought_q16), positive(sold_q16)) else {
         return Err(ConservationError::Undetermined);
     };
-    round_balance_q16(outcome, bought_q16, sold_q16)?;
+    round_flows_q16(outcome, bought_q16, sold_q16)?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use crate::state::checkpoint::SkeletonFault;
 use crate::transaction::Transaction;
 use core::fmt;
 use thiserror::Error;
-use veilgrid_market::BalanceError;
+use veilgrid_market::FlowError;
 
 /// How an audit ends when it does not pass.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -171,7 +171,7 @@ pub enum ConservationError {
     },
     /// Energy or money of the round does not add up.
     #[error("{0}")]
-    Balance(#[from] BalanceError),
+    Flows(#[from] FlowError),
 }
 
 impl Violation {

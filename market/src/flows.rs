@@ -7,9 +7,9 @@ use crate::outcome::{Outcome, Rationed};
 use crate::units::Q16;
 use thiserror::Error;
 
-/// The members' totals of a round.
+/// What the members buy, sell, pay and receive in a round, in total.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RoundBalance {
+pub struct RoundFlows {
     /// Bought by members, in Wh/2^16.
     pub bought_q16: u128,
     /// Sold by members, in Wh/2^16.
@@ -22,8 +22,8 @@ pub struct RoundBalance {
 
 /// Why a round does not add up.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum BalanceError {
-    /// Not one total a step.
+pub enum FlowError {
+    /// Not one total per step.
     #[error("{given} step totals for a grid of {steps} steps")]
     Totals {
         /// Totals given.
@@ -67,17 +67,13 @@ pub enum BalanceError {
     Overflow,
 }
 
-/// Checks a round from the totals of the book a step, in Wh.
+/// Checks a round from the totals of the book per step, in Wh.
 ///
 /// # Errors
-/// As [`round_balance_q16`], and [`BalanceError::Totals`] when there is not one total a step.
-pub fn round_balance(
-    grid: &Grid,
-    outcome: &Outcome,
-    totals_wh: &[u64],
-) -> Result<RoundBalance, BalanceError> {
+/// As [`round_flows_q16`], and [`FlowError::Totals`] when there is not one total per step.
+pub fn round_flows(grid: &Grid, outcome: &Outcome, totals_wh: &[u64]) -> Result<RoundFlows, FlowError> {
     if totals_wh.len() != grid.steps() {
-        return Err(BalanceError::Totals { given: totals_wh.len(), steps: grid.steps() });
+        return Err(FlowError::Totals { given: totals_wh.len(), steps: grid.steps() });
     }
     let side_total = |side: Side, first: usize| {
         (0..grid.ticks()).zip(totals_wh.iter().skip(first).step_by(2)).try_fold(
@@ -88,9 +84,9 @@ pub fn round_balance(
             },
         )
     };
-    let bought_q16 = side_total(Side::Buy, 1).ok_or(BalanceError::Overflow)?;
-    let sold_q16 = side_total(Side::Sell, 0).ok_or(BalanceError::Overflow)?;
-    round_balance_q16(outcome, bought_q16, sold_q16)
+    let bought_q16 = side_total(Side::Buy, 1).ok_or(FlowError::Overflow)?;
+    let sold_q16 = side_total(Side::Sell, 0).ok_or(FlowError::Overflow)?;
+    round_flows_q16(outcome, bought_q16, sold_q16)
 }
 
 /// Checks a round from what the members bought and sold in all, in Wh/2^16.
@@ -100,36 +96,31 @@ pub fn round_balance(
 /// surplus, zero under the uniform rule.
 ///
 /// # Errors
-/// One [`BalanceError`] a rule.
-pub fn round_balance_q16(
-    outcome: &Outcome,
-    bought_q16: u128,
-    sold_q16: u128,
-) -> Result<RoundBalance, BalanceError> {
+/// One [`FlowError`] per rule.
+pub fn round_flows_q16(outcome: &Outcome, bought_q16: u128, sold_q16: u128) -> Result<RoundFlows, FlowError> {
     let (rationed, rest_q16) = outcome.trade.map_or((Rationed::None, 0), |t| (t.rationed, t.rest_q16));
     let (filled_q16, short_q16) = match rationed {
         Rationed::Supply => (bought_q16, sold_q16),
         Rationed::Demand | Rationed::None => (sold_q16, bought_q16),
     };
     if short_q16.checked_add(u128::from(rest_q16)) != Some(filled_q16) {
-        return Err(BalanceError::Rest { bought_q16, sold_q16, rationed, rest_q16 });
+        return Err(FlowError::Rest { bought_q16, sold_q16, rationed, rest_q16 });
     }
     if let Some(volume_wh) = outcome.volume_wh
         && filled_q16 != u128::from(volume_wh) * u128::from(Q16)
     {
-        return Err(BalanceError::Volume { filled_q16, volume_wh });
+        return Err(FlowError::Volume { filled_q16, volume_wh });
     }
     let (buy_price, sell_price) =
         outcome.trade.map_or((0, 0), |t| (t.buy_price_mct_per_kwh, t.sell_price_mct_per_kwh));
-    let money = |energy_q16: u128, price: u64| {
-        energy_q16.checked_mul(u128::from(price)).ok_or(BalanceError::Overflow)
-    };
+    let money =
+        |energy_q16: u128, price: u64| energy_q16.checked_mul(u128::from(price)).ok_or(FlowError::Overflow);
     let (paid_q16, received_q16) = (money(bought_q16, buy_price)?, money(sold_q16, sell_price)?);
     // Whoever takes the rest pays or gets the price of the side it stands in for, so that both sides trade `filled`.
     let (available_q16, owed_q16) = (money(filled_q16, buy_price)?, money(filled_q16, sell_price)?);
     let surplus_q16 = if outcome.rule == Rule::TradeReduction { outcome.surplus_q16() } else { 0 };
     if available_q16.checked_sub(owed_q16) != Some(surplus_q16) {
-        return Err(BalanceError::Deficit { received_q16: owed_q16, available_q16 });
+        return Err(FlowError::Deficit { received_q16: owed_q16, available_q16 });
     }
-    Ok(RoundBalance { bought_q16, sold_q16, paid_q16, received_q16 })
+    Ok(RoundFlows { bought_q16, sold_q16, paid_q16, received_q16 })
 }
