@@ -60,7 +60,7 @@ fn settle(c: &mut Criterion) {
         group.bench_function(format!("steps_{steps}_bids_{BIDS}"), |b| {
             b.iter(|| bids.iter().map(|bid| settlement_point(bid, &weights)).collect::<Vec<_>>());
         });
-        let view = market.wallet_of(0).round_view_key(market.round.key_epoch, market.round.round_id);
+        let view = market.keyring_of(0).round_view_key(market.round.key_epoch, market.round.round_id);
         let (r, point) = (view.randomness(&market.bid(0).salt), settlement_point(&bids[0], &weights));
         group.throughput(Throughput::Elements(1));
         group.bench_function(format!("steps_{steps}_owners_check"), |b| {

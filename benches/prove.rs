@@ -12,12 +12,12 @@ fn seal(c: &mut Criterion) {
     group.sample_size(10);
     for (bits, steps) in [(16, 16), (16, 64), (16, 128), (32, 64)] {
         let mut market = Market::new(bits, steps);
-        let (wallet, quantities) = (market.wallet(), market.quantities());
+        let (keyring, quantities) = (market.keyring(), market.quantities());
         // The first bid builds the tables of the step keys.
         market.bid(0);
         group.bench_function(format!("bits_{bits}_steps_{steps}"), |b| {
             b.iter(|| {
-                seal_bid(&market.params, &market.round, &wallet, &quantities, &mut market.rng)
+                seal_bid(&market.params, &market.round, &keyring, &quantities, &mut market.rng)
                     .expect("sealable")
             });
         });

@@ -314,8 +314,8 @@ pub enum BenchCommand {
     /// A network of real processes under the load of all its members, with or without a flood of invalid bids
     #[command(after_help = "Example:\n  veilgrid bench network --bids 100\n  \
         veilgrid bench network --bids 100 --flood 10 --json\n\n\
-        Validators and aggregator are processes of this program in a temporary folder; members are wallets of this \
-        one, which sends their bids and follows the ledger from validator 1. Bids are sealed between the rounds. \
+        Validators and aggregator are processes of this program in a temporary folder; this one \
+        holds the members' keys, sends their bids and follows the ledger from validator 1. Bids are sealed between the rounds. \
         Honest bids come from 127.0.1.1 (500 members an address), the flood from 127.0.0.2 on (Linux has \
         all of these), so that the shares of requests of an address are those of a real network: rate-limited in the \
         table of the flood counts what they kept out. Connections of an address are 512 instead of 32. Shares are not renewed during a run.\n\n\

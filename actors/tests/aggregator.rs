@@ -15,8 +15,8 @@ use veilgrid_actors::pool::ProofPool;
 use veilgrid_actors::verdicts::SharedVerdicts;
 use veilgrid_crypto::bid::{SealedBid, seal_bid};
 use veilgrid_crypto::envelope::EnvelopeKey;
+use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 use veilgrid_crypto::schnorr::SigningKey;
-use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::transaction::VoidReason;
 use veilgrid_market::{Grid, Rule};
@@ -66,7 +66,7 @@ fn scene(refuses: bool) -> Scene {
 
 /// The same with a journal instead of the orderer.
 fn scene_with(refuses: bool, journal: Option<Keeper>) -> Scene {
-    let wallets = [(); 2].map(|()| Wallet::from_seed(&WalletSeed::generate(&mut OsRng)));
+    let keyrings = [(); 2].map(|()| Keyring::from_seed(&KeyringSeed::generate(&mut OsRng)));
     let timing = one_process_timing(1_000_000, 9_000, SLOT_SECONDS);
     let params = MarketParams {
         grid: Grid::new(8_000, 3_000, 8).expect("grid"),
@@ -82,7 +82,7 @@ fn scene_with(refuses: bool, journal: Option<Keeper>) -> Scene {
     let founding = Founding {
         params,
         validators: 4,
-        members: wallets.iter().map(|wallet| wallet.account_key(1).verifying_key().to_bytes()).collect(),
+        members: keyrings.iter().map(|keyring| keyring.account_key(1).verifying_key().to_bytes()).collect(),
         key_epoch: 1,
         time_unix_ms: Founding::genesis_time_ms(&timing),
     };
@@ -92,17 +92,17 @@ fn scene_with(refuses: bool, journal: Option<Keeper>) -> Scene {
     let (receipt_key, envelope_key) = (SigningKey::generate(&mut OsRng), EnvelopeKey::generate(&mut OsRng));
 
     let community = state.community();
-    let seal = |wallet: &Wallet| {
+    let seal = |keyring: &Keyring| {
         let quantities = vec![5; community.params().steps()];
         seal_bid(
             community.bid_params().expect("keys"),
             &state.round_context(1).expect("open"),
-            wallet,
+            keyring,
             &quantities,
             &mut OsRng,
         )
     };
-    let bids: Vec<_> = wallets.iter().map(|wallet| seal(wallet).expect("sealed")).collect();
+    let bids: Vec<_> = keyrings.iter().map(|keyring| seal(keyring).expect("sealed")).collect();
     let (ledger_id, key) = (community.ledger_id(), envelope_key.public());
     let envelopes = bids.iter().map(|bid| envelope_for(&key, &ledger_id, bid, &mut OsRng)).collect();
     let allowed = Arc::new(Semaphore::new(0));

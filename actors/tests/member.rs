@@ -12,9 +12,9 @@ use veilgrid_actors::member::{Around, MemberActor, News, NoReceipt, Observe, Pos
 use veilgrid_actors::pool::{PoolError, ProofPool};
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::envelope::{EnvelopeKey, open_envelope};
+use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_crypto::schnorr::SigningKey;
-use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::BlockEffects;
@@ -34,13 +34,13 @@ const VALIDATORS: u16 = 4;
 struct World {
     state: State,
     now_unix_ms: u64,
-    wallet: Wallet,
+    keyring: Keyring,
     receipt_key: SigningKey,
     envelope_key: EnvelopeKey,
 }
 
 fn world() -> World {
-    let wallet = Wallet::from_seed(&WalletSeed::generate(&mut OsRng));
+    let keyring = Keyring::from_seed(&KeyringSeed::generate(&mut OsRng));
     let timing = one_process_timing(1_000_000, 9_000, SLOT_SECONDS);
     let params = MarketParams {
         grid: Grid::new(8_000, 3_000, 8).expect("grid"),
@@ -53,12 +53,12 @@ fn world() -> World {
         threshold: 3,
         timing,
     };
-    let account = |wallet: &Wallet| wallet.account_key(1).verifying_key().to_bytes();
-    let other = Wallet::from_seed(&WalletSeed::generate(&mut OsRng));
+    let account = |keyring: &Keyring| keyring.account_key(1).verifying_key().to_bytes();
+    let other = Keyring::from_seed(&KeyringSeed::generate(&mut OsRng));
     let founding = Founding {
         params,
         validators: VALIDATORS,
-        members: vec![account(&wallet), account(&other)],
+        members: vec![account(&keyring), account(&other)],
         key_epoch: 1,
         time_unix_ms: Founding::genesis_time_ms(&timing),
     };
@@ -74,7 +74,7 @@ fn world() -> World {
         envelope_key.public().to_bytes(),
         "the twin's keys"
     );
-    World { state, now_unix_ms, wallet, receipt_key, envelope_key }
+    World { state, now_unix_ms, keyring, receipt_key, envelope_key }
 }
 
 /// Sells, and wants to know nothing.
@@ -185,7 +185,7 @@ fn scene(world: &Arc<World>, post: Lossy) -> Scene {
         clock: Arc::new(move || now.load(Ordering::Relaxed)),
         watch: Box::new(heard.clone()),
     };
-    let desk = Desk::new(Arc::new(world.wallet.clone()), world.state.clone(), archive.clone(), Seller);
+    let desk = Desk::new(Arc::new(world.keyring.clone()), world.state.clone(), archive.clone(), Seller);
     let member = MemberActor::new(desk, around).start();
     Scene { member, archive, clock, heard, cancel }
 }

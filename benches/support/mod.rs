@@ -1,4 +1,4 @@
-//! A small market for the benches: seeded parameters, wallets and bids.
+//! A small market for the benches: seeded parameters, keyrings and bids.
 #![allow(dead_code, reason = "each bench uses a part of it")]
 
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_TABLE;
@@ -7,7 +7,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use rayon::prelude::*;
 use veilgrid_crypto::bid::{BidParams, RoundContext, SealedBid, VerifiedBid, seal_bid, verify_bids};
-use veilgrid_crypto::wallet::{Wallet, WalletSeed};
+use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 
 /// Parameters, a round and a seeded random source.
 pub struct Market {
@@ -36,13 +36,13 @@ impl Market {
     }
 
     /// The member with this seed, who makes [`Market::bid`].
-    pub fn wallet_of(&self, seed: u64) -> Wallet {
-        Wallet::from_seed(&WalletSeed::generate(&mut ChaCha20Rng::seed_from_u64(seed)))
+    pub fn keyring_of(&self, seed: u64) -> Keyring {
+        Keyring::from_seed(&KeyringSeed::generate(&mut ChaCha20Rng::seed_from_u64(seed)))
     }
 
     /// A new member.
-    pub fn wallet(&mut self) -> Wallet {
-        Wallet::from_seed(&WalletSeed::generate(&mut self.rng))
+    pub fn keyring(&mut self) -> Keyring {
+        Keyring::from_seed(&KeyringSeed::generate(&mut self.rng))
     }
 
     /// Quantities over the whole range.
@@ -58,9 +58,9 @@ impl Market {
 
     /// A valid bid of the member with this seed.
     pub fn bid(&self, seed: u64) -> SealedBid {
-        let (wallet, mut rng) = (self.wallet_of(seed), ChaCha20Rng::seed_from_u64(seed ^ u64::MAX));
+        let (keyring, mut rng) = (self.keyring_of(seed), ChaCha20Rng::seed_from_u64(seed ^ u64::MAX));
         let quantities = vec![seed & 0xff; self.params.steps()];
-        seal_bid(&self.params, &self.round, &wallet, &quantities, &mut rng).expect("sealable")
+        seal_bid(&self.params, &self.round, &keyring, &quantities, &mut rng).expect("sealable")
     }
 
     /// Bids as the ledger has them when they enter the tally.

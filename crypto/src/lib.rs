@@ -11,7 +11,7 @@
 //! use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 //! use veilgrid_crypto::bid::{BidParams, RoundContext, seal_bid, verify_bids};
 //! use veilgrid_crypto::tally::Tally;
-//! use veilgrid_crypto::wallet::{Wallet, WalletSeed};
+//! use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut rng = ChaCha20Rng::from_seed([7; 32]); // the operating system's in a program
@@ -28,8 +28,8 @@
 //! };
 //!
 //! // 250 Wh at one step, and which step it is stays with the member.
-//! let wallet = Wallet::from_seed(&WalletSeed::generate(&mut rng));
-//! let bid = seal_bid(&params, &round, &wallet, &[0, 0, 250, 0, 0, 0, 0, 0], &mut rng)?;
+//! let keyring = Keyring::from_seed(&KeyringSeed::generate(&mut rng));
+//! let bid = seal_bid(&params, &round, &keyring, &[0, 0, 250, 0, 0, 0, 0, 0], &mut rng)?;
 //!
 //! let mut tally = Tally::new(params.steps());
 //! for verdict in verify_bids(&params, &round, &[bid.clone()]) {
@@ -54,6 +54,7 @@ pub mod fast;
 pub mod group;
 mod hybrid;
 pub mod keygen;
+pub mod keyring;
 pub mod labels;
 pub mod opening;
 pub mod receipt;
@@ -61,5 +62,4 @@ pub mod relay;
 pub mod schnorr;
 pub mod secret;
 pub mod tally;
-pub mod wallet;
 pub mod wire;

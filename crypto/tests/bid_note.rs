@@ -1,4 +1,4 @@
-//! The bid's encoding, its recovery note, and what two bids of one wallet share.
+//! The bid's encoding, its recovery note, and what two bids of one keyring share.
 
 mod support;
 
@@ -11,7 +11,7 @@ use support::Market;
 use veilgrid_crypto::bid::{
     BidParams, BidShape, NoteError, RoundContext, SealError, SealedBid, open_note, seal_bid, verify_bids,
 };
-use veilgrid_crypto::wallet::{Wallet, WalletSeed};
+use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 
 fn params() -> &'static BidParams {
     static PARAMS: OnceLock<BidParams> = OnceLock::new();
@@ -26,13 +26,13 @@ const ROUND: RoundContext = RoundContext {
     slot_seconds: 900,
 };
 
-fn wallet(seed: u8) -> Wallet {
-    Wallet::from_seed(&WalletSeed::from_bytes([seed; 32]))
+fn keyring(seed: u8) -> Keyring {
+    Keyring::from_seed(&KeyringSeed::from_bytes([seed; 32]))
 }
 
-fn seal(wallet: &Wallet, round: &RoundContext, quantities_wh: &[u64], rng_seed: u64) -> SealedBid {
+fn seal(keyring: &Keyring, round: &RoundContext, quantities_wh: &[u64], rng_seed: u64) -> SealedBid {
     let mut rng = ChaCha20Rng::seed_from_u64(rng_seed);
-    seal_bid(params(), round, wallet, quantities_wh, &mut rng).expect("sealable")
+    seal_bid(params(), round, keyring, quantities_wh, &mut rng).expect("sealable")
 }
 
 fn shape() -> impl Strategy<Value = BidShape> {
@@ -73,7 +73,7 @@ proptest! {
         let bids: Vec<SealedBid> = (0..count).map(|_| random_bid()).collect();
         prop_assert!(verify_bids(params(), &ROUND, &bids).iter().all(Result::is_err));
         for bid in &bids {
-            let view = wallet(1).round_view_key(ROUND.key_epoch, ROUND.round_id);
+            let view = keyring(1).round_view_key(ROUND.key_epoch, ROUND.round_id);
             prop_assert_eq!(open_note(params(), &ROUND, &view, bid), Err(NoteError::Closed));
         }
     }
@@ -81,14 +81,14 @@ proptest! {
     /// Parts of any lengths: no panic, a refusal.
     #[test]
     fn parts_of_random_lengths_are_refused_without_a_panic(c in 0..12usize, proof in 0..1200usize, note in 0..80usize) {
-        let honest = seal(&wallet(1), &ROUND, &[1, 2, 3, 4], 0);
+        let honest = seal(&keyring(1), &ROUND, &[1, 2, 3, 4], 0);
         let mut bid = honest.clone();
         bid.c.resize(c, honest.r);
         bid.proof.resize(proof, 7);
         bid.note.resize(note, 7);
         prop_assume!(bid != honest);
         prop_assert!(verify_bids(params(), &ROUND, std::slice::from_ref(&bid))[0].is_err());
-        let view = wallet(1).round_view_key(ROUND.key_epoch, ROUND.round_id);
+        let view = keyring(1).round_view_key(ROUND.key_epoch, ROUND.round_id);
         prop_assert!(open_note(params(), &ROUND, &view, &bid).is_err() || bid.note == honest.note);
     }
 
@@ -96,7 +96,7 @@ proptest! {
     fn every_honest_bid_round_trips_verifies_and_opens_for_its_owner(
         quantities in prop::collection::vec(0..256u64, 4), seed in any::<u8>(), rng_seed in any::<u64>(),
     ) {
-        let owner = wallet(seed);
+        let owner = keyring(seed);
         let bid = seal(&owner, &ROUND, &quantities, rng_seed);
         let decoded = SealedBid::from_bytes(&bid.to_bytes(), params().shape());
         prop_assert_eq!(decoded.as_ref(), Ok(&bid));
@@ -110,23 +110,23 @@ proptest! {
 fn notes_of_all_widths_give_the_quantities_back() {
     for (bits, steps) in [(8, 4), (16, 8), (32, 4)] {
         let mut market = Market::new(bits, steps);
-        let (wallet, mut quantities) = (market.wallet(), market.quantities());
+        let (keyring, mut quantities) = (market.keyring(), market.quantities());
         quantities[0] = u64::MAX >> (64 - bits);
         let (params, round) = (market.params.clone(), market.round);
-        let bid = seal_bid(&params, &round, &wallet, &quantities, &mut market.rng).expect("sealable");
-        let view = wallet.round_view_key(round.key_epoch, round.round_id);
+        let bid = seal_bid(&params, &round, &keyring, &quantities, &mut market.rng).expect("sealable");
+        let view = keyring.round_view_key(round.key_epoch, round.round_id);
         assert_eq!(open_note(&params, &round, &view, &bid), Ok(quantities));
     }
 }
 
 #[test]
 fn a_note_opens_for_nobody_else_and_nowhere_else() {
-    let (owner, bid) = (wallet(1), seal(&wallet(1), &ROUND, &[1, 2, 3, 4], 0));
+    let (owner, bid) = (keyring(1), seal(&keyring(1), &ROUND, &[1, 2, 3, 4], 0));
     let view = owner.round_view_key(2, 7);
     let closed = |round: &RoundContext, view: &_, bid: &SealedBid| {
         assert_eq!(open_note(params(), round, view, bid), Err(NoteError::Closed));
     };
-    closed(&ROUND, &wallet(2).round_view_key(2, 7), &bid);
+    closed(&ROUND, &keyring(2).round_view_key(2, 7), &bid);
     closed(&ROUND, &owner.round_view_key(2, 8), &bid);
     closed(&ROUND, &owner.round_view_key(3, 7), &bid);
     closed(&RoundContext { round_id: 8, ..ROUND }, &view, &bid);
@@ -162,7 +162,7 @@ fn items(bid: &SealedBid) -> BTreeSet<Vec<u8>> {
 /// a restored machine image must not repeat a blinding or a nonce.
 #[test]
 fn bids_that_differ_share_nothing_even_with_the_same_random_source() {
-    let owner = wallet(1);
+    let owner = keyring(1);
     let base = seal(&owner, &ROUND, &[1, 2, 3, 4], 0);
     let others = [
         seal(&owner, &ROUND, &[1, 2, 3, 5], 0),
@@ -170,7 +170,7 @@ fn bids_that_differ_share_nothing_even_with_the_same_random_source() {
         seal(&owner, &RoundContext { round_id: 8, ..ROUND }, &[1, 2, 3, 4], 0),
         seal(&owner, &RoundContext { key_epoch: 3, ..ROUND }, &[1, 2, 3, 4], 0),
         seal(&owner, &RoundContext { ledger_id: [2; 32], ..ROUND }, &[1, 2, 3, 4], 0),
-        seal(&wallet(2), &ROUND, &[1, 2, 3, 4], 0),
+        seal(&keyring(2), &ROUND, &[1, 2, 3, 4], 0),
     ];
     for (place, other) in others.iter().enumerate() {
         assert!(items(&base).is_disjoint(&items(other)), "bid {place}");
@@ -184,7 +184,7 @@ fn bids_that_differ_share_nothing_even_with_the_same_random_source() {
 
 #[test]
 fn sealing_again_repeats_the_vector_and_the_note_but_no_proof_randomness() {
-    let owner = wallet(1);
+    let owner = keyring(1);
     let (first, second) = (seal(&owner, &ROUND, &[1, 2, 3, 4], 0), seal(&owner, &ROUND, &[1, 2, 3, 4], 1));
     assert_eq!(
         (first.salt, first.r, &first.c, &first.note),
@@ -200,14 +200,14 @@ fn sealing_again_repeats_the_vector_and_the_note_but_no_proof_randomness() {
 
 #[test]
 fn equal_quantities_at_two_steps_look_different() {
-    let bid = seal(&wallet(1), &ROUND, &[5, 5, 5, 5], 0);
+    let bid = seal(&keyring(1), &ROUND, &[5, 5, 5, 5], 0);
     assert_eq!(bid.c.iter().collect::<BTreeSet<_>>().len(), 4);
 }
 
 #[test]
 fn quantities_that_do_not_fit_are_not_sealed() {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
-    let mut refused = |q: &[u64]| seal_bid(params(), &ROUND, &wallet(1), q, &mut rng).err();
+    let mut refused = |q: &[u64]| seal_bid(params(), &ROUND, &keyring(1), q, &mut rng).err();
     assert_eq!(refused(&[1, 2, 256, 3]), Some(SealError::Quantity { step: 2, bits: 8 }));
     assert_eq!(refused(&[u64::MAX, 0, 0, 0]), Some(SealError::Quantity { step: 0, bits: 8 }));
     assert_eq!(refused(&[1, 2, 3]), Some(SealError::Steps { given: 3, steps: 4 }));

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use support::step_keys;
 use veilgrid_crypto::bid::{BidParams, RoundContext, SealedBid, open_note, seal_bid, verify_bids};
 use veilgrid_crypto::fast::{Arithmetic, arithmetic, use_portable};
-use veilgrid_crypto::wallet::{Wallet, WalletSeed};
+use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 
 /// One bid: inputs first, then what follows from them. Bytes are hexadecimal, integers are plain.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,15 +77,16 @@ impl Vector {
             slot_seconds: self.slot_seconds,
         }
     }
-    fn wallet(&self) -> Wallet {
-        Wallet::from_seed(&WalletSeed::from_bytes(array(&self.wallet_seed)))
+    fn keyring(&self) -> Keyring {
+        Keyring::from_seed(&KeyringSeed::from_bytes(array(&self.wallet_seed)))
     }
 
     /// The vector with everything that follows from the inputs computed anew.
     fn computed(self) -> Self {
         let (params, round) = (self.params(), self.round());
         let mut rng = ChaCha20Rng::from_seed(array(&self.rng_seed));
-        let bid = seal_bid(&params, &round, &self.wallet(), &self.quantities_wh, &mut rng).expect("sealable");
+        let bid =
+            seal_bid(&params, &round, &self.keyring(), &self.quantities_wh, &mut rng).expect("sealable");
         Self {
             params_digest: hex::encode(params.digest()),
             account: hex::encode(bid.account),
@@ -195,7 +196,7 @@ fn stored_bids_verify_and_open() {
         assert_eq!(hex::encode(bid.digest()), vector.bid_digest);
         assert_eq!(hex::encode(bid.account), vector.account);
         vector.verifies();
-        let view = vector.wallet().round_view_key(vector.key_epoch, vector.round_id);
+        let view = vector.keyring().round_view_key(vector.key_epoch, vector.round_id);
         assert_eq!(open_note(&params, &round, &view, &bid), Ok(vector.quantities_wh));
     }
 }

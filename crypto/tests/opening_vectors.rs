@@ -14,12 +14,12 @@ use veilgrid_crypto::group::encode_point;
 use veilgrid_crypto::keygen::{
     DealerPackage, DealtShares, KeyGenContext, KeyShares, ThresholdKeys, deal, public_keys, receive,
 };
+use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 use veilgrid_crypto::opening::{
     OpeningContext, OpeningShare, check_value, combine, release_share, verify_share,
 };
 use veilgrid_crypto::schnorr::{SigningKey, VerifyingKey};
 use veilgrid_crypto::tally::Tally;
-use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 
 /// A session of key generation, a round of bids under its keys, and openings of their sums. Bytes are hexadecimal,
 /// integers are plain; every seed is one of a ChaCha20 source (`SeedableRng::from_seed`).
@@ -95,9 +95,9 @@ fn seeds(first: u8, count: u8) -> Vec<String> {
 fn inputs() -> Vector {
     let books = [[40, 0, 0, 7], [0, 255, 1, 30], [0, 12, 100, 0]];
     let weights = [vec![-1, 1, -1, 1], vec![1, 0, 0, 0], vec![-65_536, 23_456, 0, 65_536]];
-    let bid = |(wallet, quantities): (u8, &[u64; 4])| Bid {
-        wallet_seed: hex::encode([wallet; 32]),
-        rng_seed: hex::encode([wallet + 10; 32]),
+    let bid = |(keyring, quantities): (u8, &[u64; 4])| Bid {
+        wallet_seed: hex::encode([keyring; 32]),
+        rng_seed: hex::encode([keyring + 10; 32]),
         quantities_wh: quantities.to_vec(),
         ..Bid::default()
     };
@@ -185,8 +185,8 @@ impl Vector {
     fn compute_bids(&mut self, keys: &ThresholdKeys) {
         let (params, round) = (self.params(keys), self.round());
         for bid in &mut self.bids {
-            let wallet = Wallet::from_seed(&WalletSeed::from_bytes(array(&bid.wallet_seed)));
-            let sealed = seal_bid(&params, &round, &wallet, &bid.quantities_wh, &mut rng(&bid.rng_seed));
+            let keyring = Keyring::from_seed(&KeyringSeed::from_bytes(array(&bid.wallet_seed)));
+            let sealed = seal_bid(&params, &round, &keyring, &bid.quantities_wh, &mut rng(&bid.rng_seed));
             bid.bid = hex::encode(sealed.expect("sealable").to_bytes());
         }
     }

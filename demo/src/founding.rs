@@ -23,8 +23,8 @@ use veilgrid_actors::validator::{Identify, Join, ValidatorActor};
 use veilgrid_actors::verdicts::SharedVerdicts;
 use veilgrid_crypto::envelope::EnvelopeKey;
 use veilgrid_crypto::group::PointBytes;
+use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 use veilgrid_crypto::schnorr::SigningKey;
-use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::builder::genesis_block;
 use veilgrid_ledger::genesis::Genesis;
@@ -67,7 +67,7 @@ pub(crate) struct Pools {
 /// A member before the ledger begins.
 struct Newcomer {
     participant: Participant,
-    wallet: Wallet,
+    keyring: Keyring,
 }
 
 /// Founds the community of a day.
@@ -149,11 +149,11 @@ async fn follow(
 
 impl Newcomer {
     fn new(participant: Participant) -> Self {
-        Self { participant, wallet: Wallet::from_seed(&WalletSeed::generate(&mut OsRng)) }
+        Self { participant, keyring: Keyring::from_seed(&KeyringSeed::generate(&mut OsRng)) }
     }
 
     fn account(&self, key_epoch: u64) -> PointBytes {
-        self.wallet.account_key(key_epoch).verifying_key().to_bytes()
+        self.keyring.account_key(key_epoch).verifying_key().to_bytes()
     }
 }
 
@@ -251,12 +251,12 @@ fn start_members(
 ) -> Result<Vec<MemberLink>, DayError> {
     let (terms, day) = (config.terms()?, config.day());
     let start = |(place, newcomer): (usize, Newcomer)| {
-        let Newcomer { participant, wallet } = newcomer;
+        let Newcomer { participant, keyring } = newcomer;
         let bidder = bidder_for(&participant, &terms, &day, config.seed)
             .map_err(|source| DayError::Model { id: participant.id.clone(), source })?;
         let Participant { id, role, energy } = participant;
         let owner = SimulatedOwner::new(bidder, energy, &config.slots);
-        Ok(start_member(place, (id, role), wallet, owner, market, thread))
+        Ok(start_member(place, (id, role), keyring, owner, market, thread))
     };
     newcomers.into_iter().enumerate().map(start).collect()
 }

@@ -10,8 +10,8 @@ use veilgrid_actors::aggregator::{BidRefusal, SubmitEnvelope};
 use veilgrid_actors::clock::Clock;
 use veilgrid_actors::member::{Around, MemberActor, News, NoReceipt, Observe, Post, Posted, Turn, Watch};
 use veilgrid_actors::pool::ProofPool;
+use veilgrid_crypto::keyring::Keyring;
 use veilgrid_crypto::receipt::Receipt;
-use veilgrid_crypto::wallet::Wallet;
 use veilgrid_ledger::state::State;
 use veilgrid_roles::member::{Answer, Desk, MemoryArchive, SealFailure, Target};
 use veilgrid_scenario::community::Role;
@@ -56,12 +56,12 @@ pub(crate) struct Market {
 pub(crate) fn start_member(
     member: usize,
     (id, role): (String, Role),
-    wallet: Wallet,
+    keyring: Keyring,
     owner: SimulatedOwner,
     market: &Market,
     thread: &ArbiterHandle,
 ) -> MemberLink {
-    let desk = Desk::new(Arc::new(wallet), market.state.clone(), MemoryArchive::new(), owner.clone());
+    let desk = Desk::new(Arc::new(keyring), market.state.clone(), MemoryArchive::new(), owner.clone());
     let around = Around {
         orders: Arc::new(owner.clone()),
         post: Arc::new(ToAggregator(market.aggregator.clone())),

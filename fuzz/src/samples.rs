@@ -5,8 +5,8 @@ use rand_core::SeedableRng;
 use std::sync::OnceLock;
 use veilgrid_crypto::bid::{SealedBid, seal_bid};
 use veilgrid_crypto::keygen::{DealerPackage, DealtShares, KeyGenContext, deal, receive};
+use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 use veilgrid_crypto::schnorr::SigningKey;
-use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::export::LedgerWriter;
 use veilgrid_ledger::params::MarketParams;
@@ -69,9 +69,10 @@ pub fn samples() -> &'static Samples {
 
 fn make() -> Samples {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
-    let wallets: Vec<_> = BOOK.iter().map(|_| Wallet::from_seed(&WalletSeed::generate(&mut rng))).collect();
-    let mut community = found(&wallets, &mut rng);
-    let (bids, receipts) = trade(&mut community, &wallets, &mut rng);
+    let keyrings: Vec<_> =
+        BOOK.iter().map(|_| Keyring::from_seed(&KeyringSeed::generate(&mut rng))).collect();
+    let mut community = found(&keyrings, &mut rng);
+    let (bids, receipts) = trade(&mut community, &keyrings, &mut rng);
     let genesis = community.state().community().genesis();
     let (keygen, later) = (genesis.first_session().generation(), DecodeContext::of(genesis));
     let (packages, dealt) = dealt(&keygen, &mut rng);
@@ -135,7 +136,7 @@ fn certified_file(community: &LocalCommunity, root: [u8; 32], prune: bool) -> Ve
     file.finish(root).expect("memory")
 }
 
-fn found(wallets: &[Wallet], rng: &mut ChaCha20Rng) -> LocalCommunity {
+fn found(keyrings: &[Keyring], rng: &mut ChaCha20Rng) -> LocalCommunity {
     let timing = one_process_timing(START_MS, SLOT_START_UNIX_S, 900);
     let params = MarketParams {
         grid: Grid::new(10_000, 1_000, 4).expect("grid"),
@@ -148,7 +149,8 @@ fn found(wallets: &[Wallet], rng: &mut ChaCha20Rng) -> LocalCommunity {
         threshold: 3,
         timing,
     };
-    let members = wallets.iter().map(|wallet| wallet.account_key(EPOCH).verifying_key().to_bytes()).collect();
+    let members =
+        keyrings.iter().map(|keyring| keyring.account_key(EPOCH).verifying_key().to_bytes()).collect();
     let time_unix_ms = Founding::genesis_time_ms(&timing);
     let founding = Founding { params, validators: VALIDATORS, members, key_epoch: EPOCH, time_unix_ms };
     LocalCommunity::found(&founding, rng).expect("a sound community")
@@ -157,16 +159,16 @@ fn found(wallets: &[Wallet], rng: &mut ChaCha20Rng) -> LocalCommunity {
 /// Round 1 with everybody's bid, round 2 with none.
 fn trade(
     community: &mut LocalCommunity,
-    wallets: &[Wallet],
+    keyrings: &[Keyring],
     rng: &mut ChaCha20Rng,
 ) -> (Vec<SealedBid>, Vec<Vec<u8>>) {
     community.open_round().expect("opened");
     let verified = community.state().community();
     let context = community.state().round_context(1).expect("open");
-    let bids: Vec<_> = wallets
+    let bids: Vec<_> = keyrings
         .iter()
         .zip(&BOOK)
-        .map(|(wallet, book)| seal_bid(verified.bid_params().expect("keys"), &context, wallet, book, rng))
+        .map(|(keyring, book)| seal_bid(verified.bid_params().expect("keys"), &context, keyring, book, rng))
         .collect::<Result<_, _>>()
         .expect("sealed");
     let receipts = community.submit(1, &bids, rng).expect("taken in");

@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use std::path::Path;
 use tempfile::TempDir;
 use veilgrid_api::{CertifiedBlock, Problem, read_frames, write_frame};
-use veilgrid_crypto::wallet::WalletSeed;
+use veilgrid_crypto::keyring::KeyringSeed;
 use veilgrid_fuzz::edits::Case;
 use veilgrid_fuzz::network::network;
 use veilgrid_fuzz::property::{CASES, Decoder, bounded};
@@ -178,7 +178,7 @@ fn key_file() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("me.keys");
     let passphrase = Passphrase::new("the test", b"correct horse battery".to_vec()).expect("long enough");
-    let keys = ParticipantKeys { seed: WalletSeed::from_bytes([3; 32]) };
+    let keys = ParticipantKeys { seed: KeyringSeed::from_bytes([3; 32]) };
     keyfile::create(&path, &keys, &passphrase, Cost::LEAST, &mut rand_core::OsRng).expect("written");
     let samples = [std::fs::read(&path).expect("a file")];
     check!().with_iterations(CASES / 100).with_type::<Case>().for_each(|case| {

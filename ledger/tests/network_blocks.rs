@@ -136,7 +136,7 @@ fn refusal(n: usize, change: impl FnOnce(&mut Genesis)) -> Option<GenesisError> 
 fn refusal_of(world: World, n: usize, change: impl FnOnce(&mut Genesis)) -> Option<GenesisError> {
     let entries: Vec<_> = world.validators[..n].iter().map(|v| v.entry).collect();
     let threshold = Roster { validators: entries.clone() }.group().threshold;
-    let mut genesis = genesis(params(timing(), threshold), &entries, &world.wallets);
+    let mut genesis = genesis(params(timing(), threshold), &entries, &world.keyrings);
     change(&mut genesis);
     let made = genesis.check().err();
     let read = Verified::verify(genesis).err();

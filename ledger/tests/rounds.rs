@@ -71,7 +71,7 @@ fn each_owner_finds_its_fill_in_its_settlement_point() {
     });
     let keys = world.state.community().keys().expect("keys").keys();
     for (member, bid) in bids.expect("bids").iter().enumerate() {
-        let view = world.wallets[member].round_view_key(EPOCH, 1);
+        let view = world.keyrings[member].round_view_key(EPOCH, 1);
         let r = view.randomness(&bid.salt);
         let point = decode_point("settlement", &settled.bids[member].settlement_point);
         let mask: curve25519_dalek::RistrettoPoint = keys

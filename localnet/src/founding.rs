@@ -76,7 +76,7 @@ pub fn found_network(
     Ok(founded)
 }
 
-/// The same for accounts whose owners have their wallets elsewhere: validators and the aggregator get files, members
+/// The same for accounts whose owners keep their keys elsewhere: validators and the aggregator get files, members
 /// none. The plan's number of members does not count.
 ///
 /// # Errors

@@ -52,8 +52,11 @@ impl Member {
         let archive = Archive::open(directory).expect("archive");
         let results = Results::open(&directory.join("results.csv")).expect("results");
         let state = State::from_genesis_block(&genesis(world)).expect("genesis");
-        let wallet = Arc::new(world.wallets[0].clone());
-        Self { desk: MemberDesk::new(wallet, state, archive, results), chain: follower_support::chain(world) }
+        let keyring = Arc::new(world.keyrings[0].clone());
+        Self {
+            desk: MemberDesk::new(keyring, state, archive, results),
+            chain: follower_support::chain(world),
+        }
     }
 
     fn follow(&mut self, world: &World) {
@@ -70,7 +73,7 @@ impl Member {
         let wanted = self.desk.wanted(world.ms(RoundTiming::open_ms, 1));
         let [wanted] = wanted.as_slice() else { panic!("one round: {wanted:?}") };
         SealTask {
-            wallet: Arc::new(world.wallets[0].clone()),
+            keyring: Arc::new(world.keyrings[0].clone()),
             state: self.desk.state().clone(),
             round_id: wanted.round_id,
             slot: wanted.slot,

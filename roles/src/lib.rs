@@ -3,7 +3,7 @@
 //! The actors are a thin shell around this crate and the deterministic simulation runs the same code without them.
 //! A role never talks to another one here; it takes what it received and returns what it would send.
 //!
-//! - [`member`]: a participant's wallet, bids and fills.
+//! - [`member`]: a participant's keys, bids and fills.
 //! - [`committee`]: validators that agree in one process, with the votes and certificates of a network.
 //! - [`core`]: one validator as the consensus engine sees it: replica, key holder and journal.
 //! - [`intake`]: the aggregator.
@@ -18,7 +18,7 @@
 //! ```
 //! use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 //! use veilgrid_crypto::bid::seal_bid;
-//! use veilgrid_crypto::wallet::{Wallet, WalletSeed};
+//! use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 //! use veilgrid_ledger::params::MarketParams;
 //! use veilgrid_market::{Grid, Rule};
 //! use veilgrid_roles::committee::{Founding, one_process_timing, threshold_for};
@@ -26,8 +26,8 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut rng = ChaCha20Rng::from_seed([7; 32]); // the operating system's in a program
-//! let wallets: Vec<Wallet> =
-//!     (0..2).map(|_| Wallet::from_seed(&WalletSeed::generate(&mut rng))).collect();
+//! let keyrings: Vec<Keyring> =
+//!     (0..2).map(|_| Keyring::from_seed(&KeyringSeed::generate(&mut rng))).collect();
 //!
 //! // Four validators, of whom one may lie; they generate the keys over the ledger.
 //! let timing = one_process_timing(1_700_000_000_000, 1_700_000_100, 900);
@@ -44,7 +44,7 @@
 //!         timing,
 //!     },
 //!     validators: 4,
-//!     members: wallets.iter().map(|wallet| wallet.account_key(0).verifying_key().to_bytes()).collect(),
+//!     members: keyrings.iter().map(|keyring| keyring.account_key(0).verifying_key().to_bytes()).collect(),
 //!     key_epoch: 0,
 //!     time_unix_ms: Founding::genesis_time_ms(&timing),
 //! };
@@ -55,8 +55,8 @@
 //! let state = community.state();
 //! let (params, round) = (state.community().bid_params().expect("keys"), state.round_context(round_id).expect("open"));
 //! let bids = [
-//!     seal_bid(params, &round, &wallets[0], &[40, 0, 0, 0], &mut rng)?,
-//!     seal_bid(params, &round, &wallets[1], &[0, 0, 0, 30], &mut rng)?,
+//!     seal_bid(params, &round, &keyrings[0], &[40, 0, 0, 0], &mut rng)?,
+//!     seal_bid(params, &round, &keyrings[1], &[0, 0, 0, 30], &mut rng)?,
 //! ];
 //! let receipts = community.submit(round_id, &bids, &mut rng)?;
 //! assert_eq!(receipts.len(), 2);

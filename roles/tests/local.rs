@@ -7,9 +7,9 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::convert::Infallible;
 use veilgrid_crypto::bid::{SealedBid, seal_bid};
+use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_crypto::secret::Secret;
-use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::audit::{AuditReport, AuditRequest, Record, audit};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::finality::{Ballot, ConsensusKey};
@@ -30,35 +30,35 @@ const FIRST_SLOT_S: i64 = 1_700_000_100;
 
 struct World {
     rng: ChaCha20Rng,
-    wallets: Vec<Wallet>,
+    keyrings: Vec<Keyring>,
     community: LocalCommunity,
 }
 
 impl World {
     fn new(validators: u16) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(5);
-        let wallets: Vec<_> =
-            BOOK.iter().map(|_| Wallet::from_seed(&WalletSeed::generate(&mut rng))).collect();
+        let keyrings: Vec<_> =
+            BOOK.iter().map(|_| Keyring::from_seed(&KeyringSeed::generate(&mut rng))).collect();
         let timing = one_process_timing(FIRST_OPEN_MS, FIRST_SLOT_S, SLOT_SECONDS);
         let founding = Founding {
             params: params(timing, threshold_for(validators)),
             validators,
-            members: wallets.iter().map(|w| w.account_key(EPOCH).verifying_key().to_bytes()).collect(),
+            members: keyrings.iter().map(|w| w.account_key(EPOCH).verifying_key().to_bytes()).collect(),
             key_epoch: EPOCH,
             time_unix_ms: Founding::genesis_time_ms(&timing),
         };
         let community = LocalCommunity::found(&founding, &mut rng).expect("founded");
-        Self { rng, wallets, community }
+        Self { rng, keyrings, community }
     }
 
     fn bids(&mut self, round_id: u64) -> Vec<SealedBid> {
         let state = self.community.state();
         let context = state.round_context(round_id).expect("open");
         let params = state.community().bid_params().expect("keys");
-        let sealed = |(wallet, book): (&Wallet, &[u64; 8])| {
-            seal_bid(params, &context, wallet, book, &mut self.rng).expect("sealed")
+        let sealed = |(keyring, book): (&Keyring, &[u64; 8])| {
+            seal_bid(params, &context, keyring, book, &mut self.rng).expect("sealed")
         };
-        self.wallets.iter().zip(&BOOK).map(sealed).collect()
+        self.keyrings.iter().zip(&BOOK).map(sealed).collect()
     }
 
     fn round(&mut self) -> Result<RoundEnd, LocalError> {

@@ -132,17 +132,18 @@ impl Flooder {
         let slot = Slot { start_unix_s: TIMING.slot_start_unix_s(round_id, seconds)?, seconds };
         let context = community.round_context(round_id, slot);
         let market = self.market.clone();
-        let all = market.members.iter().flat_map(|wallet| (1..=BIDS_AN_ACCOUNT).map(move |wh| (wallet, wh)));
-        let bids = all.map(|(wallet, wh)| {
+        let all =
+            market.members.iter().flat_map(|keyring| (1..=BIDS_AN_ACCOUNT).map(move |wh| (keyring, wh)));
+        let bids = all.map(|(keyring, wh)| {
             let order_wh = vec![wh; bid_params.steps()];
             let bid =
-                seal_bid(bid_params, &context, wallet, &order_wh, &mut self.rng).expect("it fits the grid");
+                seal_bid(bid_params, &context, keyring, &order_wh, &mut self.rng).expect("it fits the grid");
             if self.how == Flood::Signatures {
                 let mut bid = bid;
                 bid.signature[0] ^= 1;
                 bid
             } else {
-                with_false_proof(bid, bid_params, &context, wallet, &mut self.rng)
+                with_false_proof(bid, bid_params, &context, keyring, &mut self.rng)
             }
         });
         Some(bids.collect())

@@ -4,8 +4,8 @@
 use merlin::Transcript;
 use rand_chacha::ChaCha20Rng;
 use veilgrid_crypto::bid::{BidParams, RoundContext, SealedBid};
+use veilgrid_crypto::keyring::Keyring;
 use veilgrid_crypto::labels;
-use veilgrid_crypto::wallet::Wallet;
 
 /// Bytes of a point and of a scalar.
 const ITEM_BYTES: usize = 32;
@@ -15,13 +15,13 @@ pub(crate) fn with_false_proof(
     mut bid: SealedBid,
     params: &BidParams,
     round: &RoundContext,
-    wallet: &Wallet,
+    keyring: &Keyring,
     rng: &mut ChaCha20Rng,
 ) -> SealedBid {
     let at = bid.proof.len() - 2 * ITEM_BYTES;
     bid.proof[at] ^= 1;
     let mut t = transcript(&bid, params, round);
-    bid.signature = wallet.account_key(round.key_epoch).sign(&mut t, rng);
+    bid.signature = keyring.account_key(round.key_epoch).sign(&mut t, rng);
     bid
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use veilgrid_crypto::dlog::SmallLog;
 use veilgrid_crypto::envelope::EnvelopeKey;
 use veilgrid_crypto::group::PointBytes;
+use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 use veilgrid_crypto::schnorr::SigningKey;
-use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_engine::simulation::consensus_key;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::builder::genesis_block;
@@ -54,7 +54,7 @@ pub(crate) struct Market {
     /// The validators' signing keys.
     pub(crate) keys: Vec<SigningKey>,
     /// In the order of their accounts.
-    pub(crate) members: Vec<Wallet>,
+    pub(crate) members: Vec<Keyring>,
     /// Built once for all validators and all their lives.
     pub(crate) log: Arc<SmallLog>,
     seed: u64,
@@ -65,7 +65,7 @@ impl Market {
         let mut rng = rng(seed, 1);
         let keys: Vec<_> = (0..VALIDATORS).map(|_| SigningKey::generate(&mut rng)).collect();
         let mut members: Vec<_> =
-            (0..members).map(|_| Wallet::from_seed(&WalletSeed::generate(&mut rng))).collect();
+            (0..members).map(|_| Keyring::from_seed(&KeyringSeed::generate(&mut rng))).collect();
         members.sort_by_key(account);
         let genesis = genesis(seed, &keys, &members).checked().expect("a sound genesis");
         let decode = DecodeContext::of(&genesis);
@@ -89,8 +89,8 @@ impl Market {
 }
 
 /// A member's account.
-pub(crate) fn account(wallet: &Wallet) -> PointBytes {
-    wallet.account_key(KEY_EPOCH).verifying_key().to_bytes()
+pub(crate) fn account(keyring: &Keyring) -> PointBytes {
+    keyring.account_key(KEY_EPOCH).verifying_key().to_bytes()
 }
 
 /// The grid.
@@ -113,7 +113,7 @@ pub(crate) fn params() -> MarketParams {
     }
 }
 
-fn genesis(seed: u64, keys: &[SigningKey], members: &[Wallet]) -> Genesis {
+fn genesis(seed: u64, keys: &[SigningKey], members: &[Keyring]) -> Genesis {
     let signing = |key: &SigningKey| key.verifying_key().to_bytes();
     let entry = |(index, key): (usize, &SigningKey)| ValidatorEntry {
         signing_key: signing(key),

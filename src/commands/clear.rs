@@ -7,8 +7,8 @@ use rand_core::OsRng;
 use rayon::prelude::*;
 use serde::Serialize;
 use veilgrid_crypto::bid::{SealedBid, seal_bid};
+use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 use veilgrid_crypto::tally::settlement_point_holds;
-use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::state::effects::SettledRound;
 use veilgrid_ledger::timing::RoundTiming;
@@ -124,19 +124,19 @@ fn plain(round: &Round) -> Result<Cleared, Failure> {
     Ok(Cleared { outcome: book.outcome, opened: book.opened })
 }
 
-/// The sealed round: four validators generate keys, every order is sealed by a wallet of its own, and each owner finds
+/// The sealed round: four validators generate keys, every order is sealed under keys of its own, and each owner finds
 /// its fill in the ledger's settlement points.
 fn sealed(round: &Round, args: &ClearArgs) -> Result<Cleared, Failure> {
     // One member an order, those of orders that were left out among them: they seal zero bids. A ledger refuses rounds
     // of one bid, so a single order gets company by a member with a zero bid too.
     let members = (round.kept.len() + round.dropped.len()).max(LEAST_MEMBERS);
-    let wallets: Vec<Wallet> =
-        (0..members).map(|_| Wallet::from_seed(&WalletSeed::generate(&mut OsRng))).collect();
+    let keyrings: Vec<Keyring> =
+        (0..members).map(|_| Keyring::from_seed(&KeyringSeed::generate(&mut OsRng))).collect();
     let members =
-        wallets.iter().map(|wallet| wallet.account_key(KEY_EPOCH).verifying_key().to_bytes()).collect();
+        keyrings.iter().map(|keyring| keyring.account_key(KEY_EPOCH).verifying_key().to_bytes()).collect();
     let timing = one_process_timing(OPENS_MS, 0, SLOT_SECONDS);
     let founding = Founding {
-        params: market(round, u32::try_from(wallets.len()).map_err(Failure::input)?, timing),
+        params: market(round, u32::try_from(keyrings.len()).map_err(Failure::input)?, timing),
         validators: VALIDATORS,
         members,
         key_epoch: KEY_EPOCH,
@@ -144,13 +144,13 @@ fn sealed(round: &Round, args: &ClearArgs) -> Result<Cleared, Failure> {
     };
     let mut community = LocalCommunity::found(&founding, &mut OsRng).map_err(Failure::input)?;
     community.open_round().map_err(Failure::input)?;
-    let bids = seal_all(round, &wallets, &community, args.json)?;
+    let bids = seal_all(round, &keyrings, &community, args.json)?;
     community.submit(ROUND, &bids, &mut OsRng).map_err(Failure::input)?;
     let end = community.finish_round(ROUND).map_err(Failure::input)?;
     let RoundEnd::Settled(settled) = end else {
         return Err(Failure::Input("the round was void although there is no minimum of bidders".to_owned()));
     };
-    check_fills(round, &wallets, &bids, &community, &settled)?;
+    check_fills(round, &keyrings, &bids, &community, &settled)?;
     if let Some(path) = &args.ledger {
         let root = community.state().root();
         write_ledger(path, community.ledger(), root, Existing::Keep).map_err(Failure::input)?;
@@ -175,7 +175,7 @@ fn market(round: &Round, members: u32, timing: RoundTiming) -> MarketParams {
 
 fn seal_all(
     round: &Round,
-    wallets: &[Wallet],
+    keyrings: &[Keyring],
     community: &LocalCommunity,
     json: bool,
 ) -> Result<Vec<SealedBid>, Failure> {
@@ -185,16 +185,16 @@ fn seal_all(
         .bid_params()
         .zip(state.round_context(ROUND))
         .ok_or_else(|| Failure::Input("the round is not open".to_owned()))?;
-    let bar = output::progress(wallets.len() as u64, "sealing bids", json);
-    let bids = wallets
+    let bar = output::progress(keyrings.len() as u64, "sealing bids", json);
+    let bids = keyrings
         .par_iter()
         .enumerate()
-        .map(|(position, wallet)| {
+        .map(|(position, keyring)| {
             let orders: Vec<Order> = round.kept.get(position).map(|row| row.order).into_iter().collect();
             let quantities_wh =
                 step_quantities(&round.grid, &orders, u32::from(round.bits)).map_err(Failure::input)?;
             let bid =
-                seal_bid(params, &context, wallet, &quantities_wh, &mut OsRng).map_err(Failure::input)?;
+                seal_bid(params, &context, keyring, &quantities_wh, &mut OsRng).map_err(Failure::input)?;
             bar.inc(1);
             Ok(bid)
         })
@@ -206,18 +206,18 @@ fn seal_all(
 /// Each owner checks that the ledger's settlement point holds exactly its fill.
 fn check_fills(
     round: &Round,
-    wallets: &[Wallet],
+    keyrings: &[Keyring],
     bids: &[SealedBid],
     community: &LocalCommunity,
     settled: &SettledRound,
 ) -> Result<(), Failure> {
     let community = community.state().community();
     let weights = fill_weights(&round.grid, &settled.outcome);
-    for ((row, wallet), bid) in round.kept.iter().zip(wallets).zip(bids) {
+    for ((row, keyring), bid) in round.kept.iter().zip(keyrings).zip(bids) {
         let fill =
             i64::try_from(fill_q16(&round.grid, &settled.outcome, &row.order)).map_err(Failure::input)?;
         let net = if row.order.side == Side::Buy { fill } else { -fill };
-        let r = wallet.round_view_key(KEY_EPOCH, ROUND).randomness(&bid.salt);
+        let r = keyring.round_view_key(KEY_EPOCH, ROUND).randomness(&bid.salt);
         let own = settled.bids.iter().find(|settled| settled.account == bid.account);
         let holds = own.is_some_and(|own| {
             let params = community.bid_params();

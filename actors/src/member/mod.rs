@@ -1,4 +1,4 @@
-//! Members: prosumers, consumers and charging stations, each with its wallet and its owner's orders.
+//! Members: prosumers, consumers and charging stations, each with its keys and its owner's orders.
 //!
 //! One actor serves all of them, in a process of a network and in the demo: what differs lies around it. The
 //! desk ([`Desk`](veilgrid_roles::member::Desk)) decides; a bid is sealed on the [pool](crate::pool) and

@@ -1,4 +1,4 @@
-//! The recovery note: the bid's quantities, encrypted to the owner, so that a wallet can be rebuilt from seed and
+//! The recovery note: the bid's quantities, encrypted to the owner, so that a keyring can be rebuilt from seed and
 //! ledger (`protocol-spec/03`, item 5).
 //!
 //! The key is derived from the round's view key and the bid's salt; the salt depends on quantities and context, so
@@ -6,8 +6,8 @@
 
 use crate::bid::params::{BidParams, RoundContext};
 use crate::bid::sealed::SealedBid;
+use crate::keyring::RoundViewKey;
 use crate::secret::Secret;
-use crate::wallet::RoundViewKey;
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use thiserror::Error;
@@ -19,7 +19,7 @@ pub enum NoteError {
     #[error("the bid has not the shape of this market's bids")]
     Shape,
     /// Wrong view key, wrong round, or an altered note.
-    #[error("the note does not open with this view key: wrong wallet or round, or the note was altered")]
+    #[error("the note does not open with this view key: wrong member or round, or the note was altered")]
     Closed,
 }
 

@@ -8,8 +8,8 @@ use crate::bid::params::{BidParams, RoundContext};
 use crate::bid::range_prover::{BitCommitment, Bits, Evaluation, powers};
 use crate::bid::sealed::SealedBid;
 use crate::group::{PointBytes, TranscriptExt, encode_point};
+use crate::keyring::Keyring;
 use crate::secret::Secret;
-use crate::wallet::Wallet;
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_TABLE;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
@@ -41,28 +41,28 @@ pub enum SealError {
 
 /// Seals the quantities (Wh, one a step) of one account for one round.
 ///
-/// The randomness r follows from the wallet's view key, the quantities and the context, so two different bids never
+/// The randomness r follows from the member's view key, the quantities and the context, so two different bids never
 /// share it; the proof's randomness comes from witness, proof branch, transcript and `rng` together.
 ///
 /// Whoever calls this persists the bytes before sending them and sends the same bytes again on a retry.
 pub fn seal_bid(
     params: &BidParams,
     round: &RoundContext,
-    wallet: &Wallet,
+    keyring: &Keyring,
     quantities_wh: &[u64],
     rng: &mut impl CryptoRngCore,
 ) -> Result<SealedBid, SealError> {
     check_quantities(params, quantities_wh)?;
-    let signing_key = wallet.account_key(round.key_epoch);
+    let signing_key = keyring.account_key(round.key_epoch);
     let account = signing_key.verifying_key().to_bytes();
-    let view = wallet.round_view_key(round.key_epoch, round.round_id);
+    let view = keyring.round_view_key(round.key_epoch, round.round_id);
     let salt = view.salt(&salt_message(params, round, &account, quantities_wh));
     let r = view.randomness(&salt);
 
     let vector = commit(params, &r, quantities_wh);
     let mut t = round.transcript(params, &account);
     let rho = absorb_vector(&mut t, params, &salt, &vector.r, &vector.c);
-    let seed = wallet.proof_seed(round.key_epoch, round.round_id);
+    let seed = keyring.proof_seed(round.key_epoch, round.round_id);
     let mut rng_builder = t.build_rng().rekey_with_witness_bytes(b"r", r.expose().as_bytes());
     rng_builder = rng_builder.rekey_with_witness_bytes(b"seed", seed.expose());
     for quantity in quantities_wh {

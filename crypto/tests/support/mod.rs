@@ -1,4 +1,4 @@
-//! A small market for the tests of this folder: seeded parameters, wallets and bids.
+//! A small market for the tests of this folder: seeded parameters, keyrings and bids.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_TABLE;
@@ -8,7 +8,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use std::ops::Range;
 use veilgrid_crypto::bid::{BidFault, BidParams, RoundContext, SealedBid, seal_bid, verify_bids};
-use veilgrid_crypto::wallet::{Wallet, WalletSeed};
+use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 
 /// The group order ℓ, little-endian.
 pub const ORDER: [u8; 32] = [
@@ -49,29 +49,29 @@ impl Market {
             rng,
         }
     }
-    pub fn wallet(&mut self) -> Wallet {
-        Wallet::from_seed(&WalletSeed::generate(&mut self.rng))
+    pub fn keyring(&mut self) -> Keyring {
+        Keyring::from_seed(&KeyringSeed::generate(&mut self.rng))
     }
     pub fn quantities(&mut self) -> Vec<u64> {
         let mask = u64::MAX >> (64 - self.params.bits());
         (0..self.params.steps()).map(|_| self.rng.next_u64() & mask).collect()
     }
-    /// A valid bid of a new wallet.
+    /// A valid bid of a new keyring.
     pub fn bid(&mut self) -> SealedBid {
         let (params, round) = (self.params.clone(), self.round);
         self.bid_for(&params, &round)
     }
-    /// A bid of a new wallet in another context.
+    /// A bid of a new keyring in another context.
     pub fn bid_for(&mut self, params: &BidParams, round: &RoundContext) -> SealedBid {
-        let (wallet, quantities) = (self.wallet(), self.quantities());
-        seal_bid(params, round, &wallet, &quantities, &mut self.rng).expect("sealable")
+        let (keyring, quantities) = (self.keyring(), self.quantities());
+        seal_bid(params, round, &keyring, &quantities, &mut self.rng).expect("sealable")
     }
-    /// A valid bid of the wallet with this seed, from many threads at once.
+    /// A valid bid of the keyring with this seed, from many threads at once.
     pub fn bid_from(&self, seed: u64) -> SealedBid {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let wallet = Wallet::from_seed(&WalletSeed::generate(&mut rng));
+        let keyring = Keyring::from_seed(&KeyringSeed::generate(&mut rng));
         let quantities = vec![seed & 0xff; self.params.steps()];
-        seal_bid(&self.params, &self.round, &wallet, &quantities, &mut rng).expect("sealable")
+        seal_bid(&self.params, &self.round, &keyring, &quantities, &mut rng).expect("sealable")
     }
     pub fn bids<const N: usize>(&mut self) -> [SealedBid; N] {
         core::array::from_fn(|_| self.bid())

@@ -3,7 +3,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use veilgrid_crypto::wallet::Wallet;
+use veilgrid_crypto::keyring::Keyring;
 use veilgrid_ledger::audit::{
     AuditError, AuditReport, AuditRequest, CertificateCheck, Record, Violation, audit, audit_export,
 };
@@ -60,8 +60,8 @@ pub fn params(rule: Rule, open_volume: bool) -> MarketParams {
     }
 }
 
-pub fn account(wallet: &Wallet) -> [u8; 32] {
-    wallet.account_key(EPOCH).verifying_key().to_bytes()
+pub fn account(keyring: &Keyring) -> [u8; 32] {
+    keyring.account_key(EPOCH).verifying_key().to_bytes()
 }
 
 /// The opening of a round at its place in the calendar.

@@ -1,4 +1,4 @@
-//! A ledger in memory: four wallets, validators that act on the state, and one hand that makes the blocks.
+//! A ledger in memory: four members, validators that act on the state, and one hand that makes the blocks.
 #![allow(dead_code, reason = "each test file uses a part")]
 
 #[allow(unused_imports, reason = "each test file uses a part")]
@@ -14,10 +14,10 @@ use veilgrid_crypto::bid::{SealedBid, seal_bid};
 use veilgrid_crypto::dlog::SmallLog;
 use veilgrid_crypto::envelope::EnvelopeKey;
 use veilgrid_crypto::keygen::{KeyShares, OneTimeKey, Opened};
+use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 use veilgrid_crypto::opening::{OpeningShare, release_share};
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_crypto::schnorr::SigningKey;
-use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::builder::{BlockDraft, genesis_block, propose};
 use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis};
@@ -64,7 +64,7 @@ struct Running {
 pub struct World {
     pub rng: ChaCha20Rng,
     pub validators: Vec<Validator>,
-    pub wallets: Vec<Wallet>,
+    pub keyrings: Vec<Keyring>,
     pub state: State,
     /// Executes every block from its bytes.
     replica: State,
@@ -93,7 +93,7 @@ pub fn receipt_key() -> SigningKey {
     SigningKey::generate(&mut ChaCha20Rng::seed_from_u64(77))
 }
 
-pub fn genesis(params: MarketParams, entries: &[ValidatorEntry], wallets: &[Wallet]) -> Genesis {
+pub fn genesis(params: MarketParams, entries: &[ValidatorEntry], keyrings: &[Keyring]) -> Genesis {
     Genesis {
         format_version: FORMAT_VERSION,
         nonce: [9; 32],
@@ -101,7 +101,7 @@ pub fn genesis(params: MarketParams, entries: &[ValidatorEntry], wallets: &[Wall
         roster: Roster { validators: entries.to_vec() },
         aggregator_receipt_key: receipt_key().verifying_key().to_bytes(),
         aggregator_envelope_key: [3; 32],
-        members: wallets.iter().map(account).collect(),
+        members: keyrings.iter().map(account).collect(),
         key_epoch: EPOCH,
         first_session: 1,
     }
@@ -126,16 +126,16 @@ impl World {
                 Validator { entry: entry(&key), key, shares: None, next: None, running: None }
             })
             .collect();
-        let mut wallets: Vec<_> =
-            (0..BOOK.len()).map(|_| Wallet::from_seed(&WalletSeed::generate(&mut rng))).collect();
-        wallets.sort_by_key(account);
+        let mut keyrings: Vec<_> =
+            (0..BOOK.len()).map(|_| Keyring::from_seed(&KeyringSeed::generate(&mut rng))).collect();
+        keyrings.sort_by_key(account);
         let entries: Vec<_> = validators[..n.into()].iter().map(|v| v.entry).collect();
-        let genesis = genesis(params, &entries, &wallets);
+        let genesis = genesis(params, &entries, &keyrings);
         let block = genesis_block(genesis.checked().expect("sound"), START_MS);
         let state = State::from_genesis_block(&block).expect("genesis");
         let replica = state.clone();
         let (blocks, effects, silent) = (vec![block], Vec::new(), BTreeSet::new());
-        Self { rng, validators, wallets, replica, state, blocks, effects, silent }
+        Self { rng, validators, keyrings, replica, state, blocks, effects, silent }
     }
 
     /// The same with keys in force.
@@ -311,7 +311,7 @@ impl World {
         let community = self.state.community();
         let round = self.state.round_context(round_id).expect("an open round");
         let params = community.bid_params().expect("keys");
-        let pairs = self.wallets.iter().zip(book);
+        let pairs = self.keyrings.iter().zip(book);
         let bids = pairs.map(|(w, q)| seal_bid(params, &round, w, q, &mut self.rng).expect("bid")).collect();
         Transaction::Bids { round_id, bids }
     }
@@ -321,7 +321,7 @@ impl World {
     }
 
     pub fn account(&self, member: usize) -> [u8; 32] {
-        account(&self.wallets[member])
+        account(&self.keyrings[member])
     }
 
     /// A bid for a round, which need not be open (any more).
@@ -331,7 +331,7 @@ impl World {
         let start_unix_s = self.timing().slot_start_unix_s(round_id, seconds).expect("a slot");
         let context = community.round_context(round_id, Slot { start_unix_s, seconds });
         let params = community.bid_params().expect("keys");
-        seal_bid(params, &context, &self.wallets[member], quantities_wh, &mut self.rng).expect("bid")
+        seal_bid(params, &context, &self.keyrings[member], quantities_wh, &mut self.rng).expect("bid")
     }
 
     pub fn receipt(&mut self, bid: &SealedBid) -> Receipt {

@@ -59,7 +59,7 @@ fn grace_counts_from_the_first_block_at_or_after_the_close() {
         assert!(is_early_or_late(world.try_at(late, closing()), 1), "grace block {block}");
         assert_eq!(world.state.due(late), []);
         let bids = world.bids(1, &BOOK[2 * block..2 * block + 2]);
-        // The book's owners are the first wallets of a list: those of the second half bid in the second block.
+        // The book's owners are the first members of a list: those of the second half bid in the second block.
         let bids = if block == 0 { bids } else { second_half(&mut world) };
         world.at(late, vec![bids]);
     }

@@ -1,6 +1,6 @@
 //! A network under load: its real processes, and what a load generator needs around them.
 //!
-//! Members are wallets of the caller, so that thousands of them need no processes: [`LoadedNetwork`] founds the network
+//! The caller holds the members' keys, so that thousands of them need no processes: [`LoadedNetwork`] founds the network
 //! for their accounts and runs validators and aggregator, [`send`] hands envelopes in from many addresses at once,
 //! [`Observer`] follows the ledger as any follower does and says when it saw what, [`usage`] reads what the processes
 //! take from the machine.

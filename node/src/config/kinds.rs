@@ -111,7 +111,7 @@ pub struct ParticipantConfig {
     pub genesis: PathBuf,
     /// Hash of block 0 that the member trusts; it was told by somebody that it knows.
     pub genesis_hash: Hex32,
-    /// The key file with the wallet's seed.
+    /// The key file with the keyring's seed.
     pub key_file: PathBuf,
     /// A file with the passphrase; absent: the environment or the terminal is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]

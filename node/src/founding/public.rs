@@ -5,7 +5,7 @@ use crate::config::Hex32;
 use crate::keyfile::{AggregatorKeys, ParticipantKeys, ValidatorKeys};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use veilgrid_crypto::wallet::Wallet;
+use veilgrid_crypto::keyring::Keyring;
 use veilgrid_store::files::{self, read_at_most};
 
 /// Most bytes of a public part.
@@ -60,9 +60,9 @@ impl From<&AggregatorKeys> for PublicPart {
 }
 
 impl PublicPart {
-    /// Of a participant's wallet in a key epoch.
+    /// Of a participant's keyring in one key epoch.
     pub fn of_participant(keys: &ParticipantKeys, key_epoch: u64) -> Self {
-        let account = Wallet::from_seed(&keys.seed).account_key(key_epoch).verifying_key();
+        let account = Keyring::from_seed(&keys.seed).account_key(key_epoch).verifying_key();
         Self::Participant { account_key: Hex32(account.to_bytes()), key_epoch }
     }
 

@@ -3,9 +3,9 @@
 use super::Kind;
 use veilgrid_crypto::envelope::EnvelopeKey;
 use veilgrid_crypto::group::decode_scalar;
+use veilgrid_crypto::keyring::KeyringSeed;
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_crypto::secret::Secret;
-use veilgrid_crypto::wallet::WalletSeed;
 use veilgrid_crypto::wire::{Reader, WireError};
 use veilgrid_ledger::finality::ConsensusKey;
 
@@ -44,11 +44,11 @@ pub struct AggregatorKeys {
     pub envelope: EnvelopeKey,
 }
 
-/// A participant's wallet.
+/// The seed of a participant's keyring.
 #[derive(Clone, Debug)]
 pub struct ParticipantKeys {
     /// Everything else follows from it and the ledger.
-    pub seed: WalletSeed,
+    pub seed: KeyringSeed,
 }
 
 impl ValidatorKeys {
@@ -73,9 +73,9 @@ impl AggregatorKeys {
 }
 
 impl ParticipantKeys {
-    /// A fresh wallet.
+    /// A fresh seed.
     pub fn generate(rng: &mut impl rand_core::CryptoRngCore) -> Self {
-        Self { seed: WalletSeed::generate(rng) }
+        Self { seed: KeyringSeed::generate(rng) }
     }
 }
 
@@ -141,7 +141,7 @@ impl Contents for ParticipantKeys {
 
     fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let mut r = Reader::new(bytes);
-        let seed = WalletSeed::from_bytes(r.array("wallet seed")?);
+        let seed = KeyringSeed::from_bytes(r.array("seed of the keyring")?);
         r.finish()?;
         Ok(Self { seed })
     }

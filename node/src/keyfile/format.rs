@@ -33,7 +33,7 @@ pub enum Kind {
     Validator,
     /// An aggregator's keys.
     Aggregator,
-    /// A participant's wallet seed.
+    /// A participant's keyring seed.
     Participant,
     /// A validator's secrets that change: key shares and open key sessions.
     ValidatorSecrets,
@@ -48,7 +48,7 @@ impl Kind {
         match self {
             Self::Validator => "a validator's keys",
             Self::Aggregator => "an aggregator's keys",
-            Self::Participant => "a participant's wallet",
+            Self::Participant => "a participant's keys",
             Self::ValidatorSecrets => "a validator's secrets",
         }
     }

@@ -14,7 +14,7 @@
 //!
 //! # Restored backups
 //!
-//! Keys that never change (signing, consensus, envelope, a wallet's seed) may be restored at any time. A validator's
+//! Keys that never change (signing, consensus, envelope, the seed of a member's keyring) may be restored at any time. A validator's
 //! changing secrets are worth something only while the sharing that they belong to is in force. Every refresh and every
 //! resharing replaces that sharing; shares of an earlier one open nothing, and no refresh makes them good again, because
 //! a refresh adds to the shares of those who hold the present ones. Whoever has restored too old a file is where

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A sealed bid is written before it is sent and never replaced: whoever sends two bids for one round reveals their
-//! difference. Its quantities are inside of its recovery note, so nothing here is readable without the wallet.
+//! difference. Its quantities are inside of its recovery note, so nothing here is readable without the member's keys.
 //!
 //! Only the bid of a round that takes bids has to be readable. A receipt that is damaged can be asked for again, and what
 //! belongs to a round that is over is missed as evidence, no more.

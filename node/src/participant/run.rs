@@ -34,7 +34,7 @@ use veilgrid_client::genesis::read_genesis;
 use veilgrid_client::ledger_view::LedgerView;
 use veilgrid_client::shutdown::Shutdown;
 use veilgrid_client::{Client, ClientOptions};
-use veilgrid_crypto::wallet::Wallet;
+use veilgrid_crypto::keyring::Keyring;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::verdicts::VerifyAll;
 
@@ -64,14 +64,14 @@ pub fn run(config: ParticipantConfig, shutdown: Shutdown) -> Result<(), NodeErro
     let passphrase = passphrase::existing(config.passphrase_file.as_deref(), &config.key_file)?;
     let (_, keys) = keyfile::open::<ParticipantKeys>(&config.key_file, &passphrase)?;
     drop(passphrase);
-    let wallet = Arc::new(Wallet::from_seed(&keys.seed));
+    let keyring = Arc::new(Keyring::from_seed(&keys.seed));
     drop(keys);
-    actix_rt::System::new().block_on(participate(config, wallet, health, disk, shutdown))
+    actix_rt::System::new().block_on(participate(config, keyring, health, disk, shutdown))
 }
 
 async fn participate(
     config: ParticipantConfig,
-    wallet: Arc<Wallet>,
+    keyring: Arc<Keyring>,
     health: Option<HealthDoor>,
     disk: DiskWatch,
     shutdown: Shutdown,
@@ -93,7 +93,7 @@ async fn participate(
     let validators = config.validator_urls.iter().map(client).collect::<Result<Vec<_>, _>>()?;
     start::check_clock(&validators, genesis.header.time_unix_ms, &state, &config.checks).await?;
     let post = HttpPost::new(client(&config.aggregator_url)?, validators.clone());
-    let mut desk = MemberDesk::new(wallet, state, archive, results);
+    let mut desk = MemberDesk::new(keyring, state, archive, results);
     if !desk.state().community().is_member(&desk.account()) {
         return Err(NodeError::refused(
             "the participant",

@@ -18,9 +18,9 @@ use veilgrid_api::StatusReport;
 use veilgrid_client::ledger_view::{BlockSource, LedgerView};
 use veilgrid_crypto::bid::{SealedBid, seal_bid};
 use veilgrid_crypto::envelope::EnvelopeKey;
+use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_crypto::schnorr::SigningKey;
-use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::builder::{genesis_block, propose};
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::state::State;
@@ -97,7 +97,7 @@ impl BlockSource for Blocks {
 }
 
 pub struct World {
-    pub wallets: Vec<Wallet>,
+    pub keyrings: Vec<Keyring>,
     pub state: State,
     pub receipt_key: SigningKey,
     pub envelope_key: EnvelopeKey,
@@ -157,14 +157,14 @@ pub fn trusting() -> reqwest::ClientBuilder {
 impl World {
     /// Round 1 is open. Called inside of an actix system.
     pub fn new(options: HttpOptions) -> Self {
-        let wallets: Vec<Wallet> =
-            (0..MEMBERS).map(|_| Wallet::from_seed(&WalletSeed::generate(&mut OsRng))).collect();
+        let keyrings: Vec<Keyring> =
+            (0..MEMBERS).map(|_| Keyring::from_seed(&KeyringSeed::generate(&mut OsRng))).collect();
         let (receipt_key, envelope_key) =
             (SigningKey::generate(&mut OsRng), EnvelopeKey::generate(&mut OsRng));
         let founding = Founding {
             params: params(),
             validators: 4,
-            members: wallets.iter().map(account).collect(),
+            members: keyrings.iter().map(account).collect(),
             key_epoch: EPOCH,
             time_unix_ms: 0,
         };
@@ -180,7 +180,7 @@ impl World {
             client: trusting().build().expect("client"),
             scheme: if options.tls.is_some() { "https" } else { "http" },
             server: HttpServer::start(options.clone(), Self::services(&ledger, None, None)).expect("server"),
-            wallets,
+            keyrings,
             state: first,
             receipt_key,
             envelope_key,
@@ -287,7 +287,7 @@ impl World {
         let round = self.state.round_context(1).expect("open");
         let mut quantities_wh = vec![0; params.steps()];
         quantities_wh[0] = quantity_wh;
-        seal_bid(params, &round, &self.wallets[member], &quantities_wh, &mut OsRng).expect("sealed")
+        seal_bid(params, &round, &self.keyrings[member], &quantities_wh, &mut OsRng).expect("sealed")
     }
 
     /// A bid whose proof is false, signed by its owner all the same.
@@ -297,7 +297,7 @@ impl World {
         bid.salt[1] = salt;
         let params = self.state.community().bid_params().expect("keys");
         let round = self.state.round_context(1).expect("open");
-        false_bid::sign(params, &round, &mut bid, &self.wallets[member].account_key(EPOCH));
+        false_bid::sign(params, &round, &mut bid, &self.keyrings[member].account_key(EPOCH));
         bid
     }
 
@@ -338,8 +338,8 @@ impl World {
     }
 }
 
-pub fn account(wallet: &Wallet) -> [u8; 32] {
-    wallet.account_key(EPOCH).verifying_key().to_bytes()
+pub fn account(keyring: &Keyring) -> [u8; 32] {
+    keyring.account_key(EPOCH).verifying_key().to_bytes()
 }
 
 /// The refusal's name; its form is checked.

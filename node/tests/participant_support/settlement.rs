@@ -70,27 +70,27 @@ fn a_fill_is_the_bids_own_and_a_wrong_settlement_is_found() {
     let (world, bids, round) = settled();
     let community = world.state.community();
     let (params, context) = (community.bid_params().expect("keys"), community.round_context(1, round.slot));
-    for ((wallet, bid), quantities) in world.wallets.iter().zip(&bids).zip(&BOOK) {
-        let own = OwnBid::open(wallet, params, &context, bid).expect("the wallet's");
+    for ((keyring, bid), quantities) in world.keyrings.iter().zip(&bids).zip(&BOOK) {
+        let own = OwnBid::open(keyring, params, &context, bid).expect("under its keys");
         assert_eq!(own.quantities_wh, quantities);
-        let fill = own.fill(wallet, EPOCH, community, &round).expect("the fill");
+        let fill = own.fill(keyring, EPOCH, community, &round).expect("the fill");
         let at = place_of(&round, bid);
         for (what, change, fault) in CHANGES {
             let mut changed = round.clone();
             change(&mut changed, at);
-            assert_eq!(own.fill(wallet, EPOCH, community, &changed), Err(fault), "{what}");
+            assert_eq!(own.fill(keyring, EPOCH, community, &changed), Err(fault), "{what}");
         }
         // The point holds this number under this randomness and nothing else.
         let point = &round.bids[at].settlement_point;
         let weights = fill_weights(&community.params().grid, &round.outcome);
-        let r = wallet.round_view_key(EPOCH, 1).randomness(&bid.salt);
+        let r = keyring.round_view_key(EPOCH, 1).randomness(&bid.salt);
         let net = i64::try_from(fill.bought_wh_q16).expect("small")
             - i64::try_from(fill.sold_wh_q16).expect("small");
         assert!(net != 0 && settlement_point_holds(params, &r, &weights, net, point));
         for wrong in [net + 1, net - 1, -net, 0] {
             assert!(!settlement_point_holds(params, &r, &weights, wrong, point), "{wrong} instead of {net}");
         }
-        let other = wallet.round_view_key(EPOCH, 2).randomness(&bid.salt);
+        let other = keyring.round_view_key(EPOCH, 2).randomness(&bid.salt);
         assert!(!settlement_point_holds(params, &other, &weights, net, point));
     }
 }
@@ -120,8 +120,8 @@ fn a_member_tells_its_owner_nothing_of_a_wrong_settlement() {
     let settle = |round: &SettledRound| {
         let (archive, told) = (MemoryArchive::new(), Told::default());
         archive.keep_bid(bids[0].clone(), world.state.community().bid_shape()).expect("kept");
-        let wallet = Arc::new(world.wallets[0].clone());
-        let mut desk = Desk::new(wallet, world.state.clone(), archive, told.clone());
+        let keyring = Arc::new(world.keyrings[0].clone());
+        let mut desk = Desk::new(keyring, world.state.clone(), archive, told.clone());
         desk.observe(&world.state, &[Effect::Settled(round.clone())]).expect("observed");
         told.0.lock().expect("told").remove(0)
     };

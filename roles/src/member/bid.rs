@@ -5,8 +5,8 @@ use thiserror::Error;
 use veilgrid_crypto::bid::{BidParams, NoteError, RoundContext, SealedBid, open_note};
 use veilgrid_crypto::envelope::{EnvelopePublicKey, seal_envelope};
 use veilgrid_crypto::group::PointBytes;
+use veilgrid_crypto::keyring::Keyring;
 use veilgrid_crypto::tally::settlement_point_holds;
-use veilgrid_crypto::wallet::Wallet;
 use veilgrid_ledger::community::Community;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::SettledRound;
@@ -57,14 +57,14 @@ impl OwnBid {
     /// Reads its own bid back from its sealed bytes, all that a bidder has to keep.
     ///
     /// # Errors
-    /// [`NoteError`] when it is another wallet's bid.
+    /// [`NoteError`] when it is another member's bid.
     pub fn open(
-        wallet: &Wallet,
+        keyring: &Keyring,
         params: &BidParams,
         round: &RoundContext,
         bid: &SealedBid,
     ) -> Result<Self, NoteError> {
-        let view = wallet.round_view_key(round.key_epoch, round.round_id);
+        let view = keyring.round_view_key(round.key_epoch, round.round_id);
         let quantities_wh = open_note(params, round, &view, bid)?;
         Ok(Self { account: bid.account, digest: bid.digest(), salt: bid.salt, quantities_wh })
     }
@@ -76,7 +76,7 @@ impl OwnBid {
     /// [`FillFault`]: evidence against the validators, or against whoever gave a receipt.
     pub fn fill(
         &self,
-        wallet: &Wallet,
+        keyring: &Keyring,
         key_epoch: u64,
         community: &Community,
         settled: &SettledRound,
@@ -87,7 +87,7 @@ impl OwnBid {
         }
         let weights = fill_weights(&community.params().grid, &settled.outcome);
         let (bought, sold) = fills(&weights, &self.quantities_wh);
-        let r = wallet.round_view_key(key_epoch, settled.round_id).randomness(&self.salt);
+        let r = keyring.round_view_key(key_epoch, settled.round_id).randomness(&self.salt);
         let net = i64::try_from(i128::from(bought) - i128::from(sold)).unwrap_or(i64::MAX);
         let params = community.bid_params().ok_or(FillFault::NoKeys)?;
         if !settlement_point_holds(params, &r, &weights, net, &own.settlement_point) {

@@ -5,7 +5,7 @@ use rand_core::CryptoRngCore;
 use std::sync::Arc;
 use thiserror::Error;
 use veilgrid_crypto::bid::{SealError, SealedBid, seal_bid};
-use veilgrid_crypto::wallet::Wallet;
+use veilgrid_crypto::keyring::Keyring;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::round::Slot;
 use veilgrid_market::{MappingError, step_quantities};
@@ -29,7 +29,7 @@ pub enum SealFailure {
     #[error("the sealed bid can't be kept and is not sent: {0}")]
     Archive(#[from] ArchiveFailure),
     /// Somebody else's bid lies where this member's should.
-    #[error("the stored bid of the round is another account's: the data directory belongs to another wallet")]
+    #[error("the stored bid of the round is another account's: the data directory belongs to other keys")]
     OtherAccount,
     /// The thread ended by a panic.
     #[error("sealing ended in a panic: this is a bug, please report it")]
@@ -41,8 +41,8 @@ pub enum SealFailure {
 
 /// Everything that sealing needs, so that it can run on another thread.
 pub struct SealTask<A> {
-    /// The wallet.
-    pub wallet: Arc<Wallet>,
+    /// The member's keys.
+    pub keyring: Arc<Keyring>,
     /// A state in which the round takes bids.
     pub state: State,
     /// The round.
@@ -65,7 +65,7 @@ impl<A: BidArchive> SealTask<A> {
         let (market, shape) = (community.params(), community.bid_shape());
         let params = community.bid_params().ok_or(SealFailure::NoKeys)?;
         let round = community.round_context(self.round_id, self.slot);
-        let account = self.wallet.account_key(round.key_epoch).verifying_key().to_bytes();
+        let account = self.keyring.account_key(round.key_epoch).verifying_key().to_bytes();
         let kept = match self.archive.bid(self.round_id, shape)? {
             // Before a restart.
             Some(bid) => bid,
@@ -73,7 +73,7 @@ impl<A: BidArchive> SealTask<A> {
                 let orders = self.orders.map_or_else(|| Ok(Vec::new()), |source| source.orders(self.slot));
                 let orders = orders.map_err(SealFailure::Orders)?;
                 let quantities_wh = step_quantities(&market.grid, &orders, u32::from(market.bits))?;
-                let bid = seal_bid(params, &round, &self.wallet, &quantities_wh, rng)?;
+                let bid = seal_bid(params, &round, &self.keyring, &quantities_wh, rng)?;
                 self.archive.keep_bid(bid, shape)?
             }
         };

@@ -115,7 +115,7 @@ fn falsified(net: &Net, round_id: u64, message: &[u8], salt: u8) -> Vec<u8> {
     let (round, params) = (state.round_context(round_id).expect("open"), state.community().bid_params());
     let mut reader = Reader::new(&message[HEAD_BYTES..]);
     let mut falsified = message[..HEAD_BYTES].to_vec();
-    let keys: Vec<_> = net.wallets.iter().map(|wallet| wallet.account_key(KEY_EPOCH)).collect();
+    let keys: Vec<_> = net.keyrings.iter().map(|keyring| keyring.account_key(KEY_EPOCH)).collect();
     for _ in &keys {
         let mut bid = SealedBid::read(&mut reader, shape).expect("a bid");
         bid.salt = [salt; 32];

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use veilgrid_crypto::bid::seal_bid;
 use veilgrid_crypto::envelope::EnvelopeKey;
 use veilgrid_crypto::keygen::Group;
+use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 use veilgrid_crypto::schnorr::SigningKey;
-use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::builder::genesis_block;
 use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis};
@@ -39,7 +39,7 @@ pub struct Net {
     pub keys: Vec<SigningKey>,
     pub cores: Vec<Core>,
     pub genesis: Block,
-    pub wallets: Vec<Wallet>,
+    pub keyrings: Vec<Keyring>,
     pub now_ms: u64,
     pub turn: usize,
     /// Validators that follow and say nothing.
@@ -77,11 +77,11 @@ pub fn entry(key: &SigningKey) -> ValidatorEntry {
     }
 }
 
-fn account(wallet: &Wallet) -> [u8; 32] {
-    wallet.account_key(KEY_EPOCH).verifying_key().to_bytes()
+fn account(keyring: &Keyring) -> [u8; 32] {
+    keyring.account_key(KEY_EPOCH).verifying_key().to_bytes()
 }
 
-fn genesis(keys: &[SigningKey], wallets: &[Wallet]) -> Block {
+fn genesis(keys: &[SigningKey], keyrings: &[Keyring]) -> Block {
     let n = u16::try_from(keys.len()).expect("small");
     let genesis = Genesis {
         format_version: FORMAT_VERSION,
@@ -92,7 +92,7 @@ fn genesis(keys: &[SigningKey], wallets: &[Wallet]) -> Block {
             .verifying_key()
             .to_bytes(),
         aggregator_envelope_key: [3; 32],
-        members: wallets.iter().map(account).collect(),
+        members: keyrings.iter().map(account).collect(),
         key_epoch: KEY_EPOCH,
         first_session: 1,
     };
@@ -123,10 +123,10 @@ impl Net {
     pub fn new(n: usize, more: usize, seed: u64) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let keys: Vec<_> = (0..n + more).map(|_| SigningKey::generate(&mut rng)).collect();
-        let mut wallets: Vec<_> =
-            (0..BOOK.len()).map(|_| Wallet::from_seed(&WalletSeed::generate(&mut rng))).collect();
-        wallets.sort_by_key(account);
-        let genesis = genesis(&keys[..n], &wallets);
+        let mut keyrings: Vec<_> =
+            (0..BOOK.len()).map(|_| Keyring::from_seed(&KeyringSeed::generate(&mut rng))).collect();
+        keyrings.sort_by_key(account);
+        let genesis = genesis(&keys[..n], &keyrings);
         let cores = (0u64..).zip(&keys).map(|(at, key)| {
             start(&genesis, key, MemoryJournal::new(), 1_000 * seed + at).expect("a sound journal")
         });
@@ -135,7 +135,7 @@ impl Net {
             cores: cores.collect(),
             keys,
             genesis,
-            wallets,
+            keyrings,
             now_ms: START_MS,
             turn: 0,
             mute: BTreeSet::new(),
@@ -268,8 +268,8 @@ impl Net {
         let state = self.cores[1].state();
         let round = state.round_context(round_id).expect("open");
         let params = state.community().bid_params().expect("keys");
-        let bids: Vec<_> = (self.wallets.iter().zip(&BOOK))
-            .map(|(wallet, order)| seal_bid(params, &round, wallet, order, &mut self.rng).expect("bid"))
+        let bids: Vec<_> = (self.keyrings.iter().zip(&BOOK))
+            .map(|(keyring, order)| seal_bid(params, &round, keyring, order, &mut self.rng).expect("bid"))
             .collect();
         let answers = self.cores[1].offer_bids(round_id, bids);
         assert!(answers.iter().all(|answer| *answer == Ok(Offered::New)), "{answers:?}");

@@ -9,9 +9,9 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use veilgrid_crypto::bid::{BidFault, SealedBid, seal_bid};
 use veilgrid_crypto::envelope::{ENVELOPE_OVERHEAD, EnvelopeKey, seal_envelope};
+use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_crypto::schnorr::SigningKey;
-use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::refusal::{Account, Refusal};
@@ -36,7 +36,7 @@ fn is_second(rule: &Refusal) -> bool {
 
 struct World {
     rng: ChaCha20Rng,
-    wallets: Vec<Wallet>,
+    keyrings: Vec<Keyring>,
     community: LocalCommunity,
     envelope_key: [u8; 32],
     receipt_key: SigningKey,
@@ -48,8 +48,8 @@ fn world() -> World {
 
 fn world_of(members: u32) -> World {
     let mut rng = ChaCha20Rng::seed_from_u64(11);
-    let wallets: Vec<Wallet> =
-        (0..members).map(|_| Wallet::from_seed(&WalletSeed::generate(&mut rng))).collect();
+    let keyrings: Vec<Keyring> =
+        (0..members).map(|_| Keyring::from_seed(&KeyringSeed::generate(&mut rng))).collect();
     let timing = one_process_timing(OPENS_MS, 900, 900);
     let market = MarketParams {
         grid: Grid::new(0, 1000, 2).expect("grid"),
@@ -57,14 +57,14 @@ fn world_of(members: u32) -> World {
         ..params(timing, threshold_for(4))
     };
     let accounts =
-        wallets.iter().map(|wallet| wallet.account_key(EPOCH).verifying_key().to_bytes()).collect();
+        keyrings.iter().map(|keyring| keyring.account_key(EPOCH).verifying_key().to_bytes()).collect();
     let founding =
         Founding { params: market, validators: 4, members: accounts, key_epoch: EPOCH, time_unix_ms: 0 };
     let mut community = LocalCommunity::found(&founding, &mut rng).expect("founded");
     assert_eq!(community.open_round().expect("open"), 1);
     let envelope_key = *EnvelopeKey::generate(&mut rng).to_bytes().expose();
     let receipt_key = SigningKey::generate(&mut rng);
-    World { rng, wallets, community, envelope_key, receipt_key }
+    World { rng, keyrings, community, envelope_key, receipt_key }
 }
 
 impl World {
@@ -89,7 +89,7 @@ impl World {
         let params = state.community().bid_params().expect("keys");
         let context = state.round_context(1).expect("open");
         let quantities_wh = [quantity_wh, 0, 0, 0];
-        seal_bid(params, &context, &self.wallets[member], &quantities_wh, &mut self.rng).expect("sealed")
+        seal_bid(params, &context, &self.keyrings[member], &quantities_wh, &mut self.rng).expect("sealed")
     }
     fn receive(&mut self, intake: &mut Intake, bid: &SealedBid) -> Result<Received, IntakeError> {
         let ledger_id = self.state().community().ledger_id();

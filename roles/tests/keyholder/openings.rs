@@ -119,7 +119,7 @@ fn a_ledger_that_is_behind_the_secrets_gets_nothing() {
 fn secrets_of_another_ledger_are_not_used() {
     let mut world = World::new(4, 0, 25);
     world.step();
-    let other = genesis(&world.keys, &world.wallets, 3, 77);
+    let other = genesis(&world.keys, &world.keyrings, 3, 77);
     let other = genesis_block(other.checked().expect("sound"), 0);
     let other = State::from_genesis_block(&other).expect("genesis");
     let actions = world.holders[0].act(&other, &mut world.rng);

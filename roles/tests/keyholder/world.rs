@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use veilgrid_crypto::bid::{SealedBid, seal_bid};
 use veilgrid_crypto::envelope::EnvelopeKey;
 use veilgrid_crypto::keygen::Group;
+use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 use veilgrid_crypto::schnorr::SigningKey;
-use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::builder::{BlockDraft, genesis_block};
 use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis};
 use veilgrid_ledger::refusal::Refusal;
@@ -38,7 +38,7 @@ pub struct World {
     pub keys: Vec<SigningKey>,
     pub holders: Vec<KeyHolder>,
     pub state: State,
-    pub wallets: Vec<Wallet>,
+    pub keyrings: Vec<Keyring>,
     pub pool: Vec<Transaction>,
     pub effects: Vec<Effect>,
     pub refused: Vec<Refusal>,
@@ -66,7 +66,7 @@ pub fn timing() -> RoundTiming {
     }
 }
 
-pub fn genesis(keys: &[SigningKey], wallets: &[Wallet], threshold: u16, nonce: u8) -> Genesis {
+pub fn genesis(keys: &[SigningKey], keyrings: &[Keyring], threshold: u16, nonce: u8) -> Genesis {
     Genesis {
         format_version: FORMAT_VERSION,
         nonce: [nonce; 32],
@@ -76,7 +76,7 @@ pub fn genesis(keys: &[SigningKey], wallets: &[Wallet], threshold: u16, nonce: u
             .verifying_key()
             .to_bytes(),
         aggregator_envelope_key: [3; 32],
-        members: wallets.iter().map(account).collect(),
+        members: keyrings.iter().map(account).collect(),
         key_epoch: KEY_EPOCH,
         first_session: 1,
     }
@@ -94,8 +94,8 @@ pub fn entry(key: &SigningKey) -> ValidatorEntry {
     }
 }
 
-fn account(wallet: &Wallet) -> [u8; 32] {
-    wallet.account_key(KEY_EPOCH).verifying_key().to_bytes()
+fn account(keyring: &Keyring) -> [u8; 32] {
+    keyring.account_key(KEY_EPOCH).verifying_key().to_bytes()
 }
 
 impl World {
@@ -103,17 +103,17 @@ impl World {
     pub fn new(n: u16, more: usize, seed: u64) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let keys: Vec<_> = (0..usize::from(n) + more).map(|_| SigningKey::generate(&mut rng)).collect();
-        let mut wallets: Vec<_> =
-            (0..BOOK.len()).map(|_| Wallet::from_seed(&WalletSeed::generate(&mut rng))).collect();
-        wallets.sort_by_key(account);
-        let genesis = genesis(&keys[..usize::from(n)], &wallets, Group::of(n).threshold, 9);
+        let mut keyrings: Vec<_> =
+            (0..BOOK.len()).map(|_| Keyring::from_seed(&KeyringSeed::generate(&mut rng))).collect();
+        keyrings.sort_by_key(account);
+        let genesis = genesis(&keys[..usize::from(n)], &keyrings, Group::of(n).threshold, 9);
         let genesis = genesis_block(genesis.checked().expect("sound"), START_MS);
         Self {
             rng,
             holders: keys.iter().cloned().map(KeyHolder::new).collect(),
             keys,
             state: State::from_genesis_block(&genesis).expect("genesis"),
-            wallets,
+            keyrings,
             pool: Vec::new(),
             effects: Vec::new(),
             refused: Vec::new(),
@@ -244,7 +244,7 @@ impl World {
         let community = self.state.community();
         let round = self.state.round_context(round_id).expect("an open round");
         let params = community.bid_params().expect("keys");
-        let pairs = self.wallets.iter().zip(book);
+        let pairs = self.keyrings.iter().zip(book);
         pairs.map(|(w, order)| seal_bid(params, &round, w, order, &mut self.rng).expect("bid")).collect()
     }
 

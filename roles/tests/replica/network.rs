@@ -10,8 +10,8 @@ use std::sync::Arc;
 use veilgrid_crypto::bid::{SealedBid, seal_bid};
 use veilgrid_crypto::dlog::SmallLog;
 use veilgrid_crypto::envelope::EnvelopeKey;
+use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 use veilgrid_crypto::schnorr::SigningKey;
-use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::builder::genesis_block;
 use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis};
@@ -40,7 +40,7 @@ pub fn offer(replica: &mut Replica, owed: Owed) -> Result<Offered, OfferRefusal>
 
 pub struct Network {
     pub rng: ChaCha20Rng,
-    pub wallets: Vec<Wallet>,
+    pub keyrings: Vec<Keyring>,
     pub replicas: Vec<Replica>,
     pub holders: Vec<KeyHolder>,
     pub now_ms: u64,
@@ -86,8 +86,8 @@ pub fn signing_key(at: u16) -> SigningKey {
     SigningKey::generate(&mut ChaCha20Rng::seed_from_u64(100 + u64::from(at)))
 }
 
-fn account(wallet: &Wallet) -> [u8; 32] {
-    wallet.account_key(KEY_EPOCH).verifying_key().to_bytes()
+fn account(keyring: &Keyring) -> [u8; 32] {
+    keyring.account_key(KEY_EPOCH).verifying_key().to_bytes()
 }
 
 impl Network {
@@ -95,9 +95,9 @@ impl Network {
     pub fn founded(limits: Limits, timing: RoundTiming) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(7);
         let signing_keys: Vec<SigningKey> = (0..VALIDATORS).map(signing_key).collect();
-        let mut wallets: Vec<Wallet> =
-            (0..12).map(|_| Wallet::from_seed(&WalletSeed::generate(&mut rng))).collect();
-        wallets.sort_by_key(account);
+        let mut keyrings: Vec<Keyring> =
+            (0..12).map(|_| Keyring::from_seed(&KeyringSeed::generate(&mut rng))).collect();
+        keyrings.sort_by_key(account);
         let entries = signing_keys.iter().enumerate().map(|(at, key)| ValidatorEntry {
             signing_key: key.verifying_key().to_bytes(),
             consensus_key: consensus_key(at),
@@ -111,7 +111,7 @@ impl Network {
             roster: Roster { validators },
             aggregator_receipt_key: SigningKey::generate(&mut rng).verifying_key().to_bytes(),
             aggregator_envelope_key: EnvelopeKey::generate(&mut rng).public().to_bytes(),
-            members: wallets.iter().map(account).collect(),
+            members: keyrings.iter().map(account).collect(),
             key_epoch: KEY_EPOCH,
             first_session: 1,
         };
@@ -122,7 +122,7 @@ impl Network {
         let mut replicas: Vec<Replica> =
             (0..VALIDATORS).map(|_| Replica::new(state.clone(), limits)).collect();
         replicas[0].use_log(Arc::new(SmallLog::new(1 << 12)));
-        Self { rng, wallets, replicas, holders, now_ms: START_MS, blocks: vec![genesis], silent: Vec::new() }
+        Self { rng, keyrings, replicas, holders, now_ms: START_MS, blocks: vec![genesis], silent: Vec::new() }
     }
 
     /// A network that has keys.
@@ -164,7 +164,7 @@ impl Network {
         };
         let context = community.round_context(round_id, slot);
         let params = community.bid_params().expect("keys");
-        seal_bid(params, &context, &self.wallets[member], quantities_wh, &mut self.rng).expect("bid")
+        seal_bid(params, &context, &self.keyrings[member], quantities_wh, &mut self.rng).expect("bid")
     }
 
     /// The bids of [`BOOK`], by the members 0 to 3.

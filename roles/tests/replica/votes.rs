@@ -2,7 +2,7 @@
 
 use crate::common::{BOOK, SLOT_SECONDS};
 use crate::network::{Network, START_MS, timing};
-use veilgrid_crypto::wallet::{Wallet, WalletSeed};
+use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::refusal::{BlockFault, Refusal};
 use veilgrid_ledger::rounds::refusal::RoundRefusal;
@@ -91,8 +91,8 @@ fn proofs_have_to_hold() {
 #[test]
 fn bids_that_nobody_may_place_cost_a_voter_no_verification() {
     let mut network = Network::open();
-    let stranger = Wallet::from_seed(&WalletSeed::generate(&mut network.rng));
-    network.wallets.push(stranger);
+    let stranger = Keyring::from_seed(&KeyringSeed::generate(&mut network.rng));
+    network.keyrings.push(stranger);
     let by_stranger = network.bid(1, 12, &BOOK[0]);
     let (first, second) = (network.bid(1, 0, &BOOK[0]), network.bid(1, 0, &BOOK[1]));
     let early = network.bid(2, 1, &BOOK[1]);

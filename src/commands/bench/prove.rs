@@ -9,7 +9,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::time::Instant;
 use veilgrid_crypto::bid::seal_bid;
-use veilgrid_crypto::wallet::{Wallet, WalletSeed};
+use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 
 /// Bids that are timed, at most.
 const MOST_BIDS: usize = 16;
@@ -21,17 +21,17 @@ const MOST_BIDS: usize = 16;
 pub fn run(size: &BenchSize) -> Result<Report, Failure> {
     let world = World::new(size)?;
     let mut rng = ChaCha20Rng::seed_from_u64(3);
-    let wallet = Wallet::from_seed(&WalletSeed::generate(&mut rng));
+    let keyring = Keyring::from_seed(&KeyringSeed::generate(&mut rng));
     let quantities_wh = world.quantities(&mut rng);
     let seal = |rng: &mut ChaCha20Rng| -> Result<f64, Failure> {
         let start = Instant::now();
         let bid =
-            seal_bid(&world.params, &world.round, &wallet, &quantities_wh, rng).map_err(Failure::input)?;
+            seal_bid(&world.params, &world.round, &keyring, &quantities_wh, rng).map_err(Failure::input)?;
         std::hint::black_box(bid);
         Ok(start.elapsed().as_secs_f64())
     };
     let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build().map_err(Failure::input)?;
-    // The first bid builds the tables of the step keys, which a wallet does once a market.
+    // The first bid builds the tables of the step keys, which a member does once per market.
     one_thread.install(|| seal(&mut rng))?;
     let crate_prover = CrateProof::new(&world);
     let count = size.bids.min(MOST_BIDS);

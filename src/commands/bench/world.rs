@@ -11,8 +11,8 @@ use veilgrid_crypto::bid::{BidParams, RoundContext, SealedBid, seal_bid};
 use veilgrid_crypto::keygen::{
     DealerPackage, DealtShares, KeyGenContext, KeyShares, ThresholdKeys, deal, public_keys, receive,
 };
+use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 use veilgrid_crypto::schnorr::{SigningKey, VerifyingKey};
-use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_market::Grid;
 
 /// Threshold of the measured openings: 3 of 4.
@@ -98,9 +98,9 @@ impl World {
             .into_par_iter()
             .map(|number| {
                 let mut rng = ChaCha20Rng::seed_from_u64(SEED ^ (number << 32));
-                let wallet = Wallet::from_seed(&WalletSeed::generate(&mut rng));
+                let keyring = Keyring::from_seed(&KeyringSeed::generate(&mut rng));
                 let quantities_wh = self.quantities(&mut rng);
-                let bid = seal_bid(&self.params, &self.round, &wallet, &quantities_wh, &mut rng)
+                let bid = seal_bid(&self.params, &self.round, &keyring, &quantities_wh, &mut rng)
                     .map_err(Failure::input)?;
                 bar.inc(1);
                 Ok(KnownBid { quantities_wh, bid })

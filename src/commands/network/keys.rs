@@ -68,7 +68,7 @@ pub enum KeyKind {
     Validator,
     /// An aggregator: receipt and envelope keys
     Aggregator,
-    /// A participant: the wallet's seed
+    /// A participant: the seed of its keys
     Participant,
 }
 

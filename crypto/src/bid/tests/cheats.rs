@@ -136,7 +136,7 @@ fn a_wrong_mu_is_caught_by_the_inner_product_argument_alone() {
 fn another_signer_is_caught_by_the_signature_alone() {
     let mut w = world(BITS, STEPS);
     let quantities = w.quantities();
-    let signer = Some(w.wallet().account_key(2));
+    let signer = Some(w.keyring().account_key(2));
     assert_eq!(verdict(&mut w, &quantities, Cheat { signer, ..Cheat::default() }), Err(BidFault::Signature));
     let cheat = Cheat { signature_error: RISTRETTO_BASEPOINT_POINT, ..Cheat::default() };
     assert_eq!(verdict(&mut w, &quantities, cheat), Err(BidFault::Signature));
@@ -146,7 +146,7 @@ fn another_signer_is_caught_by_the_signature_alone() {
 fn of_a_false_range_and_a_false_signature_the_range_is_named() {
     let mut w = world(BITS, STEPS);
     let (quantities, d) = (w.quantities(), w.scalar());
-    let signer = Some(w.wallet().account_key(2));
+    let signer = Some(w.keyring().account_key(2));
     let cheat = Cheat { mu_error: d, signer, ..Cheat::default() };
     assert_eq!(verdict(&mut w, &quantities, cheat), Err(BidFault::Range));
 }
@@ -189,7 +189,7 @@ fn another_key_vector_is_refused_although_the_context_is_right() {
 #[test]
 fn copied_rerandomised_and_shifted_bids_are_refused_under_another_account() {
     let mut w = world(BITS, STEPS);
-    let (victim, copier) = (w.bid(), w.wallet().account_key(w.round.key_epoch));
+    let (victim, copier) = (w.bid(), w.keyring().account_key(w.round.key_epoch));
     let (d, rest) = (w.scalar(), w.quantities());
     let keys = w.params.step_keys().to_vec();
     let add = |bytes: &[u8; 32], point: RistrettoPoint| encode_point(&(decode(bytes) + point));
@@ -214,11 +214,11 @@ fn copied_rerandomised_and_shifted_bids_are_refused_under_another_account() {
 #[test]
 fn signing_anew_with_the_accounts_key_keeps_a_bid_valid() {
     let mut w = world(BITS, STEPS);
-    let (wallet, quantities) = (w.wallet(), w.quantities());
+    let (keyring, quantities) = (w.keyring(), w.quantities());
     let mut bid =
-        crate::bid::seal_bid(&w.params, &w.round, &wallet, &quantities, &mut w.rng).expect("sealable");
+        crate::bid::seal_bid(&w.params, &w.round, &keyring, &quantities, &mut w.rng).expect("sealable");
     let before = bid.signature;
-    w.sign_as(&mut bid, &wallet.account_key(w.round.key_epoch));
+    w.sign_as(&mut bid, &keyring.account_key(w.round.key_epoch));
     assert_ne!(bid.signature, before);
     assert_eq!(w.verdict(&bid), Ok(()));
 }
@@ -226,7 +226,7 @@ fn signing_anew_with_the_accounts_key_keeps_a_bid_valid() {
 #[test]
 fn culprits_among_honest_bids_are_named_with_their_reason() {
     let mut w = world(BITS, STEPS);
-    let (d, signer) = (w.scalar(), w.wallet().account_key(2));
+    let (d, signer) = (w.scalar(), w.keyring().account_key(2));
     let mut two_to_the_n = w.quantities();
     two_to_the_n[1] = 1 << BITS;
     let quantities = w.quantities();

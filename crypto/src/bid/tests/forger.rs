@@ -86,10 +86,10 @@ struct Link<'a> {
 impl World {
     /// Seals `quantities_wh`, which need not fit the market's bits, with the deviations of `cheat`.
     pub(super) fn forge(&mut self, quantities_wh: &[u64], cheat: &Cheat) -> SealedBid {
-        let (wallet, params, round) = (self.wallet(), self.params.clone(), self.round);
-        let account_key = wallet.account_key(round.key_epoch);
+        let (keyring, params, round) = (self.keyring(), self.params.clone(), self.round);
+        let account_key = keyring.account_key(round.key_epoch);
         let account = account_key.verifying_key().to_bytes();
-        let view = wallet.round_view_key(round.key_epoch, round.round_id);
+        let view = keyring.round_view_key(round.key_epoch, round.round_id);
         let salt = view.salt(&self.scalar().to_bytes());
         let secret_r = *view.randomness(&salt).expose();
         let keys = cheat.keys.clone().unwrap_or_else(|| params.step_keys().to_vec());

@@ -15,7 +15,7 @@ mod weights;
 use crate::bid::batch::all_valid;
 use crate::bid::prepared::Prepared;
 use crate::bid::{BidFault, BidParams, RoundContext, SealedBid, equations, seal_bid, verify_bids};
-use crate::wallet::{Wallet, WalletSeed};
+use crate::keyring::{Keyring, KeyringSeed};
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_TABLE;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
@@ -47,16 +47,16 @@ fn world(bits: u32, steps: usize) -> World {
 }
 
 impl World {
-    fn wallet(&mut self) -> Wallet {
-        Wallet::from_seed(&WalletSeed::generate(&mut self.rng))
+    fn keyring(&mut self) -> Keyring {
+        Keyring::from_seed(&KeyringSeed::generate(&mut self.rng))
     }
     fn quantities(&mut self) -> Vec<u64> {
         let mask = u64::MAX >> (64 - self.params.bits());
         (0..self.params.steps()).map(|_| self.rng.next_u64() & mask).collect()
     }
     fn bid(&mut self) -> SealedBid {
-        let (wallet, quantities) = (self.wallet(), self.quantities());
-        seal_bid(&self.params, &self.round, &wallet, &quantities, &mut self.rng).expect("sealable")
+        let (keyring, quantities) = (self.keyring(), self.quantities());
+        seal_bid(&self.params, &self.round, &keyring, &quantities, &mut self.rng).expect("sealable")
     }
     fn scalar(&mut self) -> Scalar {
         Scalar::random(&mut self.rng)
@@ -93,10 +93,10 @@ fn honest_bids_of_all_shapes_are_accepted() {
     for (bits, steps) in [(8, 4), (8, 16), (16, 4), (16, 32), (32, 8)] {
         let mut w = world(bits, steps);
         let mut bids: Vec<SealedBid> = (0..3).map(|_| w.bid()).collect();
-        let wallet = w.wallet();
+        let keyring = w.keyring();
         for extreme in [0, u64::MAX >> (64 - bits)] {
             let quantities = vec![extreme; steps];
-            bids.push(seal_bid(&w.params, &w.round, &wallet, &quantities, &mut w.rng).expect("sealable"));
+            bids.push(seal_bid(&w.params, &w.round, &keyring, &quantities, &mut w.rng).expect("sealable"));
         }
         let verdicts = verify_bids(&w.params, &w.round, &bids);
         assert!(verdicts.iter().all(Result::is_ok), "{bits} {steps}: {verdicts:?}");

@@ -58,7 +58,7 @@ impl<A: BidArchive, R: ResultBook> Desk<A, R> {
     /// Everything that the making of a bid needs; it may run on another thread.
     pub fn seal_task(&self, wanted: Wanted, orders: Option<Arc<dyn OrderSource>>) -> SealTask<A> {
         SealTask {
-            wallet: Arc::clone(&self.wallet),
+            keyring: Arc::clone(&self.keyring),
             state: self.state.clone(),
             round_id: wanted.round_id,
             slot: wanted.slot,

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use thiserror::Error;
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::group::PointBytes;
-use veilgrid_crypto::wallet::Wallet;
+use veilgrid_crypto::keyring::Keyring;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::Effect;
@@ -104,7 +104,7 @@ enum Sealing {
 
 /// The desk of one member, with its archive and its results.
 pub struct Desk<A, R> {
-    wallet: Arc<Wallet>,
+    keyring: Arc<Keyring>,
     key_epoch: u64,
     account: PointBytes,
     archive: A,
@@ -121,13 +121,13 @@ pub struct Desk<A, R> {
 
 impl<A: BidArchive, R: ResultBook> Desk<A, R> {
     /// A desk at the genesis state of its ledger.
-    pub fn new(wallet: Arc<Wallet>, state: State, archive: A, results: R) -> Self {
+    pub fn new(keyring: Arc<Keyring>, state: State, archive: A, results: R) -> Self {
         let key_epoch = state.community().genesis().key_epoch;
-        let account = wallet.account_key(key_epoch).verifying_key().to_bytes();
+        let account = keyring.account_key(key_epoch).verifying_key().to_bytes();
         let (slots, on_ledger, active, sealing) = Default::default();
         let counts = Counts::default();
         Self {
-            wallet,
+            keyring,
             key_epoch,
             account,
             archive,

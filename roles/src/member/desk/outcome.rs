@@ -18,7 +18,7 @@ impl<A: BidArchive, R: ResultBook> Desk<A, R> {
         } else {
             tracing::error!(
                 round_id,
-                "another bid of this account is on the ledger: is the wallet used twice?"
+                "another bid of this account is on the ledger: is its key file used twice?"
             );
         }
     }
@@ -88,14 +88,14 @@ impl<A: BidArchive, R: ResultBook> Desk<A, R> {
         };
         let round = community.round_context(round_id, settled.slot);
         let Some(params) = community.bid_params() else { return RoundResult::Unreadable };
-        let own = match OwnBid::open(&self.wallet, params, &round, &bid) {
+        let own = match OwnBid::open(&self.keyring, params, &round, &bid) {
             Ok(own) => own,
             Err(error) => {
-                tracing::error!(round_id, %error, "the stored bid is not this wallet's");
+                tracing::error!(round_id, %error, "the stored bid is not under this member's keys");
                 return RoundResult::Unreadable;
             }
         };
-        match own.fill(&self.wallet, self.key_epoch, community, settled) {
+        match own.fill(&self.keyring, self.key_epoch, community, settled) {
             Ok(fill) => {
                 self.counts.settled = self.counts.settled.saturating_add(1);
                 tracing::info!(round_id, "settled: the settlement point holds this member's fill");

@@ -1,4 +1,4 @@
-//! The wallets of all members, and what they send.
+//! The keys of all members, and what they send.
 
 use super::false_bid;
 use crate::failure::Failure;
@@ -9,8 +9,8 @@ use rayon::prelude::*;
 use veilgrid_crypto::bid::{BidParams, RoundContext, SealedBid, seal_bid};
 use veilgrid_crypto::envelope::{EnvelopePublicKey, seal_envelope};
 use veilgrid_crypto::group::PointBytes;
+use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 use veilgrid_crypto::schnorr::SigningKey;
-use veilgrid_crypto::wallet::{Wallet, WalletSeed};
 use veilgrid_ledger::community::Community;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::round::Slot;
@@ -23,9 +23,9 @@ const MAX_STEPS: usize = 8;
 
 /// All members. Only the honest ones send bids that count.
 pub struct Members {
-    honest: Vec<Wallet>,
+    honest: Vec<Keyring>,
     /// Enrolled too; each sends a few false proofs, as many as its quota lets through.
-    false_ones: Vec<Wallet>,
+    false_ones: Vec<Keyring>,
 }
 
 /// The honest bids of a round.
@@ -61,23 +61,23 @@ impl Fault {
 }
 
 impl Members {
-    /// Fresh wallets.
+    /// Fresh keys.
     pub fn generate(honest: usize, false_ones: usize) -> Self {
-        let wallets = |count: usize| -> Vec<Wallet> {
-            (0..count).map(|_| Wallet::from_seed(&WalletSeed::generate(&mut OsRng))).collect()
+        let keyrings = |count: usize| -> Vec<Keyring> {
+            (0..count).map(|_| Keyring::from_seed(&KeyringSeed::generate(&mut OsRng))).collect()
         };
-        Self { honest: wallets(honest), false_ones: wallets(false_ones) }
+        Self { honest: keyrings(honest), false_ones: keyrings(false_ones) }
     }
 
     /// Their accounts, as the founding enrols them.
     pub fn accounts(&self) -> Vec<PointBytes> {
-        let wallets = self.honest.iter().chain(&self.false_ones);
-        wallets.map(|wallet| wallet.account_key(KEY_EPOCH).verifying_key().to_bytes()).collect()
+        let keyrings = self.honest.iter().chain(&self.false_ones);
+        keyrings.map(|keyring| keyring.account_key(KEY_EPOCH).verifying_key().to_bytes()).collect()
     }
 
     /// The keys of the accounts that send false proofs.
     pub fn false_keys(&self) -> Vec<SigningKey> {
-        self.false_ones.iter().map(|wallet| wallet.account_key(KEY_EPOCH)).collect()
+        self.false_ones.iter().map(|keyring| keyring.account_key(KEY_EPOCH)).collect()
     }
 
     /// Seals the honest members' bids for a round that may be yet to open.
@@ -88,9 +88,9 @@ impl Members {
         let community = state.community();
         let (params, context) = (bid_params(community)?, context_of(community, round_id)?);
         let steps = params.steps();
-        let sealed = self.honest.par_iter().enumerate().map(|(number, wallet)| {
+        let sealed = self.honest.par_iter().enumerate().map(|(number, keyring)| {
             let quantities_wh = quantities(steps, params.bits(), round_id, number as u64);
-            let bid = seal_bid(params, &context, wallet, &quantities_wh, &mut OsRng);
+            let bid = seal_bid(params, &context, keyring, &quantities_wh, &mut OsRng);
             bar.inc(1);
             bid.map(|bid| (quantities_wh, bid)).map_err(Failure::input)
         });

@@ -1,6 +1,6 @@
 //! `bench network`: a real network on this machine, under the load of all its members.
 //!
-//! Validators and aggregator are processes as `localnet` runs them; the members are wallets of this process, which
+//! Validators and aggregator are processes as `localnet` runs them; this process holds the keys of all members and
 //! follows the ledger too. What takes its time (sealing, verifying what it sealed) is done between rounds, so that a
 //! round's figures are those of the network. All of them share the machine's cores.
 

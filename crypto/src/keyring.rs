@@ -1,4 +1,4 @@
-//! The wallet: one seed, three branches, and from the view branch one key a round (specification section 9).
+//! A member's keyring: one seed, three branches, and from the view branch one key per round (specification section 9).
 //!
 //! ```text
 //! seed ─┬─ view  ─ epoch ─ round ─┬─ salt        = HMAC(round key, orders ‖ context)
@@ -40,7 +40,7 @@ fn derive<const N: usize>(salt: &[u8], parent: &Key, label: &[u8], indices: &[u6
     out
 }
 
-/// A child key of a wallet key.
+/// A child key of one of the keyring's keys.
 fn child(parent: &Key, label: &[u8], indices: &[u64]) -> Key {
     derive(labels::WALLET, parent, label, indices)
 }
@@ -50,11 +50,11 @@ fn wide_scalar(bytes: &Secret<[u8; 64]>) -> Secret<Scalar> {
     Secret::new(Scalar::from_bytes_mod_order_wide(bytes.expose()))
 }
 
-/// The 32 bytes that a whole wallet is rebuilt from.
+/// The 32 bytes that a whole keyring is rebuilt from.
 #[derive(Clone, Debug)]
-pub struct WalletSeed(Key);
+pub struct KeyringSeed(Key);
 
-impl WalletSeed {
+impl KeyringSeed {
     /// A fresh seed.
     pub fn generate(rng: &mut impl CryptoRngCore) -> Self {
         let mut seed = Secret::new([0u8; 32]);
@@ -73,17 +73,17 @@ impl WalletSeed {
     }
 }
 
-/// The three branches of one member's keys.
+/// The keys of one member, in three branches.
 #[derive(Clone, Debug)]
-pub struct Wallet {
+pub struct Keyring {
     view: Key,
     spend: Key,
     proof: Key,
 }
 
-impl Wallet {
+impl Keyring {
     /// Derives the branches; the seed itself is not kept.
-    pub fn from_seed(seed: &WalletSeed) -> Self {
+    pub fn from_seed(seed: &KeyringSeed) -> Self {
         Self {
             view: child(&seed.0, labels::WALLET_VIEW, &[]),
             spend: child(&seed.0, labels::WALLET_SPEND, &[]),
@@ -143,7 +143,7 @@ pub struct RoundViewKey(Key);
 
 impl RoundViewKey {
     /// The salt of a bid: a pseudo-random function of everything that the bid says. Two bids that differ anywhere
-    /// therefore share neither salt nor randomness, also when a wallet was restored and has forgotten the first.
+    /// therefore share neither salt nor randomness, also when the member was restored from its seed and has forgotten the first.
     pub fn salt(&self, message: &[u8]) -> [u8; 32] {
         let mut mac =
             <Hmac<Sha256> as Mac>::new_from_slice(self.0.expose()).expect("HMAC takes keys of any length");
@@ -193,17 +193,17 @@ mod tests {
 
     #[test]
     fn branches_differ() {
-        let wallet = Wallet::from_seed(&WalletSeed::from_bytes([7; 32]));
-        assert_ne!(wallet.view.expose(), wallet.spend.expose());
-        assert_ne!(wallet.view.expose(), wallet.proof.expose());
-        assert_ne!(wallet.spend.expose(), wallet.proof.expose());
-        assert_ne!(wallet.view.expose(), &[7; 32]);
+        let keyring = Keyring::from_seed(&KeyringSeed::from_bytes([7; 32]));
+        assert_ne!(keyring.view.expose(), keyring.spend.expose());
+        assert_ne!(keyring.view.expose(), keyring.proof.expose());
+        assert_ne!(keyring.spend.expose(), keyring.proof.expose());
+        assert_ne!(keyring.view.expose(), &[7; 32]);
     }
 
     #[test]
     fn debug_shows_no_key() {
-        let wallet = Wallet::from_seed(&WalletSeed::from_bytes([7; 32]));
-        let shown = format!("{wallet:?} {:?} {:?}", wallet.epoch_view_key(1), wallet.round_view_key(1, 2));
+        let keyring = Keyring::from_seed(&KeyringSeed::from_bytes([7; 32]));
+        let shown = format!("{keyring:?} {:?} {:?}", keyring.epoch_view_key(1), keyring.round_view_key(1, 2));
         assert_eq!(shown.matches("redacted").count(), 5);
         assert!(!shown.contains(|c: char| c.is_ascii_digit()));
     }
