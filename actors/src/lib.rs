@@ -1,7 +1,7 @@
 //! The roles as actors: a thin shell that gives the pure code of `veilgrid-roles` threads, mailboxes, randomness and
 //! a disk. No rule of the protocol lives here; what an actor does with a message is one call of a pure core.
 //!
-//! [`member`], [`aggregator`], [`validator`] and [`auditor`] are one actor a role; [`pool`] makes and verifies proofs off
+//! [`member`], [`aggregator`], [`validator`] and [`auditor`] are one actor per role; [`pool`] makes and verifies proofs off
 //! the actors' threads. The processes of a network and the demo start the same actors around different surroundings.
 //!
 //! # Mailboxes

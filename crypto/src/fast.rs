@@ -193,7 +193,7 @@ impl Totals {
     /// Adds a point to each sum.
     ///
     /// # Panics
-    /// When there is not one point a sum.
+    /// When there is not one point per sum.
     pub fn add(&mut self, points: &Points) {
         match &mut self.0 {
             TotalForm::Lanes(totals) => expect_lanes().add_assign(totals, points.lanes_form()),

@@ -56,7 +56,7 @@ impl Tally {
     /// Σ w_k·C_k over the step totals, a ciphertext of Σ w_k·X_k under Σ w_k·Y_k.
     ///
     /// # Panics
-    /// When `weights` is not one weight a step.
+    /// When `weights` is not one weight per step.
     pub fn weighted_sum(&self, weights: &[i64]) -> RistrettoPoint {
         assert_eq!(weights.len() + 1, self.totals.len(), "one weight a step");
         weighted_sum(weights, 1, |places| self.totals.sum_of(places))
@@ -92,7 +92,7 @@ fn weighted_sum(
 /// A member's settlement point Σ q_k·C_k: with R a ciphertext of its own fill Σ q_k·x_k (Wh/2^16).
 ///
 /// # Panics
-/// When `fill_weights` is not one weight a step.
+/// When `fill_weights` is not one weight per step.
 pub fn settlement_point(bid: &VerifiedBid, fill_weights: &[i64]) -> PointBytes {
     assert_eq!(fill_weights.len() + 1, bid.vector().len(), "one weight a step");
     encode_point(&weighted_sum(fill_weights, 1, |places| sum_of(bid.vector(), places)))

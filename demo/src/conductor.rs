@@ -266,7 +266,7 @@ impl<'a> Conductor<'a> {
         })
     }
 
-    /// "All validators end with the same ledger and the same state", but for those that it has left behind and named.
+    /// "All validators end with the same ledger and the same state", except those that it has left behind and named.
     async fn check_agreement(&self, tip: &LedgerTip) -> Result<(), DayError> {
         let left_behind = |validator: u16| tip.left_behind.iter().any(|(left, _)| *left == validator);
         for (validator, address) in (1u16..).zip(&self.cast.validators) {

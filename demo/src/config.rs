@@ -28,7 +28,7 @@ pub struct DayConfig {
     pub participants: Vec<Participant>,
     /// The slots that are traded, rising.
     pub slots: Vec<MarketSlot>,
-    /// The market's rules but for the times of rounds: whatever stands here, they follow from the slots
+    /// The market's rules except the times of rounds: whatever is given here, they follow from the slots
     /// ([`DayConfig::market`]). `threshold` has
     /// to fit `validators` ([`veilgrid_roles::committee::threshold_for`]).
     pub params: MarketParams,

@@ -1,7 +1,7 @@
 //! A day of a community in one process: founded, bid for, cleared, settled and audited, by the actors of a network with
 //! an orderer in place of the engine.
 //!
-//! [`run_day`] is the way in. It founds a community with fresh keys (`founding`), runs one round a market slot
+//! [`run_day`] is the way in. It founds a community with fresh keys (`founding`), runs one round per market slot
 //! (`conductor`) and returns what the ledger says beside what the simulation knows (`report`). The conductor is the
 //! simulation, not a role: nothing that it knows beyond the ledger reaches another role. Members' owners are models of
 //! `veilgrid-scenario` ([`SimulatedOwner`]).

@@ -17,7 +17,7 @@ pub struct SimulatedOwner(Arc<Mutex<Model>>);
 
 struct Model {
     bidder: Box<dyn Bidder + Send>,
-    /// Its own meter data, one entry a slot of the day.
+    /// Its own meter data, one entry per slot of the day.
     energy: Vec<SlotEnergy>,
     /// Start of a market slot, Unix seconds, to its place in the day.
     places: BTreeMap<i64, usize>,

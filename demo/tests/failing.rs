@@ -183,7 +183,7 @@ fn two_validators_with_false_shares_stop_the_day_and_are_named() {
     assert_eq!(named, BTreeSet::from([2, 4]), "{false_shares:?}");
 }
 
-/// A disk that is full from some block on, for so many tries.
+/// A disk that is full from some block on, for this many tries.
 struct FullDisk {
     inner: StoreJournal,
     from_height: u64,
@@ -212,7 +212,7 @@ impl Journal for FullDisk {
     }
 }
 
-/// These validators' disks are full for so many tries.
+/// These validators' disks are full for this many tries.
 fn with_full_disks(dir: &std::path::Path, full: &'static [u16], tries: u32) -> Surroundings {
     let mut surroundings = Surroundings::local(dir);
     let below = dir.to_owned();

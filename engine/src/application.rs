@@ -58,8 +58,8 @@ pub trait Application: Send + 'static {
     /// Why it gets no vote.
     fn check(&mut self, block: &Block, now_unix_ms: u64) -> Result<(), ApplicationError>;
 
-    /// A proposal of the validator with this consensus key, which is checked next, is of this block time, while the own
-    /// clock says something else (both Unix milliseconds). For whoever watches the clocks.
+    /// A proposal of the validator with this consensus key, which is checked next, has this block time, while this
+    /// validator's clock says something else (both Unix milliseconds). For whoever watches the clocks.
     fn proposed(&mut self, proposer: &[u8; 32], block_unix_ms: u64, now_unix_ms: u64) {
         let _ = (proposer, block_unix_ms, now_unix_ms);
     }

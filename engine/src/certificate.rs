@@ -11,7 +11,7 @@ pub(crate) fn encode(certificate: &Finalization) -> Vec<u8> {
     certificate.encode().to_vec()
 }
 
-/// Reads a certificate of at most so many signers.
+/// Reads a certificate of at most this many signers.
 pub(crate) fn decode(bytes: &[u8], validators: usize) -> Result<Finalization, CertificateFault> {
     Finalization::decode_cfg(Copying(bytes), &validators).map_err(|_| CertificateFault::Malformed)
 }

@@ -20,7 +20,7 @@ pub struct Timing {
     pub certification_timeout_ms: u64,
     /// Until a vote to give a view up is sent again, milliseconds.
     pub retry_ms: u64,
-    /// A leader from whom nothing came for so long is skipped at once, milliseconds; above the two before.
+    /// A leader from whom nothing came for this long is skipped at once, milliseconds; above the two before.
     pub skip_after_ms: u64,
     /// For a peer's answer to a request, milliseconds.
     pub fetch_timeout_ms: u64,

@@ -65,7 +65,7 @@ pub(crate) fn epoch_of(epocher: &FixedEpocher, height: u64) -> Result<u64, Strin
     info.map(|info| info.epoch().get()).ok_or_else(|| format!("height {height} has no epoch"))
 }
 
-/// The sub-channels of the three channels of the consensus, one of each an epoch.
+/// The sub-channels of the three channels of the consensus, one of each per epoch.
 pub(crate) struct EpochChannels<S: Sender<PublicKey = PublicKey>> {
     pub votes: MuxHandle<S>,
     pub certificates: MuxHandle<S>,

@@ -36,7 +36,7 @@ const FILES_A_PEER: u64 = 4;
 /// Everything else: files of settings, the runtime.
 const OTHER_FILES: u64 = 96;
 
-/// Views kept with epochs of so many blocks. Views begin anew with each epoch, and as long as an epoch has had fewer than
+/// Views kept with epochs of this many blocks. Views begin anew with each epoch, and as long as an epoch has had fewer than
 /// are kept, the engine keeps whole epochs for the rest: one for each view, with some twenty open files each. By the middle
 /// of an epoch all that came before it has to go, so that a later one finds nothing but its predecessor.
 pub(crate) fn views_kept(epoch_blocks: u64) -> u64 {
@@ -55,7 +55,7 @@ pub(crate) fn prune_below(height: u64, blocks_kept: u64) -> Option<u64> {
     height.checked_sub(blocks_kept).filter(|below| due && *below > 0)
 }
 
-/// Most files that an engine with so many peers has open at once. Only views that come one after the other without any
+/// Most files that an engine with this many peers has open at once. Only views that come one after the other without any
 /// final block can make it more: their votes are kept until one is final.
 pub fn open_files(epoch_blocks: u64, blocks_kept: u64, peers: u64) -> u64 {
     // One section is begun and one is kept in part.

@@ -246,7 +246,7 @@ fn a_change_needs_signatures_of_enough_validators_for_this_very_change() {
         }
         assert_eq!(refusal(&world, twice), RosterError::Key { validator: 4, key });
     }
-    // A consensus key that the engine can't use would stop it when the validators come in force.
+    // A consensus key that the engine can't use would stop it when the validators come into force.
     let mut no_key = sound.clone();
     no_key.roster.validators[1].consensus_key = [2; 32];
     assert_eq!(refusal(&world, no_key), RosterError::Key { validator: 2, key: "consensus" });

@@ -44,7 +44,7 @@ pub struct FoundedNetwork {
     pub participants: Vec<PathBuf>,
 }
 
-/// Writes all files of a network below `dir`, which is there and empty but for the file with the passphrase.
+/// Writes all files of a network below `dir`, which exists and is empty except for the file with the passphrase.
 ///
 /// # Errors
 /// [`LocalnetError`]. Parameters are checked before anything is written.

@@ -18,7 +18,7 @@ const START_S: u64 = 240;
 /// When a run ends by itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Goal {
-    /// After so many settled rounds; none: never. A void round does not count: nothing was traded in it.
+    /// After this many settled rounds; none: never. A void round does not count: nothing was traded in it.
     pub rounds: Option<usize>,
     /// The goal has to be reached in this time, seconds; none: as many intervals as rounds, and some.
     pub timeout_s: Option<u64>,

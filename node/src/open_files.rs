@@ -33,7 +33,7 @@ pub struct EngineNeed {
 }
 
 impl EngineNeed {
-    /// The need of an engine with epochs of so many blocks and so many other validators.
+    /// The need of an engine with epochs of this many blocks and so many other validators.
     pub fn of(epoch_blocks: u64, peers: usize) -> Self {
         let (kept, peers) =
             (veilgrid_engine::blocks_kept(epoch_blocks), peers.try_into().unwrap_or(u64::MAX));

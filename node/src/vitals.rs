@@ -14,7 +14,7 @@ use veilgrid_api::StatusReport;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::{BlockEffects, Effect};
 
-/// No final block for so long is trouble. Idle blocks come every second.
+/// No final block for this long is trouble. Idle blocks come every second.
 pub(crate) const LONGEST_SILENCE: Duration = Duration::from_secs(30);
 /// What stays as it is is said so often, in milliseconds.
 const SAY_EVERY_MS: u64 = 60_000;

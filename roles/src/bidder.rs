@@ -23,7 +23,7 @@ pub(crate) fn bid_on_ledger(state: &State, round_id: u64, account: &PointBytes) 
     state.round(round_id)?.bid_of(account)
 }
 
-/// "One bid an account and round." `first` is the digest of the one that counts, if there is one; the same bid again is no
+/// "One bid per account and round." `first` is the digest of the one that counts, if there is one; the same bid again is no
 /// second one.
 pub(crate) fn check_first(bid: &SealedBid, digest: &Hash, first: Option<Hash>) -> Result<(), Refusal> {
     match first {

@@ -1,17 +1,17 @@
-//! Whose clock is wrong: the times of proposed blocks against the own clock.
+//! Whose clock is wrong: the times of proposed blocks against the validator's own clock.
 //!
 //! A block whose time is further from a voter's clock than the market allows gets no vote. When few proposers are off,
-//! their clocks are; when more are than can be faulty, the own one is, for one of them is honest.
+//! their clocks are wrong; when more are off than can be faulty, the voter's is, for one of them is honest.
 
 use std::collections::BTreeMap;
 
-/// What a proposer's last block said is forgotten after so long, in milliseconds.
+/// What a proposer's last block said is forgotten after this long, in milliseconds.
 const REMEMBERED_MS: u64 = 120_000;
 
 /// A consensus key.
 type Key = [u8; 32];
 
-/// The last difference of each proposer, block time less own clock.
+/// The last difference of each proposer, block time less the validator's clock.
 #[derive(Debug, Default)]
 pub struct Clocks {
     seen: BTreeMap<Key, Seen>,
@@ -28,14 +28,14 @@ struct Seen {
 pub enum ClockVerdict {
     /// All proposers are near.
     Sound,
-    /// These are not, so far ahead of the own clock (negative: behind), in milliseconds.
+    /// These are not, and are this far ahead of the validator's clock (negative: behind), in milliseconds.
     Others(Vec<(Key, i64)>),
-    /// The own clock is off by so much at least (negative: it is behind), in milliseconds.
+    /// The validator's own clock is off by at least this much (negative: it is behind), in milliseconds.
     Own(i64),
 }
 
 impl Clocks {
-    /// Notes the block time of a proposal, which is `block_unix_ms` where the own clock says `now_unix_ms`.
+    /// Notes the block time of a proposal, which is `block_unix_ms` where the validator's clock says `now_unix_ms`.
     pub fn note(&mut self, proposer: Key, block_unix_ms: u64, now_unix_ms: u64) {
         let difference = i128::from(block_unix_ms) - i128::from(now_unix_ms);
         let far = if difference > 0 { i64::MAX } else { i64::MIN };
@@ -52,7 +52,7 @@ impl Clocks {
             let recent = self.seen.values().filter(recent).map(|seen| seen.offset_ms);
             let mut same: Vec<i64> = recent.filter(|ms| off(*ms) && ms.signum() == sign).collect();
             same.sort_unstable_by_key(|ms| std::cmp::Reverse(ms.unsigned_abs()));
-            // One of the f + 1 furthest is honest: the own clock is off by what the nearest of them says.
+            // One of the f + 1 furthest is honest: the validator's clock is off by what the nearest of them says.
             if let Some(least) = same.get(usize::from(faults)) {
                 return ClockVerdict::Own(least.saturating_neg());
             }
@@ -86,7 +86,7 @@ mod tests {
         assert_eq!(verdict(&[-9_000, 7_000, 30], 1), ClockVerdict::Others(both));
         assert_eq!(verdict(&[6_900, 7_000, 7_100], 1), ClockVerdict::Own(-7_000));
         assert_eq!(verdict(&[-6_900, -9_000_000, 30], 1), ClockVerdict::Own(6_900));
-        // Of two liars and an honest one among seven, the liars alone say nothing about the own clock.
+        // Of two liars and an honest one among seven, the liars alone say nothing about the validator's clock.
         assert_eq!(verdict(&[90_000, 90_000, 0], 2).clone(), {
             ClockVerdict::Others(vec![([1; 32], 90_000), ([2; 32], 90_000)])
         });

@@ -13,7 +13,7 @@ use veilgrid_roles::core::MUTED_MS;
 const SIGNATURE_MS: u64 = 2;
 /// The same of its proof: as on a slow machine, for a market of many steps.
 const PROOF_MS: u64 = 40;
-/// A share or key event is with everybody after so long, in milliseconds: links of a flooded network take less, proofs more.
+/// A share or key event is with everybody after this long, in milliseconds: links of a flooded network take less, proofs more.
 const URGENT_MS: u64 = 130;
 /// The same of bids: what every peer sends before them may have to be verified first.
 const HEAVY_MS: u64 = 1_000;

@@ -14,7 +14,7 @@ use veilgrid_market::clear_plain;
 use veilgrid_roles::keyholder::Notice;
 use veilgrid_roles::replica::{GossipFault, OfferRefusal};
 
-/// A round that is over by its timing is over on the ledger so long afterwards, in milliseconds.
+/// A round that is over by its timing is over on the ledger this long afterwards, in milliseconds.
 const END_MS: u64 = 4_000;
 
 /// What the checks counted.

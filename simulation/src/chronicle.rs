@@ -62,7 +62,7 @@ pub(crate) struct Chronicle {
     pub(crate) rounds: BTreeMap<u64, RoundStory>,
     /// Rounds that no block opened in their time, with height and time of the block that said so.
     pub(crate) passed: Vec<(u64, u64, PassedRounds)>,
-    /// The block in which the first keys came in force.
+    /// The block in which the first keys came into force.
     pub(crate) keyed_height: Option<u64>,
     pub(crate) sessions: Vec<SessionStory>,
     session_from_ms: BTreeMap<u64, u64>,

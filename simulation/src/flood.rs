@@ -20,7 +20,7 @@ use veilgrid_roles::replica::MAX_GOSSIP_BYTES;
 const LEAD_MS: u64 = 420;
 /// Messages each time that the engine asks, which are as many as it sends until it asks again.
 const MESSAGES: usize = 2;
-/// The first false bids are followed by so many of the longest messages: what the queue of a peer has room for.
+/// The first false bids are followed by this many of the longest messages: what the queue of a peer has room for.
 const LONG_MESSAGES: usize = 32;
 /// If others' messages had taken some of it, what is left is filled by messages that are half as long each time, down to so
 /// many bytes: no bid has room in the rest.

@@ -6,7 +6,7 @@ use veilgrid_ledger::block::Block;
 
 /// A leader is waited for a little longer than this, in milliseconds.
 const LONGEST_HOLD_MS: u64 = 1_200;
-/// The last block is to be held back for about so long, in milliseconds: when its turn comes members have no promise yet.
+/// The last block is to be held back for about this long, in milliseconds: when its turn comes members have no promise yet.
 const LAST_HOLD_MS: u64 = 900;
 /// About the time from one block to the next while nobody holds one back, in milliseconds.
 const BLOCK_MS: u64 = 100;

@@ -19,7 +19,7 @@ use veilgrid_roles::keyholder::KeyHolder;
 
 /// Further ahead than voters allow, in milliseconds.
 const TOO_FAR_AHEAD_MS: u64 = 5_000;
-/// The second story is told again after so many blocks.
+/// The second story is told again after this many blocks.
 const REPEAT_BLOCKS: u64 = 6;
 /// A round that is never reached.
 const NO_ROUND: u64 = 1 << 40;

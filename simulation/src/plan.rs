@@ -11,7 +11,7 @@ const AFTERMATH_MS: u64 = 3_000;
 /// A link is timely when its messages take no longer on average, in milliseconds.
 const TIMELY_MS: u64 = 60;
 
-/// A slow clock is behind the others by so much, in milliseconds: the allowed skew but for the time that a block takes to
+/// A slow clock is behind the others by this much, in milliseconds: the allowed skew less the time that a block takes to
 /// the voters, for whom its own blocks are late.
 const SLOW_MS: u64 = 300;
 
@@ -46,7 +46,7 @@ pub enum Step {
     Heal,
     /// A validator is killed.
     Crash(usize),
-    /// A validator's disk fails at the write after so many further ones, and the validator stops there.
+    /// A validator's disk fails at the write after this many further ones, and the validator stops there.
     DiskFails(usize, u64, Failure),
     /// A validator that is down starts again.
     Restart(usize, Kept),
@@ -117,7 +117,7 @@ impl Plan {
         self.false_validator.as_ref().map(|(index, _)| *index)
     }
 
-    /// A block comes after so long without anything to put into it, and while blocks are counted, in milliseconds: at the
+    /// A block comes after this long without anything to put into it, and while blocks are counted, in milliseconds: at the
     /// pace at which the false validator can do most.
     pub(crate) fn pace_ms(&self) -> (u64, u64) {
         match self.false_validator {

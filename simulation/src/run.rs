@@ -15,7 +15,7 @@ use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::state::effects::PassedRounds;
 use veilgrid_ledger::transaction::VoidReason;
 
-/// A round is cleared within so long after the last fault, in simulated milliseconds: shares may have to be dealt anew
+/// A round is cleared within this long after the last fault, in simulated milliseconds: shares may have to be dealt anew
 /// first, at the beginning of an epoch.
 pub const PROGRESS_MS: u64 = 70_000;
 /// The same until all validators hold shares again: lost ones are noticed in one renewal and dealt anew in the next.

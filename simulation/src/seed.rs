@@ -7,7 +7,7 @@ use crate::plan::{Kept, Plan, Step};
 use veilgrid_engine::simulation::Link;
 use veilgrid_roles::core::Failure;
 
-/// Faults begin and end within so long, in simulated milliseconds: keys are generated in the first seconds, two rounds
+/// Faults begin and end within this long, in simulated milliseconds: keys are generated in the first seconds, two rounds
 /// open after them.
 const WINDOW_MS: u64 = 13_000;
 

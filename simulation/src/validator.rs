@@ -18,7 +18,7 @@ use veilgrid_roles::replica::{self, CheckedGossip, GossipJob};
 /// Messages that were checked without the lock, each with its sender's consensus key.
 type CheckedBySender = Vec<([u8; 32], CheckedGossip)>;
 
-/// A leader that holds a block back is asked again after so long, in milliseconds.
+/// A leader that holds a block back is asked again after this long, in milliseconds.
 const POLL_MS: u64 = 20;
 
 /// One life of a validator.

@@ -23,7 +23,7 @@ pub(crate) const MAX_BLOCK_BYTES: usize = 1 << 20;
 
 pub(crate) type Core = ValidatorCore<MemoryJournal, ChaCha20Rng>;
 
-/// What is left of a validator when its process ends, but for its engine's store.
+/// What is left of a validator when its process ends, except its engine's store.
 #[derive(Default)]
 struct Disk {
     journal: MemoryJournal,

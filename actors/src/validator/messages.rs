@@ -28,7 +28,7 @@ pub struct Join {
     pub genesis: Arc<Block>,
 }
 
-/// Offers bids of one round; one answer a bid, in order.
+/// Offers bids of one round; one answer per bid, in order.
 #[derive(Message, Clone)]
 #[rtype(result = "Result<Vec<Result<Offered, OfferRefusal>>, ValidatorFault>")]
 pub struct OfferBids {

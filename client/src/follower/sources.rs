@@ -99,7 +99,7 @@ impl Sources {
         });
     }
 
-    /// How many blocks a source is asked for instead of so many: half of them for each answer that it has not finished,
+    /// How many blocks a source is asked for instead of this many: half of them for each answer that it has not finished,
     /// which may have been too long for its line.
     pub fn portion(&self, index: usize, most: usize) -> usize {
         let stalls = self.sources.get(index).map_or(0, |source| source.stalls);

@@ -59,7 +59,7 @@ pub struct SessionContext {
     pub epoch: u64,
     /// Who deals.
     pub dealers: Group,
-    /// Who gets shares; the dealers' own group but for a resharing.
+    /// Who gets shares; the dealers' own group except in a resharing.
     pub receivers: Group,
     /// Keys shared together.
     pub keys: u32,

@@ -20,7 +20,7 @@ pub enum KeyGenError {
         /// n of the session.
         validators: u16,
     },
-    /// The list of the dealers' signature keys does not have one key a validator.
+    /// The list of the dealers' signature keys does not have one key per validator.
     #[error("{found} signature keys of dealers were given, the session has {expected} validators")]
     DealerKeys {
         /// Keys given.
@@ -201,7 +201,7 @@ impl KeyGenError {
 /// Public weights that no share can be released or checked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum WeightsError {
-    /// Not one weight a key.
+    /// Not one weight per key.
     #[error("{found} weights for {expected} keys; weights are given for every key, 0 included")]
     Count {
         /// Weights given.
@@ -215,7 +215,7 @@ pub enum WeightsError {
 }
 
 impl WeightsError {
-    /// Checks that there is one weight a key and that one of them is not zero.
+    /// Checks that there is one weight per key and that one of them is not zero.
     pub(super) fn check(weights: &[i64], keys: usize) -> Result<(), Self> {
         if weights.len() != keys {
             Err(Self::Count { found: weights.len(), expected: keys })

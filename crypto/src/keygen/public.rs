@@ -226,7 +226,7 @@ impl ThresholdKeys {
     /// Σ w_k·Y_{k,i}: what validator i's share of the sum with these weights is checked against.
     ///
     /// # Errors
-    /// [`WeightsError`] unless there is one weight a key and one that is not zero.
+    /// [`WeightsError`] unless there is one weight per key and one that is not zero.
     ///
     /// # Panics
     /// When the session has no such validator (see [`Self::has_validator`]).

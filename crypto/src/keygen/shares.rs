@@ -170,7 +170,7 @@ impl KeyShares {
     /// only its product with a point.
     ///
     /// # Errors
-    /// [`WeightsError`] unless there is one weight a key and one that is not zero; erased shares have no keys.
+    /// [`WeightsError`] unless there is one weight per key and one that is not zero; erased shares have no keys.
     pub fn weighted(&self, weights: &[i64]) -> Result<Secret<Scalar>, WeightsError> {
         WeightsError::check(weights, self.keys())?;
         let products = weights.iter().zip(self.shares.expose());

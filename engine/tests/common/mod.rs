@@ -32,7 +32,7 @@ pub struct Disk {
     pub certificates: BTreeMap<u64, Vec<u8>>,
     /// Gossip, with who sent it.
     pub received: BTreeSet<([u8; 32], Vec<u8>)>,
-    /// It has room for so many blocks; none: for all.
+    /// It has room for this many blocks; none: for all.
     pub room: Option<u64>,
 }
 

@@ -17,7 +17,7 @@ pub const MAX_SESSION_BYTES: usize = 20 << 20;
 /// Most bytes of a validator's secrets: a session, and 2 MiB for what it has released (64 slots, 256 openings each).
 pub const MAX_SECRETS_BYTES: usize = MAX_SESSION_BYTES + (2 << 20);
 
-/// Checks the sessions of a network's first validators, with so many keys.
+/// Checks the sessions of a network's first validators, with this many keys.
 ///
 /// # Errors
 /// [`RosterError::Room`].

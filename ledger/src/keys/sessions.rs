@@ -7,7 +7,7 @@
 //! a change     Reshare onto the new validators, who begin with the next epoch
 //! ```
 //!
-//! A session ends at the outset of a block. What it agreed on is in force from the outset of the next one, a resharing
+//! A session ends at the start of a block. What it agreed on is in force from the start of the next one, a resharing
 //! from the first block of the next epoch. Shares of an opening that were collected before are dropped then, because
 //! shares of two sharings don't combine; the same sum is asked for again.
 
@@ -34,7 +34,7 @@ pub(crate) struct Network {
     pub(crate) rosters: Rosters,
     /// The latest session, running or ended.
     session: Option<Arc<Session>>,
-    /// Whether what the session ended in was taken over, which happens at a block's outset.
+    /// Whether what the session ended in was taken over, which happens at the start of a block.
     concluded: bool,
     /// The number of the next session.
     next_session: u64,

@@ -81,7 +81,7 @@ impl State {
     }
 
     /// The rules of bids that cost no proof, for all bids of a block on this state and before its execution: the stage of
-    /// the round, membership, one bid an account, no R twice. A leader that fills a block with bids that nobody may place
+    /// the round, membership, one bid per account, no R twice. A leader that fills a block with bids that nobody may place
     /// makes no voter verify one of them.
     ///
     /// # Errors
@@ -129,7 +129,7 @@ impl State {
         if !self.community.is_member(&bid.account) {
             return Err(Refusal::Rounds(RoundRefusal::NotAMember { round: round_id, account }));
         }
-        // "One bid an account and round."
+        // "One bid per account and round."
         if round.is_some_and(|round| round.accounts.contains_key(&bid.account))
             || !bidders.accounts.insert(bid.account)
         {

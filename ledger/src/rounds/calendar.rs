@@ -33,7 +33,7 @@ impl State {
                 Arc::make_mut(round).grace_from = Some(height);
             }
         }
-        // Before new keys come in force: a round that passed without keys says so.
+        // Before new keys come into force: a round that passed without keys says so.
         let mut outset: Vec<Effect> = self.pass_over(&timing).map(Effect::PassedOver).into_iter().collect();
         outset.extend(self.begin_keys(&timing));
         outset
@@ -92,7 +92,7 @@ impl State {
         let slot_seconds = self.community.params().slot_seconds;
         let slot_start_unix_s = timing.slot_start_unix_s(round_id, slot_seconds)?;
         let fresh = self.last_round_id.is_none_or(|last| round_id > last);
-        // The keys come in force at the outset of the next block, before its transactions.
+        // The keys come into force at the start of the next block, before its transactions.
         let keyed = self.community.keys().is_some() || self.keys_come_in_force_next();
         let room = self.rounds.len().saturating_sub(ending) < crate::state::MAX_ACTIVE_ROUNDS;
         (fresh && keyed && room).then_some(Transaction::OpenRound {

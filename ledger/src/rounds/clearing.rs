@@ -30,7 +30,7 @@ impl State {
         let Stage::Settling(outcome) = &round.stage else {
             return Err(out_of_order(round, self.community.threshold(), TransactionKind::Settle));
         };
-        // "There is one settlement point a bid."
+        // "There is one settlement point per bid."
         let bids = round.bids.len();
         if points.len() != bids {
             return Err(Refusal::Rounds(RoundRefusal::SettlementCount {

@@ -58,7 +58,7 @@ pub struct ShareRequest {
     pub request: SumRequest,
     /// Ledger, round, number of the opening, digest of the frozen set of bids.
     pub context: OpeningContext,
-    /// One weight a step.
+    /// One weight per step.
     pub weights: Vec<i64>,
     /// R_tot of the round.
     pub r_total: RistrettoPoint,

@@ -152,7 +152,7 @@ pub enum RoundRefusal {
         /// The stranger.
         account: Account,
     },
-    /// Contextual: "One bid an account and round."
+    /// Contextual: "One bid per account and round."
     #[error("round {round}: account {account} has bid already, and a bid can't be replaced")]
     SecondBid {
         /// The round.
@@ -258,7 +258,7 @@ pub enum RoundRefusal {
         /// The round.
         round: u64,
     },
-    /// Contextual: "There is one settlement point a bid."
+    /// Contextual: "There is one settlement point per bid."
     #[error("round {round}: {found} settlement points for {bids} bids")]
     SettlementCount {
         /// The round.

@@ -38,9 +38,9 @@ pub struct RoundTiming {
     /// Blocks from the first one at or after the close to the block that closes the round; f + 1 when that is more, and
     /// f more when an epoch ends among them ([`RoundTiming::grace_among`]).
     pub grace_blocks: u32,
-    /// A round that is not cleared so long after its close is void, in milliseconds.
+    /// A round that is not cleared this long after its close is void, in milliseconds.
     pub opening_deadline_ms: u64,
-    /// An opening that has made no progress for so long is suspended, in milliseconds: blocks come slowly again.
+    /// An opening that has made no progress for this long is suspended, in milliseconds: blocks come slowly again.
     pub suspend_after_ms: u64,
     /// Start of the slot that round 1 trades, seconds since 1970 UTC; round k trades the (k−1)-th after it.
     pub first_slot_start_unix_s: i64,
@@ -161,7 +161,7 @@ impl RoundTiming {
         Ok(())
     }
 
-    /// "A key session fits into an epoch", with phases of so many blocks.
+    /// "A key session fits into an epoch", with phases of this many blocks.
     ///
     /// # Errors
     /// [`TimingError::Epoch`].
@@ -185,7 +185,7 @@ impl RoundTiming {
         self.open_ms(round_id)?.checked_add(self.bidding_ms)
     }
 
-    /// When nodes cease to promise bids a place in a round, Unix milliseconds of their own clocks: two skews before its
+    /// When nodes stop promising bids a place in a round, Unix milliseconds of their own clocks: two skews before its
     /// close. Voters take a block that is ahead of their clocks by the skew, and their clocks may be ahead of the
     /// promising node's by as much; so no block of the grace was voted for yet when a promise is signed.
     pub fn last_promise_ms(&self, round_id: u64) -> Option<u64> {
@@ -292,7 +292,7 @@ impl RoundTiming {
     }
 }
 
-/// Blocks of honest proposers among so many in a row of one epoch, at least.
+/// Blocks of honest proposers among this many in a row of one epoch, at least.
 fn honest_blocks(blocks: u64, group: Group) -> u64 {
     let (validators, faults) = (u64::from(group.validators).max(1), u64::from(group.faults()));
     let whole_turns = blocks.checked_div(validators).unwrap_or(0);

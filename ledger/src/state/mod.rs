@@ -1,7 +1,7 @@
 //! The state machine: what a ledger's blocks do, one transaction after another.
 //!
 //! Deterministic: the block's time is the only clock, there is no randomness, no unordered map, no float. The round's
-//! life is one file a stage: `bidding`, `opening`, `clearing`; [`expected`] says what a round waits for,
+//! life is one file per stage: `bidding`, `opening`, `clearing`; [`expected`] says what a round waits for,
 //! `root` digests the state.
 //!
 //! # Security

@@ -117,7 +117,7 @@ impl World {
         Self::of_market(n, params(timing, n - (n - 1) / 3), 7)
     }
 
-    /// With so many people, of whom the first n are validators.
+    /// With this many people, of whom the first n are validators.
     pub fn of_market(n: u16, params: MarketParams, people: usize) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(7);
         let validators: Vec<_> = (0..people)

@@ -62,7 +62,7 @@ impl World {
         }
     }
 
-    /// Everybody makes its shares when a session has ended, and uses them when they come in force.
+    /// Everybody makes its shares when a session has ended, and uses them when they come into force.
     pub(super) fn take_shares(&mut self) {
         let sharing = self.state.sharing();
         for validator in &mut self.validators {

@@ -38,7 +38,7 @@ fn a_refused_transaction_is_recorded_and_does_nothing_else() {
     assert!(matches!(world.due_at(open_ms).effects[..], [Effect::RoundOpened { round_id: 1, .. }]));
 }
 
-/// What a block's outset says about rounds that were passed over, as (first, last, reason).
+/// What the start of a block says about rounds that were passed over, as (first, last, reason).
 fn passed(effects: &BlockEffects) -> Vec<(u64, u64, VoidReason)> {
     let passed = effects.outset.iter().filter_map(|effect| match effect {
         Effect::PassedOver(p) => Some((p.first_round_id, p.last_round_id, p.reason)),

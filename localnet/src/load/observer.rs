@@ -57,7 +57,7 @@ impl Observer {
         Ok(Self { seen, thread: Some(thread), shutdown })
     }
 
-    /// The next block; none when there is none for so long.
+    /// The next block; none when there is none for this long.
     ///
     /// # Errors
     /// What ended the follower.

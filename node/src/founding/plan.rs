@@ -98,7 +98,7 @@ pub struct TimingPlan {
     pub grace_blocks: u32,
     /// A round that is not cleared this long after its close is void, milliseconds.
     pub opening_deadline_ms: u64,
-    /// An opening without progress for so long is suspended, milliseconds.
+    /// An opening without progress for this long is suspended, milliseconds.
     #[serde(default = "half_a_minute")]
     pub suspend_after_ms: u64,
     /// Blocks of an engine epoch.

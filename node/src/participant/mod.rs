@@ -1,4 +1,4 @@
-//! A participant: reads its orders, seals one bid a round, gets it onto the ledger, checks what came of it.
+//! A participant: reads its orders, seals one bid per round, gets it onto the ledger, checks what came of it.
 //!
 //! What a member decides is `veilgrid_roles::member`, the actor that does it `veilgrid_actors::member`. Here is what lies around
 //! it in a process:

@@ -25,7 +25,7 @@ use veilgrid_ledger::state::State;
 const WAITING: usize = 64;
 /// How often it is looked whether own key events are on the ledger.
 const LOOK: Duration = Duration::from_millis(250);
-/// Sources that bring nothing for so long are not waited for by a validator that may start its engine.
+/// Sources that bring nothing for this long are not waited for by a validator that may start its engine.
 const NO_PROGRESS: Duration = Duration::from_secs(15);
 /// A block of this age is as good as the newest one, whatever heights others claim.
 const RECENT_MS: u64 = 5_000;

@@ -18,11 +18,11 @@ use veilgrid_store::files::write_durably;
 
 /// The file with the mark, beside the engine's folder.
 const MARK_FILE: &str = "own-votes";
-/// A validator that has not voted for so long, in milliseconds ...
+/// A validator that has not voted for this long, in milliseconds ...
 const SILENT_MS: u64 = 30_000;
 /// ... while so many blocks became final, votes for nothing.
 const SILENT_BLOCKS: u64 = 10;
-/// Beyond the start of an engine with a new store, and the allowed skew, earlier votes are forgiven for so long, in
+/// Beyond the start of an engine with a new store, and the allowed skew, earlier votes are forgiven for this long, in
 /// milliseconds.
 const FORGIVEN_AHEAD_MS: u64 = 10_000;
 /// What stays as it is is logged so often, in milliseconds.
@@ -54,7 +54,7 @@ pub(super) struct Watched {
     /// The engine runs, blocks become final, and none of its votes is in them.
     pub(super) votes_for_nothing: bool,
     pub(super) unknown_votes: u64,
-    /// The own clock against the others', when it is off: ahead of them, or behind (negative), milliseconds.
+    /// Its clock against the others', when it is off: ahead of them, or behind (negative), in milliseconds.
     pub(super) clock_off_ms: Option<i64>,
 }
 

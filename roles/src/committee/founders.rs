@@ -17,7 +17,7 @@ use veilgrid_ledger::timing::RoundTiming;
 const EPOCH_BLOCKS: u64 = 1 << 20;
 /// Phases end when everybody has spoken; this is for those who never do.
 const PHASE_BLOCKS: u32 = 8;
-/// An opening that has not gone on for so long, in milliseconds of block time, is suspended: nobody comes back later.
+/// An opening that has not gone on for this long, in milliseconds of block time, is suspended: nobody comes back later.
 const SUSPEND_AFTER_MS: u64 = 400;
 /// Everybody has the same clock.
 const CLOCK_SKEW_MS: u64 = 1;

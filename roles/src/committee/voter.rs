@@ -122,8 +122,8 @@ impl<J: Journal, R: CryptoRngCore> Voter<J, R> {
         Ok(self.key.vote(ballot))
     }
 
-    /// Takes the next final block over, with the certificate that shows it. The block at the own height and those below it
-    /// are known and change nothing; another one at the own height stops the validator if it has a certificate.
+    /// Takes the next final block over, with the certificate that shows it. The block at its own height and those below it
+    /// are known and change nothing; another one at its own height stops the validator if it has a certificate.
     ///
     /// # Errors
     /// [`FinaliseFault::Certificate`] changes nothing; after [`FinaliseFault::Stopped`] the validator has to be started

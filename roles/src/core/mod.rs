@@ -42,7 +42,7 @@ use veilgrid_ledger::transaction::{Transaction, TransactionKind};
 const MAX_APPLIED: usize = 1_024;
 /// The same of notices and of peers' faults.
 const MAX_REPORTED: usize = 256;
-/// Every so many blocks the own transactions that the ledger does not have are offered again: the pool may have been
+/// Every so many blocks, those of its own transactions that the ledger does not have are offered again: the pool may have been
 /// full, or have dropped what came too early.
 const REOFFER_BLOCKS: u64 = 8;
 /// How long a validator that has stopped lets the engine wait, in milliseconds.
@@ -351,7 +351,7 @@ impl<J: Journal, R: CryptoRngCore> ValidatorCore<J, R> {
         self.replica.state().consensus_keys(epoch)
     }
 
-    /// Offers bids from outside; one answer a bid, in order.
+    /// Offers bids from outside; one answer per bid, in order.
     pub fn offer_bids(&mut self, round_id: u64, bids: Vec<SealedBid>) -> Vec<Result<Offered, OfferRefusal>> {
         self.replica.offer_bids(round_id, bids)
     }

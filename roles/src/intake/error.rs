@@ -61,7 +61,7 @@ pub enum IntakeError {
         /// From the last promise to the close, milliseconds.
         early_ms: u64,
     },
-    /// A rule of the ledger about who may bid: membership, one bid an account and round, no R twice. By this node's promises
+    /// A rule of the ledger about who may bid: membership, one bid per account and round, no R twice. By this node's promises
     /// too.
     #[error("{0}")]
     Ledger(Box<Refusal>),
@@ -74,7 +74,7 @@ pub enum IntakeError {
         /// The account.
         account: PointBytes,
     },
-    /// "An account may fail the proof three times a round."
+    /// "An account may fail the proof three times per round."
     #[error(
         "account {} has sent {MAX_FAILED_PROOFS} false proofs in round {round_id}: no further bid of it is looked at",
         hex8(.account)

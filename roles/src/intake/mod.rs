@@ -1,6 +1,6 @@
 //! The intake of an aggregator or a validator: envelopes in, signed receipts out.
 //!
-//! The checks come in the order of their cost: size, envelope, form, round, membership, one bid a member, quota, the
+//! The checks come in the order of their cost: size, envelope, form, round, membership, one bid per member, quota, the
 //! account's signature, proof. Proofs are verified in batches outside of this module ([`Intake::batch`],
 //! [`Intake::conclude`]), because a batch is many times cheaper than one bid after another and must not block whoever
 //! receives.
@@ -8,7 +8,7 @@
 //! # Security
 //! Nothing is kept and nothing is counted for an account before its key has signed the bid, so no stranger can take a
 //! member's places or use up its quota. The owner itself can make a node verify at most [`MAX_FAILED_PROOFS`] false
-//! proofs a round.
+//! proofs per round.
 //!
 //! # Durability
 //! A receipt is a promise. The caller makes every [`Admitted`] bid durable with its receipt before any receipt leaves,
@@ -68,7 +68,7 @@ pub struct Concluded {
     /// New promises. They are durable before any receipt among `answers` leaves; when they can't be made durable,
     /// [`Intake::withdraw`].
     pub admitted: Vec<Admitted>,
-    /// One answer a bid, under the bid's digest.
+    /// One answer per bid, under the bid's digest.
     pub answers: Vec<([u8; 32], Result<Receipt, IntakeError>)>,
 }
 
@@ -293,7 +293,7 @@ impl Intake {
         check_open(&self.state, round_id, now_unix_ms)
     }
 
-    /// "One bid an account and round", by the receipts of this node and by the ledger: a bid may be there without a
+    /// "One bid per account and round", by the receipts of this node and by the ledger: a bid may be there without a
     /// receipt here when another node took it in.
     fn check_conflict(&self, bid: &SealedBid, digest: &[u8; 32]) -> Result<(), Refusal> {
         let promised = self.receipts.get(&(bid.round_id, bid.account)).map(|receipt| receipt.bid_digest);

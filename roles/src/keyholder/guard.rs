@@ -1,4 +1,4 @@
-//! What a validator has released: one set of bids a slot, for ever.
+//! What a validator has released: one set of bids per slot, for ever.
 //!
 //! # Security
 //! Two final histories of one ledger are a fork of the engine or a validator that was set back to a backup. Shares for

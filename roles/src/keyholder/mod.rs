@@ -18,13 +18,13 @@
 //!   made a second time, and opening shares are proved for the shares in force alone. A ledger that is older than the
 //!   secrets is left alone until it has caught up.
 //! - A slot's bids are opened for one set of bids for ever (`guard`).
-//! - Shares of a session that was aborted, or that never came in force, are wiped and open nothing.
+//! - Shares of a session that was aborted, or that never came into force, are wiped and open nothing.
 //!
 //! # Validators without shares
-//! Who announces no one-time key in time gets nothing sealed and has no share afterwards ([`Holding::Missing`]). It
-//! releases none. In a **refresh** it can't get any either: new shares are the old ones plus what is dealt. It still
+//! A validator that announces no one-time key in time receives no sealed shares and has none afterwards
+//! ([`Holding::Missing`]), so it releases none. In a **refresh** it can't get any either: new shares are the old ones plus what is dealt. It still
 //! deals there (sharings of zero need no shares), but announces no key, so that it does not count as a holder. A
-//! **resharing** gives it shares, also one among the same validators. Who has announced and was down later loses
+//! **resharing** gives it shares, also one among the same validators. One that has announced and was down later loses
 //! nothing: it opens its shares when it catches up, as long as the state still shows the session.
 
 mod bytes;
@@ -162,7 +162,7 @@ impl KeyHolder {
         actions: &mut Actions,
         notices: &mut Vec<Notice>,
     ) {
-        // Shares may come in force with the block that starts the next session, and a session may be agreed on and in
+        // Shares may come into force with the block that starts the next session, and a session may be agreed on and in
         // force before this validator was back to see it end.
         let before = self.promote(view, notices);
         let in_session = self.follow_session(view, rng, notices);

@@ -111,7 +111,7 @@ pub enum Notice {
         /// The session in force.
         in_force: u64,
     },
-    /// Shares that were agreed on and never came in force.
+    /// Shares that were agreed on and never came into force.
     #[error("the key shares of session {session} never came in force and are erased")]
     NeverInForce {
         /// The session.

@@ -13,7 +13,7 @@ pub(super) struct View<'a> {
     pub(super) height: u64,
     /// Number of the session whose shares are in force.
     pub(super) sharing: Option<u64>,
-    /// Number of the session that is agreed and comes in force next.
+    /// Number of the session that is agreed and comes into force next.
     pub(super) pending: Option<u64>,
     /// The keys in force.
     pub(super) keys: Option<&'a ThresholdKeys>,

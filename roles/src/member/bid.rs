@@ -29,7 +29,7 @@ pub enum FillFault {
     /// "A round is settled with every bid that was promised a place."
     #[error("the round was settled without this bid")]
     Missing,
-    /// "One bid an account and round."
+    /// "One bid per account and round."
     #[error("the round was settled with another bid of the account")]
     OtherBid,
     /// "A settlement point holds exactly the owner's fill."
@@ -49,7 +49,7 @@ pub struct OwnBid {
     pub digest: [u8; 32],
     /// The bid's salt.
     pub salt: [u8; 32],
-    /// What it asks for, Wh, one quantity a step.
+    /// What it asks for, Wh, one quantity per step.
     pub quantities_wh: Vec<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! A member: makes one bid a round of its owner's orders, gets it onto the ledger, checks what came of it.
+//! A member: makes one bid per round of its owner's orders, gets it onto the ledger, checks what came of it.
 //!
 //! Facts go in (blocks, receipts, the time), actions come out; a shell performs them: [`Desk`] is the way in.
 //!

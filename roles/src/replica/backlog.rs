@@ -39,7 +39,7 @@ impl Replica {
     }
 }
 
-/// The bytes of bids that so many blocks have room for: those of a round's grace that honest validators propose, when
+/// The bytes of bids that this many blocks have room for: those of a round's grace that honest validators propose, when
 /// faulty ones propose as many as they can and leave all bids out.
 fn grace_room(max_block_bytes: usize, bid_bytes: usize, honest_blocks: u64) -> usize {
     let honest = usize::try_from(honest_blocks).unwrap_or(usize::MAX);

@@ -105,7 +105,7 @@ pub enum OfferRefusal {
     /// The ledger has no keys yet.
     #[error("the ledger has no keys yet: wait until its key session has ended")]
     NoKeys,
-    /// A rule of the ledger about who may bid: membership, one bid an account and round, no R twice. By the pool too.
+    /// A rule of the ledger about who may bid: membership, one bid per account and round, no R twice. By the pool too.
     #[error("{0}")]
     Ledger(Box<Refusal>),
     /// The pool has enough bids of this account in this round.

@@ -1,4 +1,4 @@
-//! Gossip among validators: its wire form, and what of the own pool is still to be sent.
+//! Gossip among validators: its wire form, and what of its own pool is still to be sent.
 //!
 //! ```text
 //! version u8 ‖ 0 ‖ round id u64 ‖ count u32 ‖ bids         bids of one round
@@ -21,10 +21,10 @@ use veilgrid_crypto::wire::{Reader, WireError, Writer};
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::transaction::{DecodeContext, Transaction, TransactionKind};
 
-/// What is not on the ledger after so many blocks is sent again ...
+/// What is not on the ledger after this many blocks is sent again ...
 const REPEAT_AFTER_BLOCKS: u64 = 8;
 
-/// ... or after so much block time, in milliseconds.
+/// ... or after this much block time, in milliseconds.
 const REPEAT_AFTER_MS: u64 = 2_000;
 
 const VERSION: u8 = 1;

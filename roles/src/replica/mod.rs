@@ -66,7 +66,7 @@ const REMEMBERED_REFUSALS: usize = 16;
 pub struct Limits {
     /// Most bytes of an encoded block that is proposed or voted for.
     pub max_block_bytes: usize,
-    /// A block comes after so long, in milliseconds, even when there is nothing to put into it.
+    /// A block comes after this long, in milliseconds, even when there is nothing to put into it.
     pub idle_interval_ms: u64,
     /// The same while blocks themselves are waited for: grace and key sessions count them.
     pub busy_interval_ms: u64,

@@ -26,7 +26,7 @@ const ROUNDS_AHEAD: u64 = 2;
 const PART_OF_COMING_ROUNDS: usize = 4;
 
 impl Replica {
-    /// Offers bids of one round that came from outside: from a member, or from the aggregator. One answer a bid, in
+    /// Offers bids of one round that came from outside: from a member, or from the aggregator. One answer per bid, in
     /// order. Their proofs are verified together unless that was done before. All that are taken are gossiped, also those
     /// that have come by gossip before: whoever takes a bid promises it a place, and others may not know it. No more are
     /// taken than the round's grace has room for.
@@ -68,7 +68,7 @@ impl Replica {
         Ok(offered)
     }
 
-    /// Offers the bytes of an event of the key session in progress, the own one or one from outside.
+    /// Offers the bytes of an event of the key session in progress, its own or one from outside.
     ///
     /// # Errors
     /// Not of the session, refused by it for good, or no room.

@@ -11,7 +11,7 @@ use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::expected::Expected;
 
-/// A proposer asks again after so long at most, in milliseconds.
+/// A proposer asks again after this long at most, in milliseconds.
 const POLL_MS: u64 = 20;
 
 /// Least time from a block to the next one, in milliseconds: what comes within it shares a block.
@@ -22,7 +22,7 @@ const LEAST_GAP_MS: u64 = 20;
 pub enum Proposal {
     /// The next block. It is executed and known.
     Block(Box<Block>),
-    /// Nothing to propose yet: ask again after so long.
+    /// Nothing to propose yet: ask again after this long.
     Wait {
         /// Milliseconds, 1 to 20.
         ms: u64,

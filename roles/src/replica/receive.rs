@@ -20,7 +20,7 @@ use veilgrid_crypto::group::PointBytes;
 use veilgrid_ledger::refusal::Account;
 use veilgrid_ledger::verdicts::BidVerdicts;
 
-/// The bids of a gossip message that are news, to be checked on any thread.
+/// The bids of a gossip message that are new, to be checked on any thread.
 pub struct GossipJob {
     job: BidJob,
 }

@@ -26,7 +26,7 @@ pub struct SharedVerdicts {
 }
 
 impl SharedVerdicts {
-    /// No verdicts yet, and room for so many.
+    /// No verdicts yet, and room for this many.
     pub fn new(capacity: usize) -> Self {
         Self { valid: Arc::default(), capacity }
     }
@@ -107,7 +107,7 @@ impl BidJob {
         &self.bids
     }
 
-    /// Verifies them; the replica remembers those that are valid. One answer a bid, in order.
+    /// Verifies them; the replica remembers those that are valid. One answer per bid, in order.
     pub fn run(mut self) -> Vec<Result<(), BidFault>> {
         let Some(params) = self.state.community().bid_params() else { return Vec::new() };
         let verdicts = self.verdicts.verify(params, &self.context, &self.bids);

@@ -1,4 +1,4 @@
-//! Opening shares: for what the ledger asks for, once, for one set of bids a slot.
+//! Opening shares: for what the ledger asks for, once, for one set of bids per slot.
 
 use crate::common::BOOK;
 use crate::world::{World, genesis};

@@ -1,4 +1,4 @@
-//! What gets no vote, one test a rule; what others finalise all the same.
+//! What gets no vote, one test per rule; what others finalise all the same.
 
 use crate::common::{BOOK, SLOT_SECONDS};
 use crate::network::{Network, START_MS, timing};

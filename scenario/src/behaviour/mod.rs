@@ -52,7 +52,7 @@ pub struct Plan {
 /// A limit that is none of the market's prices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct MovedLimit {
-    /// Buys are moved down, sells up, but for what is beyond the market's last price between the tariffs.
+    /// Buys are moved down, sells up, except what is beyond the market's last price between the tariffs.
     pub side: Side,
     /// What the member had in mind, mct/kWh.
     pub limit_mct_per_kwh: u64,

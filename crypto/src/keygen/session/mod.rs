@@ -62,7 +62,7 @@ pub struct Schedule {
 pub struct Parties {
     /// Of the dealers.
     pub dealers: Vec<VerifyingKey>,
-    /// Of the receivers; the dealers' but for a resharing.
+    /// Of the receivers; the dealers' except in a resharing.
     pub receivers: Vec<VerifyingKey>,
 }
 

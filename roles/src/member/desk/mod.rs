@@ -47,7 +47,7 @@ pub struct Counts {
     pub passed_over: u64,
     /// Promises that were not kept.
     pub broken_promises: u64,
-    /// Settlement points that do not hold the own fill.
+    /// Settlement points that do not hold the member's own fill.
     pub wrong_settlements: u64,
 }
 

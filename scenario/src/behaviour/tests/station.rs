@@ -78,7 +78,7 @@ fn lent_energy_is_bought_back() {
     let mut station = station(&[session(0, 3, 200, 1000)], &[0, 1, 2]);
     let orders = plan(&mut station, 0);
     let (side, ask, energy_wh) = orders[1];
-    // Within the charge point, above the reserve and above the own bid.
+    // Within the charge point, above the reserve and above its own bid.
     assert!(side == Side::Sell && energy_wh == 900 && ask >= 24_000 && ask > orders[0].1, "{orders:?}");
     station.settle(0, 0, 900 << 16).unwrap();
     assert_eq!(station.account().lent_wh_q16, 900 << 16);

@@ -47,7 +47,7 @@ pub struct NetworkArgs {
     /// Validators, at least four
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub validators: u16,
-    /// Members; each hands in one bid a round
+    /// Members; each hands in one bid per round
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub bids: usize,
     /// Ticks of the price grid, a power of two

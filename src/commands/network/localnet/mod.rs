@@ -28,7 +28,7 @@ pub struct LocalnetArgs {
     /// Write the files of the network and end; each process can be started by hand from its configuration
     #[arg(long, conflicts_with_all = ["rounds", "keep"], requires = "dir")]
     pub found_only: bool,
-    /// End after so many settled rounds, with a check that all validators agree; void rounds do not count
+    /// End after this many settled rounds, with a check that all validators agree; void rounds do not count
     #[arg(long, value_name = "K")]
     pub rounds: Option<usize>,
     /// Seconds from one round's opening to the next [default: 30]
