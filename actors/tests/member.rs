@@ -251,7 +251,7 @@ fn a_promise_is_kept_and_a_cancelled_member_makes_no_bid() {
             height: world.state.height(),
             block_hash: world.state.block_hash(),
             state_root: world.state.root(),
-            outset: Vec::new(),
+            at_start: Vec::new(),
             effects: Vec::new(),
         };
         let block = Observe { state: world.state.clone(), effects: Arc::new(effects) };

@@ -58,14 +58,14 @@ fn keys_are_generated_over_the_ledger() {
     while world.state.session().is_some_and(|session| session.outcome().is_none()) {
         world.step();
     }
-    // The last verdict ended the session; the next outset says so, the one after puts the keys in force.
+    // The last verdict ended the session; the start of the next block says so, the one after puts the keys in force.
     assert_eq!((world.state.pending_keys(), world.state.sharing()), (None, None));
     assert!(world.state.is_busy());
     let ended = world.step();
-    assert!(matches!(ended.outset[..], [Effect::KeysAgreed { session: 1, task: Task::Generate, .. }]));
+    assert!(matches!(ended.at_start[..], [Effect::KeysAgreed { session: 1, task: Task::Generate, .. }]));
     assert_eq!((world.state.pending_keys(), world.state.sharing()), (Some(1), None));
     let in_force = world.step();
-    assert_eq!(in_force.outset, [Effect::KeysInForce { session: 1 }]);
+    assert_eq!(in_force.at_start, [Effect::KeysInForce { session: 1 }]);
     assert_eq!((world.state.pending_keys(), world.state.sharing()), (None, Some(1)));
     assert!(!world.state.is_busy());
     assert_eq!(world.holders(), [0, 1, 2, 3]);
@@ -164,7 +164,7 @@ fn shares_are_refreshed_in_every_epoch_and_the_keys_stay() {
         world.until_last_of_epoch();
         assert_eq!(world.state.sharing(), Some(session - 1));
         let first = world.step();
-        assert_eq!(first.outset, [Effect::SessionStarted { session, task: Task::Refresh }]);
+        assert_eq!(first.at_start, [Effect::SessionStarted { session, task: Task::Refresh }]);
         assert_eq!(world.state.height(), epoch * EPOCH_BLOCKS);
         world.until_sharing(session);
         assert_eq!(world.holders(), [0, 1, 2, 3]);
@@ -186,7 +186,7 @@ fn who_missed_a_refresh_gets_shares_again_in_the_next_epoch() {
     world.silent.clear();
     world.until_last_of_epoch();
     let first = world.step();
-    assert_eq!(first.outset, [Effect::SessionStarted { session: 3, task: Task::Reshare }]);
+    assert_eq!(first.at_start, [Effect::SessionStarted { session: 3, task: Task::Reshare }]);
     assert_eq!(world.state.session_receivers(), world.state.roster());
     world.until_sharing(3);
     // The same validators: in force at once, in the middle of the epoch.
@@ -372,7 +372,7 @@ fn validators_change_from_four_to_seven_and_back_at_epochs() {
         let first = world.step();
         assert_eq!(world.state.height(), epoch * EPOCH_BLOCKS);
         let changed = Effect::ValidatorsChanged { epoch, validators: wanted.group().validators };
-        assert!(first.outset.contains(&changed), "{:?}", first.outset);
+        assert!(first.at_start.contains(&changed), "{:?}", first.at_start);
         assert_eq!(world.state.roster(), &wanted);
         assert_eq!((world.state.roster_since(), world.state.epoch()), (epoch, epoch));
         assert_eq!(world.holders(), to);

@@ -85,7 +85,7 @@ fn a_skeleton_knows_which_rounds_were_passed_over() {
     let mut skeleton = Skeleton::new(genesis, Some(checkpoint)).expect("ahead");
     for (block, whole) in world.blocks[1..].iter().zip(&world.effects) {
         let step = skeleton.full(block, &mut VerifyAll).expect("replayed");
-        assert_eq!(step.outset, whole.outset, "block {}", whole.height);
+        assert_eq!(step.at_start, whole.at_start, "block {}", whole.height);
         let refused = |effect: Option<&Effect>| matches!(effect, Some(Effect::Refused(_)));
         for (found, known) in step.effects.iter().zip(&whole.effects) {
             assert_eq!(refused(found.as_ref()), refused(Some(known)), "block {}: {known:?}", whole.height);

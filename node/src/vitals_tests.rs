@@ -76,8 +76,8 @@ fn what_validators_say_of_themselves_is_counted_and_shown() {
     assert_eq!(shown(&vitals).peers_connected, Some(1));
     // What they said was of the shares before.
     let (height, block_hash, state_root) = (1, [0; 32], [0; 32]);
-    let outset = vec![Effect::KeysInForce { session: 2 }];
-    vitals.note(&BlockEffects { height, block_hash, state_root, outset, effects: vec![] });
+    let at_start = vec![Effect::KeysInForce { session: 2 }];
+    vitals.note(&BlockEffects { height, block_hash, state_root, at_start, effects: vec![] });
     assert_eq!((shown(&vitals).holders, shown(&vitals).warnings.len()), (Some(4), 0));
 }
 

@@ -72,11 +72,11 @@ impl Replayed<'_> {
 
     /// What its height and its transactions did, as far as it is known.
     pub fn effects(&self) -> impl Iterator<Item = &Effect> {
-        let (outset, effects) = match self {
-            Self::Whole { effects, .. } => (&effects.outset[..], &effects.effects[..]),
+        let (at_start, effects) = match self {
+            Self::Whole { effects, .. } => (&effects.at_start[..], &effects.effects[..]),
             Self::Passed { effects, .. } => (&effects[..], &[][..]),
         };
-        outset.iter().chain(effects)
+        at_start.iter().chain(effects)
     }
 
     /// The state after it, when it is known.
@@ -155,7 +155,7 @@ impl Store {
                 Stored::Pruned(block) => skeleton.pruned(block, verdicts),
             };
             let step = step.map_err(|fault| self.pruned(fault.to_string()))?;
-            let effects = step.outset.into_iter().chain(step.effects.into_iter().flatten()).collect();
+            let effects = step.at_start.into_iter().chain(step.effects.into_iter().flatten()).collect();
             if visit(Replayed::Passed { height, effects }).is_break() {
                 return Ok(None);
             }

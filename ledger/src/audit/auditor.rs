@@ -132,7 +132,7 @@ impl Auditor {
         self.tally.know_root(before, block.header.prior_state_root);
         self.tally.block().blocks += 1;
         let kinds: Vec<_> = block.transactions.iter().map(|tx| (tx.kind(), tx.round_id())).collect();
-        self.effects(&state, &kinds, &effects.outset, effects.effects.iter().map(Some))?;
+        self.effects(&state, &kinds, &effects.at_start, effects.effects.iter().map(Some))?;
         if let Some(pending) = self.pending.take_if(|pending| pending.height == height) {
             // Nothing below it is pruned, so that it is known what it has to be.
             if state.checkpoint() != pending {

@@ -21,11 +21,11 @@ impl Auditor {
         &mut self,
         state: &State,
         kinds: &[(TransactionKind, Option<u64>)],
-        outset: &[Effect],
+        at_start: &[Effect],
         effects: impl Iterator<Item = Option<&'a Effect>>,
     ) -> Result<(), Violation> {
         let (height, grid) = (state.height(), state.community().params().grid);
-        outset.iter().for_each(|effect| self.tally.block().count(effect));
+        at_start.iter().for_each(|effect| self.tally.block().count(effect));
         for (index, (effect, (kind, round))) in effects.zip(kinds.iter().copied()).enumerate() {
             self.count(kind);
             let term = matches!(kind, TransactionKind::OpenRound | TransactionKind::CloseRound);

@@ -99,7 +99,7 @@ impl Auditor {
     ) -> Result<(), Violation> {
         let state = skeleton.partial();
         self.tally.block().blocks += 1;
-        self.effects(state, kinds, &step.outset, step.effects.iter().map(Option::as_ref))?;
+        self.effects(state, kinds, &step.at_start, step.effects.iter().map(Option::as_ref))?;
         self.receipts.observe_lost(&step.lost);
         self.tally.lose(step.lost);
         self.covered(state, certificate)?;

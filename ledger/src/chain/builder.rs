@@ -37,7 +37,7 @@ pub fn propose(
 pub struct BlockDraft<'a> {
     parent: &'a State,
     scratch: State,
-    outset: Vec<Effect>,
+    at_start: Vec<Effect>,
     transactions: Vec<Transaction>,
     effects: Vec<Effect>,
     bytes: usize,
@@ -47,9 +47,9 @@ impl<'a> BlockDraft<'a> {
     /// The next block after `parent` at this time, or at the parent's when that is later.
     pub fn begin(parent: &'a State, time_unix_ms: u64) -> Self {
         let mut scratch = parent.clone();
-        let outset = scratch.begin_block(time_unix_ms.max(parent.time_unix_ms()));
+        let at_start = scratch.begin_block(time_unix_ms.max(parent.time_unix_ms()));
         let bytes = HEADER_BYTES + 4;
-        Self { parent, scratch, outset, transactions: Vec::new(), effects: Vec::new(), bytes }
+        Self { parent, scratch, at_start, transactions: Vec::new(), effects: Vec::new(), bytes }
     }
 
     /// Executes a transaction and puts it in.
@@ -95,10 +95,10 @@ impl<'a> BlockDraft<'a> {
 
     /// The block, the state after it, and what it does.
     pub fn finish(self) -> (Block, State, BlockEffects) {
-        let Self { parent, scratch: mut state, outset, transactions, effects, .. } = self;
+        let Self { parent, scratch: mut state, at_start, transactions, effects, .. } = self;
         let (height, time_unix_ms) = (state.height(), state.time_unix_ms());
         let block = Block::new(height, parent.block_hash(), time_unix_ms, parent.root(), transactions);
-        let effects = state.end_block(block.hash(), outset, effects);
+        let effects = state.end_block(block.hash(), at_start, effects);
         (block, state, effects)
     }
 }

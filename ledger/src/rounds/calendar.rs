@@ -34,9 +34,9 @@ impl State {
             }
         }
         // Before new keys come into force: a round that passed without keys says so.
-        let mut outset: Vec<Effect> = self.pass_over(&timing).map(Effect::PassedOver).into_iter().collect();
-        outset.extend(self.begin_keys(&timing));
-        outset
+        let mut at_start: Vec<Effect> = self.pass_over(&timing).map(Effect::PassedOver).into_iter().collect();
+        at_start.extend(self.begin_keys(&timing));
+        at_start
     }
 
     /// Rounds whose bidding is over and that no block has opened can't be opened any more: they are void.

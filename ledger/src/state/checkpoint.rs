@@ -178,7 +178,7 @@ pub struct Skeleton {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// What its height and time did.
-    pub outset: Vec<Effect>,
+    pub at_start: Vec<Effect>,
     /// One entry a transaction; none for those of rounds that are not recomputed.
     pub effects: Vec<Option<Effect>>,
     /// Rounds that are not recomputed from this block on.
@@ -254,13 +254,13 @@ impl Skeleton {
         contents: impl Iterator<Item = Content<'a>>,
         verdicts: &mut dyn BidVerdicts,
     ) -> Result<Step, SkeletonFault> {
-        let outset = self.state.begin_block(header.time_unix_ms);
+        let at_start = self.state.begin_block(header.time_unix_ms);
         let mut effects = Vec::new();
         for content in contents {
             effects.push(self.transaction(content, verdicts)?);
         }
         self.state.block_hash = header.hash();
-        Ok(Step { outset, effects, lost: core::mem::take(&mut self.lost_now) })
+        Ok(Step { at_start, effects, lost: core::mem::take(&mut self.lost_now) })
     }
 
     /// A round is not recomputed from here on.

@@ -18,7 +18,7 @@ pub struct BlockEffects {
     /// The state root after it, which the next block's header carries.
     pub state_root: Hash,
     /// What the height and the time do before any transaction.
-    pub outset: Vec<Effect>,
+    pub at_start: Vec<Effect>,
     /// One effect a transaction, in order.
     pub effects: Vec<Effect>,
 }
@@ -26,12 +26,12 @@ pub struct BlockEffects {
 impl BlockEffects {
     /// All effects: of height and time first, then of the transactions.
     pub fn all(&self) -> impl Iterator<Item = &Effect> {
-        self.outset.iter().chain(&self.effects)
+        self.at_start.iter().chain(&self.effects)
     }
 
     /// [`Self::all`] as owned values.
     pub fn into_all(self) -> impl Iterator<Item = Effect> {
-        self.outset.into_iter().chain(self.effects)
+        self.at_start.into_iter().chain(self.effects)
     }
 }
 

@@ -120,7 +120,7 @@ impl State {
         let height = block.header.height;
         self.check_header(block).map_err(|fault| BlockError { height, transaction: None, fault })?;
         let mut next = self.clone();
-        let outset = next.begin_block(block.header.time_unix_ms);
+        let at_start = next.begin_block(block.header.time_unix_ms);
         let mut effects = Vec::with_capacity(block.transactions.len());
         for transaction in &block.transactions {
             let effect = next.apply_transaction(transaction, verdicts);
@@ -130,18 +130,18 @@ impl State {
             }));
         }
         *self = next;
-        Ok(self.end_block(block.hash(), outset, effects))
+        Ok(self.end_block(block.hash(), at_start, effects))
     }
 
     /// Takes the block's hash over; the state is then that after the block.
     pub(crate) fn end_block(
         &mut self,
         hash: Hash,
-        outset: Vec<Effect>,
+        at_start: Vec<Effect>,
         effects: Vec<Effect>,
     ) -> BlockEffects {
         self.block_hash = hash;
-        BlockEffects { height: self.height, block_hash: hash, state_root: self.root(), outset, effects }
+        BlockEffects { height: self.height, block_hash: hash, state_root: self.root(), at_start, effects }
     }
 
     /// The rules about a block as such: height, parent, time, prior state root, body hash.

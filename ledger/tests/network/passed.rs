@@ -40,7 +40,7 @@ fn a_refused_transaction_is_recorded_and_does_nothing_else() {
 
 /// What the start of a block says about rounds that were passed over, as (first, last, reason).
 fn passed(effects: &BlockEffects) -> Vec<(u64, u64, VoidReason)> {
-    let passed = effects.outset.iter().filter_map(|effect| match effect {
+    let passed = effects.at_start.iter().filter_map(|effect| match effect {
         Effect::PassedOver(p) => Some((p.first_round_id, p.last_round_id, p.reason)),
         _ => None,
     });

@@ -82,7 +82,7 @@ mod tests {
     fn ended(height: u64) -> BlockEffects {
         let reason = VoidReason::TooFewBids;
         let effects = vec![Effect::Voided { round_id: height, reason, bids: 0 }];
-        BlockEffects { height, block_hash: [0; 32], state_root: [0; 32], outset: Vec::new(), effects }
+        BlockEffects { height, block_hash: [0; 32], state_root: [0; 32], at_start: Vec::new(), effects }
     }
 
     #[test]

@@ -141,7 +141,7 @@ fn read(path: &Path) -> Result<Shown, Failure> {
 /// What the state machine says about a block: what its height did, and each of its transactions, where it can tell.
 struct Known {
     height: u64,
-    outset: Vec<Effect>,
+    at_start: Vec<Effect>,
     effects: Vec<Option<Effect>>,
 }
 
@@ -165,7 +165,7 @@ impl Replay {
             (Self::Whole(mut state), Exported::Block(block, _)) => {
                 let done = state.apply_block(block, &mut VerifyAll).map_err(|error| error.to_string())?;
                 let effects = done.effects.into_iter().map(Some).collect();
-                return Ok((Self::Whole(state), Known { height, outset: done.outset, effects }));
+                return Ok((Self::Whole(state), Known { height, at_start: done.at_start, effects }));
             }
             (Self::Whole(state), Exported::Pruned(..)) => {
                 Box::new(Skeleton::new(state, None).map_err(|error| error.to_string())?)
@@ -179,7 +179,7 @@ impl Replay {
             Exported::Checkpoint(_) => return Err("a checkpoint is no block".to_owned()),
         };
         let step = step.map_err(|error| format!("block {height}: {error}"))?;
-        Ok((Self::Skeleton(skeleton), Known { height, outset: step.outset, effects: step.effects }))
+        Ok((Self::Skeleton(skeleton), Known { height, at_start: step.at_start, effects: step.effects }))
     }
 }
 
@@ -209,7 +209,7 @@ impl Shown {
         let network = &mut self.network;
         network.certified = if record.certificate().is_some() { known.height } else { network.certified };
         network.pruned_blocks += u64::from(matches!(record, Exported::Pruned(..)));
-        known.outset.iter().for_each(|effect| network.outset(known.height, effect));
+        known.at_start.iter().for_each(|effect| network.at_start(known.height, effect));
         let height = record.height();
         let transactions: Vec<PrunedTransaction> = match record {
             Exported::Block(block, _) => {
@@ -279,7 +279,7 @@ impl ShownNetwork {
         }
     }
 
-    fn outset(&mut self, height: u64, effect: &Effect) {
+    fn at_start(&mut self, height: u64, effect: &Effect) {
         match effect {
             Effect::KeysAgreed { session, task, excluded, lacking, .. } => {
                 let task = format!("{task:?}").to_lowercase();
