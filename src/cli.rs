@@ -100,8 +100,10 @@ pub enum Command {
     Demo(DemoArgs),
     /// Clear one round from an order book, sealed end to end (or in plaintext, for comparison)
     #[command(after_help = "Example:\n  veilgrid clear data/order_books/t_10_s1.csv\n  \
-        veilgrid clear data/setm_case_high.csv --plain --json\n\n\
-        The book is CSV: id,side,price_ct_per_kwh,quantity_kwh with side buy or sell.")]
+        veilgrid clear data/setm_case_high.csv --plain --json\n  \
+        veilgrid clear data/order_books/n_surplus_pays_to_be_taken.csv --price-min=-16000\n\n\
+        The book is CSV: id,side,price_ct_per_kwh,quantity_kwh with side buy or sell. Prices may be below zero: whoever buys \
+        is paid then.")]
     Clear(ClearArgs),
     /// Recompute everything on an exported ledger with no secret and name the first violation
     #[command(after_help = AUDIT_HELP)]
@@ -160,10 +162,11 @@ pub struct DemoArgs {
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub min_bidders: u32,
     /// Retail tariff, ct/kWh: what energy costs outside of the market
-    #[arg(long, value_name = "CT", default_value = "32")]
+    #[arg(long, value_name = "CT", default_value = "32", allow_negative_numbers = true)]
     pub retail: String,
-    /// Feed-in tariff, ct/kWh: what surplus earns outside of the market
-    #[arg(long, value_name = "CT", default_value = "8")]
+    /// Feed-in tariff, ct/kWh: what surplus earns outside of the market; below zero, what it costs. The price grid goes from
+    /// feed-in to retail
+    #[arg(long, value_name = "CT", default_value = "8", allow_negative_numbers = true)]
     pub feed_in: String,
     /// Folder for the ledger; it must not exist (default: a fresh time-stamped one)
     #[arg(long, value_name = "DIR")]
@@ -185,9 +188,9 @@ pub struct ClearArgs {
     /// Clear in plaintext: no keys, no proofs, no ledger
     #[arg(long)]
     pub plain: bool,
-    /// Lowest price of the grid, mct/kWh
-    #[arg(long, value_name = "P", default_value_t = 0)]
-    pub price_min: u64,
+    /// Lowest price of the grid, mct/kWh; may be below zero
+    #[arg(long, value_name = "P", default_value_t = 0, allow_negative_numbers = true)]
+    pub price_min: i64,
     /// Distance of two prices, mct/kWh, even
     #[arg(long, value_name = "T", default_value_t = 1000)]
     pub tick: u64,

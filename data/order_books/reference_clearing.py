@@ -7,6 +7,7 @@ book.csv: id,side,price_ct_per_kwh,quantity_kwh   (side buy|sell, quantity in wh
 expected.json and expected_reduction.json are the output of the second form:
        python3 reference_clearing.py --expected uniform   > expected.json
        python3 reference_clearing.py --expected reduction > expected_reduction.json
+       python3 reference_clearing.py --random             > expected_random.json    random books around a price of zero
 
 Grid p_k = P_MIN + k*TICK, k = 0..L-1.  A buy limit rounds DOWN, a sell limit UP.  Off the grid:
 buy below p_0 or sell above p_{L-1}: not in the book; buy above p_{L-1}: k = L-1; sell below p_0: k = 0.
@@ -251,6 +252,9 @@ def clear_reduction(orders, p_min, tick, L):
 RULES = {"uniform": clear_uniform, "reduction": clear_reduction}
 # (P_MIN, TICK, L) in 0.01 ct/kWh.  The default grid for every book; coarser, finer and narrow ones for the small books.
 GRIDS = {"uniform": [(0, 100, 64)], "reduction": [(0, 100, 64), (0, 400, 8), (500, 20, 128), (1400, 200, 4)]}
+# The same of the books with prices below zero, whose names begin with n_.
+GRIDS_BELOW_ZERO = {"uniform": [(-1600, 100, 64), (-1000, 250, 8)],
+                    "reduction": [(-1600, 100, 64), (-1000, 250, 8), (-1200, 20, 128), (-1600, 100, 16)]}
 
 
 def expected(rule):
@@ -258,15 +262,60 @@ def expected(rule):
     rows = []
     for path in sorted(Path(__file__).resolve().parent.glob("*.csv")):
         orders = read_book(path)
-        for n, (p_min, tick, L) in enumerate(GRIDS[rule]):
+        grids = GRIDS_BELOW_ZERO if path.stem.startswith("n_") else GRIDS
+        for n, (p_min, tick, L) in enumerate(grids[rule]):
             if n == 0 or len(orders) <= 100:
                 row = {"book": path.stem, "p_min": p_min, "tick": tick, "L": L} | RULES[rule](orders, p_min, tick, L)
                 rows.append(json.dumps(row, separators=(",", ":")))
     return "[\n" + ",\n".join(rows) + "\n]"
 
 
+def draws(seed):
+    """whole numbers below a bound, the same ones with every version of Python"""
+    while True:
+        bound = yield
+        seed = (seed * 6364136223846793005 + 1442695040888963407) % 2**64
+        yield (seed >> 33) % bound
+
+
+def random_book(number):
+    """a small book on a grid that lies below zero, across it or above it; limits in mct, on ticks, between and beyond"""
+    numbers = draws(number)
+
+    def draw(bound):
+        next(numbers)
+        return numbers.send(bound)
+
+    L, tick = 2 ** (1 + draw(6)), [2, 20, 100, 250][draw(4)]
+    p_min = (draw(2 * L + 1) - 3 * L // 2) * tick + draw(3) * 7
+    orders = []
+    for i in range(draw(24)):
+        limit = p_min + draw(L + 2) * tick - tick
+        if draw(3) == 0:
+            limit += draw(tick) - tick // 2
+        quantity = [0, 1, 1 + draw(4), 1 + draw(100_000)][draw(4)]
+        orders.append((f"o{i}", ["buy", "sell"][draw(2)], limit, quantity))
+    return p_min, tick, L, orders
+
+
+def random_expected(count):
+    """`count` random books with what both rules make of them; prices in mct here, as the grids are finer than 0.01 ct"""
+    rows = []
+    for number in range(count):
+        p_min, tick, L, orders = random_book(number)
+        row = {"number": number, "p_min": p_min, "tick": tick, "L": L, "orders": [list(o[1:]) for o in orders]}
+        for rule in RULES:
+            row[rule] = RULES[rule](orders, p_min, tick, L)
+            row[rule]["fills"] = list(row[rule]["fills"].values())
+        rows.append(json.dumps(row, separators=(",", ":")))
+    return "[\n" + ",\n".join(rows) + "\n]"
+
+
 if __name__ == "__main__":
     args = sys.argv[1:]
+    if args == ["--random"]:
+        print(random_expected(300))
+        sys.exit()
     if len(args) == 2 and args[0] == "--expected" and args[1] in RULES:
         print(expected(args[1]))
         sys.exit()

@@ -7,8 +7,8 @@ use veilgrid_ledger::roster::MIN_VALIDATORS;
 use veilgrid_node::founding::{FoundingPlan, MarketPlan, TimingPlan};
 
 /// Price of energy from the grid and for energy into it, mct/kWh: between them lies the price grid.
-pub(crate) const RETAIL_MCT_PER_KWH: u64 = 32_000;
-pub(crate) const FEED_IN_MCT_PER_KWH: u64 = 8_000;
+pub(crate) const RETAIL_MCT_PER_KWH: i64 = 32_000;
+pub(crate) const FEED_IN_MCT_PER_KWH: i64 = 8_000;
 /// Slots of a network for trials are traded faster than they pass: a quarter of an hour each.
 const SLOT_SECONDS: u32 = 900;
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -106,7 +106,7 @@ impl NetworkPlan {
         seed: u64,
     ) -> Self {
         let gaps = u64::from(ticks.max(2) - 1);
-        let tick = (RETAIL_MCT_PER_KWH - FEED_IN_MCT_PER_KWH).div_ceil(gaps).max(2).next_multiple_of(2);
+        let tick = RETAIL_MCT_PER_KWH.abs_diff(FEED_IN_MCT_PER_KWH).div_ceil(gaps).max(2).next_multiple_of(2);
         let market = MarketPlan {
             price_min_mct_per_kwh: FEED_IN_MCT_PER_KWH,
             tick_mct_per_kwh: tick,

@@ -6,7 +6,7 @@
 use crate::decimal::{DecimalError, ScaledDecimal, parse_decimal_scaled};
 use crate::grid::{Grid, MAX_PRICE_MCT_PER_KWH};
 use crate::order::{OffGrid, OffGridOrder, Order, Side, step_of};
-use crate::units::MAX_UNKNOWN_OPENING;
+use crate::units::{MAX_UNKNOWN_OPENING, format_ct_per_kwh, format_kwh};
 use std::collections::BTreeMap;
 use std::io::Read;
 use thiserror::Error;
@@ -86,17 +86,15 @@ pub enum BookError {
     NotFinite { line: u64, column: &'static str, value: String },
     /// Below zero.
     #[error(
-        "line {line}: the price {value} is negative, but prices start at 0; use 0 for a sell at any price"
-    )]
-    NegativePrice { line: u64, value: String },
-    /// Below zero.
-    #[error(
         "line {line}: the quantity {value} is negative; write what is traded as a positive number and the way as side"
     )]
     NegativeQuantity { line: u64, value: String },
     /// Above any market.
     #[error("line {line}: {column} {value} is too large; at most {largest} is possible")]
     TooLarge { line: u64, column: &'static str, value: String, largest: String },
+    /// Below any market.
+    #[error("line {line}: {column} {value} is too low; at least {lowest} is possible")]
+    TooLow { line: u64, column: &'static str, value: String, lowest: String },
     /// Less than one Wh somewhere in it.
     #[error("line {line}: the quantity {value} is finer than 1 Wh; use at most three decimals")]
     QuantityTooFine { line: u64, value: String },
@@ -180,18 +178,18 @@ pub fn place_book(grid: &Grid, book: Vec<BookOrder>, off_grid: OffGrid) -> Resul
 /// A price limit in ct/kWh as mct/kWh, rounded down for a buy and up for a sell; `line` is for the error.
 ///
 /// # Errors
-/// [`BookError`] for anything but a number from 0 to [`MAX_PRICE_MCT_PER_KWH`].
-pub fn parse_price(line: u64, side: Side, text: &str) -> Result<u64, BookError> {
+/// [`BookError`] for anything but a number at most [`MAX_PRICE_MCT_PER_KWH`] from zero.
+pub fn parse_price(line: u64, side: Side, text: &str) -> Result<i64, BookError> {
     let scaled = number(line, PRICE, text, 3)?;
-    if scaled.floor < 0 {
-        return Err(BookError::NegativePrice { line, value: shown(text) });
-    }
     let price_mct = if side == Side::Buy { scaled.floor } else { scaled.ceil() };
-    up_to(price_mct, MAX_PRICE_MCT_PER_KWH).ok_or_else(|| BookError::TooLarge {
-        line,
-        column: PRICE,
-        value: shown(text),
-        largest: crate::units::format_ct_per_kwh(MAX_PRICE_MCT_PER_KWH),
+    let (column, value) = (PRICE, || shown(text));
+    if price_mct < i128::from(-MAX_PRICE_MCT_PER_KWH) {
+        let lowest = format_ct_per_kwh(-MAX_PRICE_MCT_PER_KWH);
+        return Err(BookError::TooLow { line, column, value: value(), lowest });
+    }
+    i64::try_from(price_mct).ok().filter(|price_mct| *price_mct <= MAX_PRICE_MCT_PER_KWH).ok_or_else(|| {
+        let largest = format_ct_per_kwh(MAX_PRICE_MCT_PER_KWH);
+        BookError::TooLarge { line, column, value: value(), largest }
     })
 }
 
@@ -211,7 +209,7 @@ pub fn parse_quantity(line: u64, text: &str) -> Result<u64, BookError> {
         line,
         column: QUANTITY,
         value: shown(text),
-        largest: crate::units::format_kwh(MAX_UNKNOWN_OPENING),
+        largest: format_kwh(MAX_UNKNOWN_OPENING),
     })
 }
 

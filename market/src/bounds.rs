@@ -33,8 +33,8 @@ pub enum BoundsError {
     },
     /// The money of one account could leave 63 bits.
     #[error(
-        "{ticks} ticks of {bits} bits at {} ct/kWh cost more than 63 bits of money hold; the highest price can be at most {} \
-         ct/kWh, or use fewer bits or ticks",
+        "{ticks} ticks of {bits} bits at {} ct/kWh cost more than 63 bits of money hold; a price can be at most {} ct/kWh \
+         from zero, or use fewer bits or ticks",
         format_ct_per_kwh(*price_mct_per_kwh), format_ct_per_kwh(*most_mct_per_kwh)
     )]
     Money {
@@ -42,20 +42,21 @@ pub enum BoundsError {
         ticks: u32,
         /// Bits a step.
         bits: u32,
-        /// The highest price of the grid.
-        price_mct_per_kwh: u64,
-        /// The highest price that would fit.
-        most_mct_per_kwh: u64,
+        /// The price of the grid that is farthest from zero.
+        price_mct_per_kwh: i64,
+        /// The price farthest from zero that would fit.
+        most_mct_per_kwh: i64,
     },
 }
 
 /// Refuses a market in which a sum could leave its range.
 ///
-/// `members · M · 2^bits <= 2^40`, so that every opened sum can be found; and the largest bid of one account at the
-/// highest price, with 16 fraction bits, inside 63 bits. Buys and sells have opposite signs there, so one side counts.
+/// `members · M · 2^bits <= 2^40`, so that every opened sum can be found; and the money of one account, L steps at the
+/// price farthest from zero with 16 fraction bits, inside 63 bits. No more than L steps of a bid can add up: buys are
+/// filled above and sells below, and at the one tick where both are, one price gives them opposite signs.
 ///
 /// # Errors
-/// One [`BoundsError`] a rule; each names what would fit.
+/// One [`BoundsError`] per rule; each names what would fit.
 pub fn check_bounds(grid: &Grid, bits: u32, members: u64) -> Result<(), BoundsError> {
     if ![8, 16, 32].contains(&bits) {
         return Err(BoundsError::Bits { bits });
@@ -68,9 +69,10 @@ pub fn check_bounds(grid: &Grid, bits: u32, members: u64) -> Result<(), BoundsEr
         return Err(BoundsError::Energy { members, steps: grid.steps(), bits, most_members });
     }
     let side_q16 = u128::from(grid.ticks()) * ((1 << bits) - 1) * u128::from(Q16);
-    let most_mct_per_kwh = u64::try_from(((1u128 << 63) - 1) / side_q16).unwrap_or(u64::MAX);
-    let price_mct_per_kwh = grid.price_max_mct_per_kwh();
-    if price_mct_per_kwh > most_mct_per_kwh {
+    let most_mct_per_kwh = i64::try_from(((1u128 << 63) - 1) / side_q16).unwrap_or(i64::MAX);
+    let ends = [grid.price_min_mct_per_kwh(), grid.price_max_mct_per_kwh()];
+    let price_mct_per_kwh = if ends[0].unsigned_abs() > ends[1].unsigned_abs() { ends[0] } else { ends[1] };
+    if price_mct_per_kwh.unsigned_abs() > most_mct_per_kwh.unsigned_abs() {
         return Err(BoundsError::Money { ticks: grid.ticks(), bits, price_mct_per_kwh, most_mct_per_kwh });
     }
     Ok(())
@@ -104,5 +106,11 @@ mod tests {
             check_bounds(&above, 32, 1),
             Err(BoundsError::Money { most_mct_per_kwh: 16_384, .. })
         ));
+        let mirrored = Grid::new(-(1 << 14), 2, 2).unwrap();
+        assert_eq!(check_bounds(&mirrored, 32, 1), Ok(()));
+        let below = Grid::new(-(1 << 14) - 2, 2, 2).unwrap();
+        let error = check_bounds(&below, 32, 1).unwrap_err();
+        assert!(matches!(error, BoundsError::Money { price_mct_per_kwh: -16_386, .. }));
+        assert!(error.to_string().contains("at -16.386 ct/kWh"), "{error}");
     }
 }

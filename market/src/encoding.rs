@@ -1,7 +1,7 @@
-//! The canonical bytes of an outcome: fixed-width little-endian integers, one encoding a value.
+//! The canonical bytes of an outcome: fixed-width little-endian integers, one encoding per value.
 //!
 //! `rule u8 ‖ flags u8 ‖ [volume_wh u64] ‖ [trade]` with flag bit 0 for a volume and bit 1 for a trade, and a trade as
-//! `buy price u64 ‖ sell price u64 ‖ low u64 ‖ high u64 ‖ lowest buy tick u32 ‖ highest sell tick u32 ‖ rationed u8 ‖
+//! `buy price i64 ‖ sell price i64 ‖ low i64 ‖ high i64 ‖ lowest buy tick u32 ‖ highest sell tick u32 ‖ rationed u8 ‖
 //! fraction u32 ‖ rest u64`. What decodes keeps every rule that does not need the grid, [`Outcome::check_on`] the others.
 
 use crate::clearing::{MAX_OPENED_WH, Rule};
@@ -124,7 +124,8 @@ impl Outcome {
         let volume_fits = self.volume_wh.is_none_or(|wh| wh > 0 && wh <= MAX_OPENED_WH.unsigned_abs());
         rule(volume_fits, "volume", "a trade has a volume above zero and at most 2^40 Wh")?;
         let (low, high) = (trade.price_low_mct_per_kwh, trade.price_high_mct_per_kwh);
-        rule(low <= high && high <= MAX_PRICE_MCT_PER_KWH, "price interval", "not an interval of prices")?;
+        let interval = low <= high && low >= -MAX_PRICE_MCT_PER_KWH && high <= MAX_PRICE_MCT_PER_KWH;
+        rule(interval, "price interval", "not an interval of prices")?;
         let ticks_fit = trade.lowest_buy_tick < MAX_TICKS && trade.highest_sell_tick < MAX_TICKS;
         rule(ticks_fit, "ticks", "beyond the largest grid")?;
         let rationed = trade.rationed != Rationed::None;
@@ -135,7 +136,8 @@ impl Outcome {
         rule(rest_fits, "rest", "zero when nobody is rationed, else below what is available")?;
         match self.rule {
             Rule::Uniform => {
-                let middle = low.midpoint(high);
+                // Whole for prices of a grid, whose tick is even; rounded down for others, which no grid has.
+                let middle = (low + high).div_euclid(2);
                 let prices = (trade.buy_price_mct_per_kwh, trade.sell_price_mct_per_kwh);
                 rule(prices == (middle, middle), "price", "a uniform price is the middle of its interval")?;
                 let gap = trade.lowest_buy_tick.checked_sub(trade.highest_sell_tick);
@@ -200,12 +202,15 @@ impl Fields<'_> {
     fn u64(&mut self) -> u64 {
         u64::from_le_bytes(self.take())
     }
+    fn i64(&mut self) -> i64 {
+        i64::from_le_bytes(self.take())
+    }
     fn trade(&mut self) -> Result<Trade, OutcomeError> {
         Ok(Trade {
-            buy_price_mct_per_kwh: self.u64(),
-            sell_price_mct_per_kwh: self.u64(),
-            price_low_mct_per_kwh: self.u64(),
-            price_high_mct_per_kwh: self.u64(),
+            buy_price_mct_per_kwh: self.i64(),
+            sell_price_mct_per_kwh: self.i64(),
+            price_low_mct_per_kwh: self.i64(),
+            price_high_mct_per_kwh: self.i64(),
             lowest_buy_tick: self.u32(),
             highest_sell_tick: self.u32(),
             rationed: match self.take::<1>()[0] {

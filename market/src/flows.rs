@@ -14,10 +14,10 @@ pub struct RoundFlows {
     pub bought_q16: u128,
     /// Sold by members, in Wh/2^16.
     pub sold_q16: u128,
-    /// Paid by the buyers, in mct/kWh times Wh/2^16.
-    pub paid_q16: u128,
-    /// Received by the sellers, in mct/kWh times Wh/2^16.
-    pub received_q16: u128,
+    /// Paid by the buyers, in mct/kWh times Wh/2^16; below zero, what they get.
+    pub paid_q16: i128,
+    /// Received by the sellers, in mct/kWh times Wh/2^16; below zero, what they pay.
+    pub received_q16: i128,
 }
 
 /// Why a round does not add up.
@@ -58,9 +58,9 @@ pub enum FlowError {
     #[error("sellers get {received_q16} but only {available_q16} mct/kWh·Wh/2^16 is paid, the rest included")]
     Deficit {
         /// What the sellers get.
-        received_q16: u128,
+        received_q16: i128,
         /// What buyers and the public account pay.
-        available_q16: u128,
+        available_q16: i128,
     },
     /// A sum does not fit in 128 bits.
     #[error("a total of the round does not fit in 128 bits")]
@@ -93,7 +93,7 @@ pub fn round_flows(grid: &Grid, outcome: &Outcome, totals_wh: &[u64]) -> Result<
 ///
 /// Demand long: sold − bought is the rest, which the public account buys. Supply long: bought − sold is the rest, which
 /// it sells. The money of the members and of the rest never falls short: the difference is the trade reduction's
-/// surplus, zero under the uniform rule.
+/// surplus, zero under the uniform rule. Below zero the money goes the other way, and the same holds.
 ///
 /// # Errors
 /// One [`FlowError`] per rule.
@@ -113,12 +113,15 @@ pub fn round_flows_q16(outcome: &Outcome, bought_q16: u128, sold_q16: u128) -> R
     }
     let (buy_price, sell_price) =
         outcome.trade.map_or((0, 0), |t| (t.buy_price_mct_per_kwh, t.sell_price_mct_per_kwh));
-    let money =
-        |energy_q16: u128, price: u64| energy_q16.checked_mul(u128::from(price)).ok_or(FlowError::Overflow);
+    let money = |energy_q16: u128, price: i64| {
+        let energy_q16 = i128::try_from(energy_q16).map_err(|_| FlowError::Overflow)?;
+        energy_q16.checked_mul(i128::from(price)).ok_or(FlowError::Overflow)
+    };
     let (paid_q16, received_q16) = (money(bought_q16, buy_price)?, money(sold_q16, sell_price)?);
     // Whoever takes the rest pays or gets the price of the side it stands in for, so that both sides trade `filled`.
     let (available_q16, owed_q16) = (money(filled_q16, buy_price)?, money(filled_q16, sell_price)?);
     let surplus_q16 = if outcome.rule == Rule::TradeReduction { outcome.surplus_q16() } else { 0 };
+    let surplus_q16 = i128::try_from(surplus_q16).map_err(|_| FlowError::Overflow)?;
     if available_q16.checked_sub(owed_q16) != Some(surplus_q16) {
         return Err(FlowError::Deficit { received_q16: owed_q16, available_q16 });
     }

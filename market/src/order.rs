@@ -30,8 +30,8 @@ impl std::fmt::Display for Side {
 pub struct Order {
     /// Buy or sell.
     pub side: Side,
-    /// Highest price of a buy, lowest price of a sell.
-    pub limit_mct_per_kwh: u64,
+    /// Highest price of a buy, lowest price of a sell; below zero, a buy wants to be paid and a sell pays.
+    pub limit_mct_per_kwh: i64,
     /// Most that is traded.
     pub energy_wh: u64,
 }
@@ -57,7 +57,7 @@ pub struct OffGridOrder {
     /// Buy or sell.
     pub side: Side,
     /// Its limit.
-    pub limit_mct_per_kwh: u64,
+    pub limit_mct_per_kwh: i64,
     /// The grid that it is off.
     pub grid: Grid,
 }
@@ -84,7 +84,7 @@ pub enum MappingError {
         /// Buy or sell.
         side: Side,
         /// The price of the step.
-        price_mct_per_kwh: u64,
+        price_mct_per_kwh: i64,
         /// What they add up to, as far as it was counted.
         total_wh: u64,
         /// Most that a step holds.
@@ -101,7 +101,8 @@ pub enum MappingError {
 /// [`OffGridOrder`] for a buy below the bottom or a sell above the top.
 pub fn step_of(grid: &Grid, order: &Order) -> Result<usize, OffGridOrder> {
     let off = OffGridOrder { side: order.side, limit_mct_per_kwh: order.limit_mct_per_kwh, grid: *grid };
-    let above_mct = order.limit_mct_per_kwh.checked_sub(grid.price_min_mct_per_kwh());
+    let bottom = grid.price_min_mct_per_kwh();
+    let above_mct = (order.limit_mct_per_kwh >= bottom).then(|| order.limit_mct_per_kwh.abs_diff(bottom));
     let (tick, offset) = match order.side {
         Side::Buy => (above_mct.ok_or(off)? / grid.tick_mct_per_kwh(), 1),
         Side::Sell => (above_mct.unwrap_or(0).div_ceil(grid.tick_mct_per_kwh()), 0),
@@ -158,7 +159,7 @@ fn sum_by_step(grid: &Grid, orders: &[Order], limit_wh: u64) -> Result<Vec<u64>,
 mod tests {
     use super::*;
 
-    fn order(side: Side, limit_mct_per_kwh: u64, energy_wh: u64) -> Order {
+    fn order(side: Side, limit_mct_per_kwh: i64, energy_wh: u64) -> Order {
         Order { side, limit_mct_per_kwh, energy_wh }
     }
 
@@ -175,9 +176,28 @@ mod tests {
         assert_eq!(step(Side::Sell, 1_300), Some(6));
         assert_eq!(step(Side::Buy, 999), None);
         assert_eq!(step(Side::Sell, 1_301), None);
-        assert_eq!(step(Side::Sell, u64::MAX), None);
+        assert_eq!(step(Side::Sell, i64::MAX), None);
+        assert_eq!((step(Side::Sell, i64::MIN), step(Side::Buy, i64::MIN)), (Some(0), None));
         let message = step_of(&grid, &order(Side::Sell, 1_301, 1)).unwrap_err().to_string();
         assert!(message.contains("sell at 1.301") && message.contains("1.00 to 1.30"), "{message}");
+    }
+
+    /// Down is away from zero below it: a division that cut toward zero would give a buy a worse price than it asked.
+    #[test]
+    fn limits_below_zero_round_in_the_member_s_favour_too() {
+        let grid = Grid::new(-200, 100, 4).unwrap(); // -200, -100, 0, 100
+        let step = |side, limit| step_of(&grid, &order(side, limit, 1)).ok();
+        assert_eq!(
+            [-200, -101, -100, -1, 0, 99].map(|limit| step(Side::Buy, limit)),
+            [1, 1, 3, 3, 5, 5].map(Some)
+        );
+        assert_eq!(
+            [-201, -199, -100, -99, 0, 1].map(|limit| step(Side::Sell, limit)),
+            [0, 2, 2, 4, 4, 6].map(Some)
+        );
+        assert_eq!((step(Side::Buy, -201), step(Side::Sell, 101)), (None, None));
+        let message = step_of(&grid, &order(Side::Buy, -201, 1)).unwrap_err().to_string();
+        assert!(message.contains("buy at -0.201") && message.contains("-0.20 to 0.10"), "{message}");
     }
 
     #[test]

@@ -21,14 +21,14 @@ pub enum Rationed {
 /// The terms of a round in which energy is traded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trade {
-    /// What buys pay. Equal to the sell price under the uniform rule.
-    pub buy_price_mct_per_kwh: u64,
-    /// What sells get.
-    pub sell_price_mct_per_kwh: u64,
+    /// What buys pay; below zero, what they get. Equal to the sell price under the uniform rule.
+    pub buy_price_mct_per_kwh: i64,
+    /// What sells get; below zero, what they pay.
+    pub sell_price_mct_per_kwh: i64,
     /// Uniform rule: lowest equilibrium price on the grid. Trade reduction: the sell price.
-    pub price_low_mct_per_kwh: u64,
+    pub price_low_mct_per_kwh: i64,
     /// Uniform rule: highest equilibrium price on the grid. Trade reduction: the buy price.
-    pub price_high_mct_per_kwh: u64,
+    pub price_high_mct_per_kwh: i64,
     /// Buys at this tick and above are filled. Under the uniform rule with rationed demand those at this very tick get
     /// the fraction; under the trade reduction it is kb + 1 and the fraction is for all of them.
     pub lowest_buy_tick: u32,
@@ -79,8 +79,10 @@ impl Outcome {
     pub fn surplus_q16(&self) -> u128 {
         match (self.rule, self.trade, self.volume_wh) {
             (Rule::TradeReduction, Some(trade), Some(volume_wh)) => {
-                let spread = trade.buy_price_mct_per_kwh.saturating_sub(trade.sell_price_mct_per_kwh);
-                // 64 + 64 bits; the fraction bits fit because every price is at most 2^40 mct.
+                let above = trade.buy_price_mct_per_kwh > trade.sell_price_mct_per_kwh;
+                let distance = trade.buy_price_mct_per_kwh.abs_diff(trade.sell_price_mct_per_kwh);
+                let spread = if above { distance } else { 0 };
+                // 64 + 64 bits; the fraction bits fit because every price is at most 2^40 mct from zero.
                 (u128::from(volume_wh) * u128::from(spread)).saturating_mul(u128::from(Q16))
             }
             _ => 0,

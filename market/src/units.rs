@@ -14,9 +14,10 @@ pub const WH_PER_KWH: u64 = 1000;
 /// Largest sum, in its own unit, that may have to be found from its commitment: the small logarithm's reach.
 pub const MAX_UNKNOWN_OPENING: u64 = 1 << 40;
 
-/// A price in ct/kWh: at least two decimals, the third only where it is needed (`17.00`, `17.005`).
-pub fn format_ct_per_kwh(price_mct_per_kwh: u64) -> String {
-    let text = format_ratio(i128::from(price_mct_per_kwh), u128::from(MCT_PER_CT), 3);
+/// A price, or a distance of two, in ct/kWh: at least two decimals, the third only where it is needed (`17.00`, `17.005`,
+/// `-0.50`).
+pub fn format_ct_per_kwh(price_mct_per_kwh: impl Into<i128>) -> String {
+    let text = format_ratio(price_mct_per_kwh.into(), u128::from(MCT_PER_CT), 3);
     text.strip_suffix('0').map(str::to_owned).unwrap_or(text)
 }
 
@@ -65,6 +66,8 @@ mod tests {
         assert_eq!(format_ct_per_kwh(17_000), "17.00");
         assert_eq!(format_ct_per_kwh(17_005), "17.005");
         assert_eq!(format_ct_per_kwh(10), "0.01");
+        assert_eq!(format_ct_per_kwh(-1), "-0.001");
+        assert_eq!(format_ct_per_kwh(-16_500), "-16.50");
         assert_eq!(format_kwh(1), "0.001");
         assert_eq!(format_kwh(4_689_769), "4689.769");
     }

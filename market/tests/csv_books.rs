@@ -23,6 +23,16 @@ fn rows_are_exact() {
     assert_eq!(row(" b , buy , +1 , 2 ").unwrap().id, "b");
 }
 
+/// Down and up are the same ways below zero: a buy pays no more than it says, a sell gets no less.
+#[test]
+fn prices_below_zero_are_exact() {
+    let limit = |text: &str| row(text).unwrap().order.limit_mct_per_kwh;
+    assert_eq!(limit("b,buy,-16,1"), -16_000);
+    assert_eq!((limit("b,buy,-0.0001,1"), limit("s,sell,-0.0001,1")), (-1, 0));
+    assert_eq!((limit("b,buy,-24.1239,1"), limit("s,sell,-24.1239,1")), (-24_124, -24_123));
+    assert_eq!((limit("b,buy,-0,1"), limit("s,sell,-.5,1")), (0, -500));
+}
+
 #[test]
 fn columns_may_stand_in_any_order() {
     let book =
@@ -106,7 +116,14 @@ fn every_rule_of_a_row_has_its_own_error() {
         ("a,buy,1,1e3", NotANumber { line, column: quantity, value: text("1e3") }),
         ("a,buy,NaN,1", NotFinite { line, column: price, value: text("NaN") }),
         ("a,buy,1,-inf", NotFinite { line, column: quantity, value: text("-inf") }),
-        ("a,sell,-0.0001,1", NegativePrice { line, value: text("-0.0001") }),
+        (
+            "a,buy,-1099511627.7761,1",
+            TooLow { line, column: price, value: text("-1099511627.7761"), lowest: text("-1099511627.776") },
+        ),
+        (
+            "a,sell,-1099511627.777,1",
+            TooLow { line, column: price, value: text("-1099511627.777"), lowest: text("-1099511627.776") },
+        ),
         ("a,buy,1,-1", NegativeQuantity { line, value: text("-1") }),
         ("a,buy,1,1.2345", QuantityTooFine { line, value: text("1.2345") }),
         (
@@ -129,6 +146,7 @@ fn every_rule_of_a_row_has_its_own_error() {
     }
     assert!(matches!(row(&format!("a,buy,{},1", "9".repeat(50))), Err(TooLarge { .. })));
     assert!(row("a,buy,1099511627.7769,1099511627.776").is_ok());
+    assert!(row("a,sell,-1099511627.7769,1").is_ok());
     assert_eq!(
         parse(&format!("{HEADER}a,buy,1,1\nb,buy,1,1\na,sell,1,1\n")),
         Err(DuplicateId { line: 4, id: text("a"), first_line: 2 })

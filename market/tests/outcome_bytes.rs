@@ -7,8 +7,13 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use veilgrid_market::*;
 
+/// Outcomes of every form on grids above zero, across it and below it.
 fn outcomes() -> Vec<(Grid, Outcome)> {
-    let grid = Grid::new(1_000, 100, 4).unwrap();
+    [1_000, -150, -1_000].into_iter().flat_map(outcomes_from).collect()
+}
+
+fn outcomes_from(price_min_mct_per_kwh: i64) -> Vec<(Grid, Outcome)> {
+    let grid = Grid::new(price_min_mct_per_kwh, 100, 4).unwrap();
     // Demand long, supply long, balanced, no trade.
     let books: [[u64; 8]; 4] = [
         [3, 0, 4, 5, 0, 6, 0, 0],
@@ -38,6 +43,19 @@ fn bytes_round_trip() {
         let text = serde_json::to_string(&outcome).unwrap();
         assert_eq!(serde_json::from_str::<Outcome>(&text).unwrap(), outcome);
     }
+}
+
+/// A price below zero is two's complement, like every other signed number of the protocol.
+#[test]
+fn bytes_of_prices_below_zero_are_pinned() {
+    let grid = Grid::new(-2, 2, 2).unwrap();
+    let outcome = clear_plain(&grid, Rule::Uniform, true, &[3, 2, 0, 0]).unwrap().outcome;
+    assert_eq!(outcome.trade.unwrap().buy_price_mct_per_kwh, -2);
+    let bytes = outcome.to_bytes();
+    for price in bytes[10..42].chunks(8) {
+        assert_eq!(price, [0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
+    }
+    assert_eq!(Outcome::from_bytes(&bytes), Ok(outcome));
 }
 
 /// The form is fixed: an approved change of it changes these bytes.
@@ -122,7 +140,9 @@ fn terms_that_no_clearing_produces_are_refused() {
     );
     assert_eq!(changed(uniform, |t| t.rest_q16 = u64::MAX), "rest");
     assert_eq!(changed(uniform, |t| t.buy_price_mct_per_kwh += 1), "price");
-    assert_eq!(changed(uniform, |t| t.price_low_mct_per_kwh = u64::MAX), "price interval");
+    assert_eq!(changed(uniform, |t| t.price_low_mct_per_kwh = i64::MAX), "price interval");
+    assert_eq!(changed(uniform, |t| t.price_low_mct_per_kwh = -MAX_PRICE_MCT_PER_KWH - 1), "price interval");
+    assert_eq!(changed(uniform, |t| t.price_low_mct_per_kwh = i64::MIN), "price interval");
     assert_eq!(changed(uniform, |t| t.lowest_buy_tick += 1), "ticks");
     assert_eq!(changed(uniform, |t| t.lowest_buy_tick = 4_096), "ticks");
     assert_eq!(field(Outcome { volume_wh: Some(0), ..uniform }), "volume");

@@ -7,22 +7,38 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use veilgrid_market::*;
 
-const BOTTOM: u64 = 1_000;
-const TICK: u64 = 100;
+const TICK: i64 = 100;
+
+fn grid_from(bottom: i64, exponent: u32) -> Grid {
+    Grid::new(bottom, TICK.unsigned_abs(), 1 << exponent).unwrap()
+}
+
+/// The lowest price of a grid of 2^exponent ticks, so that all its prices are above zero, some below, or all.
+fn bottom(exponent: u32) -> impl Strategy<Value = i64> {
+    let span = TICK << exponent;
+    prop_oneof![
+        Just(1_000),
+        -span..=0,
+        Just(-span - 250),
+        (-1i64..=1 << exponent).prop_map(|tick| -tick * TICK)
+    ]
+}
 
 /// A grid of 2 to 64 ticks and orders around it, between its prices and beyond its ends.
 fn book() -> impl Strategy<Value = (Grid, Vec<Order>)> {
-    (1u32..=6).prop_flat_map(|exponent| {
-        let grid = Grid::new(BOTTOM, TICK, 1 << exponent).unwrap();
-        let limit = prop_oneof![
-            4 => (0..u64::from(grid.ticks())).prop_map(|tick| BOTTOM + tick * TICK),
-            1 => BOTTOM - 150..BOTTOM + 150 + u64::from(grid.ticks()) * TICK,
-        ];
-        let energy = prop_oneof![Just(0), Just(1), 1u64..=4, 1u64..=100_000];
-        let side = prop_oneof![Just(Side::Buy), Just(Side::Sell)];
-        let order = (side, limit, energy).prop_map(|(side, limit, energy)| order(side, limit, energy));
-        (Just(grid), vec(order, 0..24))
-    })
+    (1u32..=6)
+        .prop_flat_map(|exponent| bottom(exponent).prop_map(move |bottom| (exponent, bottom)))
+        .prop_flat_map(|(exponent, bottom)| {
+            let grid = grid_from(bottom, exponent);
+            let limit = prop_oneof![
+                4 => (0..i64::from(grid.ticks())).prop_map(move |tick| bottom + tick * TICK),
+                1 => bottom - 150..bottom + 150 + i64::from(grid.ticks()) * TICK,
+            ];
+            let energy = prop_oneof![Just(0), Just(1), 1u64..=4, 1u64..=100_000];
+            let side = prop_oneof![Just(Side::Buy), Just(Side::Sell)];
+            let order = (side, limit, energy).prop_map(|(side, limit, energy)| order(side, limit, energy));
+            (Just(grid), vec(order, 0..24))
+        })
 }
 
 fn log2(grid: &Grid) -> usize {
@@ -72,6 +88,16 @@ fn check_round(grid: &Grid, orders: &[Order], rule: Rule) -> Result<ClearedBook,
         if rest.1 == Rationed::Demand { -rest.0 } else { rest.0 },
         "the rest stands on the side of the rationed orders"
     );
+    if let Some(trade) = outcome.trade {
+        // Money by member, each at its own side's price, whatever its sign: it adds up to the totals of the round.
+        let (buy, sell) = (i128::from(trade.buy_price_mct_per_kwh), i128::from(trade.sell_price_mct_per_kwh));
+        prop_assert_eq!((flows.paid_q16, flows.received_q16), (buy * bought as i128, sell * sold as i128));
+        if rule == Rule::Uniform {
+            // What members pay and get differs by what the public account pays or gets for the rest.
+            let rest_costs = if rest.1 == Rationed::Demand { rest.0 } else { -rest.0 } * buy;
+            prop_assert_eq!(flows.paid_q16 - flows.received_q16 + rest_costs, 0);
+        }
+    }
     Ok(result)
 }
 
@@ -112,7 +138,7 @@ proptest! {
             Rationed::Supply => -i128::from(trade.rest_q16) * i128::from(trade.sell_price_mct_per_kwh),
             Rationed::None => 0,
         };
-        let members = flows.paid_q16 as i128 - flows.received_q16 as i128;
+        let members = flows.paid_q16 - flows.received_q16;
         prop_assert_eq!(members + rest_costs, result.outcome.surplus_q16() as i128);
     }
 
@@ -142,7 +168,7 @@ proptest! {
         at in 0usize..40,
         open_volume: bool,
     ) {
-        let grid = Grid::new(BOTTOM, TICK, 1 << exponent).unwrap();
+        let grid = grid_from(-TICK, exponent);
         for (rule, replace) in RULES.into_iter().flat_map(|rule| [(rule, false), (rule, true)]) {
             let mut values = small.clone();
             if replace {
@@ -179,12 +205,13 @@ proptest! {
 
     #[test]
     fn misstating_a_price_gains_nothing_under_trade_reduction(
-        raw in vec((any::<bool>(), 0u64..8, 1u64..=6), 3..10)
+        raw in vec((any::<bool>(), 0i64..8, 1u64..=6), 3..10),
+        lowest in prop_oneof![Just(1_000), Just(-3 * TICK), Just(-2_000)]
     ) {
-        let grid = Grid::new(BOTTOM, TICK, 8).unwrap();
+        let grid = grid_from(lowest, 3);
         let truth: Vec<Order> = raw
             .iter()
-            .map(|(buys, tick, wh)| order(if *buys { Side::Buy } else { Side::Sell }, BOTTOM + tick * TICK, *wh))
+            .map(|(buys, tick, wh)| order(if *buys { Side::Buy } else { Side::Sell }, lowest + tick * TICK, *wh))
             .collect();
         let clear = |orders: &[Order]| {
             clear_plain(&grid, Rule::TradeReduction, false, &totals_of(&grid, orders)).unwrap().outcome
@@ -194,9 +221,9 @@ proptest! {
             let true_price = i128::from(truth[member].limit_mct_per_kwh);
             let honest_utility = utility(&grid, &honest, &truth[member], true_price);
             prop_assert!(honest_utility >= 0);
-            for tick in 0..u64::from(grid.ticks()) {
+            for tick in 0..i64::from(grid.ticks()) {
                 let mut stated = truth.clone();
-                stated[member].limit_mct_per_kwh = BOTTOM + tick * TICK;
+                stated[member].limit_mct_per_kwh = lowest + tick * TICK;
                 let outcome = clear(&stated);
                 let gained = utility(&grid, &outcome, &stated[member], true_price) - honest_utility;
                 prop_assert!(gained <= 0, "member {member} gains {gained} by stating tick {tick}");

@@ -39,7 +39,9 @@ fn rationed_name(trade: &Trade) -> &'static str {
 #[test]
 fn uniform_price_equals_the_reference() {
     let results = json("expected.json");
-    assert_eq!(results.len(), 21);
+    assert_eq!(results.len(), 21 + 16);
+    let below_zero = results.iter().filter(|expected| expected["price_x2"].as_i64().is_some_and(|x2| x2 < 0));
+    assert_eq!(below_zero.count(), 12, "the books with prices below zero");
     for expected in &results {
         let (grid, book, result) = cleared(expected, Rule::Uniform, true);
         let outcome = result.outcome;
@@ -51,10 +53,11 @@ fn uniform_price_equals_the_reference() {
         check_fills(expected, &grid, &book, &outcome);
         let Some(trade) = outcome.trade else { continue };
         let number = |key: &str| expected[key].as_u64().unwrap();
-        assert_eq!(trade.buy_price_mct_per_kwh, number("price_x2") * 5);
+        let price = |key: &str| expected[key].as_i64().unwrap();
+        assert_eq!(trade.buy_price_mct_per_kwh, price("price_x2") * 5);
         assert_eq!(trade.sell_price_mct_per_kwh, trade.buy_price_mct_per_kwh);
-        assert_eq!(trade.price_low_mct_per_kwh, number("price_lo") * 10);
-        assert_eq!(trade.price_high_mct_per_kwh, number("price_hi") * 10);
+        assert_eq!(trade.price_low_mct_per_kwh, price("price_lo") * 10);
+        assert_eq!(trade.price_high_mct_per_kwh, price("price_hi") * 10);
         assert_eq!(u64::from(trade.fraction_q16), number("fraction"));
         assert_eq!(trade.rest_q16, number("rest"));
         assert_eq!(rationed_name(&trade), expected["rationed"]);
@@ -64,13 +67,19 @@ fn uniform_price_equals_the_reference() {
 #[test]
 fn closed_volume_changes_nothing_but_the_volume() {
     for expected in json("expected.json") {
-        let (_, _, open) = cleared(&expected, Rule::Uniform, true);
+        let (grid, _, open) = cleared(&expected, Rule::Uniform, true);
         let (_, _, closed) = cleared(&expected, Rule::Uniform, false);
         assert_eq!(Value::from(path(&closed.opened)), expected["openings"]);
         assert_eq!(closed.opened.len(), expected["n_openings"].as_u64().unwrap() as usize);
         assert_eq!(closed.outcome.trade, open.outcome.trade);
-        // Balanced and empty books show their volume by their path; the others keep it closed.
-        let follows = closed.outcome.trade.is_none() || closed.outcome.marginal_tick().is_none();
+        // Balanced and empty books show their volume by their path, and so do those whose long side is rationed at an end of
+        // the grid; the others keep it closed.
+        let at_an_end =
+            closed.outcome.marginal_tick().zip(closed.outcome.trade).is_some_and(|(tick, trade)| {
+                (tick, trade.rationed) == (0, Rationed::Supply)
+                    || (tick, trade.rationed) == (grid.ticks() - 1, Rationed::Demand)
+            });
+        let follows = closed.outcome.marginal_tick().is_none() || at_an_end;
         assert_eq!(closed.outcome.volume_wh, open.outcome.volume_wh.filter(|_| follows));
     }
 }
@@ -78,7 +87,7 @@ fn closed_volume_changes_nothing_but_the_volume() {
 #[test]
 fn trade_reduction_equals_the_reference() {
     let results = json("expected_reduction.json");
-    assert_eq!(results.iter().filter(|expected| expected["L"] == 64).count(), 21);
+    assert_eq!(results.iter().filter(|expected| expected["L"] == 64).count(), 21 + 8);
     let mut trades = 0;
     for expected in &results {
         let (grid, book, result) = cleared(expected, Rule::TradeReduction, true);
@@ -93,8 +102,9 @@ fn trade_reduction_equals_the_reference() {
         let Some(trade) = outcome.trade else { continue };
         trades += 1;
         let number = |key: &str| expected[key].as_u64().unwrap();
-        assert_eq!(trade.buy_price_mct_per_kwh, number("price_buy") * 10);
-        assert_eq!(trade.sell_price_mct_per_kwh, number("price_sell") * 10);
+        let price = |key: &str| expected[key].as_i64().unwrap();
+        assert_eq!(trade.buy_price_mct_per_kwh, price("price_buy") * 10);
+        assert_eq!(trade.sell_price_mct_per_kwh, price("price_sell") * 10);
         assert_eq!(outcome.excluded_ticks(), Some((number("kb") as u32, number("ks") as u32)));
         assert_eq!(u64::from(trade.fraction_q16), number("fraction"));
         assert_eq!(trade.rest_q16, number("rest"));
@@ -103,11 +113,66 @@ fn trade_reduction_equals_the_reference() {
     assert!(trades > 10, "the books exercise the rule");
 }
 
+/// A random book of the reference, with its prices in mct/kWh.
+#[derive(serde::Deserialize)]
+struct RandomBook {
+    number: u64,
+    p_min: i64,
+    tick: u64,
+    #[serde(rename = "L")]
+    ticks: u32,
+    orders: Vec<(Side, i64, u64)>,
+    uniform: Value,
+    reduction: Value,
+}
+
+#[test]
+fn random_books_around_a_price_of_zero_equal_the_reference() {
+    let books: Vec<RandomBook> =
+        serde_json::from_reader(File::open(data("expected_random.json")).unwrap()).unwrap();
+    assert_eq!(books.len(), 300);
+    let (mut below_zero, mut apart) = (0, 0);
+    for book in books {
+        let grid = Grid::new(book.p_min, book.tick, book.ticks).unwrap();
+        let orders: Vec<Order> =
+            book.orders.iter().map(|&(side, limit, wh)| order(side, limit, wh)).collect();
+        let totals = totals_of(&grid, &orders);
+        for (rule, expected) in RULES.into_iter().zip([&book.uniform, &book.reduction]) {
+            let result = clear_plain(&grid, rule, true, &totals).unwrap();
+            let (outcome, at) = (result.outcome, format!("book {} under {rule:?}", book.number));
+            round_flows(&grid, &outcome, &totals).unwrap();
+            assert_eq!(Value::from(path(&result.opened)), expected["openings"], "{at}");
+            assert_eq!(outcome.volume_wh, expected["volume_wh"].as_u64(), "{at}");
+            let fills: Vec<u128> = orders.iter().map(|order| fill_q16(&grid, &outcome, order)).collect();
+            let expected_fills = expected["fills"].as_array().unwrap();
+            assert_eq!(fills.len(), expected_fills.len());
+            for (fill, expected) in fills.iter().zip(expected_fills) {
+                assert_eq!(*fill, u128::from(expected.as_u64().unwrap()), "{at}");
+            }
+            assert_eq!(outcome.traded(), expected["traded"].as_bool().unwrap(), "{at}");
+            let Some(trade) = outcome.trade else { continue };
+            let prices = (trade.buy_price_mct_per_kwh, trade.sell_price_mct_per_kwh);
+            let price = |key: &str| expected[key].as_i64().unwrap();
+            if rule == Rule::Uniform {
+                assert_eq!(prices, (price("price_x2") / 2, price("price_x2") / 2), "{at}");
+                below_zero += usize::from(prices.0 < 0);
+            } else {
+                assert_eq!(prices, (price("price_buy"), price("price_sell")), "{at}");
+                apart += usize::from(prices.1 < 0 && 0 < prices.0);
+            }
+            assert_eq!(trade.rest_q16, expected["rest"].as_u64().unwrap(), "{at}");
+            assert_eq!(rationed_name(&trade), expected["rationed"], "{at}");
+        }
+    }
+    // Both sides pay where the reduction's prices lie on either side of zero.
+    assert!(below_zero > 100 && apart > 2, "{below_zero} below zero, {apart} on either side of it");
+}
+
 /// A number of the reference file in thousandths of its unit.
-fn thousandths(value: &Value) -> Option<u64> {
+fn thousandths<N: TryFrom<i128>>(value: &Value) -> Option<N> {
     let number = parse_decimal_scaled(&value.as_number()?.to_string(), 3).unwrap();
     assert!(number.exact);
-    Some(u64::try_from(number.floor).unwrap())
+    N::try_from(number.floor).ok()
 }
 
 #[test]
@@ -145,7 +210,7 @@ fn limits_of_a_published_market_clear() {
                 if &row[2] == "consumer" { (Side::Buy, &row[5]) } else { (Side::Sell, &row[4]) };
             // 1 EUR/MWh is 0.1 ct/kWh, 100 mct/kWh.
             let limit = parse_decimal_scaled(text, 2).unwrap();
-            order(side, u64::try_from(limit.floor).unwrap(), 1_000)
+            order(side, i64::try_from(limit.floor).unwrap(), 1_000)
         })
         .collect();
     assert_eq!(orders.len(), 7);

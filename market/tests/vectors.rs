@@ -15,11 +15,11 @@ use veilgrid_market::{
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Vector {
     name: String,
-    price_min_mct_per_kwh: u64,
+    price_min_mct_per_kwh: i64,
     tick_mct_per_kwh: u64,
     ticks: u32,
     /// Side, limit in mct/kWh, Wh.
-    orders: Vec<(Side, u64, u64)>,
+    orders: Vec<(Side, i64, u64)>,
     totals_wh: Vec<u64>,
     results: Vec<Cleared>,
 }
@@ -83,11 +83,11 @@ const BUY: Side = Side::Buy;
 const SELL: Side = Side::Sell;
 
 /// The inputs of one vector on four prices of 10 to 13 ct; everything else is empty until it is computed.
-fn four(name: &str, orders: &[(Side, u64, u64)]) -> Vector {
+fn four(name: &str, orders: &[(Side, i64, u64)]) -> Vector {
     on_grid(name, 10_000, 1_000, 4, orders)
 }
 
-fn on_grid(name: &str, min: u64, tick: u64, ticks: u32, orders: &[(Side, u64, u64)]) -> Vector {
+fn on_grid(name: &str, min: i64, tick: u64, ticks: u32, orders: &[(Side, i64, u64)]) -> Vector {
     Vector {
         name: name.into(),
         price_min_mct_per_kwh: min,
@@ -150,13 +150,42 @@ fn all_inputs() -> Vec<Vector> {
             &[(SELL, 12_000, 5), (BUY, 14_000, 1)],
         ),
         on_grid("the largest sums", 0, 2, 2, &[(SELL, 0, 1 << 40), (BUY, 2, (1 << 40) - 1), (BUY, 0, 1)]),
+        on_grid(
+            "balanced over an interval across zero",
+            -2_000,
+            1_000,
+            4,
+            &[(SELL, -2_000, 40), (BUY, 1_000, 40)],
+        ),
+        on_grid(
+            "supply long below zero, a fraction with a rest",
+            -3_000,
+            1_000,
+            4,
+            &[(SELL, -3_000, 13), (SELL, -2_000, 60), (BUY, 0, 20), (BUY, -1_000, 11), (SELL, -1_000, 5)],
+        ),
+        on_grid(
+            "limits between prices below zero",
+            -4_000,
+            1_000,
+            8,
+            &[(BUY, -1_001, 30), (SELL, -2_999, 20), (BUY, -1, 7), (SELL, -5_000, 3)],
+        ),
+        on_grid(
+            "buys pay and sells pay under trade reduction",
+            -3_000,
+            2_000,
+            4,
+            &[(SELL, -3_000, 20), (SELL, -1_000, 5), (BUY, 3_000, 20), (BUY, 1_000, 5)],
+        ),
     ]
 }
 
 /// Curves with steps at many prices, so that both searches take several openings.
 fn sixteen() -> Vector {
-    let sells = (0..16u64).map(|tick| (SELL, 5_000 + 500 * tick, 3 + 7 * tick % 11));
-    let buys = (0..16u64).map(|tick| (BUY, 5_000 + 500 * tick, 2 + 5 * tick % 13));
+    let price = |tick: u64| 5_000 + 500 * tick.cast_signed();
+    let sells = (0..16u64).map(|tick| (SELL, price(tick), 3 + 7 * tick % 11));
+    let buys = (0..16u64).map(|tick| (BUY, price(tick), 2 + 5 * tick % 13));
     on_grid("sixteen prices", 5_000, 500, 16, &sells.chain(buys).collect::<Vec<_>>())
 }
 

@@ -109,7 +109,7 @@ fn way_out(grid: &Grid, bits: u8, orders: usize) -> String {
 }
 
 /// The orders whose limits lie between prices of the grid, with the price at which each counts.
-fn moved(round: &Round) -> Vec<(&BookOrder, u64)> {
+fn moved(round: &Round) -> Vec<(&BookOrder, i64)> {
     let at = |row: &BookOrder| {
         step_of(&round.grid, &row.order).ok().map(|step| round.grid.price_mct_per_kwh(step as u32 / 2))
     };
@@ -239,10 +239,10 @@ fn check_fills(
 struct ResultJson<'a> {
     traded: bool,
     /// The price of both sides; none under trade reduction, which has two.
-    price_mct_per_kwh: Option<u64>,
+    price_mct_per_kwh: Option<i64>,
     #[serde(flatten)]
     two_prices: Option<TwoPricesJson>,
-    price_interval_mct_per_kwh: Option<[u64; 2]>,
+    price_interval_mct_per_kwh: Option<[i64; 2]>,
     volume_wh: Option<u64>,
     rationed: Rationed,
     fraction_q16: Option<u32>,
@@ -257,15 +257,15 @@ struct ResultJson<'a> {
 struct MovedJson<'a> {
     id: &'a str,
     side: &'static str,
-    limit_mct_per_kwh: u64,
-    grid_price_mct_per_kwh: u64,
+    limit_mct_per_kwh: i64,
+    grid_price_mct_per_kwh: i64,
 }
 
 /// Stands in the results of trade reduction only.
 #[derive(Serialize)]
 struct TwoPricesJson {
-    buy_price_mct_per_kwh: Option<u64>,
-    sell_price_mct_per_kwh: Option<u64>,
+    buy_price_mct_per_kwh: Option<i64>,
+    sell_price_mct_per_kwh: Option<i64>,
 }
 
 #[derive(Serialize)]

@@ -124,7 +124,7 @@ impl MarketParams {
 
     /// Appends the canonical encoding.
     pub fn write(&self, w: &mut Writer) {
-        w.u64(self.grid.price_min_mct_per_kwh()).u64(self.grid.tick_mct_per_kwh()).u32(self.grid.ticks());
+        w.i64(self.grid.price_min_mct_per_kwh()).u64(self.grid.tick_mct_per_kwh()).u32(self.grid.ticks());
         w.u8(self.bits).u8(rule_code(self.rule)).u8(u8::from(self.open_volume));
         w.u32(self.min_bidders).u32(self.max_members).u32(self.slot_seconds).u16(self.threshold);
         self.timing.write(w);
@@ -132,7 +132,7 @@ impl MarketParams {
 
     /// Reads the canonical encoding. The rules of [`MarketParams::check`] are not checked yet.
     pub fn read(r: &mut Reader<'_>) -> Result<Self, WireError> {
-        let grid = Grid::new(r.u64("lowest price")?, r.u64("tick")?, r.u32("ticks")?)
+        let grid = Grid::new(r.i64("lowest price")?, r.u64("tick")?, r.u32("ticks")?)
             .map_err(|_| WireError::Invalid { field: "price grid", why: "no grid of this market" })?;
         Ok(Self {
             grid,
@@ -213,6 +213,21 @@ mod tests {
         let mut r = Reader::new(&bytes);
         assert_eq!(MarketParams::read(&mut r), Ok(params()));
         assert_eq!(r.finish(), Ok(()));
+    }
+
+    /// A lowest price below zero is two's complement; the digest of a grid above zero is what it was.
+    #[test]
+    fn prices_below_zero_round_trip() {
+        let below = with(|p| p.grid = Grid::new(-16_000, 1_000, 64).expect("grid"));
+        assert_eq!(below.check(4), Ok(()));
+        let mut w = Writer::new();
+        below.write(&mut w);
+        let mut bytes = w.finish();
+        assert_eq!(bytes[..8], (-16_000i64).to_le_bytes());
+        let mut r = Reader::new(&bytes);
+        assert_eq!(MarketParams::read(&mut r), Ok(below));
+        bytes[..8].copy_from_slice(&i64::MIN.to_le_bytes());
+        assert!(MarketParams::read(&mut Reader::new(&bytes)).is_err());
     }
 
     #[test]

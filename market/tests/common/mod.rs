@@ -27,7 +27,8 @@ pub fn public_book(name: &str) -> Vec<BookOrder> {
 /// The grid of an expected result, whose prices are in 0.01 ct.
 pub fn grid_of(expected: &Value) -> Grid {
     let number = |key: &str| expected[key].as_u64().expect(key);
-    Grid::new(number("p_min") * 10, number("tick") * 10, number("L") as u32).expect("grid")
+    let p_min = expected["p_min"].as_i64().expect("p_min");
+    Grid::new(p_min * 10, number("tick") * 10, number("L") as u32).expect("grid")
 }
 
 /// The orders that can trade.
@@ -39,7 +40,7 @@ pub fn totals_of(grid: &Grid, orders: &[Order]) -> Vec<u64> {
     step_totals(grid, &on_grid(grid, orders)).expect("totals")
 }
 
-pub fn order(side: Side, limit_mct_per_kwh: u64, energy_wh: u64) -> Order {
+pub fn order(side: Side, limit_mct_per_kwh: i64, energy_wh: u64) -> Order {
     Order { side, limit_mct_per_kwh, energy_wh }
 }
 

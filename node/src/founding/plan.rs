@@ -34,8 +34,8 @@ fn one() -> u64 {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MarketPlan {
-    /// Lowest price, mct/kWh.
-    pub price_min_mct_per_kwh: u64,
+    /// Lowest price, mct/kWh; may be below zero.
+    pub price_min_mct_per_kwh: i64,
     /// Distance of two prices, mct/kWh, even.
     pub tick_mct_per_kwh: u64,
     /// Number of prices, a power of two.

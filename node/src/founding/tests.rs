@@ -4,6 +4,7 @@ use super::*;
 use crate::keyfile::{AggregatorKeys, ParticipantKeys, ValidatorKeys};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use std::path::Path;
 use veilgrid_client::follower::genesis_from;
 use veilgrid_client::genesis::{GenesisFile, GenesisFileError, read_genesis};
 use veilgrid_ledger::block::HEADER_BYTES;
@@ -62,6 +63,22 @@ fn parts(validators: usize, aggregators: usize, members: usize) -> Vec<PublicPar
 pub(crate) fn state_of_four() -> State {
     let genesis = assemble(&plan(), &parts(4, 1, 6), NOW, &mut rng()).expect("founded");
     State::from_genesis_block(&genesis.block).expect("sound")
+}
+
+#[test]
+fn a_plan_with_prices_below_zero_becomes_a_genesis_with_them() {
+    let mut below = plan();
+    below.market.price_min_mct_per_kwh = -16_000;
+    let text = toml::to_string(&below).expect("TOML");
+    assert!(text.contains("price_min_mct_per_kwh = -16000"), "{text}");
+    let read = FoundingPlan::read_from(Path::new("plan.toml"), text.as_bytes()).expect("read");
+    let genesis = assemble(&read, &parts(4, 1, 6), NOW, &mut rng()).expect("founded");
+    let state = State::from_genesis_block(&genesis.block).expect("sound");
+    let grid = state.community().params().grid;
+    assert_eq!((grid.price_min_mct_per_kwh(), grid.price_mct_per_kwh(10)), (-16_000, 0));
+    below.market.price_min_mct_per_kwh = i64::MIN;
+    let error = assemble(&below, &parts(4, 1, 6), NOW, &mut rng()).expect_err("refused");
+    assert!(error.to_string().contains("is below -1099511627776; raise it"), "{error}");
 }
 
 #[test]

@@ -190,11 +190,11 @@ fn line(round: &str, slot: Slot, result: RoundResult) -> String {
         RoundResult::NotOpened => ("not opened", Fill::default()),
     };
     let energy = |wh_q16: u64| short(&format_kwh_q16(i128::from(wh_q16), EXACT_KWH));
-    let price = |mct: Option<u64>| mct.map(format_ct_per_kwh).unwrap_or_default();
+    let price = |mct: Option<i64>| mct.map(format_ct_per_kwh).unwrap_or_default();
     let trade = fill.trade;
     let cost = trade.map_or(0, |trade| {
         // Below 2^63 times 2^40.
-        let of = |wh_q16: u64, mct: u64| i128::from(wh_q16).saturating_mul(i128::from(mct));
+        let of = |wh_q16: u64, mct: i64| i128::from(wh_q16).saturating_mul(i128::from(mct));
         of(fill.bought_wh_q16, trade.buy_price_mct_per_kwh)
             .saturating_sub(of(fill.sold_wh_q16, trade.sell_price_mct_per_kwh))
     });
@@ -248,6 +248,14 @@ mod tests {
         assert!(bought.contains(",17.50,17.00,21.00000026702880859375\n"), "{bought}");
         let sold = line("4", SLOT, RoundResult::Settled(fill(0, 500 << 16)));
         assert!(sold.ends_with(",0,0.5,17.50,17.00,-8.5\n"), "{sold}");
+        // Below zero a buyer is paid, and who sells pays.
+        let mut below = fill(1000 << 16, 0);
+        if let Some(trade) = below.trade.as_mut() {
+            (trade.buy_price_mct_per_kwh, trade.sell_price_mct_per_kwh) = (-4_000, -4_500);
+        }
+        assert!(line("6", SLOT, RoundResult::Settled(below)).ends_with(",1,0,-4.00,-4.50,-4\n"));
+        (below.bought_wh_q16, below.sold_wh_q16) = (0, 500 << 16);
+        assert!(line("7", SLOT, RoundResult::Settled(below)).ends_with(",0,0.5,-4.00,-4.50,2.25\n"));
         assert!(line("5", SLOT, RoundResult::Void).ends_with(",void,0,0,,,0\n"));
     }
 

@@ -17,11 +17,11 @@ pub struct SlotTrade {
     /// Bought, Wh/2^16.
     pub bought_wh_q16: u128,
     /// Price of what was bought, mct/kWh.
-    pub buy_price_mct_per_kwh: u64,
+    pub buy_price_mct_per_kwh: i64,
     /// Sold, Wh/2^16.
     pub sold_wh_q16: u128,
     /// Price of what was sold, mct/kWh.
-    pub sell_price_mct_per_kwh: u64,
+    pub sell_price_mct_per_kwh: i64,
 }
 
 /// Why a trade can't be recorded.
@@ -172,7 +172,7 @@ mod tests {
         Tariffs::new(30_000, 8_000).unwrap()
     }
 
-    fn trade(bought_wh_q16: u128, sold_wh_q16: u128, price: u64) -> SlotTrade {
+    fn trade(bought_wh_q16: u128, sold_wh_q16: u128, price: i64) -> SlotTrade {
         SlotTrade { bought_wh_q16, buy_price_mct_per_kwh: price, sold_wh_q16, sell_price_mct_per_kwh: price }
     }
 
@@ -236,7 +236,7 @@ mod tests {
         gains.record("a", Role::Consumer, tariffs(), trade(KWH, 0, 29_000)).unwrap();
         let error = gains.record("a", Role::Prosumer, tariffs(), trade(KWH, 0, 0)).unwrap_err();
         assert!(matches!(error, GainError::RoleChanged { before: Role::Consumer, role: Role::Prosumer, .. }));
-        let loss = trade(u128::MAX >> 2, 0, u64::MAX);
+        let loss = trade(u128::MAX >> 2, 0, i64::MAX);
         gains.record("a", Role::Consumer, tariffs(), loss).unwrap_err();
         assert_eq!(gains.member_gain_mct("a"), Some(1_000));
     }

@@ -169,11 +169,11 @@ impl Household {
         let price = self.terms.price_at(permille);
         let wanted = self.terms.buy_limit(price);
         let limit = match offers.lowest_sell() {
-            Some(ask) => wanted.min(ask.saturating_sub(self.terms.tick_mct_per_kwh())),
+            Some(ask) => wanted.min(ask.saturating_sub_unsigned(self.terms.tick_mct_per_kwh())),
             None => wanted,
         };
         // Below the lowest sensible price there is nobody to buy from.
-        if limit < self.terms.buy_limit(0) {
+        if limit < self.terms.buy_limit(self.terms.price_at(0)) {
             return;
         }
         let room_wh = (self.store_capacity_wh * WH_Q16).saturating_sub(self.store_wh_q16) / WH_Q16;

@@ -55,9 +55,9 @@ pub struct MovedLimit {
     /// Buys are moved down, sells up, except what is beyond the market's last price between the tariffs.
     pub side: Side,
     /// What the member had in mind, mct/kWh.
-    pub limit_mct_per_kwh: u64,
+    pub limit_mct_per_kwh: i64,
     /// Where it counts, mct/kWh.
-    pub grid_price_mct_per_kwh: u64,
+    pub grid_price_mct_per_kwh: i64,
 }
 
 /// Why a model refuses a call.

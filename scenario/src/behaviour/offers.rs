@@ -32,7 +32,7 @@ struct Offer {
     order: Order,
     purpose: Purpose,
     /// The price that the member had in mind, when it is none of the market's.
-    meant_mct_per_kwh: Option<u64>,
+    meant_mct_per_kwh: Option<i64>,
 }
 
 /// Offers of one slot; each step of the bid vector, a side and a limit, holds at most `max_step_wh`.
@@ -51,7 +51,7 @@ impl Offers {
     pub(super) fn add(
         &mut self,
         side: Side,
-        limit_mct_per_kwh: u64,
+        limit_mct_per_kwh: i64,
         energy_wh: u64,
         purpose: Purpose,
     ) -> u64 {
@@ -69,7 +69,7 @@ impl Offers {
         &mut self,
         terms: &MarketTerms,
         side: Side,
-        price_mct_per_kwh: u64,
+        price_mct_per_kwh: i64,
         energy_wh: u64,
         purpose: Purpose,
     ) -> u64 {
@@ -99,24 +99,24 @@ impl Offers {
         self.offers.len()
     }
 
-    fn at_step(&self, side: Side, limit: u64) -> impl Iterator<Item = &Offer> {
+    fn at_step(&self, side: Side, limit: i64) -> impl Iterator<Item = &Offer> {
         self.offers
             .iter()
             .filter(move |offer| offer.order.side == side && offer.order.limit_mct_per_kwh == limit)
     }
 
-    fn limits(&self, side: Side) -> impl Iterator<Item = u64> {
+    fn limits(&self, side: Side) -> impl Iterator<Item = i64> {
         self.offers
             .iter()
             .filter(move |offer| offer.order.side == side)
             .map(|offer| offer.order.limit_mct_per_kwh)
     }
 
-    pub(super) fn highest_buy(&self) -> Option<u64> {
+    pub(super) fn highest_buy(&self) -> Option<i64> {
         self.limits(Side::Buy).max()
     }
 
-    pub(super) fn lowest_sell(&self) -> Option<u64> {
+    pub(super) fn lowest_sell(&self) -> Option<i64> {
         self.limits(Side::Sell).min()
     }
 
@@ -124,7 +124,7 @@ impl Offers {
     pub(super) fn orders(&self) -> Vec<Order> {
         let mut orders = Vec::new();
         for side in [Side::Buy, Side::Sell] {
-            let mut limits: Vec<u64> = self.limits(side).collect();
+            let mut limits: Vec<i64> = self.limits(side).collect();
             limits.sort_unstable();
             limits.dedup();
             orders.extend(limits.into_iter().map(|limit_mct_per_kwh| Order {
@@ -171,7 +171,7 @@ impl Offers {
 mod tests {
     use super::*;
 
-    fn order(side: Side, limit_mct_per_kwh: u64, energy_wh: u64) -> Order {
+    fn order(side: Side, limit_mct_per_kwh: i64, energy_wh: u64) -> Order {
         Order { side, limit_mct_per_kwh, energy_wh }
     }
 
@@ -235,7 +235,7 @@ mod tests {
         // Nothing is offered, so nothing is moved; and what has no room is the caller's.
         offers.add_near(&terms, Side::Sell, 12_500, 0, Purpose::Surplus);
         assert_eq!(offers.add_near(&terms, Side::Buy, 10_100, 99, Purpose::Store), 4);
-        let moved: Vec<(Side, u64, u64)> = offers
+        let moved: Vec<(Side, i64, i64)> = offers
             .moved()
             .iter()
             .map(|one| (one.side, one.limit_mct_per_kwh, one.grid_price_mct_per_kwh))

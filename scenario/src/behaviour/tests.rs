@@ -29,7 +29,7 @@ fn void(_: usize, _: &Order) -> u64 {
 
 /// A price that wanders over the day; what lies exactly at it is filled in part.
 fn wandering(slot: usize, order: &Order) -> u64 {
-    let price = 8_000 + 500 * ((slot as u64 * 17) % 46);
+    let price = 8_000 + 500 * ((slot as i64 * 17) % 46);
     match (order.side, order.limit_mct_per_kwh.cmp(&price)) {
         (_, std::cmp::Ordering::Equal) => 23_457,
         (Side::Buy, std::cmp::Ordering::Greater) | (Side::Sell, std::cmp::Ordering::Less) => WH_Q16,
@@ -102,7 +102,7 @@ fn orders_are_on_the_grid_within_the_bits_and_rational() {
                     .filter(move |order| order.side == side)
                     .map(|order| order.limit_mct_per_kwh)
             };
-            let steps: Vec<u64> = limits(Side::Buy).collect();
+            let steps: Vec<i64> = limits(Side::Buy).collect();
             assert!(steps.windows(2).all(|pair| pair[0] < pair[1]), "two orders at one step");
             if let (Some(buy), Some(sell)) = (limits(Side::Buy).max(), limits(Side::Sell).min()) {
                 assert!(buy < sell, "{slot}: a member trades with itself: {plan:?}");
@@ -166,7 +166,7 @@ fn demand_answers_to_price() {
     let slots = every_slot();
     let consumer = community.participants.iter().position(|member| member.role == Role::Consumer).unwrap();
     let run = run(&community, &terms(16), &slots, 3, void);
-    let mut limits: Vec<u64> = run
+    let mut limits: Vec<i64> = run
         .plans
         .iter()
         .filter(|(member, _, _)| *member == consumer)

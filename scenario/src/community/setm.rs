@@ -15,10 +15,10 @@ use veilgrid_market::units::{format_ct_per_kwh, format_kwh};
 use veilgrid_market::{BookOrder, Order, Side};
 
 /// 1 EUR/MWh in mct/kWh.
-const MCT_PER_KWH_OF_EUR_PER_MWH: u64 = 100;
+const MCT_PER_KWH_OF_EUR_PER_MWH: i64 = 100;
 
 /// Highest limit that is read, EUR/MWh: ten times the cap of European day-ahead auctions.
-const MAX_EUR_PER_MWH: u64 = 40_000;
+const MAX_EUR_PER_MWH: i64 = 40_000;
 
 /// Most rows and bytes that are read; the table has seven rows.
 const MAX_ROWS: usize = 1000;
@@ -77,9 +77,9 @@ pub enum SetmError {
         /// Line in the file.
         line: u64,
     },
-    /// Not a whole number of EUR/MWh up to the bound.
+    /// Not a whole number of EUR/MWh within the bound. Below zero is possible, as on the exchange.
     #[error(
-        "line {line}, column `{column}`: `{found}` is no whole number of EUR/MWh from 0 to {MAX_EUR_PER_MWH}"
+        "line {line}, column `{column}`: `{found}` is no whole number of EUR/MWh from -{MAX_EUR_PER_MWH} to {MAX_EUR_PER_MWH}"
     )]
     Limit {
         /// Line in the file.
@@ -95,9 +95,9 @@ pub enum SetmError {
         /// Line in the file.
         line: u64,
         /// Lowest bid, EUR/MWh.
-        min: u64,
+        min: i64,
         /// Highest bid, EUR/MWh.
-        max: u64,
+        max: i64,
     },
     /// More rows or bytes than a table of parties has.
     #[error("more than {MAX_ROWS} rows or {MAX_BYTES} bytes: this is not a table of parties")]
@@ -154,14 +154,14 @@ fn read_order(
         }
     };
     let limit = |column, text: &str| match text.parse() {
-        Ok(limit) if limit <= MAX_EUR_PER_MWH => Ok(limit),
+        Ok(limit) if (-MAX_EUR_PER_MWH..=MAX_EUR_PER_MWH).contains(&limit) => Ok(limit),
         _ => Err(SetmError::Limit { line, column, found: shortened(text) }),
     };
     let (min, max) = (limit(COLUMNS[2], min)?, limit(COLUMNS[3], max)?);
     if min > max {
         return Err(SetmError::Inverted { line, min, max });
     }
-    let eur_per_mwh: u64 = if case.takes_highest(side) { max } else { min };
+    let eur_per_mwh: i64 = if case.takes_highest(side) { max } else { min };
     let limit_mct_per_kwh = eur_per_mwh * MCT_PER_KWH_OF_EUR_PER_MWH;
     let order = Order { side, limit_mct_per_kwh, energy_wh: assumed_energy_wh(side, name) };
     Ok(BookOrder { id: name.replace(' ', "_"), line, order })
@@ -203,7 +203,7 @@ mod tests {
         setm_orders(TABLE.as_bytes(), case).unwrap()
     }
 
-    fn limits(case: SetmCase) -> Vec<u64> {
+    fn limits(case: SetmCase) -> Vec<i64> {
         orders(case).iter().map(|entry| entry.order.limit_mct_per_kwh).collect()
     }
 

@@ -74,7 +74,7 @@ fn read(args: &DemoArgs) -> Result<CommunityDay, Failure> {
 fn tariffs(args: &DemoArgs) -> Result<Tariffs, Failure> {
     let price = |name: &str, text: &str, side: Side| {
         parse_price(1, side, text).map_err(|_| {
-            Failure::Input(format!("--{name} {text}: give a price in ct/kWh, for example 32 or 8.5"))
+            Failure::Input(format!("--{name} {text}: give a price in ct/kWh, for example 32, 8.5 or -1"))
         })
     };
     let (retail, feed_in) =
@@ -86,6 +86,6 @@ fn tariffs(args: &DemoArgs) -> Result<Tariffs, Failure> {
 fn grid(tariffs: &Tariffs, ticks: u32) -> Result<Grid, Failure> {
     let (low, high) = (tariffs.feed_in_mct_per_kwh(), tariffs.retail_mct_per_kwh());
     let gaps = u64::from(ticks.max(2) - 1);
-    let tick = high.saturating_sub(low).div_ceil(gaps).max(2).next_multiple_of(2);
+    let tick = high.abs_diff(low).div_ceil(gaps).max(2).next_multiple_of(2);
     Grid::new(low, tick, ticks).map_err(Failure::input)
 }

@@ -159,7 +159,7 @@ struct RoundJson<'a> {
     slot_start_unix_s: i64,
     bids: u64,
     status: &'static str,
-    price_mct_per_kwh: Option<u64>,
+    price_mct_per_kwh: Option<i64>,
     volume_wh: Option<u64>,
     outcome: Option<&'a Outcome>,
     opened: &'a [veilgrid_ledger::state::round::OpenedSum],

@@ -23,8 +23,8 @@ pub(super) struct Details {
 
 #[derive(Debug, Serialize)]
 struct Parameters {
-    price_min_mct_per_kwh: u64,
-    price_max_mct_per_kwh: u64,
+    price_min_mct_per_kwh: i64,
+    price_max_mct_per_kwh: i64,
     tick_mct_per_kwh: u64,
     ticks: u32,
     bits: u8,

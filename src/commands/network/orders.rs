@@ -55,9 +55,9 @@ pub struct CheckArgs {
     /// Number of prices of a market, a power of two
     #[arg(long, value_name = "L", conflicts_with_all = ["config", "genesis", "plan"])]
     pub ticks: Option<u32>,
-    /// Its lowest price, mct/kWh
-    #[arg(long, value_name = "P", default_value_t = 0, requires = "ticks")]
-    pub price_min: u64,
+    /// Its lowest price, mct/kWh; may be below zero
+    #[arg(long, value_name = "P", default_value_t = 0, allow_negative_numbers = true, requires = "ticks")]
+    pub price_min: i64,
     /// Distance of two of its prices, mct/kWh, even
     #[arg(long, value_name = "T", default_value_t = 1000, requires = "ticks")]
     pub tick: u64,

@@ -88,9 +88,9 @@ pub struct MovedLimit {
     /// Its side.
     pub side: Side,
     /// Its limit, mct/kWh.
-    pub limit_mct_per_kwh: u64,
+    pub limit_mct_per_kwh: i64,
     /// Where it counts, mct/kWh.
-    pub grid_price_mct_per_kwh: u64,
+    pub grid_price_mct_per_kwh: i64,
 }
 
 impl OrdersFile {
@@ -233,7 +233,7 @@ fn drop_full_steps(rows: &mut Vec<Row>, market: OrdersMarket<'_>, faults: &mut V
     }
 }
 
-fn price_of(grid: &Grid, step: usize) -> u64 {
+fn price_of(grid: &Grid, step: usize) -> i64 {
     // Ticks beyond the grid count as the highest.
     grid.price_mct_per_kwh(u32::try_from(step / 2).unwrap_or(u32::MAX))
 }

@@ -97,7 +97,7 @@ fn parse_values(line: u64, values: &[String], market: Option<OrdersMarket<'_>>) 
     let limit_mct_per_kwh = parse_price(0, side, price).map_err(|error| ValueFault {
         column: 3,
         reason: own(error),
-        discreet: "no price; write ct/kWh, zero or more, like 19.25".to_owned(),
+        discreet: "no price; write ct/kWh, like 19.25 or -0.5".to_owned(),
     })?;
     let energy_wh = parse_quantity(0, quantity).map_err(|error| ValueFault {
         column: 4,

@@ -149,9 +149,24 @@ fn orders_that_are_too_much_together_are_all_left_out_and_no_others() {
 }
 
 #[test]
+fn orders_below_zero_are_read_and_moved_in_the_member_s_favour() {
+    let grid = Grid::new(-16_000, 1_000, 64).expect("grid");
+    let market = OrdersMarket { grid: &grid, bits: 16, slot_seconds: 900 };
+    let rows = format!("{HEADER}*,sell,-3.5,1\n12:00,buy,-2.0001,0.5\n13:00,buy,-16.001,1\n");
+    let file = OrdersFile::parse(Path::new("o.csv"), rows.as_bytes(), Some(market)).expect("read");
+    let noon = file.orders.for_slot(12 * 3600);
+    assert_eq!(noon, [Order { side: Side::Buy, limit_mct_per_kwh: -2_001, energy_wh: 500 }]);
+    let moved: Vec<(i64, i64)> =
+        file.moved.iter().map(|moved| (moved.limit_mct_per_kwh, moved.grid_price_mct_per_kwh)).collect();
+    assert_eq!(moved, [(-3_500, -3_000), (-2_001, -3_000)]);
+    assert_eq!((file.sound_rows, file.faults.len()), (2, 1));
+    assert!(file.faults[0].reason.contains("-16.00 to 47.00 ct/kWh"), "{:?}", file.faults[0]);
+}
+
+#[test]
 fn limits_that_were_moved_are_told_with_their_line() {
     let file = with_header("*,buy,20.5,1\n*,sell,20.5,1\n08:00,buy,99,1\n08:00,sell,9,1\n");
-    let moved: Vec<(u64, u64, u64)> = file
+    let moved: Vec<(u64, i64, i64)> = file
         .moved
         .iter()
         .map(|moved| (moved.line, moved.limit_mct_per_kwh, moved.grid_price_mct_per_kwh))

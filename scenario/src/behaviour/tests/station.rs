@@ -11,7 +11,7 @@ fn station(sessions: &[Session], market_slots: &[usize]) -> ChargingStation {
     ChargingStation::with_sessions(terms(16), sessions, market_slots.to_vec(), rng)
 }
 
-fn plan(station: &mut ChargingStation, slot: usize) -> Vec<(Side, u64, u64)> {
+fn plan(station: &mut ChargingStation, slot: usize) -> Vec<(Side, i64, u64)> {
     let plan = station.plan(slot, SlotEnergy::default()).unwrap();
     plan.orders.iter().map(|order| (order.side, order.limit_mct_per_kwh, order.energy_wh)).collect()
 }
