@@ -268,6 +268,23 @@ mod tests {
         assert_eq!(book_csv(&orders(SetmCase::High)), HIGH);
     }
 
+    /// On the exchange prices are below zero at times, and so are bids.
+    #[test]
+    fn bids_may_be_below_zero() {
+        let table =
+            "name,kind,min_bid_eur_per_mwh,max_bid_eur_per_mwh\nsun,producer,-12,3\nload,consumer,-5,-1\n";
+        let limits = |case| -> Vec<i64> {
+            let orders = setm_orders(table.as_bytes(), case).unwrap();
+            orders.iter().map(|entry| entry.order.limit_mct_per_kwh).collect()
+        };
+        assert_eq!(
+            (limits(SetmCase::Low), limits(SetmCase::Willing)),
+            (vec![-1_200, -500], vec![-1_200, -100])
+        );
+        let book = book_csv(&setm_orders(table.as_bytes(), SetmCase::Willing).unwrap());
+        assert!(book.contains("sun,sell,-1.20,60.000\nload,buy,-0.10,5.000\n"), "{book}");
+    }
+
     #[test]
     fn broken_tables_are_refused_with_their_place() {
         let header = "# facts\nname,kind,min_bid_eur_per_mwh,max_bid_eur_per_mwh\n";
@@ -279,7 +296,7 @@ mod tests {
         assert!(matches!(refused(",consumer,1,2"), SetmError::NoName { line: 3 }));
         assert!(matches!(refused("a,consumer,2,1"), SetmError::Inverted { line: 3, min: 2, max: 1 }));
         assert!(matches!(refused("a,consumer,1"), SetmError::Read(_)));
-        for bad in ["-1", "x", "", "1.5", "40001", "99999999999999999999"] {
+        for bad in ["-40001", "x", "", "1.5", "40001", "99999999999999999999"] {
             let error = refused(&format!("a,consumer,{bad},2"));
             assert!(
                 matches!(error, SetmError::Limit { line: 3, column: "min_bid_eur_per_mwh", .. }),
