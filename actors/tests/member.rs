@@ -238,6 +238,7 @@ fn a_promise_is_kept_and_a_cancelled_member_makes_no_bid() {
             salt: [salt; 32],
             r: [0; 32],
             c: Vec::new(),
+            money: None,
             proof: Vec::new(),
             note: Vec::new(),
             signature: [0; 64],

@@ -5,6 +5,7 @@
 //! The generator vectors are the chain of the `bulletproofs` crate (SHAKE256 of "GeneratorsChain", a letter and the
 //! little-endian party index), which lets the tests compare our range proof with that crate's.
 
+use crate::bid::layout::Layout;
 use crate::group::{blinding_base, value_base};
 use curve25519_dalek::ristretto::{RistrettoBasepointTable, RistrettoPoint};
 use rayon::prelude::*;
@@ -13,8 +14,7 @@ use sha3::digest::{ExtendableOutput, Update, XofReader};
 
 /// Bases for bids of `steps` quantities of `bits` bits.
 pub struct Bases {
-    bits: usize,
-    steps: usize,
+    layout: Layout,
     generators_g: Vec<RistrettoPoint>,
     generators_h: Vec<RistrettoPoint>,
     value: RistrettoPoint,
@@ -24,15 +24,17 @@ pub struct Bases {
 }
 
 impl Bases {
-    /// Derives all bases. `bits` and `steps` are powers of two (checked by `BidParams`).
-    pub fn derive(bits: usize, steps: usize) -> Self {
+    /// Derives all bases. `bits` and `steps` are powers of two (checked by `BidParams`); `money` adds the generators of the
+    /// values that a bid with money proves besides its quantities.
+    pub fn derive(bits: usize, steps: usize, money: bool) -> Self {
+        let layout = Layout::new(bits, steps, money);
+        let parties = layout.total() / bits;
         let chain = |letter: u8| -> Vec<RistrettoPoint> {
-            (0..steps).into_par_iter().flat_map_iter(|party| generator_chain(letter, party, bits)).collect()
+            (0..parties).into_par_iter().flat_map_iter(|party| generator_chain(letter, party, bits)).collect()
         };
         let (value, blinding) = (value_base(), blinding_base());
         Self {
-            bits,
-            steps,
+            layout,
             generators_g: chain(b'G'),
             generators_h: chain(b'H'),
             value,
@@ -44,17 +46,21 @@ impl Bases {
 
     /// Bits of a quantity.
     pub fn bits(&self) -> usize {
-        self.bits
+        self.layout.bits
     }
     /// Quantities of a bid, M.
     pub fn steps(&self) -> usize {
-        self.steps
+        self.layout.steps
     }
-    /// The generators of the left bit vector, `bits · steps` of them, step by step.
+    /// Where the values stand.
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+    /// The generators of the left vector, one a place: `bits · steps` of them, step by step, then those of money.
     pub fn g(&self) -> &[RistrettoPoint] {
         &self.generators_g
     }
-    /// The generators of the right bit vector.
+    /// The generators of the right vector.
     pub fn h(&self) -> &[RistrettoPoint] {
         &self.generators_h
     }

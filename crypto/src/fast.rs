@@ -101,6 +101,14 @@ impl Points {
         })
     }
 
+    /// A copy of the points at some places.
+    pub fn select(&self, places: &[usize]) -> Self {
+        Self(match &self.0 {
+            Form::Portable(points) => Form::Portable(places.iter().map(|place| points[*place]).collect()),
+            Form::Lanes(points) => Form::Lanes(places.iter().map(|place| points[*place]).collect()),
+        })
+    }
+
     /// A copy of a part.
     pub fn part(&self, range: std::ops::Range<usize>) -> Self {
         Self(match &self.0 {

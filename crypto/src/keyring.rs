@@ -157,6 +157,11 @@ impl RoundViewKey {
         wide_scalar(&derive(salt, &self.0, labels::BID_RANDOMNESS, &[]))
     }
 
+    /// The blinding γ of the cost of the bid with this salt.
+    pub fn cost_blinding(&self, salt: &[u8; 32]) -> Secret<Scalar> {
+        wide_scalar(&derive(salt, &self.0, labels::BID_COST, &[]))
+    }
+
     /// The key of the recovery note of the bid with this salt.
     pub fn note_key(&self, salt: &[u8; 32]) -> Secret<[u8; 32]> {
         derive(salt, &self.0, labels::BID_NOTE_KEY, &[])

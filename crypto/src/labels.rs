@@ -21,6 +21,12 @@ labels! {
     BASE_BLINDING = b"veilgrid/1/base/blinding";
     /// Digest of everything static that a bid is proved against (bases, bits, keys, market parameters).
     PARAMS_DIGEST = b"veilgrid/1/params";
+    /// Mark of the account key Y_0 inside of that digest, in a market whose bids have money.
+    ACCOUNT_KEY = b"veilgrid/1/params/account-key";
+    /// Transcript of a sealed bid with money; digest of cost weights.
+    BID_WITH_MONEY = b"veilgrid/1/bid-with-money";
+    /// HKDF info of the blinding of a bid's cost.
+    BID_COST = b"veilgrid/1/bid/cost";
     /// Transcript of a sealed bid (proof, note and signature).
     BID = b"veilgrid/1/bid";
     /// Digest that names a sealed bid (receipts, verdict cache, bid set).

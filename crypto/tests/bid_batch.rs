@@ -15,7 +15,7 @@ use veilgrid_crypto::tally::Tally;
 
 /// The verdict of one bid, equation by equation.
 fn clear_verdict(market: &Market, bid: &SealedBid) -> Result<(), BidFault> {
-    equations::check(&market.params, &Prepared::new(&market.params, &market.round, bid)?)
+    equations::check(&market.params, &Prepared::new(&market.params, &market.round, bid, None)?)
 }
 
 fn pools() -> Vec<ThreadPool> {

@@ -36,8 +36,11 @@ fn seal(keyring: &Keyring, round: &RoundContext, quantities_wh: &[u64], rng_seed
 }
 
 fn shape() -> impl Strategy<Value = BidShape> {
-    (prop_oneof![Just(8), Just(16), Just(32)], 2..6u32)
-        .prop_map(|(bits, log)| BidShape { bits, steps: 1 << log })
+    (prop_oneof![Just(8), Just(16), Just(32)], 2..6u32).prop_map(|(bits, log)| BidShape {
+        bits,
+        steps: 1 << log,
+        money: false,
+    })
 }
 
 proptest! {

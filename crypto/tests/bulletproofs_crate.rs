@@ -131,7 +131,7 @@ fn verify(
 fn proofs_of_the_crate_hold_under_our_bases() {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     for (n, m) in [(8, 4), (16, 8), (32, 4)] {
-        let bases = Bases::derive(n, m);
+        let bases = Bases::derive(n, m, false);
         let pedersen = PedersenGens { B: *bases.value(), B_blinding: *bases.blinding() };
         let values: Vec<u64> = (0..m).map(|_| rng.next_u64() >> (64 - n)).collect();
         let blindings: Vec<Scalar> = (0..m).map(|_| Scalar::random(&mut rng)).collect();
@@ -163,7 +163,7 @@ fn proofs_of_the_crate_hold_under_our_bases() {
 /// A larger shape begins with the generators of a smaller one only party by party: the chain is by step.
 #[test]
 fn generators_are_chained_by_step() {
-    let (small, large) = (Bases::derive(8, 4), Bases::derive(16, 8));
+    let (small, large) = (Bases::derive(8, 4, false), Bases::derive(16, 8, false));
     for step in 0..4 {
         assert_eq!(small.g()[8 * step..8 * step + 8], large.g()[16 * step..16 * step + 8]);
         assert_eq!(small.h()[8 * step..8 * step + 8], large.h()[16 * step..16 * step + 8]);

@@ -138,7 +138,7 @@ mod tests {
 
     fn codec(max_bytes: usize) -> BlockCodec {
         use veilgrid_crypto::bid::BidShape;
-        let shape = BidShape { steps: 4, bits: 16 };
+        let shape = BidShape { steps: 4, bits: 16, money: false };
         let context = DecodeContext::Rounds { shape, max_bids: 8 };
         BlockCodec { max_bytes, context }
     }

@@ -14,7 +14,7 @@ use veilgrid_fuzz::edits::Case;
 use veilgrid_fuzz::property::{CASES, Decoder, bounded};
 use veilgrid_fuzz::samples::samples;
 
-const SHAPE: BidShape = BidShape { steps: 8, bits: 8 };
+const SHAPE: BidShape = BidShape { steps: 8, bits: 8, money: false };
 
 #[test]
 fn sealed_bid() {

@@ -6,10 +6,12 @@
 //! the identity with probability at most 2^-128 over the weights, which are drawn from a transcript over every
 //! byte of the batch (`protocol-spec/04-batch-verification.md`).
 
+use crate::bid::layout::pair_weights;
 use crate::bid::merge::{Inverses, SharedSums, StaticScalars};
+use crate::bid::money::{CostWeights, YPowers, is_buy};
 use crate::bid::params::BidParams;
 use crate::bid::prepared::Prepared;
-use crate::bid::replay::Replay;
+use crate::bid::replay::{Replay, ReplayedMoney};
 use crate::fast::{Points, multiscalar, multiscalar_at};
 use crate::labels;
 use curve25519_dalek::ristretto::RistrettoPoint;
@@ -19,6 +21,7 @@ use merlin::Transcript;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 
 /// Points of one parallel piece; more gains nothing and costs memory (about 600 bytes a point).
 const PIECE_POINTS: usize = 1 << 16;
@@ -106,6 +109,7 @@ struct Statics {
     /// Σ w·z, the constant part of every G_i (minus) and H_i (plus).
     z_sum: Scalar,
     sums: SharedSums,
+    money: MoneyStatics,
     /// Reduced sums of the pieces that were merged into this one.
     pieces: Vec<StaticScalars>,
 }
@@ -118,6 +122,7 @@ impl Statics {
             base: Scalar::ZERO,
             z_sum: Scalar::ZERO,
             sums: SharedSums::new(params),
+            money: MoneyStatics::default(),
             pieces: Vec::new(),
         }
     }
@@ -127,6 +132,7 @@ impl Statics {
         self.blinding += other.blinding;
         self.base += other.base;
         self.z_sum += other.z_sum;
+        self.money.merge(other.money);
         self.pieces.push(other.sums.reduce());
         self.pieces.append(&mut other.pieces);
         self
@@ -140,10 +146,15 @@ impl Statics {
             add_all(&mut own.g, &piece.g);
             add_all(&mut own.h, &piece.h);
         }
+        self.money.add_to_keys(&mut own.keys);
+        let bit_places = params.bases().layout().bit_places();
+        own.g[..bit_places].iter_mut().for_each(|g| *g -= self.z_sum);
+        own.h[..bit_places].iter_mut().for_each(|h| *h += self.z_sum);
         let mut scalars = vec![self.value, self.blinding, self.base];
         scalars.append(&mut own.keys);
-        scalars.extend(own.g.iter().map(|g| g - self.z_sum));
-        scalars.extend(own.h.iter().map(|h| h + self.z_sum));
+        scalars.append(&mut own.g);
+        scalars.append(&mut own.h);
+        scalars.extend(params.account_key().map(|_| self.money.account));
         scalars
             .par_chunks(STATIC_PIECE)
             .enumerate()
@@ -181,10 +192,82 @@ fn merge_bid(
     statics.z_sum += w_inner * o.z;
     scalars.extend([w_inner, w_inner * o.x, w1e * o.x, w1e * o.x * o.x]);
     scalars.extend([w1, w2, w3, w_signature, w_signature * o.signature.challenge]);
-    for (u, u_inverse) in o.u.iter().zip(&inverses.u) {
-        scalars.extend([w_inner * u * u, w_inner * u_inverse * u_inverse]);
+    for (arity, (u, u_inverse)) in bases.layout().arities().zip(o.u.iter().zip(&inverses.u)) {
+        let pairs = pair_weights(arity, u, u_inverse);
+        scalars.extend(pairs.as_flattened().iter().map(|weight| w_inner * weight));
+    }
+    if let Some(money) = &o.money {
+        merge_money(params, o, money, weights, inverses, statics, scalars);
     }
     scalars.push(w3 * o.e);
     statics.sums.add_generators(params, o, w_inner, inverses);
+    let vector = scalars.len();
     statics.sums.add_vector(o, [w1, w2], scalars);
+    if let Some(money) = &o.money {
+        add_to_vector(money, w1e, &mut scalars[vector..]);
+    }
+}
+
+/// What money adds: the scalars of cost and available go to `scalars`, the rest to `statics`.
+fn merge_money(
+    params: &BidParams,
+    o: &Replay,
+    money: &ReplayedMoney,
+    weights: &Weights,
+    inverses: &Inverses,
+    statics: &mut Statics,
+    scalars: &mut Vec<Scalar>,
+) {
+    let (w_inner, w1, w1e) = (weights[0], weights[1], weights[1] * o.e);
+    let y = YPowers::of(params, &o.y, &inverses.y);
+    statics.value += w1e * money.weights.value_part(&money.terms, &o.y, &o.z, &y);
+    scalars.extend(money.point_weights().map(|weight| w1e * weight));
+    statics.sums.add_money(money, &y, w_inner, &inverses.y);
+    statics.money.add(money, &w1, o);
+}
+
+/// Adds e·w1·(side + cost weight) to the scalars of the C_k.
+fn add_to_vector(money: &ReplayedMoney, w1e: Scalar, scalars: &mut [Scalar]) {
+    let sides = money.weights.sides().map(|side| w1e * side);
+    let cost = w1e * money.weights.cost;
+    for (step, (scalar, weight)) in scalars.iter_mut().zip(money.terms.costs.weights()).enumerate() {
+        *scalar += sides[usize::from(is_buy(step))] + cost * Scalar::from(*weight);
+    }
+}
+
+/// What the bids of a piece add to Y_0, and to the Y_k besides [`SharedSums`]: the same for all steps of a side, and a multiple
+/// of their costs, of which a market has one list a zone.
+#[derive(Default)]
+struct MoneyStatics {
+    account: Scalar,
+    sides: [Scalar; 2],
+    costs: BTreeMap<[u8; 32], (CostWeights, Scalar)>,
+}
+
+impl MoneyStatics {
+    fn add(&mut self, money: &ReplayedMoney, w1: &Scalar, o: &Replay) {
+        let minus_s_r = -(w1 * o.responses[0]);
+        self.account -= w1 * o.account_response;
+        self.sides.iter_mut().zip(money.weights.sides()).for_each(|(sum, side)| *sum += minus_s_r * side);
+        self.add_costs(&money.terms.costs, minus_s_r * money.weights.cost);
+    }
+
+    fn add_costs(&mut self, costs: &CostWeights, factor: Scalar) {
+        let entry = self.costs.entry(costs.digest()).or_insert_with(|| (costs.clone(), Scalar::ZERO));
+        entry.1 += factor;
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.account += other.account;
+        self.sides.iter_mut().zip(other.sides).for_each(|(sum, side)| *sum += side);
+        other.costs.into_values().for_each(|(costs, factor)| self.add_costs(&costs, factor));
+    }
+
+    fn add_to_keys(&self, keys: &mut [Scalar]) {
+        for (step, key) in keys.iter_mut().enumerate() {
+            *key += self.sides[usize::from(is_buy(step))];
+            *key +=
+                self.costs.values().map(|(costs, f)| f * Scalar::from(costs.weights()[step])).sum::<Scalar>();
+        }
+    }
 }

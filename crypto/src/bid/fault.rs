@@ -14,6 +14,14 @@ pub enum BidFault {
         /// Round of the check.
         round: u64,
     },
+    /// The bid is the next debit after another one than the account's last: an older bid, or one that was sealed twice.
+    #[error("the bid names debit sequence {bid}, the account is at {account}")]
+    Sequence {
+        /// Sequence that the bid names.
+        bid: u64,
+        /// The account's when the round opened.
+        account: u64,
+    },
     /// Wrong lengths, non-canonical encodings, identity points.
     #[error("malformed bid: {0}")]
     Malformed(#[from] WireError),

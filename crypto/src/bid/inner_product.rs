@@ -1,15 +1,18 @@
-//! The inner-product argument (Bulletproofs, protocol 2), prover's side, with lazily folded generators.
+//! The inner-product argument (Bulletproofs, protocol 2), prover's side, with lazily folded generators. It folds by two,
+//! and by three in its last rounds ([`crate::bid::layout`]).
 //!
 //! Folding the generators in every round costs two multiplications a generator and round. Here the generators stay
-//! as they are for [`LAZY_ROUNDS`] rounds while their scalars collect the challenges; then 2^LAZY_ROUNDS blocks are
+//! as they are for [`LAZY_ROUNDS`] rounds while their scalars collect the challenges; then their blocks are
 //! folded into one. One block's common factor moves into the scalars, which saves a multiplication a point.
 
-use crate::bid::params::{BidParams, shared};
+use crate::bid::layout::part_factors;
+use crate::bid::params::BidParams;
 use crate::bid::range_prover::{inner_product, powers};
 use crate::fast::{Points, fold_blocks, multiscalar_at};
 use crate::group::{PointBytes, TranscriptExt, encode_point};
 use curve25519_dalek::scalar::Scalar;
 use merlin::Transcript;
+use zeroize::Zeroizing;
 
 /// Rounds between two foldings; 3 is the fastest of 1 to 5 for the sizes in use (`benches/prove.rs`).
 const LAZY_ROUNDS: u32 = 3;
@@ -17,7 +20,7 @@ const LAZY_ROUNDS: u32 = 3;
 /// Below this length folding costs more than it saves.
 const SHORT: usize = 4;
 
-/// The argument's messages: L and R of each round, then the last two scalars.
+/// The argument's messages: the pairs of L and R, then the last two scalars.
 pub(crate) struct Argument {
     pub rounds: Vec<(PointBytes, PointBytes)>,
     pub a: Scalar,
@@ -35,9 +38,9 @@ impl Folded {
         Self { points, factors: vec![Scalar::ONE] }
     }
 
-    /// Splits each block: its lower half takes one factor, its upper half the other.
-    fn split(&mut self, lower: &Scalar, upper: &Scalar) {
-        self.factors = self.factors.iter().flat_map(|f| [f * lower, f * upper]).collect();
+    /// Splits each block into parts, each of which takes its factor.
+    fn split<'a>(&mut self, parts: impl Iterator<Item = &'a Scalar> + Clone) {
+        self.factors = self.factors.iter().flat_map(|f| parts.clone().map(move |part| f * part)).collect();
     }
 
     /// Folds all blocks into the first. The first block's factor stays behind as `factors[0]`, the others are taken
@@ -51,7 +54,7 @@ impl Folded {
     }
 }
 
-/// Proves ⟨l, r⟩ for generators G and H_i·y^{-i} and the base w·V; consumes the vectors.
+/// Proves ⟨l, r⟩ for generators G and H_i·y^{-i} and the base w·V; consumes the vectors, which are in the order of places.
 pub(crate) fn prove(
     params: &BidParams,
     t: &mut Transcript,
@@ -60,27 +63,39 @@ pub(crate) fn prove(
     y: &Scalar,
     w: &Scalar,
 ) -> Argument {
+    let layout = params.bases().layout();
     let mut length = l.len();
-    let y_inverse = powers(Scalar::ONE, &y.invert(), length);
-    let first = shared::g(params.steps());
-    let mut g = Folded::new(params.shared().part(first..first + length));
-    let mut h = Folded::new(params.shared().part(first + length..first + 2 * length));
+    let in_order =
+        |list: &[Scalar]| -> Vec<Scalar> { (0..length).map(|at| list[layout.place(at)]).collect() };
+    let y_inverse = in_order(&powers(Scalar::ONE, &y.invert(), length));
+    if layout.thirds > 0 {
+        let (l_in_order, r_in_order) = (Zeroizing::new(in_order(l)), Zeroizing::new(in_order(r)));
+        l.copy_from_slice(&l_in_order);
+        r.copy_from_slice(&r_in_order);
+    }
+    let [g_points, h_points] = params.folding_generators();
+    let (mut g, mut h) = (Folded::new(g_points.clone()), Folded::new(h_points.clone()));
     let mut rounds = Vec::new();
-    while length > 1 {
-        let half = length / 2;
-        let (left, right) = cross_terms(params, &g, &h, &l[..length], &r[..length], &y_inverse, w);
-        t.append_message(b"L", &left);
-        t.append_message(b"R", &right);
+    for arity in layout.arities() {
+        let part = length / arity;
+        for apart in 1..arity {
+            let vectors = (&l[..length], &r[..length]);
+            let (left, right) = cross_terms(params, &g, &h, vectors, (part, apart), &y_inverse, w);
+            t.append_message(b"L", &left);
+            t.append_message(b"R", &right);
+            rounds.push((left, right));
+        }
         let u = t.challenge_scalar(b"u");
         let u_inverse = u.invert();
-        for i in 0..half {
-            l[i] = l[i] * u + u_inverse * l[half + i];
-            r[i] = r[i] * u_inverse + u * r[half + i];
+        // A vector's part takes what its generators' part takes the inverse of.
+        let factors = part_factors(arity, &u, &u_inverse);
+        for i in 0..part {
+            l[i] = (0..arity).map(|at| l[at * part + i] * factors[arity - 1 - at]).sum();
+            r[i] = (0..arity).map(|at| r[at * part + i] * factors[at]).sum();
         }
-        g.split(&u_inverse, &u);
-        h.split(&u, &u_inverse);
-        rounds.push((left, right));
-        length = half;
+        g.split(factors.iter());
+        h.split(factors.iter().rev());
+        length = part;
         if g.factors.len() == 1 << LAZY_ROUNDS && length > SHORT {
             g.fold(|_| Scalar::ONE);
             h.fold(|b| y_inverse[b * length]);
@@ -91,22 +106,22 @@ pub(crate) fn prove(
     Argument { rounds, a: l[0], b: r[0] }
 }
 
-/// L = ⟨l_lo, G_hi⟩ + ⟨r_hi, H_lo⟩ + ⟨l_lo, r_hi⟩·w·V and R = ⟨l_hi, G_lo⟩ + ⟨r_lo, H_hi⟩ + ⟨l_hi, r_lo⟩·w·V.
+/// L and R of the parts that are `apart` from each other, of `part` elements each: L = Σ ⟨l_p, G_{p+apart}⟩ +
+/// ⟨r_{p+apart}, H_p⟩ + ⟨l_p, r_{p+apart}⟩·w·V, and R the same with the two parts exchanged.
 fn cross_terms(
     params: &BidParams,
     g: &Folded,
     h: &Folded,
-    l: &[Scalar],
-    r: &[Scalar],
+    (l, r): (&[Scalar], &[Scalar]),
+    (part, apart): (usize, usize),
     y_inverse: &[Scalar],
     w: &Scalar,
 ) -> (PointBytes, PointBytes) {
-    let (length, half) = (l.len(), l.len() / 2);
-    let places = |upper: bool| -> Vec<usize> {
-        let start = if upper { half } else { 0 };
-        (0..g.factors.len()).flat_map(|block| (0..half).map(move |i| block * length + start + i)).collect()
+    let (length, shift, kept) = (l.len(), part * apart, l.len() - part * apart);
+    let places = |start: usize| -> Vec<usize> {
+        (0..g.factors.len()).flat_map(|block| (0..kept).map(move |i| block * length + start + i)).collect()
     };
-    let (low, high) = (places(false), places(true));
+    let (low, high) = (places(0), places(shift));
     let of_g = |l: &[Scalar]| -> Vec<Scalar> {
         g.factors.iter().flat_map(|factor| l.iter().map(move |l| l * factor)).collect()
     };
@@ -120,5 +135,5 @@ fn cross_terms(
         let generators = multiscalar_at(&scalars, &[(&g.points, g_places), (&h.points, h_places)]);
         encode_point(&(generators + &(inner_product(l, r) * w) * params.bases().value_table()))
     };
-    (term(&l[..half], &r[half..], &high, &low), term(&l[half..], &r[..half], &low, &high))
+    (term(&l[..kept], &r[shift..], &high, &low), term(&l[shift..], &r[..kept], &low, &high))
 }

@@ -25,7 +25,9 @@ mod commit;
 pub mod equations;
 mod fault;
 mod inner_product;
+pub(crate) mod layout;
 mod merge;
+pub mod money;
 mod montgomery;
 pub mod note;
 pub mod params;
@@ -41,9 +43,12 @@ pub mod verify;
 mod tests;
 
 pub use fault::BidFault;
+pub use money::{AccountTerms, AvailableOpening, BidMoney, CostWeights};
 pub use note::{NoteError, open_note};
 pub use params::{BidParams, ParamsError, RoundContext};
-pub use seal::{SealError, seal_bid};
+pub use seal::{SealError, cost_opening, seal_bid, seal_bid_with_money};
 pub use sealed::{BidShape, SealedBid};
-pub use signature::{check_signature, check_signatures};
-pub use verify::{VerifiedBid, verify_all_bids, verify_bids};
+pub use signature::{check_signature, check_signature_with_money, check_signatures};
+pub use verify::{
+    VerifiedBid, verify_all_bids, verify_all_bids_with_money, verify_bids, verify_bids_with_money,
+};

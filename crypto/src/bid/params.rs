@@ -2,6 +2,7 @@
 
 use crate::absorb::Absorb;
 use crate::bases::Bases;
+use crate::bid::money::AccountTerms;
 use crate::bid::sealed::BidShape;
 use crate::fast::{Points, SecretTable};
 use crate::group::encode_point;
@@ -41,10 +42,17 @@ pub enum ParamsError {
         /// Index of the offending key.
         step: usize,
     },
+    /// The key of the accounts is no key of its own.
+    #[error("the account key is the identity or repeats a step key")]
+    AccountKey,
 }
 
 struct Inner {
     bases: Bases,
+    /// Y_0, of a market whose bids have money.
+    account_key: Option<RistrettoPoint>,
+    /// The generators in the order in which the argument folds them, where that is not the order of the places.
+    folding: OnceLock<[Points; 2]>,
     step_keys: Vec<RistrettoPoint>,
     shared: Points,
     digest: [u8; 32],
@@ -64,6 +72,25 @@ impl BidParams {
         step_keys: Vec<RistrettoPoint>,
         market_digest: [u8; 32],
     ) -> Result<Self, ParamsError> {
+        Self::of(bits, step_keys, None, market_digest)
+    }
+
+    /// As [`Self::new`] for bids with money, whose costs and balances are under `account_key` (Y_0).
+    pub fn with_money(
+        bits: u32,
+        step_keys: Vec<RistrettoPoint>,
+        account_key: RistrettoPoint,
+        market_digest: [u8; 32],
+    ) -> Result<Self, ParamsError> {
+        Self::of(bits, step_keys, Some(account_key), market_digest)
+    }
+
+    fn of(
+        bits: u32,
+        step_keys: Vec<RistrettoPoint>,
+        account_key: Option<RistrettoPoint>,
+        market_digest: [u8; 32],
+    ) -> Result<Self, ParamsError> {
         if !matches!(bits, 8 | 16 | 32) {
             return Err(ParamsError::Bits { bits });
         }
@@ -78,11 +105,22 @@ impl BidParams {
                 return Err(ParamsError::Key { step });
             }
         }
-        let bases = Bases::derive(bits as usize, steps);
-        let digest = params_digest(&bases, &encoded, &market_digest);
-        let shared = shared_points(&bases, &step_keys);
-        let (key_tables, secret_tables) = (OnceLock::new(), OnceLock::new());
-        Ok(Self(Arc::new(Inner { bases, step_keys, shared, digest, key_tables, secret_tables })))
+        if account_key.is_some_and(|key| key.is_identity() || seen.contains(&encode_point(&key))) {
+            return Err(ParamsError::AccountKey);
+        }
+        let bases = Bases::derive(bits as usize, steps, account_key.is_some());
+        let digest = params_digest(&bases, &encoded, account_key.as_ref(), &market_digest);
+        let shared = shared_points(&bases, &step_keys, account_key);
+        Ok(Self(Arc::new(Inner {
+            bases,
+            account_key,
+            folding: OnceLock::new(),
+            step_keys,
+            shared,
+            digest,
+            key_tables: OnceLock::new(),
+            secret_tables: OnceLock::new(),
+        })))
     }
 
     /// Number of steps M.
@@ -101,6 +139,10 @@ impl BidParams {
     pub fn step_keys(&self) -> &[RistrettoPoint] {
         &self.0.step_keys
     }
+    /// Y_0, the key of costs and balances; none in a market without money.
+    pub fn account_key(&self) -> Option<&RistrettoPoint> {
+        self.0.account_key.as_ref()
+    }
     /// The bases.
     pub fn bases(&self) -> &Bases {
         &self.0.bases
@@ -114,16 +156,29 @@ impl BidParams {
         // Not in parallel: see `key_tables`.
         self.0.secret_tables.get_or_init(|| {
             let (bases, g) = (self.bases(), shared::g(self.steps()));
-            let (h, end) = (g + bases.g().len(), g + 2 * bases.g().len());
+            let (h, used) = (g + bases.g().len(), bases.layout().used_places());
             [
-                SecretTable::new(bases.g(), self.shared(), g..h),
-                SecretTable::new(bases.h(), self.shared(), h..end),
+                SecretTable::new(&bases.g()[..used], self.shared(), g..g + used),
+                SecretTable::new(&bases.h()[..used], self.shared(), h..h + used),
             ]
         })
     }
     /// The lengths of a bid under these parameters.
     pub fn shape(&self) -> BidShape {
-        BidShape { steps: self.steps(), bits: self.bits() }
+        BidShape { steps: self.steps(), bits: self.bits(), money: self.0.account_key.is_some() }
+    }
+    /// Copies of the generators G and H in the order in which the argument folds them.
+    pub(crate) fn folding_generators(&self) -> [Points; 2] {
+        let (layout, first) = (self.bases().layout(), shared::g(self.steps()));
+        let starts = [first, first + layout.total()];
+        if layout.thirds == 0 {
+            return starts.map(|first| self.shared().part(first..first + layout.total()));
+        }
+        let in_order = |first: usize| -> Points {
+            let places: Vec<usize> = (0..layout.total()).map(|at| first + layout.place(at)).collect();
+            self.shared().select(&places)
+        };
+        self.0.folding.get_or_init(|| starts.map(in_order)).clone()
     }
 
     /// Precomputed multiples of the step keys, built on first use by a prover; none for very fine grids.
@@ -141,18 +196,23 @@ impl BidParams {
 pub(crate) mod shared {
     /// First of the step keys, after V, B and G.
     pub const KEYS: usize = 3;
-    /// First of the generators G_i, after the step keys; the H_i follow them.
+    /// First of the generators G_i, after the step keys; the H_i follow them, and with money Y_0 them.
     pub const fn g(steps: usize) -> usize {
         KEYS + steps
     }
 }
 
-fn shared_points(bases: &Bases, step_keys: &[RistrettoPoint]) -> Points {
+fn shared_points(bases: &Bases, step_keys: &[RistrettoPoint], account_key: Option<RistrettoPoint>) -> Points {
     let singles = [*bases.value(), *bases.blinding(), RISTRETTO_BASEPOINT_POINT];
-    Points::from_points(&[&singles, step_keys, bases.g(), bases.h()].concat())
+    Points::from_points(&[&singles, step_keys, bases.g(), bases.h(), account_key.as_slice()].concat())
 }
 
-fn params_digest(bases: &Bases, step_keys: &[[u8; 32]], market_digest: &[u8; 32]) -> [u8; 32] {
+fn params_digest(
+    bases: &Bases,
+    step_keys: &[[u8; 32]],
+    account_key: Option<&RistrettoPoint>,
+    market_digest: &[u8; 32],
+) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(labels::PARAMS_DIGEST);
     hash.update((bases.bits() as u32).to_le_bytes());
@@ -162,6 +222,10 @@ fn params_digest(bases: &Bases, step_keys: &[[u8; 32]], market_digest: &[u8; 32]
     }
     for key in step_keys {
         hash.update(key);
+    }
+    if let Some(key) = account_key {
+        hash.update(labels::ACCOUNT_KEY);
+        hash.update(encode_point(key));
     }
     hash.update(market_digest);
     hash.finalize().into()
@@ -186,15 +250,31 @@ pub struct RoundContext {
 impl RoundContext {
     /// The bid transcript with its context absorbed: the first thing that prover and verifier do.
     ///
-    /// Balance snapshot and debit sequence are tagged "none": they come with money, under a new protocol version.
-    pub(crate) fn transcript(&self, params: &BidParams, account: &[u8; 32]) -> Transcript {
-        let mut t = Transcript::new(labels::BID);
-        self.absorb_context(&mut t, params, account);
+    /// Without money, balance snapshot and debit sequence are tagged "none".
+    pub(crate) fn transcript(
+        &self,
+        params: &BidParams,
+        account: &[u8; 32],
+        terms: Option<&AccountTerms>,
+    ) -> Transcript {
+        let mut t = Transcript::new(Self::label(terms));
+        self.absorb_context(&mut t, params, account, terms);
         t
     }
 
+    /// The label of a bid's transcript.
+    pub(crate) fn label(terms: Option<&AccountTerms>) -> &'static [u8] {
+        if terms.is_some() { labels::BID_WITH_MONEY } else { labels::BID }
+    }
+
     /// The context alone, on a transcript that was begun with the bid's label.
-    pub(crate) fn absorb_context(&self, t: &mut impl Absorb, params: &BidParams, account: &[u8; 32]) {
+    pub(crate) fn absorb_context(
+        &self,
+        t: &mut impl Absorb,
+        params: &BidParams,
+        account: &[u8; 32],
+        terms: Option<&AccountTerms>,
+    ) {
         t.absorb(b"version", &labels::PROTOCOL_VERSION.to_le_bytes());
         t.absorb(b"ledger", &self.ledger_id);
         t.absorb(b"params", &params.digest());
@@ -203,8 +283,13 @@ impl RoundContext {
         t.absorb(b"slot-start", &self.slot_start_unix_s.to_le_bytes());
         t.absorb(b"slot-seconds", &self.slot_seconds.to_le_bytes());
         t.absorb(b"account", account);
-        t.absorb(b"balance-snapshot", &[0]);
-        t.absorb(b"debit-sequence", &[0]);
+        match terms {
+            Some(terms) => terms.absorb(t),
+            None => {
+                t.absorb(b"balance-snapshot", &[0]);
+                t.absorb(b"debit-sequence", &[0]);
+            }
+        }
     }
 
     /// The context in bytes, for the salt's PRF and the note's associated data.

@@ -1,12 +1,14 @@
 //! A bid with its challenges and its decompressed points: what every verifier starts from.
 
 use crate::bid::fault::BidFault;
+use crate::bid::money::{AccountTerms, Terms};
 use crate::bid::params::{BidParams, RoundContext};
 use crate::bid::replay::Replay;
 use crate::bid::sealed::SealedBid;
 use crate::fast::Points;
 use crate::group::PointBytes;
 use crate::wire::WireError;
+use curve25519_dalek::constants::RISTRETTO_BASEPOINT_COMPRESSED;
 
 /// Places of a bid's points in [`Prepared::points`].
 pub(crate) mod index {
@@ -22,9 +24,13 @@ pub(crate) mod index {
     pub const ACCOUNT: usize = 8;
     /// First of the L and R.
     pub const ROUNDS: usize = 9;
+    /// With money: the cost, then what is available.
+    pub fn money(replay: &Replay) -> usize {
+        ROUNDS + 2 * replay.rounds.len()
+    }
     /// R of the bid, with the C_k behind it.
     pub fn r(replay: &Replay) -> usize {
-        ROUNDS + 2 * replay.u.len()
+        money(replay) + if replay.money.is_some() { 2 } else { 0 }
     }
     /// First of the C_k.
     pub fn c(replay: &Replay) -> usize {
@@ -41,8 +47,13 @@ pub struct Prepared {
 impl Prepared {
     /// Replays the transcript and decompresses every point, refusing the identity. The round that the bid names is
     /// compared here, because the transcript absorbs the context's round and not the bid's.
-    pub fn new(params: &BidParams, round: &RoundContext, bid: &SealedBid) -> Result<Self, BidFault> {
-        Self::of_replay(round, bid, Replay::of(params, round, bid))
+    pub fn new(
+        params: &BidParams,
+        round: &RoundContext,
+        bid: &SealedBid,
+        terms: Option<&AccountTerms>,
+    ) -> Result<Self, BidFault> {
+        Self::of_replay(round, bid, terms, Replay::of(params, round, bid, terms))
     }
 
     /// [`Self::new`] for up to eight bids, whose transcripts are replayed side by side.
@@ -50,26 +61,57 @@ impl Prepared {
         params: &BidParams,
         round: &RoundContext,
         bids: &[SealedBid],
+        terms: Terms<'_>,
     ) -> Vec<Result<Self, BidFault>> {
-        let replays = Replay::of_eight(params, round, bids);
-        bids.iter().zip(replays).map(|(bid, replay)| Self::of_replay(round, bid, replay)).collect()
+        let replays = Replay::of_eight(params, round, bids, terms);
+        let answers = bids.iter().zip(replays).enumerate();
+        answers.map(|(i, (bid, replay))| Self::of_replay(round, bid, terms.of(i), replay)).collect()
     }
 
     fn of_replay(
         round: &RoundContext,
         bid: &SealedBid,
+        terms: Option<&AccountTerms>,
         replay: Result<Replay, WireError>,
     ) -> Result<Self, BidFault> {
-        if bid.round_id != round.round_id {
-            return Err(BidFault::Round { bid: bid.round_id, round: round.round_id });
-        }
+        check_names(round, bid, terms)?;
         let replay = replay?;
         let fixed = replay.range_points.iter().chain(&replay.announcements);
         let fixed = fixed.chain([&replay.signature.announcement, &bid.account]);
         let rounds = replay.rounds.iter().flat_map(|(left, right)| [left, right]);
         let vector = std::iter::once(&bid.r).chain(&bid.c);
-        let encodings: Vec<PointBytes> = fixed.chain(rounds).chain(vector).copied().collect();
+        let money = replay.money.iter().flat_map(|money| [money.cost, available(&money.terms)]);
+        let encodings: Vec<PointBytes> =
+            fixed.chain(rounds).copied().chain(money).chain(vector.copied()).collect();
         let points = Points::decode("a point of the bid", &encodings)?;
         Ok(Self { replay, points })
     }
+}
+
+/// What a bid names and its transcript absorbs from elsewhere: the context's round, the account's debit sequence.
+pub(crate) fn check_names(
+    round: &RoundContext,
+    bid: &SealedBid,
+    terms: Option<&AccountTerms>,
+) -> Result<(), BidFault> {
+    if bid.round_id != round.round_id {
+        return Err(BidFault::Round { bid: bid.round_id, round: round.round_id });
+    }
+    match (&bid.money, terms) {
+        (Some(money), Some(terms)) if money.debit_sequence != terms.debit_sequence => {
+            Err(BidFault::Sequence { bid: money.debit_sequence, account: terms.debit_sequence })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is available to an account as a point that can be decoded: the identity, which it may be, stands as G and is counted
+/// zero times.
+fn available(terms: &AccountTerms) -> PointBytes {
+    if is_identity(&terms.available) { RISTRETTO_BASEPOINT_COMPRESSED.0 } else { terms.available }
+}
+
+/// The identity's encoding.
+pub(crate) fn is_identity(encoding: &PointBytes) -> bool {
+    *encoding == [0; 32]
 }

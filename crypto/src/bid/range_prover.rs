@@ -8,6 +8,8 @@
 //! what follows may be variable-time.
 
 use crate::bases::Bases;
+use crate::bid::layout::extra;
+use crate::bid::money::{MoneyWeights, YPowers};
 use crate::bid::params::BidParams;
 use crate::group::{PointBytes, TranscriptExt, encode_point};
 use crate::secret::Secret;
@@ -28,41 +30,73 @@ pub(crate) fn powers(first: Scalar, x: &Scalar, count: usize) -> Vec<Scalar> {
     std::iter::successors(Some(first), |last| Some(last * x)).take(count).collect()
 }
 
-/// The bit vectors a_L and a_R = a_L − 1 of all quantities.
+/// What a bid with money proves besides its quantities.
+pub(crate) struct ExtraValues {
+    /// What the bid leaves of the import capacity, of the export capacity and of the balance; the last one is zero in arrears.
+    pub left: Secret<[u64; 3]>,
+    /// The product's factors: all that the bid asks for, and what the balance lacks.
+    pub product: Secret<[Scalar; 2]>,
+}
+
+/// The vectors a_L and a_R: the bits of all quantities, and a_R = a_L − 1. With money, those of its three values and the
+/// factors of its product follow; then zeros.
 pub(crate) struct Bits {
     pub left: Secret<Vec<Scalar>>,
     pub right: Secret<Vec<Scalar>>,
 }
 
 impl Bits {
-    pub fn of(bases: &Bases, quantities_wh: &[u64]) -> Self {
-        let bit = |i: usize| (quantities_wh[i / bases.bits()] >> (i % bases.bits())) & 1;
-        let left: Vec<Scalar> = (0..bases.g().len()).map(|i| Scalar::from(bit(i))).collect();
-        let right = left.iter().map(|bit| bit - Scalar::ONE).collect();
+    pub fn of(bases: &Bases, quantities_wh: &[u64], extra_values: Option<&ExtraValues>) -> Self {
+        let (bits, total) = (bases.bits(), bases.layout().total());
+        // Of their final length at once: a vector that grows leaves copies of secrets behind.
+        let (mut left, mut right) = (Vec::with_capacity(total), Vec::with_capacity(total));
+        let bit = |value: u64, at: usize| Scalar::from((value >> at) & 1);
+        left.extend(quantities_wh.iter().flat_map(|value| (0..bits).map(move |at| bit(*value, at))));
+        if let Some(values) = extra_values {
+            let ranges = extra::VALUES.iter().zip(values.left.expose());
+            left.extend(ranges.flat_map(|(range, value)| (0..range.len()).map(move |at| bit(*value, at))));
+        }
+        right.extend(left.iter().map(|bit| bit - Scalar::ONE));
+        if let Some(values) = extra_values {
+            let [asked, lacking] = values.product.expose();
+            left.push(*asked);
+            right.push(*lacking);
+        }
+        left.resize(total, Scalar::ZERO);
+        right.resize(total, Scalar::ZERO);
         Self { left: Secret::new(left), right: Secret::new(right) }
     }
 
     /// ⟨a_L, G⟩ + ⟨a_R, H⟩: for every bit either G_i or −H_i, selected in constant time.
     fn commit(&self, bases: &Bases) -> RistrettoPoint {
-        let terms = self.left.expose().iter().zip(bases.g().iter().zip(bases.h()));
-        terms
+        let (layout, left) = (bases.layout(), self.left.expose());
+        let terms = left[..layout.bit_places()].iter().zip(bases.g().iter().zip(bases.h()));
+        let bits: RistrettoPoint = terms
             .map(|(bit, (g, h))| {
                 RistrettoPoint::conditional_select(&-h, g, Choice::from(bit.as_bytes()[0] & 1))
             })
-            .sum()
+            .sum();
+        if !layout.money {
+            return bits;
+        }
+        let product = layout.bit_places();
+        bits + left[product] * bases.g()[product] + self.right.expose()[product] * bases.h()[product]
     }
 }
 
 /// A blinding vector, expanded from 32 bytes of the proof's random source: that source hashes for each draw.
-fn random_vector(length: usize, rng: &mut impl CryptoRngCore) -> Secret<Vec<Scalar>> {
+fn random_vector(bases: &Bases, rng: &mut impl CryptoRngCore) -> Secret<Vec<Scalar>> {
     let mut seed = Secret::new([0u8; 32]);
     rng.fill_bytes(seed.expose_mut());
     let mut stream = ChaCha20Rng::from_seed(*seed.expose());
-    Secret::new((0..length).map(|_| Scalar::random(&mut stream)).collect())
+    let mut vector = Vec::with_capacity(bases.layout().total());
+    vector.extend((0..bases.layout().used_places()).map(|_| Scalar::random(&mut stream)));
+    Secret::new(vector)
 }
 
 /// After the first message: A and S are sent.
 pub(crate) struct BitCommitment<'a> {
+    params: &'a BidParams,
     bases: &'a Bases,
     bits: Bits,
     alpha: Secret<Scalar>,
@@ -90,31 +124,33 @@ impl<'a> BitCommitment<'a> {
         let bases = params.bases();
         let alpha = Secret::new(Scalar::random(rng));
         let s_blinding = Secret::new(Scalar::random(rng));
-        let length = bases.g().len();
-        let (s_left, s_right) = (random_vector(length, rng), random_vector(length, rng));
+        let (mut s_left, mut s_right) = (random_vector(bases, rng), random_vector(bases, rng));
         let a = encode_point(&(bit_sum + alpha.expose() * bases.blinding_table()));
         let s = encode_point(
             &(s_blinding.expose() * bases.blinding_table()
                 + params.secret_tables()[0].multiply(s_left.expose())
                 + params.secret_tables()[1].multiply(s_right.expose())),
         );
+        // Places that hold nothing have nothing to blind.
+        s_left.expose_mut().resize(bases.layout().total(), Scalar::ZERO);
+        s_right.expose_mut().resize(bases.layout().total(), Scalar::ZERO);
         t.append_message(b"A", &a);
         t.append_message(b"S", &s);
-        Self { bases, bits, alpha, s_blinding, s_left, s_right, a, s }
+        Self { params, bases, bits, alpha, s_blinding, s_left, s_right, a, s }
     }
 
     /// Draws y and z, commits to the coefficients of t(X) = ⟨l(X), r(X)⟩ in T1 and T2 and draws x.
     pub fn polynomial(self, t: &mut Transcript, rng: &mut impl CryptoRngCore) -> Polynomial {
-        let (bases, n) = (self.bases, self.bases.bits());
+        let (params, bases) = (self.params, self.bases);
         let y = t.challenge_scalar(b"y");
         let z = t.challenge_scalar(b"z");
         let y_powers = powers(Scalar::ONE, &y, bases.g().len());
-        // l(X) = (a_L − z) + s_L·X and r(X) = y^i·(a_R + z) + z^{1+k}·2^bit + y^i·s_R·X
-        let l0: Vec<Scalar> = self.bits.left.expose().iter().map(|a| a - z).collect();
-        let twos = powers(Scalar::ONE, &Scalar::from(2u64), n);
-        let z_powers = powers(z * z, &z, bases.steps());
-        let r0 = self.bits.right.expose().iter().zip(&y_powers).enumerate();
-        let r0: Vec<Scalar> = r0.map(|(i, (a, y))| y * (a + z) + z_powers[i / n] * twos[i % n]).collect();
+        // l(X) = (a_L − z) + s_L·X and r(X) = y^i·(a_R + z) + z^{1+k}·2^bit + y^i·s_R·X for a bit.
+        let [left_terms, right_terms] = public_terms(params, &y, &z, &y_powers);
+        let l0: Vec<Scalar> =
+            self.bits.left.expose().iter().zip(&left_terms).map(|(a, term)| a + term).collect();
+        let r0 = self.bits.right.expose().iter().zip(&y_powers).zip(&right_terms);
+        let r0: Vec<Scalar> = r0.map(|((a, y), term)| y * a + term).collect();
         let r1: Vec<Scalar> = self.s_right.expose().iter().zip(&y_powers).map(|(s, y)| s * y).collect();
         let (l0, r0, r1) = (Secret::new(l0), Secret::new(r0), Secret::new(r1));
         let t1 = inner_product(l0.expose(), r1.expose()) + inner_product(self.s_left.expose(), r0.expose());
@@ -132,6 +168,28 @@ impl<'a> BitCommitment<'a> {
         let tau = Secret::new(x * tau1.expose() + x * x * tau2.expose());
         Polynomial { y, z, x, mu, tau, l0, l1: self.s_left, r0, r1, t1: t1_point, t2: t2_point }
     }
+}
+
+/// The public parts of l(0) and r(0), place by place: −z and z·y^i + weight·2^bit where a bit is; at the place of the product
+/// y^{-i}·(the balance's weight), which ties a_R to the balance, and the weight of all that is asked for, which ties a_L to
+/// it; nothing behind it.
+fn public_terms(params: &BidParams, y: &Scalar, z: &Scalar, y_powers: &[Scalar]) -> [Vec<Scalar>; 2] {
+    let (bases, layout) = (params.bases(), params.bases().layout());
+    let twos = powers(Scalar::ONE, &Scalar::from(2u64), 64);
+    let mut left = vec![-z; layout.bit_places()];
+    let quantities = powers(z * z, z, bases.steps()).into_iter().map(|weight| (weight, bases.bits()));
+    let weights = MoneyWeights::of(z, bases.steps());
+    let money = weights.values().into_iter().zip(extra::VALUES.map(|range| range.len()));
+    let values = quantities.chain(money.take(if layout.money { 3 } else { 0 }));
+    let terms = values.flat_map(|(weight, bits)| twos[..bits].iter().map(move |two| weight * two));
+    let mut right: Vec<Scalar> = terms.zip(y_powers).map(|(term, y)| term + z * y).collect();
+    if layout.money {
+        left.push(YPowers::of(params, y, &y.invert()).product_inverse * weights.balance);
+        right.push(weights.asked);
+    }
+    left.resize(layout.total(), Scalar::ZERO);
+    right.resize(layout.total(), Scalar::ZERO);
+    [left, right]
 }
 
 /// After the second message: T1 and T2 are sent, x is drawn.

@@ -1,11 +1,12 @@
 //! Replaying a bid's transcript: from bytes to canonical scalars, challenges and the equations that are left to check.
 
 use crate::absorb::{Absorb, Drawn, Framing, side_by_side};
+use crate::bid::money::{AccountTerms, MoneyWeights, Terms};
 use crate::bid::params::{BidParams, RoundContext};
+use crate::bid::prepared::is_identity;
 use crate::bid::seal::{absorb_link_announcements, absorb_link_responses, absorb_vector};
 use crate::bid::sealed::SealedBid;
 use crate::group::{PointBytes, decode_scalar};
-use crate::labels;
 use crate::schnorr::{SignatureStatement, VerifyingKey};
 use crate::wire::{Reader, WireError};
 use curve25519_dalek::scalar::Scalar;
@@ -18,7 +19,7 @@ pub struct Replay {
     pub range_points: [PointBytes; 4],
     /// Announcements of E1, E2, E3.
     pub announcements: [PointBytes; 3],
-    /// L and R of each inner-product round.
+    /// The pairs of L and R of the inner-product argument, in the order of [`crate::bid::layout`].
     pub rounds: Vec<(PointBytes, PointBytes)>,
     /// t̂.
     pub t_hat: Scalar,
@@ -26,6 +27,10 @@ pub struct Replay {
     pub mu: Scalar,
     /// Responses s_r, s_τ, s_x.
     pub responses: [Scalar; 3],
+    /// The response for the multiple of Y_0 in E1; zero without money.
+    pub account_response: Scalar,
+    /// What money adds, where there is any.
+    pub money: Option<ReplayedMoney>,
     /// Last scalars a, b of the inner-product argument.
     pub a: Scalar,
     /// See `a`.
@@ -51,14 +56,37 @@ pub struct Replay {
     pub binding: [u8; 32],
 }
 
+/// The public side of a bid's money, as its equations need it.
+pub struct ReplayedMoney {
+    /// The account's terms.
+    pub terms: AccountTerms,
+    /// The bid's cost, encoded.
+    pub cost: PointBytes,
+    pub(crate) weights: MoneyWeights,
+}
+
+impl ReplayedMoney {
+    /// What the cost and what is available weigh in E1.
+    pub(crate) fn point_weights(&self) -> [Scalar; 2] {
+        let available = if is_identity(&self.terms.available) { Scalar::ZERO } else { self.weights.balance };
+        [-(self.weights.balance + self.weights.cost), available]
+    }
+}
+
 fn shape_error() -> WireError {
     WireError::Invalid { field: "sealed bid", why: "its parts do not have the lengths of this market" }
 }
 
 impl Replay {
     /// Replays the transcript of `bid` in its context. Errors are structural: wrong lengths, non-canonical scalars.
-    pub fn of(params: &BidParams, round: &RoundContext, bid: &SealedBid) -> Result<Self, WireError> {
-        Self::on(&mut Transcript::new(labels::BID), params, round, bid)?.checked()
+    pub fn of(
+        params: &BidParams,
+        round: &RoundContext,
+        bid: &SealedBid,
+        terms: Option<&AccountTerms>,
+    ) -> Result<Self, WireError> {
+        let mut t = Transcript::new(RoundContext::label(terms));
+        Self::on(&mut t, params, round, bid, terms)?.checked()
     }
 
     /// [`Self::of`] for up to eight bids, side by side where that is faster. One answer a bid, in order.
@@ -66,25 +94,32 @@ impl Replay {
         params: &BidParams,
         round: &RoundContext,
         bids: &[SealedBid],
+        terms: Terms<'_>,
     ) -> Vec<Result<Self, WireError>> {
-        let alone = || bids.iter().map(|bid| Self::of(params, round, bid)).collect();
+        let numbered = || bids.iter().enumerate();
+        let alone = || numbered().map(|(i, bid)| Self::of(params, round, bid, terms.of(i))).collect();
         let framed: Result<Vec<Framing>, WireError> =
-            bids.iter().map(|bid| Self::framed(params, round, bid)).collect();
+            numbered().map(|(i, bid)| Self::framed(params, round, bid, terms.of(i))).collect();
         // A bid that is malformed has no transcript of the others' shape.
         let Some(drawn) = framed.ok().filter(|_| bids.len() > 1).and_then(|framed| side_by_side(&framed))
         else {
             return alone();
         };
-        let answer = |(bid, drawn): (&SealedBid, &Vec<u8>)| {
-            Self::on(&mut Drawn::new(drawn), params, round, bid)?.checked()
+        let answer = |((i, bid), drawn): ((usize, &SealedBid), &Vec<u8>)| {
+            Self::on(&mut Drawn::new(drawn), params, round, bid, terms.of(i))?.checked()
         };
-        bids.iter().zip(&drawn).map(answer).collect()
+        numbered().zip(&drawn).map(answer).collect()
     }
 
     /// What the bid's transcript adds to its sponge.
-    fn framed(params: &BidParams, round: &RoundContext, bid: &SealedBid) -> Result<Framing, WireError> {
-        let mut framing = Framing::new(labels::BID);
-        Self::on(&mut framing, params, round, bid)?;
+    fn framed(
+        params: &BidParams,
+        round: &RoundContext,
+        bid: &SealedBid,
+        terms: Option<&AccountTerms>,
+    ) -> Result<Framing, WireError> {
+        let mut framing = Framing::new(RoundContext::label(terms));
+        Self::on(&mut framing, params, round, bid, terms)?;
         Ok(framing)
     }
 
@@ -102,13 +137,15 @@ impl Replay {
         params: &BidParams,
         round: &RoundContext,
         bid: &SealedBid,
+        terms: Option<&AccountTerms>,
     ) -> Result<Self, WireError> {
-        if !bid.has_shape(params.shape()) {
+        if !bid.has_shape(params.shape()) || terms.is_some() != bid.money.is_some() {
             return Err(shape_error());
         }
         let mut r = Reader::new(&bid.proof);
-        round.absorb_context(t, params, &bid.account);
-        let rho = absorb_vector(t, params, &bid.salt, &bid.r, &bid.c);
+        round.absorb_context(t, params, &bid.account, terms);
+        let cost = bid.money.as_ref().map(|money| &money.cost);
+        let rho = absorb_vector(t, params, &bid.salt, &bid.r, &bid.c, cost);
 
         let range_points: [PointBytes; 4] = [r.array("A")?, r.array("S")?, r.array("T1")?, r.array("T2")?];
         t.absorb(b"A", &range_points[0]);
@@ -125,17 +162,21 @@ impl Replay {
         let e = t.draw_scalar(b"e");
         let mut response = |name| decode_scalar(name, &r.array(name)?);
         let responses = [response("s_r")?, response("s_tau")?, response("s_x")?];
-        absorb_link_responses(t, &responses);
+        let account_response = terms.map(|_| response("s_account")).transpose()?;
+        absorb_link_responses(t, responses.iter().chain(&account_response));
         let w = t.draw_scalar(b"w");
 
-        let mut rounds = Vec::with_capacity(params.shape().rounds());
-        let mut u = Vec::with_capacity(params.shape().rounds());
-        for _ in 0..params.shape().rounds() {
-            let (left, right): (PointBytes, PointBytes) = (r.array("L")?, r.array("R")?);
-            t.absorb(b"L", &left);
-            t.absorb(b"R", &right);
+        let layout = params.bases().layout();
+        let mut rounds = Vec::with_capacity(layout.pairs());
+        let mut u = Vec::with_capacity(layout.halvings + layout.thirds);
+        for arity in layout.arities() {
+            for _ in 1..arity {
+                let (left, right): (PointBytes, PointBytes) = (r.array("L")?, r.array("R")?);
+                t.absorb(b"L", &left);
+                t.absorb(b"R", &right);
+                rounds.push((left, right));
+            }
             u.push(t.draw_scalar(b"u"));
-            rounds.push((left, right));
         }
         let (a, b) = (decode_scalar("a", &r.array("a")?)?, decode_scalar("b", &r.array("b")?)?);
         r.finish()?;
@@ -146,6 +187,11 @@ impl Replay {
         t.absorb(b"signature-response", signature.response.as_bytes());
         let mut binding = [0u8; 32];
         t.draw(b"binding", &mut binding);
+        let money = terms.zip(bid.money.as_ref()).map(|(terms, money)| ReplayedMoney {
+            terms: terms.clone(),
+            cost: money.cost,
+            weights: MoneyWeights::of(&z, params.steps()),
+        });
         Ok(Self {
             range_points,
             announcements,
@@ -153,6 +199,8 @@ impl Replay {
             t_hat,
             mu,
             responses,
+            account_response: account_response.unwrap_or(Scalar::ZERO),
+            money,
             a,
             b,
             signature,

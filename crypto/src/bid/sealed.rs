@@ -1,5 +1,7 @@
 //! The wire form of a sealed bid. All lengths follow from the market's [`BidShape`], so the form has no length fields.
 
+use crate::bid::layout::Layout;
+use crate::bid::money::{BidMoney, MONEY_BYTES};
 use crate::group::PointBytes;
 use crate::labels;
 use crate::schnorr::SignatureBytes;
@@ -18,16 +20,21 @@ pub struct BidShape {
     pub steps: usize,
     /// Bits of a quantity.
     pub bits: u32,
+    /// Whether the bid has money: 136 bytes more for 128 steps of 16 bits.
+    pub money: bool,
 }
 
 impl BidShape {
-    /// Rounds of the inner-product argument, log2(n·M).
-    pub fn rounds(&self) -> usize {
-        (self.steps * self.bits as usize).trailing_zeros() as usize
+    pub(crate) fn layout(&self) -> Layout {
+        Layout::new(self.bits as usize, self.steps, self.money)
+    }
+    /// Pairs of L and R of the inner-product argument; log2(n·M) without money.
+    pub fn pairs(&self) -> usize {
+        self.layout().pairs()
     }
     /// Bytes of the proof.
     pub fn proof_bytes(&self) -> usize {
-        32 * (FIXED_PROOF_ITEMS + 2 * self.rounds())
+        32 * (FIXED_PROOF_ITEMS + usize::from(self.money) + 2 * self.pairs())
     }
     /// Bytes of the recovery note.
     pub fn note_bytes(&self) -> usize {
@@ -35,7 +42,8 @@ impl BidShape {
     }
     /// Bytes of the whole bid.
     pub fn bid_bytes(&self) -> usize {
-        8 + 32 + 32 + 32 + 32 * self.steps + self.proof_bytes() + self.note_bytes() + 64
+        let money = if self.money { MONEY_BYTES } else { 0 };
+        8 + 32 + 32 + 32 + 32 * self.steps + money + self.proof_bytes() + self.note_bytes() + 64
     }
 }
 
@@ -52,6 +60,8 @@ pub struct SealedBid {
     pub r: PointBytes,
     /// C_k = x_k·V + r·Y_k, k = 1..M.
     pub c: Vec<PointBytes>,
+    /// Cost and debit sequence, in a market with money.
+    pub money: Option<BidMoney>,
     /// The proof.
     pub proof: Vec<u8>,
     /// The quantities, encrypted to the owner.
@@ -65,7 +75,11 @@ impl SealedBid {
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut w = Writer::new();
         w.u64(self.round_id).bytes(&self.account).bytes(&self.salt).bytes(&self.r);
-        w.bytes(self.c.as_flattened()).bytes(&self.proof).bytes(&self.note).bytes(&self.signature);
+        w.bytes(self.c.as_flattened());
+        if let Some(money) = &self.money {
+            w.bytes(&money.cost).u64(money.debit_sequence);
+        }
+        w.bytes(&self.proof).bytes(&self.note).bytes(&self.signature);
         w.finish()
     }
 
@@ -90,15 +104,21 @@ impl SealedBid {
             salt: r.array("bid salt")?,
             r: r.array("bid R")?,
             c: (0..shape.steps).map(|_| r.array("bid C")).collect::<Result<_, _>>()?,
+            money: shape.money.then(|| Self::read_money(r)).transpose()?,
             proof: r.bytes("bid proof", shape.proof_bytes())?.to_vec(),
             note: r.bytes("bid note", shape.note_bytes())?.to_vec(),
             signature: r.array("bid signature")?,
         })
     }
 
+    fn read_money(r: &mut Reader<'_>) -> Result<BidMoney, WireError> {
+        Ok(BidMoney { cost: r.array("bid cost")?, debit_sequence: r.u64("bid debit sequence")? })
+    }
+
     /// True when every part has the length that `shape` demands.
     pub fn has_shape(&self, shape: BidShape) -> bool {
         self.c.len() == shape.steps
+            && self.money.is_some() == shape.money
             && self.proof.len() == shape.proof_bytes()
             && self.note.len() == shape.note_bytes()
     }

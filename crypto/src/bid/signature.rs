@@ -10,7 +10,9 @@
 //! of the account has signed these bytes for this round.
 
 use crate::bid::fault::BidFault;
+use crate::bid::money::AccountTerms;
 use crate::bid::params::{BidParams, RoundContext};
+use crate::bid::prepared::check_names;
 use crate::bid::replay::Replay;
 use crate::bid::sealed::SealedBid;
 use crate::group::decode_point;
@@ -24,11 +26,31 @@ use rayon::prelude::*;
 /// [`BidFault::Round`], [`BidFault::Malformed`] and [`BidFault::Signature`]. [`crate::bid::verify_bids`] refuses
 /// every bid that is refused here.
 pub fn check_signature(params: &BidParams, round: &RoundContext, bid: &SealedBid) -> Result<(), BidFault> {
+    check(params, round, bid, None)
+}
+
+/// As [`check_signature`] in a market with money.
+///
+/// # Errors
+/// Those of [`check_signature`] and [`BidFault::Sequence`].
+pub fn check_signature_with_money(
+    params: &BidParams,
+    round: &RoundContext,
+    bid: &SealedBid,
+    terms: &AccountTerms,
+) -> Result<(), BidFault> {
+    check(params, round, bid, Some(terms))
+}
+
+fn check(
+    params: &BidParams,
+    round: &RoundContext,
+    bid: &SealedBid,
+    terms: Option<&AccountTerms>,
+) -> Result<(), BidFault> {
     // The transcript absorbs the context's round, not the bid's: without this a bid's round would not be signed.
-    if bid.round_id != round.round_id {
-        return Err(BidFault::Round { bid: bid.round_id, round: round.round_id });
-    }
-    let statement = Replay::of(params, round, bid)?.signature;
+    check_names(round, bid, terms)?;
+    let statement = Replay::of(params, round, bid, terms)?.signature;
     let announcement = decode_point("signature announcement", &statement.announcement)?;
     let account = decode_point("account", &bid.account)?;
     // s·G = N + c·A

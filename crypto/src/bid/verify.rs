@@ -3,6 +3,7 @@
 use crate::bid::batch::all_valid;
 use crate::bid::equations;
 use crate::bid::fault::BidFault;
+use crate::bid::money::{AccountTerms, Terms};
 use crate::bid::params::{BidParams, RoundContext};
 use crate::bid::prepared::{Prepared, index};
 use crate::bid::sealed::SealedBid;
@@ -61,7 +62,29 @@ pub fn verify_bids(
     round: &RoundContext,
     bids: &[SealedBid],
 ) -> Vec<Result<VerifiedBid, BidFault>> {
-    let prepared = prepare(params, round, bids);
+    verify(params, round, bids, Terms::NONE)
+}
+
+/// As [`verify_bids`] in a market with money; `terms` are those of the bids' accounts, bid by bid.
+///
+/// # Panics
+/// When there are not as many terms as bids.
+pub fn verify_bids_with_money(
+    params: &BidParams,
+    round: &RoundContext,
+    bids: &[SealedBid],
+    terms: &[AccountTerms],
+) -> Vec<Result<VerifiedBid, BidFault>> {
+    verify(params, round, bids, Terms::of_bids(terms, bids.len()))
+}
+
+fn verify(
+    params: &BidParams,
+    round: &RoundContext,
+    bids: &[SealedBid],
+    terms: Terms<'_>,
+) -> Vec<Result<VerifiedBid, BidFault>> {
+    let prepared = prepare(params, round, bids, terms);
     let sound: Vec<(usize, &Prepared)> =
         prepared.iter().enumerate().filter_map(|(i, p)| p.as_ref().ok().map(|p| (i, p))).collect();
     let culprits = if holds(params, &sound) { BTreeMap::new() } else { culprits(params, &sound) };
@@ -83,7 +106,30 @@ pub fn verify_all_bids(
     round: &RoundContext,
     bids: &[SealedBid],
 ) -> Option<Vec<VerifiedBid>> {
-    let prepared: Vec<Prepared> = prepare(params, round, bids).into_iter().collect::<Result<_, _>>().ok()?;
+    all_or_none(params, round, bids, Terms::NONE)
+}
+
+/// As [`verify_all_bids`] in a market with money; `terms` are those of the bids' accounts, bid by bid.
+///
+/// # Panics
+/// When there are not as many terms as bids.
+pub fn verify_all_bids_with_money(
+    params: &BidParams,
+    round: &RoundContext,
+    bids: &[SealedBid],
+    terms: &[AccountTerms],
+) -> Option<Vec<VerifiedBid>> {
+    all_or_none(params, round, bids, Terms::of_bids(terms, bids.len()))
+}
+
+fn all_or_none(
+    params: &BidParams,
+    round: &RoundContext,
+    bids: &[SealedBid],
+    terms: Terms<'_>,
+) -> Option<Vec<VerifiedBid>> {
+    let prepared = prepare(params, round, bids, terms);
+    let prepared: Vec<Prepared> = prepared.into_iter().collect::<Result<_, _>>().ok()?;
     if !all_valid(params, &prepared.iter().collect::<Vec<_>>()) {
         return None;
     }
@@ -91,8 +137,15 @@ pub fn verify_all_bids(
 }
 
 /// Replays and decodes all bids, eight at a time, on all cores.
-fn prepare(params: &BidParams, round: &RoundContext, bids: &[SealedBid]) -> Vec<Result<Prepared, BidFault>> {
-    let eights: Vec<_> = bids.par_chunks(8).map(|eight| Prepared::eight(params, round, eight)).collect();
+fn prepare(
+    params: &BidParams,
+    round: &RoundContext,
+    bids: &[SealedBid],
+    terms: Terms<'_>,
+) -> Vec<Result<Prepared, BidFault>> {
+    let eights = bids.par_chunks(8).enumerate();
+    let eights: Vec<_> =
+        eights.map(|(i, eight)| Prepared::eight(params, round, eight, terms.from(8 * i))).collect();
     eights.into_iter().flatten().collect()
 }
 

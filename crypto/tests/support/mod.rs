@@ -109,7 +109,7 @@ pub struct Layout {
 impl Layout {
     pub fn of(params: &BidParams) -> Self {
         let shape = params.shape();
-        let (steps, rounds) = (shape.steps, shape.rounds());
+        let (steps, rounds) = (shape.steps, shape.pairs());
         let c = 8 + 32 + 32 + 32;
         let proof = c + 32 * steps;
         let item = |i: usize| proof + 32 * i;

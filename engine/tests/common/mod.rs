@@ -65,7 +65,7 @@ pub fn genesis() -> Block {
 }
 
 pub fn decode_context() -> DecodeContext {
-    DecodeContext::Rounds { shape: BidShape { steps: 4, bits: 16 }, max_bids: 8 }
+    DecodeContext::Rounds { shape: BidShape { steps: 4, bits: 16, money: false }, max_bids: 8 }
 }
 
 impl Counter {

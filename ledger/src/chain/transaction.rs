@@ -168,7 +168,8 @@ pub enum DecodeContext {
 impl DecodeContext {
     /// The context of the blocks that follow this genesis.
     pub fn of(genesis: &Genesis) -> Self {
-        let shape = BidShape { steps: genesis.params.steps(), bits: u32::from(genesis.params.bits) };
+        let shape =
+            BidShape { steps: genesis.params.steps(), bits: u32::from(genesis.params.bits), money: false };
         Self::Rounds { shape, max_bids: genesis.params.max_members }
     }
 }

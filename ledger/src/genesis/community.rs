@@ -111,7 +111,7 @@ impl Community {
     }
     /// The lengths of a bid, which the market's parameters fix.
     pub fn bid_shape(&self) -> BidShape {
-        BidShape { steps: self.params().steps(), bits: u32::from(self.params().bits) }
+        BidShape { steps: self.params().steps(), bits: u32::from(self.params().bits), money: false }
     }
     /// What the decoder of this ledger's blocks has to know.
     pub fn decode_context(&self) -> DecodeContext {

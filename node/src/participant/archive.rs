@@ -269,7 +269,7 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, ArchiveError> {
 mod tests {
     use super::*;
 
-    const SHAPE: BidShape = BidShape { steps: 2, bits: 8 };
+    const SHAPE: BidShape = BidShape { steps: 2, bits: 8, money: false };
 
     fn bid(round_id: u64, salt: u8) -> SealedBid {
         SealedBid {
@@ -278,6 +278,7 @@ mod tests {
             salt: [salt; 32],
             r: [3; 32],
             c: vec![[4; 32]; SHAPE.steps],
+            money: None,
             proof: vec![5; SHAPE.proof_bytes()],
             note: vec![6; SHAPE.note_bytes()],
             signature: [7; 64],

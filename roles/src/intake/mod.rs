@@ -91,7 +91,7 @@ pub fn envelope_bytes(params: &MarketParams) -> usize {
 
 /// The lengths of a market's bids, known before its keys are.
 pub fn shape_of(params: &MarketParams) -> BidShape {
-    BidShape { steps: params.steps(), bits: u32::from(params.bits) }
+    BidShape { steps: params.steps(), bits: u32::from(params.bits), money: false }
 }
 
 impl Intake {

@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_thousand_bids_at_64_prices_may_come_at_once() {
-        let bid_bytes = BidShape { steps: 128, bits: 16 }.bid_bytes();
+        let bid_bytes = BidShape { steps: 128, bits: 16, money: false }.bid_bytes();
         assert!(bid_bytes > 5_000);
         assert!(room(3 << 20, bid_bytes, 3, 4) >= 1_000 * bid_bytes);
     }

@@ -6,7 +6,7 @@ use veilgrid_crypto::bid::{BidShape, SealedBid};
 use veilgrid_crypto::opening::OpeningShare;
 use veilgrid_ledger::transaction::{DecodeContext, Transaction};
 
-const SHAPE: BidShape = BidShape { steps: 8, bits: 8 };
+const SHAPE: BidShape = BidShape { steps: 8, bits: 8, money: false };
 const CONTEXT: DecodeContext = DecodeContext::Rounds { shape: SHAPE, max_bids: 5_000 };
 
 fn bid(mark: u16) -> SealedBid {
@@ -18,6 +18,7 @@ fn bid(mark: u16) -> SealedBid {
         salt,
         r: [2; 32],
         c: vec![[3; 32]; SHAPE.steps],
+        money: None,
         proof: vec![4; SHAPE.proof_bytes()],
         note: vec![5; SHAPE.note_bytes()],
         signature: [6; 64],

@@ -49,7 +49,7 @@ pub fn run(size: &BenchSize) -> Result<Report, Failure> {
     let per_bid_ms_batch = batch_s * 1e3 / bids.len() as f64;
     let per_bid_ms_single = crate_verifier.map(|_| middle(&mut crate_times) * 1e3);
     let shape = world.params.shape();
-    let own = (10 + 2 * shape.rounds() + shape.steps) as f64;
+    let own = (10 + 2 * shape.pairs() + shape.steps) as f64;
     let shared = (3 + shape.steps + 2 * shape.steps * shape.bits as usize) as f64 / bids.len() as f64;
     let (units, lanes) = units::measure((own as usize) * bids.len().min(256));
     let threads = rayon::current_num_threads() as f64;

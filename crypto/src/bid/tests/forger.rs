@@ -94,8 +94,8 @@ impl World {
         let secret_r = *view.randomness(&salt).expose();
         let keys = cheat.keys.clone().unwrap_or_else(|| params.step_keys().to_vec());
         let (r, c) = self.forge_vector(&keys, &secret_r, quantities_wh, cheat);
-        let mut t = round.transcript(&params, &account);
-        let rho = absorb_vector(&mut t, &params, &salt, &r, &c);
+        let mut t = round.transcript(&params, &account, None);
+        let rho = absorb_vector(&mut t, &params, &salt, &r, &c, None);
         let rho_powers = powers(Scalar::ONE, &rho, params.steps());
 
         let commitment = self.forge_bits(&params, quantities_wh, cheat, &mut t);
@@ -133,8 +133,17 @@ impl World {
         proof.extend_from_slice(&[last.to_bytes(), argument.b.to_bytes()].concat());
         // The note must have the market's length whatever the quantities are; nobody but the owner reads it.
         let note = seal_note(&params, &round, &account, &view, &salt, &vec![0; params.steps()]);
-        let mut bid =
-            SealedBid { round_id: round.round_id, account, salt, r, c, proof, note, signature: [0; 64] };
+        let mut bid = SealedBid {
+            round_id: round.round_id,
+            account,
+            salt,
+            r,
+            c,
+            money: None,
+            proof,
+            note,
+            signature: [0; 64],
+        };
         let signer = cheat.signer.as_ref().unwrap_or(&account_key);
         self.sign(&mut bid, signer, &cheat.signature_error, &mut t);
         bid
@@ -156,10 +165,10 @@ impl World {
     /// Signs `bid` anew as it stands, for the account of `key`: what a copier can always do.
     pub(super) fn sign_as(&mut self, bid: &mut SealedBid, key: &SigningKey) {
         bid.account = key.verifying_key().to_bytes();
-        let mut t = self.round.transcript(&self.params, &bid.account);
-        absorb_vector(&mut t, &self.params, &bid.salt, &bid.r, &bid.c);
+        let mut t = self.round.transcript(&self.params, &bid.account, None);
+        absorb_vector(&mut t, &self.params, &bid.salt, &bid.r, &bid.c, None);
         let item = |i: usize| -> &[u8] { &bid.proof[32 * i..32 * i + 32] };
-        let rounds = self.params.shape().rounds();
+        let rounds = self.params.shape().pairs();
         // Item by item in the order of the transcript, with the challenges between them.
         let mut step = |names: &[&'static [u8]], first: usize, challenges: &[&'static [u8]]| {
             for (offset, name) in names.iter().enumerate() {
@@ -216,7 +225,7 @@ impl World {
     ) -> BitCommitment<'a> {
         let bases = params.bases();
         let Some((left, right)) = cheat.bits.clone() else {
-            return BitCommitment::new(params, Bits::of(bases, quantities_wh), t, &mut self.rng);
+            return BitCommitment::new(params, Bits::of(bases, quantities_wh, None), t, &mut self.rng);
         };
         let sum = RistrettoPoint::vartime_multiscalar_mul(&left, bases.g())
             + RistrettoPoint::vartime_multiscalar_mul(&right, bases.h());

@@ -19,10 +19,10 @@ fn lanes_and_portable_code_merge_the_same_scalars() {
     };
     for (bits, steps) in [(8, 8), (16, 8), (32, 16), (8, 64)] {
         let mut w = world(bits, steps);
-        let (total, width) = (bits as usize * steps, steps);
-        let mut both = [SharedSums::portable(total, width), SharedSums::in_lanes(lanes, total, width)];
+        let layout = w.params.bases().layout();
+        let mut both = [SharedSums::portable(layout), SharedSums::in_lanes(lanes, layout)];
         for bid in (0..3).map(|_| w.bid()).collect::<Vec<_>>() {
-            let replay = Replay::of(&w.params, &w.round, &bid).expect("an honest bid");
+            let replay = Replay::of(&w.params, &w.round, &bid, None).expect("an honest bid");
             let u = replay.u.iter().map(Scalar::invert).collect();
             let inverses = Inverses { y: replay.y.invert(), u };
             let weights = [w.scalar(), w.scalar(), w.scalar()];

@@ -1,13 +1,14 @@
 //! Tests of the sealed bid that need its inner parts.
 //!
 //! [`forger`] is a prover that deviates on purpose, [`cheats`] shows which equation refuses which deviation,
-//! [`weights`] what only the batch's weights refuse, [`merging`] that lanes and portable code merge the same scalars, [`transcript`] that no challenge comes too early, [`simulator`]
+//! [`weights`] what only the batch's weights refuse, [`money`] which deviations of its values are refused, [`merging`] that lanes and portable code merge the same scalars, [`transcript`] that no challenge comes too early, [`simulator`]
 //! that accepting transcripts need no witness when the challenges are known first, and that two answers give the
 //! witness away. What the public interface can show is in `crypto/tests/`.
 
 mod cheats;
 mod forger;
 mod merging;
+mod money;
 mod simulator;
 mod transcript;
 mod weights;
@@ -65,7 +66,7 @@ impl World {
         RistrettoPoint::random(&mut self.rng)
     }
     fn prepare(&self, bid: &SealedBid) -> Prepared {
-        Prepared::new(&self.params, &self.round, bid).expect("well-formed bid")
+        Prepared::new(&self.params, &self.round, bid, None).expect("well-formed bid")
     }
 
     /// The verdict of the clear verifier, after the batch was asked too, about this bid alone and beside an honest
@@ -113,7 +114,7 @@ fn a_bid_that_names_another_round_is_never_prepared() {
     let mut w = world(8, 4);
     let mut bid = w.bid();
     bid.round_id += 1;
-    let fault = Prepared::new(&w.params, &w.round, &bid).err();
+    let fault = Prepared::new(&w.params, &w.round, &bid, None).err();
     assert_eq!(fault, Some(BidFault::Round { bid: 8, round: 7 }));
 }
 

@@ -49,6 +49,8 @@ fn random_replay(w: &mut World, t_hat: Scalar) -> Replay {
         t_hat,
         mu: w.scalar(),
         responses: [w.scalar(), w.scalar(), w.scalar()],
+        account_response: Scalar::ZERO,
+        money: None,
         a: Scalar::ZERO,
         b: Scalar::ZERO,
         signature: SignatureStatement { announcement: [0; 32], challenge: w.scalar(), response: w.scalar() },
@@ -150,6 +152,7 @@ fn as_bid(w: &World, s: &Statement, o: &Replay) -> SealedBid {
         salt: [5; 32],
         r: encode_point(&s.r),
         c: s.c.iter().map(encode_point).collect(),
+        money: None,
         proof,
         note: vec![0; w.params.shape().note_bytes()],
         signature,
@@ -183,8 +186,9 @@ fn answer(w: &World, witness: &LinkWitness, rho: &Scalar, z: &Scalar, label: u64
     let (mu, t_hat) = (Scalar::ONE, Scalar::ONE);
     let evaluation = Evaluation { mu, t_hat, tau: witness.tau.clone(), l: empty(), r: empty() };
     let rho_powers = powers(Scalar::ONE, rho, w.params.steps());
+    let z_powers = powers(z * z, z, w.params.steps());
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
-    let bytes = prove_link(&w.params, &mut t, witness, &evaluation, z, &rho_powers, &mut rng);
+    let bytes = prove_link(&w.params, &mut t, witness, &evaluation, &z_powers, &rho_powers, &mut rng);
     let item = |i: usize| -> [u8; 32] { bytes[32 * i..32 * i + 32].try_into().expect("32 bytes") };
     let announcements = [item(0), item(1), item(2)];
     crate::bid::seal::absorb_link_announcements(&mut before_challenge, &t_hat, &mu, &announcements);
@@ -221,7 +225,12 @@ fn rewinding_the_link_proof_extracts_randomness_and_quantities() {
         let rho = w.scalar();
         let rho_powers = powers(Scalar::ONE, &rho, quantities.len());
         let x_rho = quantities.iter().zip(&rho_powers).map(|(x, p)| Scalar::from(*x) * p).sum();
-        let witness = LinkWitness { r: Secret::new(r), tau: Secret::new(tau), x_rho: Secret::new(x_rho) };
+        let witness = LinkWitness {
+            r: Secret::new(r),
+            tau: Secret::new(tau),
+            x_rho: Secret::new(x_rho),
+            of_account: None,
+        };
         let first = answer(&w, &witness, &rho, &z, 1, rewinding);
         let second = answer(&w, &witness, &rho, &z, 2, rewinding);
         let inverse = (first[0] - second[0]).invert();

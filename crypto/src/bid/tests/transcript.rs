@@ -18,7 +18,7 @@ const W: usize = 5;
 const U: usize = 6;
 
 fn challenges(params: &BidParams, round: &RoundContext, bid: &SealedBid) -> Vec<[u8; 32]> {
-    let o = Replay::of(params, round, bid).expect("canonical scalars");
+    let o = Replay::of(params, round, bid, None).expect("canonical scalars");
     let drawn = [o.rho, o.y, o.z, o.x, o.e, o.w];
     let scalars = drawn.iter().chain(&o.u).chain([&o.signature.challenge]);
     scalars.map(|scalar| scalar.to_bytes()).chain([o.binding]).collect()
@@ -38,7 +38,7 @@ fn assert_changes_from(first: usize, name: &str, honest: &[[u8; 32]], changed: &
 /// Name, place in the bid's bytes, length, and the first challenge that has to depend on it.
 fn parts(w: &World) -> Vec<(String, usize, usize, usize)> {
     let shape = w.params.shape();
-    let rounds = shape.rounds();
+    let rounds = shape.pairs();
     let (signature_challenge, binding) = (U + rounds, U + rounds + 1);
     let c = 8 + 32 + 32 + 32;
     let proof = c + 32 * shape.steps;

@@ -108,7 +108,7 @@ fn honest_bids_hold_for_any_weights() {
 /// The replay of a bid that need not be valid, or even decodable: what weights are drawn from.
 fn replayed(params: &BidParams, round: &RoundContext, bid: &SealedBid) -> Prepared {
     Prepared {
-        replay: Replay::of(params, round, bid).expect("canonical scalars"),
+        replay: Replay::of(params, round, bid, None).expect("canonical scalars"),
         points: crate::fast::Points::from_points(&[]),
     }
 }

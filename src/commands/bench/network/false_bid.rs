@@ -84,7 +84,7 @@ fn transcript(params: &BidParams, round: &RoundContext, bid: &SealedBid) -> Tran
     t.append_message(b"s_tau", item(10));
     t.append_message(b"s_x", item(11));
     challenge(&mut t, b"w");
-    let rounds = params.shape().rounds();
+    let rounds = params.shape().pairs();
     for round in 0..rounds {
         t.append_message(b"L", item(12 + 2 * round));
         t.append_message(b"R", item(13 + 2 * round));
