@@ -1,10 +1,10 @@
 //! The conformance kit (`protocol-spec/conformance/`): small ledgers, honest and altered, with what a verifier has to say
 //! of each, so that one in any language can be tested without this program.
 //!
-//! `VEILGRID_BLESS=1 cargo test --release -p veilgrid-ledger --test vectors conformance` writes it anew, the same bytes
+//! `VEILGRID_BLESS=1 cargo test --release -p veilgrid-ledger --test it conformance` writes it anew, the same bytes
 //! each time. Every maker states the verdict that it expects, so that a wrong one is never written down; the facts beside
 //! it are those of this audit. Files and certificates are written by hand, as chapters 9 and 13 say it, and certificates
-//! are verified by a second verifier ([`certificates`]); `tests/network_ledgers/` has the command judge the same files.
+//! are verified by a second verifier ([`certificates`]); `tests/it/network_ledgers/` has the command judge the same files.
 
 mod case;
 mod certificates;

@@ -1,8 +1,8 @@
 //! Sources that begin an answer and do not finish it, and one whose answer is too long.
 
 use super::follow;
-use super::follower_support::{Scripted, ledger};
-use super::world::World;
+use crate::follower_support::{Scripted, ledger};
+use crate::world::World;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;

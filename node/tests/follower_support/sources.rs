@@ -1,8 +1,8 @@
 //! A follower and the API of a node, sources that have pruned, and a damaged store.
 
-use super::follower_support::{Scripted, Warnings, genesis, ledger};
-use super::world::World;
 use super::{all_heights, follow, fork_of, heights, options};
+use crate::follower_support::{Scripted, Warnings, genesis, ledger};
+use crate::world::World;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

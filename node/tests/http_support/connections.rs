@@ -1,8 +1,8 @@
 //! Connections that do nothing: one address can't hold all of them, and none is held for ever.
 
-use super::http_support::held::{Held, Speaks};
-use super::http_support::{World, options, run, trusting};
 use super::{blocking, rest};
+use crate::http_support::held::{Held, Speaks};
+use crate::http_support::{World, options, run, trusting};
 use rand_core::OsRng;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -1,9 +1,9 @@
 //! Connections to a listener with TLS that are in their handshake, or never begin it.
 
 use super::connections::asked;
-use super::http_support::held::{Held, Speaks, silent};
-use super::http_support::{World, options, run, tls_options};
 use super::{blocking, exchange};
+use crate::http_support::held::{Held, Speaks, silent};
+use crate::http_support::{World, options, run, tls_options};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 use veilgrid_node::http::{HandshakeEnd, HttpOptions, HttpServer};
@@ -104,7 +104,7 @@ fn a_handshake_that_fails_is_counted_and_its_place_comes_back() {
         until("no TLS", || metrics.handshakes_failed(HandshakeEnd::Broken) == 1).await;
         until("the places come back", || metrics.connections() == 0).await;
 
-        let client = super::http_support::trusting().build().expect("a client");
+        let client = crate::http_support::trusting().build().expect("a client");
         let page = client.get(format!("https://{address}/v1/metrics")).send().await.expect("an answer");
         let text = page.text().await.expect("text");
         for line in [

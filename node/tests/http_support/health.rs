@@ -1,7 +1,7 @@
 //! Methods, and health and metrics on a listener of their own.
 
-use super::http_support::{World, options, options_of, refusal, run, run_both};
 use super::{blocking, exchange};
+use crate::http_support::{World, options, options_of, refusal, run, run_both};
 use reqwest::Method;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;

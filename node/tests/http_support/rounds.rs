@@ -1,6 +1,6 @@
 //! What is said about a round that is over.
 
-use super::http_support::{World, options, run};
+use crate::http_support::{World, options, run};
 use veilgrid_client::ledger_view::{LedgerView, RoundEnds};
 
 #[test]

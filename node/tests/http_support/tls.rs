@@ -1,6 +1,6 @@
 //! TLS: the server's certificate, and whom clients trust.
 
-use super::http_support::{World, options, run, tls_files, tls_options};
+use crate::http_support::{World, options, run, tls_files, tls_options};
 use std::path::Path;
 use veilgrid_client::{Client as NodeClient, ClientError, ClientOptions};
 use veilgrid_node::http::{HttpError, HttpOptions, HttpServer};

@@ -1,8 +1,8 @@
 //! What a member finds when the ledger's settlement point is not its own fill. The rules refuse such a settlement, so
 //! the effects of a true one are changed here.
 
+use super::{Member, World, close, open_round, sells};
 use crate::common::{BOOK, EPOCH};
-use crate::{Member, World, close, open_round, sells};
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! Parts of a replica that do not show from outside; the whole is tested in `roles/tests/replica`.
+//! Parts of a replica that do not show from outside; the whole is tested in `roles/tests/it/replica`.
 
 use super::gossip::{self, Message};
 use super::item::{MAX_GOSSIP_BYTES, OpeningId};
