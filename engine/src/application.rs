@@ -22,7 +22,7 @@ pub type ApplicationError = Box<dyn Error + Send + Sync>;
 pub enum Proposal {
     /// The next block.
     Block(Box<Block>),
-    /// Nothing to propose yet: ask again this long after.
+    /// Nothing to propose yet: ask again after this long.
     Wait {
         /// Milliseconds, 20 at most.
         ms: u64,

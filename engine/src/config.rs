@@ -79,7 +79,7 @@ pub struct EngineConfig {
     pub timing: Timing,
     /// Where to start if the store is empty; none: block 0.
     pub start: Option<StartingPoint>,
-    /// Hears of this validator's own votes.
+    /// Is told of this validator's own votes.
     pub witness: Option<Arc<dyn VoteWitness>>,
 }
 

@@ -88,7 +88,7 @@ where
     pub blocker: B,
     pub peers: PeerSets<P>,
     pub timing: Timing,
-    /// Hears of own votes.
+    /// Is told of this validator's own votes.
     pub witness: Option<Arc<dyn VoteWitness>>,
     pub prefix: String,
     pub cache: CacheRef,
@@ -253,7 +253,7 @@ impl<P: Peers> PeerSets<P> {
         Self { network, tracked: Vec::new(), next_id: 0 }
     }
 
-    /// Connects to these keys, if they are others than before.
+    /// Connects to these keys, if they differ from those before.
     pub fn track(&mut self, mut keys: Vec<[u8; 32]>) {
         keys.sort_unstable();
         keys.dedup();

@@ -1,4 +1,4 @@
-//! Gossip that waits for the application: two lanes, each with a bounded queue a peer, peers in turn.
+//! Gossip that waits for the application: two lanes, each with one bounded queue per peer; peers take turns.
 //!
 //! A peer that sends faster than its messages are handled fills its own queue and nobody else's, and what is urgent
 //! never waits behind what is heavy.
@@ -15,7 +15,7 @@ use std::task::Poll;
 const MAX_MESSAGES: usize = 1_024;
 /// Most bytes of them that are urgent ...
 const MAX_URGENT_BYTES: usize = 4 << 20;
-/// ... and of the others. What finds no room is sent again by whoever is honest.
+/// ... and of the others. What finds no room is sent again by honest peers.
 const MAX_HEAVY_BYTES: usize = 16 << 20;
 
 type Key = [u8; 32];
@@ -119,7 +119,7 @@ impl Inbox {
         }
     }
 
-    /// Lets a message wait; no when its peer's queue is full.
+    /// Lets a message wait; false when its peer's queue is full.
     pub(crate) fn push(&self, lane: Lane, from: Key, message: Vec<u8>) -> bool {
         let (waiting, bound) = self.lane(lane);
         let taken = waiting.lock().push(from, message, bound);

@@ -27,7 +27,7 @@ const CONSENSUS_QUOTA: u32 = 512;
 /// Blocks, and requests for blocks, from one peer in a second.
 const BLOCK_QUOTA: u32 = 64;
 
-/// A peer that broke a rule is refused for this long. A rule can also be broken by a mistake, such as a changed disk,
+/// A peer that broke a rule is refused for this long. A rule can also be broken by accident, such as a changed disk,
 /// and a set of four cannot do without one of its own for hours.
 pub(crate) const BLOCKED_FOR: Duration = Duration::from_secs(60);
 

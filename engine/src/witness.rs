@@ -1,4 +1,4 @@
-//! Own votes on their way to whoever remembers them.
+//! This validator's own votes on their way to what remembers them.
 
 use crate::application::VoteWitness;
 use crate::fault::EngineFault;

@@ -20,7 +20,7 @@ impl Time {
         self.0.current().epoch_millis()
     }
 
-    /// Lets so many simulated milliseconds pass.
+    /// Lets this many simulated milliseconds pass.
     pub fn pass(&self, ms: u64) -> impl Future<Output = ()> + Send + use<> {
         self.0.sleep(Duration::from_millis(ms))
     }

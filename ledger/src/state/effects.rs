@@ -205,7 +205,7 @@ pub struct AcceptedBid {
     pub bid_digest: Hash,
 }
 
-/// A settled round. The state forgets it but for the digest of finished rounds; whoever needs it keeps it.
+/// A settled round. The state forgets it except for the digest of finished rounds; whoever needs it keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettledRound {
     /// The round.

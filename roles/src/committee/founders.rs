@@ -75,7 +75,7 @@ pub fn threshold_for(validators: u16) -> u16 {
     Group::of(validators).threshold
 }
 
-/// Times of rounds where one process runs all validators: a round a slot, the first one opens at `first_open_unix_ms` for
+/// Times of rounds where one process runs all validators: one round per slot, the first one opens at `first_open_unix_ms` for
 /// the slot that starts at `first_slot_start_unix_s`. Bidding ends some time before the next round opens, so that a round
 /// can be cleared in between.
 pub fn one_process_timing(

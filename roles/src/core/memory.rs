@@ -29,7 +29,7 @@ struct Disk {
 }
 
 impl MemoryJournal {
-    /// A journal without anything.
+    /// An empty journal.
     pub fn new() -> Self {
         Self::default()
     }

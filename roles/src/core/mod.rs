@@ -57,7 +57,7 @@ pub struct Applied {
     pub effects: Arc<BlockEffects>,
 }
 
-/// Why a validator stops. It has to be started again, after what is said has been seen to.
+/// Why a validator stops. It has to be started again, once what is named here has been put right.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CoreError {
     /// "What is final is executed." The others have signed a block that this validator refuses.
@@ -368,7 +368,7 @@ impl<J: Journal, R: CryptoRngCore> ValidatorCore<J, R> {
         }
     }
 
-    /// The own transactions that the ledger takes at the final state and does not have, for a validator that no gossip
+    /// This validator's transactions that the ledger takes at the final state and does not have, for a validator that no gossip
     /// reaches: [`ValidatorCore::take_gossip`] is the usual way.
     pub fn pending(&self) -> Vec<Transaction> {
         if self.stopped.is_some() {
@@ -408,8 +408,8 @@ impl<J: Journal, R: CryptoRngCore> ValidatorCore<J, R> {
         self.notices.drain(..).collect()
     }
 
-    /// What validators have sent that is false, since the last call, with their consensus keys. The log has one of a
-    /// validator in [`MUTED_MS`].
+    /// What validators have sent that is false, since the last call, with their consensus keys. The log names each
+    /// validator once in [`MUTED_MS`].
     pub fn take_faults(&mut self) -> Vec<([u8; 32], GossipFault)> {
         self.faults.drain(..).collect()
     }

@@ -2,8 +2,8 @@
 //!
 //! What is false costs its receiver a batch of proofs, and its sender nothing. So after the first such message of a
 //! validator its bids, and all else that may be heavy, are dropped unread for [`MUTED_MS`] of block time. Its shares and
-//! key events still come in: they cost little, rounds and keys may depend on them, and a rule can also be broken by a
-//! mistake, such as a changed disk.
+//! key events still come in: they cost little, rounds and keys may depend on them, and a rule can also be broken by
+//! accident, such as a changed disk.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! Bids that wait for their verdict, how many false proofs each account has sent, and who shares a batch with whom.
 //!
-//! A false proof costs whoever is in its batch time: the batch fails and is searched. So accounts whose proofs have been
+//! A false proof costs everybody in its batch time: the batch fails and is searched. So accounts whose proofs have been
 //! true go first and among themselves, accounts without a history after them in batches that shrink when one fails, and
 //! accounts that have sent a false proof last. A member can spoil the first group's batches once, and has to send a
 //! true proof in two rounds before it can do so again.
@@ -30,7 +30,7 @@ enum Standing {
 
 /// Only bids whose account has signed them enter. So its length is bounded by members, rounds and the quota.
 pub(super) struct Queue {
-    /// In the order of arrival: an order by digest could be bid for.
+    /// In the order of arrival: an order by digest could be gamed.
     bids: BTreeMap<u64, SealedBid>,
     arrivals: BTreeMap<[u8; 32], u64>,
     last_arrival: u64,

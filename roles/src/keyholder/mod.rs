@@ -22,10 +22,11 @@
 //!
 //! # Validators without shares
 //! A validator that announces no one-time key in time receives no sealed shares and has none afterwards
-//! ([`Holding::Missing`]), so it releases none. In a **refresh** it can't get any either: new shares are the old ones plus what is dealt. It still
-//! deals there (sharings of zero need no shares), but announces no key, so that it does not count as a holder. A
-//! **resharing** gives it shares, also one among the same validators. One that has announced and was down later loses
-//! nothing: it opens its shares when it catches up, as long as the state still shows the session.
+//! ([`Holding::Missing`]), so it releases none. In a **refresh** it can't get any either: new shares are the old ones
+//! plus what is dealt. It still deals there (sharings of zero need no shares), but announces no key, so that it does
+//! not count as a holder. A **resharing** gives it shares, even one among the same validators. A validator that has
+//! announced a key and is down later loses nothing: it opens its shares when it catches up, as long as the state still
+//! shows the session.
 
 mod bytes;
 mod guard;
@@ -327,7 +328,7 @@ impl KeyHolder {
     }
 }
 
-/// The shares that an ended session leaves this validator with; none after an abort, and none for who had no part.
+/// The shares that an ended session leaves this validator with; none after an abort, and none for a validator that had no part.
 fn conclude(
     running: &Running,
     session: &Session,

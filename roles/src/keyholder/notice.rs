@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-/// Something out of the ordinary course, once for each occurrence.
+/// Something out of the ordinary, once for each occurrence.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Error)]
 pub enum Notice {
     /// "A slot is opened for one set of bids." The gravest of all.

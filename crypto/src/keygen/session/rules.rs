@@ -62,7 +62,7 @@ impl Session {
         Ok(Effect::Accepted)
     }
 
-    /// "One package a dealer; a false one excludes it", so that nobody has to check a second.
+    /// "One package per dealer; a false one excludes it", so that nobody has to check a second.
     pub(super) fn publish(&mut self, package: &Package) -> Result<Effect, Refusal> {
         let dealer = package.dealer();
         let party = Party::Dealer(dealer);
