@@ -5,6 +5,7 @@ use crate::grid::Grid;
 use crate::order::Side;
 use crate::outcome::{Outcome, Rationed};
 use crate::units::Q16;
+use crate::utility::UtilityFill;
 use thiserror::Error;
 
 /// What the members buy, sell, pay and receive in a round, in total.
@@ -87,6 +88,28 @@ pub fn round_flows(grid: &Grid, outcome: &Outcome, totals_wh: &[u64]) -> Result<
     let bought_q16 = side_total(Side::Buy, 1).ok_or(FlowError::Overflow)?;
     let sold_q16 = side_total(Side::Sell, 0).ok_or(FlowError::Overflow)?;
     round_flows_q16(outcome, bought_q16, sold_q16)
+}
+
+/// Checks a round in which the utility has an order, from what the members bought and sold in all, in Wh/2^16, and returns
+/// the members' flows: its part counts like a member's, and what members pay beyond what they get is what it gets.
+///
+/// # Errors
+/// As [`round_flows_q16`].
+pub fn round_flows_with_utility(
+    outcome: &Outcome,
+    utility: &UtilityFill,
+    bought_q16: u128,
+    sold_q16: u128,
+) -> Result<RoundFlows, FlowError> {
+    let all = |members: u128, utility: u128| members.checked_add(utility).ok_or(FlowError::Overflow);
+    let flows =
+        round_flows_q16(outcome, all(bought_q16, utility.bought_q16())?, all(sold_q16, utility.sold_q16())?)?;
+    let price = outcome.trade.map_or(0, |trade| i128::from(trade.buy_price_mct_per_kwh));
+    let part = |q16: u128| i128::try_from(q16).ok().and_then(|q16| q16.checked_mul(price));
+    let paid_q16 = part(utility.bought_q16()).and_then(|part| flows.paid_q16.checked_sub(part));
+    let received_q16 = part(utility.sold_q16()).and_then(|part| flows.received_q16.checked_sub(part));
+    let (paid_q16, received_q16) = paid_q16.zip(received_q16).ok_or(FlowError::Overflow)?;
+    Ok(RoundFlows { bought_q16, sold_q16, paid_q16, received_q16 })
 }
 
 /// Checks a round from what the members bought and sold in all, in Wh/2^16.

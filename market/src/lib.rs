@@ -48,20 +48,25 @@ mod outcome;
 mod plain;
 mod rule;
 mod sums;
+pub mod tariffs;
 pub mod timestamp;
 pub mod units;
+mod utility;
 
 pub use book::{
     BookError, BookOrder, MAX_BOOK_BYTES, MAX_ORDERS, PlacedBook, parse_book, parse_price, parse_quantity,
     place_book,
 };
 pub use bounds::{BoundsError, check_bounds};
-pub use clearing::{ClearingError, Impossible, MAX_OPENED_WH, Next, Rule, next_step};
+pub use clearing::{
+    ClearingError, Impossible, MAX_OPENED_WH, Next, NextWithUtility, Rule, next_step, next_step_with_utility,
+};
 pub use decimal::{DecimalError, ScaledDecimal, parse_decimal_scaled};
 pub use encoding::OutcomeError;
-pub use flows::{FlowError, RoundFlows, round_flows, round_flows_q16};
+pub use flows::{FlowError, RoundFlows, round_flows, round_flows_q16, round_flows_with_utility};
 pub use grid::{Grid, GridError, MAX_PRICE_MCT_PER_KWH, MAX_TICKS};
 pub use order::{MappingError, OffGrid, OffGridOrder, Order, Side, step_of, step_quantities, step_totals};
 pub use outcome::{Outcome, Rationed, Trade, fill_q16, fill_weights};
-pub use plain::{ClearedBook, clear_plain};
+pub use plain::{ClearedBook, ClearedWithUtility, clear_plain, clear_plain_with_utility};
 pub use sums::{Purpose, SumKind, SumRequest};
+pub use utility::{Utility, UtilityError, UtilityFill};

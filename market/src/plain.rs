@@ -1,9 +1,12 @@
 //! Clearing a book whose totals are known: the same search over them, for tests, bills and public books.
 
-use crate::clearing::{ClearingError, MAX_OPENED_WH, Next, Rule, next_step};
+use crate::clearing::{
+    ClearingError, MAX_OPENED_WH, Next, NextWithUtility, Rule, next_step, next_step_with_utility,
+};
 use crate::grid::Grid;
 use crate::outcome::Outcome;
 use crate::sums::SumRequest;
+use crate::utility::{Utility, UtilityFill};
 
 /// A book cleared in the clear.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,16 +29,7 @@ pub fn clear_plain(
     open_volume: bool,
     totals_wh: &[u64],
 ) -> Result<ClearedBook, ClearingError> {
-    if totals_wh.len() != grid.steps() {
-        return Err(ClearingError::Totals { given: totals_wh.len(), steps: grid.steps() });
-    }
-    let side_fits = |first: usize| {
-        let total: u128 = totals_wh.iter().skip(first).step_by(2).map(|wh| u128::from(*wh)).sum();
-        total <= u128::from(MAX_OPENED_WH.unsigned_abs())
-    };
-    if !side_fits(0) || !side_fits(1) {
-        return Err(ClearingError::BookTooLarge);
-    }
+    check_totals(grid, totals_wh)?;
     let (mut opened, mut values_wh) = (Vec::new(), Vec::new());
     loop {
         match next_step(grid, rule, open_volume, &values_wh)? {
@@ -49,6 +43,54 @@ pub fn clear_plain(
             }
         }
     }
+}
+
+/// A book cleared in plaintext beside the utility's order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClearedWithUtility {
+    /// What was decided for the members.
+    pub outcome: Outcome,
+    /// What the utility trades.
+    pub utility: UtilityFill,
+    /// What had to be opened of the members' bids, in order, with the values in Wh.
+    pub opened: Vec<(SumRequest, i64)>,
+}
+
+/// Clears a book beside the utility's order, from the members' totals per step in Wh, under the uniform rule.
+///
+/// # Errors
+/// As [`clear_plain`].
+pub fn clear_plain_with_utility(
+    grid: &Grid,
+    utility: &Utility,
+    open_volume: bool,
+    totals_wh: &[u64],
+) -> Result<ClearedWithUtility, ClearingError> {
+    check_totals(grid, totals_wh)?;
+    let (mut opened, mut values_wh) = (Vec::new(), Vec::new());
+    loop {
+        match next_step_with_utility(grid, utility, open_volume, &values_wh)? {
+            NextWithUtility::Open(request) => {
+                let value_wh = sum_of(&request.weights(grid), totals_wh);
+                opened.push((request, value_wh));
+                values_wh.push(value_wh);
+            }
+            NextWithUtility::Done(outcome, utility) => {
+                return Ok(ClearedWithUtility { outcome, utility, opened });
+            }
+        }
+    }
+}
+
+fn check_totals(grid: &Grid, totals_wh: &[u64]) -> Result<(), ClearingError> {
+    if totals_wh.len() != grid.steps() {
+        return Err(ClearingError::Totals { given: totals_wh.len(), steps: grid.steps() });
+    }
+    let side_fits = |first: usize| {
+        let total: u128 = totals_wh.iter().skip(first).step_by(2).map(|wh| u128::from(*wh)).sum();
+        total <= u128::from(MAX_OPENED_WH.unsigned_abs())
+    };
+    if side_fits(0) && side_fits(1) { Ok(()) } else { Err(ClearingError::BookTooLarge) }
 }
 
 /// The sum of weight times total; both sides are at most 2^40 Wh and weights −1 to 1, so 64 bits hold it.

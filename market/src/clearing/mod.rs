@@ -18,6 +18,7 @@ pub use known::{Impossible, MAX_OPENED_WH};
 use crate::grid::Grid;
 use crate::outcome::Outcome;
 use crate::sums::SumRequest;
+use crate::utility::{Utility, UtilityFill};
 use search::{Search, Stop};
 
 /// What the openings so far lead to.
@@ -42,17 +43,61 @@ pub fn next_step(
     open_volume: bool,
     opened_wh: &[i64],
 ) -> Result<Next, ClearingError> {
-    let mut search = Search::new(grid, opened_wh);
+    let mut search = Search::new(grid, opened_wh, None);
     let decided = match rule {
-        Rule::Uniform => uniform::decide(&mut search, open_volume),
+        Rule::Uniform => uniform::decide(&mut search, open_volume).map(|(outcome, _)| outcome),
         Rule::TradeReduction => reduction::decide(&mut search),
     };
+    Ok(match next(&search, opened_wh, decided)? {
+        Step::Open(request) => Next::Open(request),
+        Step::Done(outcome) => Next::Done(outcome),
+    })
+}
+
+/// As [`Next`], of a round in which the utility has an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NextWithUtility {
+    /// Open this sum over the members' bids and ask again with its value appended.
+    Open(SumRequest),
+    /// The round is decided: what it means for members, and what the utility trades.
+    Done(Outcome, UtilityFill),
+}
+
+/// [`next_step`] under the uniform rule with the utility's public order beside the members' bids. The sums that it asks
+/// for are sums over the members' bids alone.
+///
+/// # Errors
+/// As [`next_step`].
+pub fn next_step_with_utility(
+    grid: &Grid,
+    utility: &Utility,
+    open_volume: bool,
+    opened_wh: &[i64],
+) -> Result<NextWithUtility, ClearingError> {
+    let mut search = Search::new(grid, opened_wh, Some(utility));
+    let decided = uniform::decide(&mut search, open_volume);
+    Ok(match next(&search, opened_wh, decided)? {
+        Step::Open(request) => NextWithUtility::Open(request),
+        Step::Done((outcome, fill)) => NextWithUtility::Done(outcome, fill),
+    })
+}
+
+enum Step<T> {
+    Open(SumRequest),
+    Done(T),
+}
+
+fn next<T>(
+    search: &Search<'_>,
+    opened_wh: &[i64],
+    decided: Result<T, Stop>,
+) -> Result<Step<T>, ClearingError> {
     match decided {
         Ok(_) if search.used() < opened_wh.len() => {
             Err(ClearingError::TooMany { given: opened_wh.len(), used: search.used() })
         }
-        Ok(outcome) => Ok(Next::Done(outcome)),
-        Err(Stop::Need(request)) => Ok(Next::Open(request)),
+        Ok(decided) => Ok(Step::Done(decided)),
+        Err(Stop::Need(request)) => Ok(Step::Open(request)),
         Err(Stop::Impossible(error)) => Err(error),
     }
 }

@@ -6,6 +6,7 @@ use crate::grid::Grid;
 use crate::outcome::Outcome;
 use crate::rule::Rule;
 use crate::sums::{Purpose, SumKind, SumRequest};
+use crate::utility::Utility;
 
 /// Why a rule can't go on.
 pub(super) enum Stop {
@@ -29,12 +30,25 @@ pub(super) struct Search<'a> {
     pub(super) grid: &'a Grid,
     opened_wh: &'a [i64],
     used: usize,
+    /// The members' curves: what is opened, and what follows from it.
     known: Known,
+    /// The utility's order, which is public and in no opened value.
+    utility: Option<&'a Utility>,
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn new(grid: &'a Grid, opened_wh: &'a [i64]) -> Self {
-        Self { grid, opened_wh, used: 0, known: Known::new(i64::from(grid.ticks())) }
+    pub(super) fn new(grid: &'a Grid, opened_wh: &'a [i64], utility: Option<&'a Utility>) -> Self {
+        Self { grid, opened_wh, used: 0, known: Known::new(i64::from(grid.ticks())), utility }
+    }
+
+    /// The utility's order, if there is one.
+    pub(super) fn utility(&self) -> Option<&'a Utility> {
+        self.utility
+    }
+
+    /// A sum over the members' bids with the utility's order in it. Both are at most 2^40.
+    fn with_utility(&self, kind: SumKind, tick: i64, members_wh: i64) -> i64 {
+        members_wh + self.utility.map_or(0, |utility| utility.added_wh(kind, tick))
     }
 
     /// Values taken from the list so far.
@@ -49,7 +63,7 @@ impl<'a> Search<'a> {
 
     /// A value that follows from the opened ones.
     pub(super) fn follows(&self, kind: SumKind, tick: i64) -> Option<i64> {
-        self.known.get(kind, tick)
+        self.known.get(kind, tick).map(|members_wh| self.with_utility(kind, tick, members_wh))
     }
 
     /// The value of a sum that the rule needs.
@@ -59,7 +73,7 @@ impl<'a> Search<'a> {
 
     /// The value of a sum: the known one, or the next of the list, or the request for it.
     pub(super) fn ask(&mut self, kind: SumKind, tick: i64, purpose: Purpose) -> Result<i64, Stop> {
-        if let Some(value_wh) = self.known.get(kind, tick) {
+        if let Some(value_wh) = self.follows(kind, tick) {
             return Ok(value_wh);
         }
         // A tick is at most MAX_TICKS and at least −1.
@@ -70,7 +84,7 @@ impl<'a> Search<'a> {
         self.known
             .learn(kind, tick, value_wh)
             .map_err(|why| Stop::Impossible(ClearingError::Impossible { index, request, value_wh, why }))?;
-        Ok(value_wh)
+        Ok(self.with_utility(kind, tick, value_wh))
     }
 
     /// Bisects W for its zero. The two ends are not opened: their signs are known.

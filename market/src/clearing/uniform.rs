@@ -5,18 +5,24 @@ use crate::outcome::{Outcome, Rationed, Trade};
 use crate::rule::Rule;
 use crate::sums::{Purpose, SumKind};
 use crate::units::Q16;
+use crate::utility::UtilityFill;
 
-pub(super) fn decide(search: &mut Search<'_>, open_volume: bool) -> Result<Outcome, Stop> {
+/// The outcome, and what the utility trades in it.
+pub(super) fn decide(search: &mut Search<'_>, open_volume: bool) -> Result<(Outcome, UtilityFill), Stop> {
     match search.cross()? {
         Crossing::Marginal { tick } => marginal(search, tick, open_volume),
-        Crossing::Balanced { at, below, above } => balanced(search, at, below, above),
+        Crossing::Balanced { at, below, above } => {
+            let outcome = balanced(search, at, below, above)?;
+            let fill = search.utility().map(|utility| utility.fill(&outcome, Rationed::None, 0));
+            Ok((outcome, fill.unwrap_or_default()))
+        }
     }
 }
 
 /// Case M: the orders at one tick are rationed, or all of them filled.
-fn marginal(search: &mut Search<'_>, tick: i64, open_volume: bool) -> Result<Outcome, Stop> {
+fn marginal(search: &mut Search<'_>, tick: i64, open_volume: bool) -> Result<(Outcome, UtilityFill), Stop> {
     let excess_wh = search.path(SumKind::Z, tick)?;
-    let (rationed, wanted_wh, available_wh) = match excess_wh {
+    let (long, wanted_wh, available_wh) = match excess_wh {
         1.. => {
             let wanted_wh = -search.path(SumKind::W, tick)?;
             (Rationed::Demand, wanted_wh, excess_wh + wanted_wh)
@@ -29,16 +35,27 @@ fn marginal(search: &mut Search<'_>, tick: i64, open_volume: bool) -> Result<Out
     };
     if wanted_wh == 0 {
         // Only on the outermost ticks: the other side is empty.
-        return Ok(no_trade(Rule::Uniform));
+        return Ok((no_trade(Rule::Uniform), UtilityFill::default()));
     }
-    let volume_kind = if rationed == Rationed::Supply { SumKind::D } else { SumKind::S };
+    let volume_kind = if long == Rationed::Supply { SumKind::D } else { SumKind::S };
     let volume_wh = if open_volume {
         Some(search.ask(volume_kind, tick, Purpose::Volume)?)
     } else {
         search.follows(volume_kind, tick)
     };
-    let (fraction_q16, rest_q16) = pro_rata(wanted_wh, available_wh);
-    Ok(outcome(search, tick, tick, (rationed, fraction_q16, rest_q16), volume_wh))
+    // Members first: the utility's part of the tick takes what theirs leaves, and where it takes anything they are not
+    // rationed. Without a utility, less is wanted than they have.
+    let members_wh = available_wh - search.utility().map_or(0, |utility| utility.at_tick_wh(long, tick));
+    let beyond_wh = (wanted_wh - members_wh).max(0);
+    let terms = if wanted_wh < members_wh {
+        let (fraction_q16, rest_q16) = pro_rata(wanted_wh, members_wh);
+        (long, fraction_q16, rest_q16)
+    } else {
+        (Rationed::None, Q16, 0)
+    };
+    let outcome = outcome(search, tick, tick, terms, volume_wh);
+    let fill = search.utility().map(|utility| utility.fill(&outcome, long, beyond_wh));
+    Ok((outcome, fill.unwrap_or_default()))
 }
 
 /// Case B: demand above and supply below a gap are equal; the price is the middle of the equilibrium interval.
@@ -63,7 +80,7 @@ fn balanced(search: &mut Search<'_>, at: i64, mut below: i64, mut above: i64) ->
 }
 
 /// The fraction ⌊2^16·wanted/available⌋ and what it leaves, in Wh/2^16. `wanted` is at most `available`, both at most
-/// 2^41, so that 64 bits hold everything and the fraction is at most 2^16.
+/// 2^42, so that 64 bits hold everything and the fraction is at most 2^16.
 pub(super) fn pro_rata(wanted_wh: i64, available_wh: i64) -> (u32, u64) {
     let scaled = wanted_wh.unsigned_abs() * u64::from(Q16);
     let available_wh = available_wh.unsigned_abs().max(1);

@@ -8,4 +8,5 @@ mod outcome_bytes;
 mod properties;
 mod public_books;
 mod replay;
+mod utility;
 mod vectors;
