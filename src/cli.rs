@@ -105,6 +105,9 @@ pub enum Command {
         The book is CSV: id,side,price_ct_per_kwh,quantity_kwh with side buy or sell. Prices may be below zero: whoever buys \
         is paid then.")]
     Clear(ClearArgs),
+    /// One day under the auction, beside retail and feed-in alone, mid-market rate, supply-demand ratio and bill sharing
+    #[command(after_help = commands::compare::HELP)]
+    Compare(commands::compare::CompareArgs),
     /// Recompute everything on an exported ledger with no secret and name the first violation
     #[command(after_help = AUDIT_HELP)]
     Audit(AuditArgs),
@@ -436,6 +439,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Demo(args) => commands::demo::run(&args),
         Command::Clear(args) => commands::clear::run(&args),
+        Command::Compare(args) => commands::compare::run(&args),
         Command::Audit(args) => commands::audit::run(&args),
         Command::Show(args) => commands::show::run(&args),
         Command::Export(args) => commands::export::run(&args),

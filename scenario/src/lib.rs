@@ -2,6 +2,7 @@
 //!
 //! - [`community`]: a community's day from CSV, members and slots of a run, a published case study.
 //! - [`behaviour`]: integer models of a prosumer, a consumer and a charging station, with draws under a seed.
+//! - [`compare`]: what a day costs under the auction, and under other ways to share energy.
 //!
 //! Everything here is pure: values in, values out, and a reader that the caller hands over. It serves the demo, the
 //! networks of one machine and the tests; no process of a real network depends on it. A real member's orders come from
@@ -10,3 +11,4 @@
 
 pub mod behaviour;
 pub mod community;
+pub mod compare;

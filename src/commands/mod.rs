@@ -1,8 +1,9 @@
-//! One module a command.
+//! One module per command.
 
 pub mod audit;
 pub mod bench;
 pub mod clear;
+pub mod compare;
 pub mod demo;
 pub mod export;
 #[cfg(feature = "network")]

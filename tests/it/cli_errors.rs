@@ -92,7 +92,8 @@ fn usage_errors_exit_with_2() {
 #[test]
 fn every_command_has_help_with_an_example() {
     let benches = ["prepare", "verify", "prove", "tally", "round", "network"].map(|what| vec!["bench", what]);
-    let commands = ["demo", "clear", "audit", "show", "export", "bench"].map(|command| vec![command]);
+    let commands =
+        ["demo", "clear", "compare", "audit", "show", "export", "bench"].map(|command| vec![command]);
     for command in commands.into_iter().chain(benches) {
         let output = veilgrid(command.iter().copied().chain(["--help"]));
         let command = command.join(" ");

@@ -13,6 +13,7 @@ mod censorship;
 mod certified;
 mod clear_output;
 mod cli_errors;
+mod compare;
 #[cfg(feature = "network")]
 mod first_contact;
 mod interruption;
@@ -20,5 +21,6 @@ mod interruption;
 mod network_cli;
 #[cfg(feature = "network")]
 mod network_ledgers;
+mod prices_below_zero;
 mod public_books;
 mod sealed_equals_plain;

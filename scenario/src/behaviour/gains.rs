@@ -155,11 +155,11 @@ impl Gains {
     }
 }
 
-/// `value / unit` to the nearest whole number, halves to even; `unit` is positive and even.
-fn round_half_even(value: i128, unit: i128) -> i128 {
+/// `value / unit` to the nearest whole number, halves to even; `unit` is positive.
+pub(crate) fn round_half_even(value: i128, unit: i128) -> i128 {
     let (whole, rest) = (value.div_euclid(unit), value.rem_euclid(unit));
-    let half = unit / 2;
-    whole + i128::from(rest > half || (rest == half && whole % 2 != 0))
+    let to_next = unit - rest;
+    whole + i128::from(rest > to_next || (rest == to_next && whole % 2 != 0))
 }
 
 #[cfg(test)]
@@ -228,6 +228,7 @@ mod tests {
         let rounded = [-5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5].map(|value| round_half_even(value, 2));
         assert_eq!(rounded, [-2, -2, -2, -1, 0, 0, 0, 1, 2, 2, 2]);
         assert_eq!([-3, -1, 1, 3].map(|value| round_half_even(value, 4)), [-1, 0, 0, 1]);
+        assert_eq!([-4, -2, 1, 2, 4, 5].map(|value| round_half_even(value, 3)), [-1, -1, 0, 1, 1, 2]);
     }
 
     #[test]

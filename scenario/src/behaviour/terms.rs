@@ -1,7 +1,7 @@
 //! What bounds a member's limits: the tariffs outside of the market and the price grid.
 
 use serde::Serialize;
-use veilgrid_market::Grid;
+use veilgrid_market::{Grid, GridError};
 
 /// Why terms make no sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,6 +63,16 @@ impl Tariffs {
     /// Price of energy fed into the grid.
     pub fn feed_in_mct_per_kwh(&self) -> i64 {
         self.feed_in_mct_per_kwh
+    }
+
+    /// A price grid of `ticks` prices from feed-in to retail: nobody has a reason to trade outside of it.
+    ///
+    /// # Errors
+    /// A number of ticks, or tariffs, that no grid has.
+    pub fn grid(&self, ticks: u32) -> Result<Grid, GridError> {
+        let span = self.retail_mct_per_kwh.abs_diff(self.feed_in_mct_per_kwh);
+        let tick = span.div_ceil(u64::from(ticks.max(2) - 1)).max(2).next_multiple_of(2);
+        Grid::new(self.feed_in_mct_per_kwh, tick, ticks)
     }
 }
 
@@ -204,6 +214,18 @@ mod tests {
     fn without_a_tick_between_the_tariffs_nobody_is_worse_off() {
         let terms = terms(0, 1000, 64, 10_900, 10_100).unwrap();
         assert_eq!((terms.buy_limit(10_500), terms.sell_limit(10_500)), (10_000, 11_000));
+    }
+
+    #[test]
+    fn a_grid_of_the_tariffs_reaches_from_one_to_the_other() {
+        let ends = |retail, feed_in, ticks| {
+            let grid = Tariffs::new(retail, feed_in).unwrap().grid(ticks).unwrap();
+            (grid.price_min_mct_per_kwh(), grid.price_max_mct_per_kwh(), grid.tick_mct_per_kwh())
+        };
+        assert_eq!(ends(32_000, 8_000, 64), (8_000, 32_066, 382));
+        assert_eq!(ends(-1_000, -12_500, 16), (-12_500, -980, 768));
+        assert_eq!(ends(5, 5, 2), (5, 7, 2));
+        assert!(Tariffs::new(1, 0).unwrap().grid(3).is_err());
     }
 
     #[test]

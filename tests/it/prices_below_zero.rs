@@ -1,8 +1,6 @@
 //! Prices below zero through the whole program: a grid, a sealed round, its audit, what is shown, and what is refused.
 
-mod common;
-
-use common::{clear, code, json, root, stderr, veilgrid, write_book};
+use crate::cli::{clear, code, json, root, stderr, veilgrid, write_book};
 use serde_json::json;
 
 #[test]
