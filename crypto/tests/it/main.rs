@@ -4,6 +4,7 @@
 mod support;
 
 mod bid_batch;
+mod bid_money;
 mod bid_note;
 mod bid_signature;
 mod bid_tamper;

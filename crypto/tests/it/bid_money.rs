@@ -1,7 +1,6 @@
 //! Bids with money through the public interface: who may bid what, what the bytes show, what a changed byte does.
 
-mod support;
-
+use crate::support::{Market, step_keys};
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_TABLE;
 use curve25519_dalek::ristretto::CompressedRistretto;
 use curve25519_dalek::scalar::Scalar;
@@ -9,7 +8,6 @@ use curve25519_dalek::traits::Identity;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use serde::{Deserialize, Serialize};
-use support::{Market, step_keys};
 use veilgrid_crypto::bid::{
     AccountTerms, AvailableOpening, BidFault, BidParams, CostWeights, RoundContext, SealedBid, cost_opening,
     open_note, seal_bid, seal_bid_with_money, verify_all_bids_with_money, verify_bids_with_money,
