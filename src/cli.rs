@@ -101,7 +101,8 @@ pub enum Command {
     /// Clear one round from an order book, sealed end to end (or in plaintext, for comparison)
     #[command(after_help = "Example:\n  veilgrid clear data/order_books/t_10_s1.csv\n  \
         veilgrid clear data/setm_case_high.csv --plain --json\n  \
-        veilgrid clear data/order_books/n_surplus_pays_to_be_taken.csv --price-min=-16000\n\n\
+        veilgrid clear data/order_books/n_surplus_pays_to_be_taken.csv --price-min=-16000\n  \
+        veilgrid clear data/order_books/t_10_s1.csv --plain --retail 32 --feed-in 8 --export-limit 1.5\n\n\
         The book is CSV: id,side,price_ct_per_kwh,quantity_kwh with side buy or sell. Prices may be below zero: whoever buys \
         is paid then.")]
     Clear(ClearArgs),
@@ -209,6 +210,19 @@ pub struct ClearArgs {
     /// Orders that can never trade on the grid
     #[arg(long, value_enum, default_value_t = OffGridArg::Refuse)]
     pub off_grid: OffGridArg,
+    /// Retail tariff, ct/kWh, one of the grid's prices: the utility sells at it, after the members at the same price. With --plain
+    /// alone: no ledger has the utility's order yet
+    #[arg(long, value_name = "CT", requires_all = ["feed_in", "plain"], allow_negative_numbers = true)]
+    pub retail: Option<String>,
+    /// Feed-in tariff, ct/kWh, one of the grid's prices below retail: the utility buys at it, after the members
+    #[arg(long, value_name = "CT", requires = "retail", allow_negative_numbers = true)]
+    pub feed_in: Option<String>,
+    /// Most that the utility sells, kWh [default: no limit]
+    #[arg(long, value_name = "KWH", requires = "retail")]
+    pub import_limit: Option<String>,
+    /// Most that the utility buys, kWh [default: no limit]
+    #[arg(long, value_name = "KWH", requires = "retail")]
+    pub export_limit: Option<String>,
     /// Keep the sealed round's ledger in this file; it must not exist
     #[arg(long, value_name = "FILE", conflicts_with = "plain")]
     pub ledger: Option<PathBuf>,

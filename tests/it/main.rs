@@ -24,3 +24,4 @@ mod network_ledgers;
 mod prices_below_zero;
 mod public_books;
 mod sealed_equals_plain;
+mod utility;
