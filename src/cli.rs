@@ -102,7 +102,7 @@ pub enum Command {
     #[command(after_help = "Example:\n  veilgrid clear data/order_books/t_10_s1.csv\n  \
         veilgrid clear data/setm_case_high.csv --plain --json\n  \
         veilgrid clear data/order_books/n_surplus_pays_to_be_taken.csv --price-min=-16000\n  \
-        veilgrid clear data/order_books/t_10_s1.csv --plain --retail 32 --feed-in 8 --export-limit 1.5\n\n\
+        veilgrid clear data/order_books/t_10_s1.csv --plain --retail 16 --feed-in 8 --import-limit 0.5\n\n\
         The book is CSV: id,side,price_ct_per_kwh,quantity_kwh with side buy or sell. Prices may be below zero: whoever buys \
         is paid then.")]
     Clear(ClearArgs),
