@@ -65,6 +65,16 @@ labels! {
     KEYGEN_PUBLIC = b"veilgrid/1/keygen/public";
     /// Running digest over the events of a session.
     KEYGEN_SESSION = b"veilgrid/1/keygen/session";
+    /// Transcript of a claim: what a fill is worth, under the account's key.
+    CLAIM = b"veilgrid/1/money/claim";
+    /// Transcript that yields the weights of a check of many claims.
+    CLAIM_BATCH = b"veilgrid/1/money/claim-batch";
+    /// Transcript of the proof that what is left of a balance is not negative.
+    REST = b"veilgrid/1/money/rest";
+    /// Transcript of a proof of one fact, for one asker.
+    FACT = b"veilgrid/1/money/fact";
+    /// Transcript of an asker's proof that it holds its key.
+    FACT_ASKER = b"veilgrid/1/money/fact-asker";
     /// Transcript of the aggregator's receipt signature.
     RECEIPT = b"veilgrid/1/receipt";
     /// Transcript of the aggregator's signature under bids that it sends on to the validators.

@@ -56,6 +56,7 @@ mod hybrid;
 pub mod keygen;
 pub mod keyring;
 pub mod labels;
+pub mod money;
 pub mod opening;
 pub mod receipt;
 pub mod relay;

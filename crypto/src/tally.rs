@@ -111,3 +111,31 @@ pub fn settlement_point_holds(
         * weighted_sum(fill_weights, 0, |places| places.iter().map(|step| params.step_keys()[*step]).sum());
     encode_point(&(params.bases().value_table() * &scalar_from_i64(fill_wh_q16) + mask)) == *point
 }
+
+/// What a bid bought and what it sold, as ciphertexts with its R: Σ q_k·C_k over the steps with positive fill weights, and
+/// Σ −q_k·C_k over those with negative ones, in Wh/2^16. The identity (32 zero bytes) where there are none.
+///
+/// # Panics
+/// When `fill_weights` is not one weight per step.
+pub fn settlement_sides(bid: &VerifiedBid, fill_weights: &[i64]) -> [PointBytes; 2] {
+    assert_eq!(fill_weights.len() + 1, bid.vector().len(), "one weight a step");
+    side_weights(fill_weights)
+        .map(|weights| encode_point(&weighted_sum(&weights, 1, |places| sum_of(bid.vector(), places))))
+}
+
+/// The keys of [`settlement_sides`]: the same sums of the step keys.
+///
+/// # Panics
+/// When `fill_weights` is not one weight per step.
+pub fn settlement_side_keys(params: &BidParams, fill_weights: &[i64]) -> [RistrettoPoint; 2] {
+    assert_eq!(fill_weights.len(), params.steps(), "one weight a step");
+    side_weights(fill_weights).map(|weights| {
+        weighted_sum(&weights, 0, |places| places.iter().map(|step| params.step_keys()[*step]).sum())
+    })
+}
+
+/// The weights of what is bought and of what is sold, none negative.
+fn side_weights(fill_weights: &[i64]) -> [Vec<i64>; 2] {
+    let bought = fill_weights.iter().map(|weight| (*weight).max(0)).collect();
+    [bought, fill_weights.iter().map(|weight| weight.saturating_neg().max(0)).collect()]
+}

@@ -1,0 +1,17 @@
+//! Balances and what is proved of them: claims of fills, what is left after a debit, single facts for one asker.
+//!
+//! A balance is a pair (R, C) = (b·G, v·V + b·Y_0): a commitment to v with the bases V and Y_0, and at once a ciphertext under
+//! the validators' key Y_0. Adding pairs adds balances. No ledger has money yet; chapter 14 of the specification says what
+//! these proofs are for.
+
+pub mod claim;
+pub mod fact;
+pub mod rest;
+
+use curve25519_dalek::scalar::Scalar;
+
+/// A signed amount as a scalar.
+pub fn scalar_from_i128(value: i128) -> Scalar {
+    let magnitude = Scalar::from(value.unsigned_abs());
+    if value < 0 { -magnitude } else { magnitude }
+}
