@@ -14,6 +14,7 @@ mod envelope;
 mod keygen;
 mod keyring;
 mod labels;
+mod money;
 mod opening;
 mod opening_vectors;
 mod receipt;
