@@ -324,6 +324,13 @@ pub enum BenchCommand {
         #[command(flatten)]
         size: BenchSize,
     },
+    /// What money adds to a bid: bytes, sealing, checking a batch, both claims of a round
+    #[command(after_help = "Example:\n  veilgrid bench money --bids 256 --threads 1")]
+    Money {
+        /// The size
+        #[command(flatten)]
+        size: BenchSize,
+    },
     /// A whole round in memory, from received bytes to the cleared result
     #[command(after_help = "Example:\n  veilgrid bench round --bids 5000")]
     Round {

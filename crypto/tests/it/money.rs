@@ -1,10 +1,10 @@
 //! Claims and proofs of one fact through the public interface.
 
+use crate::support::Market;
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_TABLE;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
 use rand_core::RngCore;
-use crate::support::Market;
 use veilgrid_crypto::bid::{AvailableOpening, SealedBid, verify_bids};
 use veilgrid_crypto::group::{decode_point, encode_point, value_base};
 use veilgrid_crypto::keyring::Keyring;

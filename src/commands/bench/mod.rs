@@ -4,6 +4,7 @@
 //! of values, and both beside the machine's own unit costs.
 #![allow(clippy::disallowed_types, reason = "measuring needs a clock; nothing here is hashed or settled")]
 
+mod money;
 #[cfg(feature = "network")]
 mod network;
 mod prepared;
@@ -55,6 +56,7 @@ fn size_of(command: &BenchCommand) -> Option<&BenchSize> {
         | BenchCommand::Verify { size }
         | BenchCommand::Prove { size }
         | BenchCommand::Tally { size }
+        | BenchCommand::Money { size }
         | BenchCommand::Round { size } => Some(size),
         #[cfg(feature = "network")]
         BenchCommand::Network(_) => None,
@@ -71,6 +73,7 @@ fn measure(command: &BenchCommand) -> Result<Option<Report>, Failure> {
         BenchCommand::Prove { size } => prove::run(size).map(Some),
         BenchCommand::Tally { size } => tally::run(size).map(Some),
         BenchCommand::Round { size } => round::run(size).map(Some),
+        BenchCommand::Money { size } => money::run(size).map(|()| None),
         #[cfg(feature = "network")]
         BenchCommand::Network(args) => network::run(args).map(|()| None),
         #[cfg(not(feature = "network"))]
