@@ -69,6 +69,7 @@ found_network() {
   validators="1 2 3 4"
   for i in $validators; do make_keys validator "validator-$i"; done
   make_keys aggregator aggregator
+  make_keys registrar registrar
   for i in 1 2 3; do make_keys participant "member-$i"; done
   now=$(date +%s)
   handbook_block 'key_epoch = 1' | set_key first_open_unix_ms "$(((now + 20) * 1000))" | set_key interval_ms 10000 |
@@ -76,7 +77,7 @@ found_network() {
     set_key max_members 8 | set_key ticks 16 | set_key tick_mct_per_kwh 1600 | set_key opening_deadline_ms 20000 |
     set_key epoch_blocks 56 | set_key keygen_phase_blocks 12 | set_key suspend_after_ms 10000 >"$net/plan.toml"
   "$program" create-genesis --plan "$net/plan.toml" --out "$net/genesis.bin" --json \
-    --public "$net"/validator-[1-4].json "$net/aggregator.json" "$net"/member-*.json >"$net/found.json"
+    --public "$net"/validator-[1-4].json "$net/aggregator.json" "$net/registrar.json" "$net"/member-*.json >"$net/found.json"
   hash=$(field genesis_hash "$net/found.json")
   [ ${#hash} = 64 ] || { cat "$net/found.json"; fail "create-genesis printed no hash"; }
   "$program" genesis show "$net/genesis.bin" --hash "$hash" >"$net/genesis.txt"

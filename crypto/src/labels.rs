@@ -123,6 +123,16 @@ labels! {
     LEDGER_ROSTER = b"veilgrid/1/ledger/roster";
     /// Transcript of a validator's signature under a change of the validators.
     LEDGER_ROSTER_CHANGE = b"veilgrid/1/ledger/roster-change";
+    /// Transcript of the registrar's signature under an order.
+    LEDGER_REGISTRAR_ORDER = b"veilgrid/1/ledger/registrar-order";
+    /// Running digest over the registrar's orders.
+    LEDGER_MEMBERS = b"veilgrid/1/ledger/members";
+    /// Digest of the accounts that may bid in a round.
+    LEDGER_BIDDERS = b"veilgrid/1/ledger/bidders";
+    /// Transcript of a validator's signature under new keys of the registrar or the aggregator.
+    LEDGER_KEY_REPLACEMENT = b"veilgrid/1/ledger/key-replacement";
+    /// HMAC of a connection point's name under the registrar's key.
+    CONNECTION_POINT = b"veilgrid/1/connection-point";
     /// Checksum of an exported ledger file.
     LEDGER_FILE = b"veilgrid/1/ledger/file";
 }

@@ -82,7 +82,9 @@ pub(crate) async fn found(
     let validators = start_validators(config, &surroundings, threads)?;
     let entries = identified(&validators).await?;
     let (receipt_key, envelope_key) = (SigningKey::generate(&mut OsRng), EnvelopeKey::generate(&mut OsRng));
-    let genesis = genesis_of(config, &newcomers, &entries, &receipt_key, &envelope_key)?;
+    // Whoever joins this day has joined before it.
+    let registrar_key = SigningKey::generate(&mut OsRng);
+    let genesis = genesis_of(config, &newcomers, &entries, &registrar_key, &receipt_key, &envelope_key)?;
     let genesis = Arc::new(genesis_block(genesis, first_time_ms(config)));
     let first = State::from_genesis_block(&genesis)?;
     join(&validators, &genesis).await?;
@@ -185,6 +187,7 @@ fn genesis_of(
     config: &DayConfig,
     newcomers: &[Newcomer],
     validators: &[ValidatorEntry],
+    registrar_key: &SigningKey,
     receipt_key: &SigningKey,
     envelope_key: &EnvelopeKey,
 ) -> Result<Genesis, DayError> {
@@ -195,7 +198,8 @@ fn genesis_of(
         key_epoch: config.key_epoch,
         time_unix_ms: first_time_ms(config),
     };
-    let genesis = found_genesis(&founding, validators, receipt_key, &envelope_key.public(), &mut OsRng);
+    let genesis =
+        found_genesis(&founding, validators, registrar_key, receipt_key, &envelope_key.public(), &mut OsRng);
     Ok(genesis.checked()?)
 }
 

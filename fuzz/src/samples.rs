@@ -8,6 +8,7 @@ use veilgrid_crypto::keygen::{DealerPackage, DealtShares, KeyGenContext, deal, r
 use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_ledger::block::Block;
+use veilgrid_ledger::capacity::CapacityClasses;
 use veilgrid_ledger::export::LedgerWriter;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::pruned::PrunedBlock;
@@ -148,6 +149,7 @@ fn found(keyrings: &[Keyring], rng: &mut ChaCha20Rng) -> LocalCommunity {
         slot_seconds: 900,
         threshold: 3,
         timing,
+        capacity_classes: CapacityClasses::of_connections(900),
     };
     let members =
         keyrings.iter().map(|keyring| keyring.account_key(EPOCH).verifying_key().to_bytes()).collect();

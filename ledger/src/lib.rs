@@ -33,12 +33,13 @@ pub mod audit;
 pub mod chain;
 pub mod genesis;
 pub mod keys;
+pub mod members;
 pub mod rounds;
 pub mod state;
 pub mod validators;
 
 pub use chain::{block, builder, export, hash, pruned, refusal, transaction};
-pub use genesis::{community, key_roles, params};
+pub use genesis::{capacity, community, key_roles, params};
 pub use keys::room;
 pub use rounds::{checks, timing, verdicts};
 pub use validators::{finality, roster};

@@ -5,6 +5,7 @@
 //! DIR/passphrase                       of all key files (0600): a network for trials, not for secrets
 //! DIR/plan.toml                        market and times
 //! DIR/aggregator/{aggregator.toml, keys, data/}
+//! DIR/registrar/keys                   for `veilgrid registrar`
 //! DIR/validator-1/{validator.toml, keys, data/}
 //! DIR/participant-001/{participant.toml, keys, orders.csv, data/}
 //! ```
@@ -22,7 +23,9 @@ use veilgrid_node::config::{
     ParticipantConfig, PeerConfig, RelayLimitsConfig, RetentionConfig, ValidatorConfig,
 };
 use veilgrid_node::founding::{FoundingError, PublicPart, assemble};
-use veilgrid_node::keyfile::{AggregatorKeys, Contents, Cost, ParticipantKeys, ValidatorKeys, create};
+use veilgrid_node::keyfile::{
+    AggregatorKeys, Contents, Cost, ParticipantKeys, RegistrarKeys, ValidatorKeys, create,
+};
 use veilgrid_node::passphrase::Passphrase;
 use veilgrid_scenario::behaviour::Tariffs;
 use veilgrid_store::files::{FileError, write_new, write_new_private};
@@ -98,6 +101,7 @@ pub fn found_for_accounts(
 struct Operators {
     validators: Vec<ValidatorKeys>,
     aggregator: AggregatorKeys,
+    registrar: RegistrarKeys,
     genesis: GenesisFile,
 }
 
@@ -110,12 +114,13 @@ impl Operators {
     ) -> Result<Self, LocalnetError> {
         let validators: Vec<ValidatorKeys> =
             (0..plan.validators).map(|_| ValidatorKeys::generate(rng)).collect();
-        let aggregator = AggregatorKeys::generate(rng);
+        let (aggregator, registrar) = (AggregatorKeys::generate(rng), RegistrarKeys::generate(rng));
         let mut parts: Vec<PublicPart> = validators.iter().map(PublicPart::from).collect();
         parts.push(PublicPart::from(&aggregator));
+        parts.push(PublicPart::from(&registrar));
         parts.extend_from_slice(accounts);
         let genesis = assemble(&plan.founding, &parts, now_unix_ms, rng)?;
-        Ok(Self { validators, aggregator, genesis })
+        Ok(Self { validators, aggregator, registrar, genesis })
     }
 
     fn site<'a>(&'a self, plan: &'a NetworkPlan, passphrase: &'a Passphrase) -> Site<'a> {
@@ -140,6 +145,7 @@ impl Operators {
         write_new(&dir.join("plan.toml"), text.as_bytes())?;
         let home = dir.join("aggregator");
         let aggregator = site.settle(&home, "aggregator", &self.aggregator, &site.aggregator(), rng)?;
+        site.keys(&dir.join("registrar"), &self.registrar, rng)?;
         let mut validators = vec![];
         for (index, keys) in (1u16..).zip(&self.validators) {
             let home = dir.join(format!("validator-{index}"));
@@ -167,14 +173,25 @@ impl Site<'_> {
         config: &impl NodeConfig,
         rng: &mut impl CryptoRngCore,
     ) -> Result<PathBuf, LocalnetError> {
+        self.keys(home, keys, rng)?;
+        let file = home.join(format!("{kind}.toml"));
+        write_new_private(&file, config.print()?.as_bytes())?;
+        Ok(file)
+    }
+
+    /// Makes a folder with keys in it.
+    fn keys<K: Contents>(
+        &self,
+        home: &Path,
+        keys: &K,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<(), LocalnetError> {
         std::fs::create_dir(home)
             .and_then(|()| veilgrid_store::files::sync_directory(home))
             .map_err(|reason| FileError::Unwritable { path: home.to_owned(), reason })?;
         // The passphrase is 256 random bits here: nothing is gained by making each guess expensive.
         create(&home.join("keys"), keys, self.passphrase, Cost::LEAST, rng)?;
-        let file = home.join(format!("{kind}.toml"));
-        write_new_private(&file, config.print()?.as_bytes())?;
-        Ok(file)
+        Ok(())
     }
 
     fn validator(&self, index: u16) -> ValidatorConfig {

@@ -6,6 +6,9 @@ use veilgrid_crypto::keygen::MAX_VALIDATORS;
 use veilgrid_ledger::roster::MIN_VALIDATORS;
 use veilgrid_node::founding::{FoundingPlan, MarketPlan, TimingPlan};
 
+/// Members that may join after the founding.
+const ROOM_FOR_NEWCOMERS: u32 = 4;
+
 /// Price of energy from the grid and for energy into it, mct/kWh: between them lies the price grid.
 pub(crate) const RETAIL_MCT_PER_KWH: i64 = 32_000;
 pub(crate) const FEED_IN_MCT_PER_KWH: i64 = 8_000;
@@ -115,8 +118,9 @@ impl NetworkPlan {
             rule: Default::default(),
             open_volume: true,
             min_bidders: members.clamp(2, 3),
-            max_members: members.max(2),
+            max_members: members.max(2).saturating_add(ROOM_FOR_NEWCOMERS),
             slot_seconds: SLOT_SECONDS,
+            capacity_classes_wh: None,
         };
         let day = i64::try_from(first_open_unix_ms / 1000).unwrap_or(0).div_euclid(SECONDS_PER_DAY) + 1;
         let mut timing = TimingPlan {

@@ -10,12 +10,10 @@ use veilgrid_ledger::refusal::{Account, Refusal};
 use veilgrid_ledger::rounds::refusal::RoundRefusal;
 use veilgrid_ledger::state::State;
 
-/// "Only members bid."
+/// Whether the account may bid in the round: it was among those who may when the round opened, or, of a round that is not
+/// open yet, is among them as things stand.
 pub(crate) fn check_member(state: &State, bid: &SealedBid) -> Result<(), Refusal> {
-    if state.community().is_member(&bid.account) {
-        return Ok(());
-    }
-    Err(Refusal::Rounds(RoundRefusal::NotAMember { round: bid.round_id, account: Account(bid.account) }))
+    Ok(state.check_may_bid(bid.round_id, &bid.account)?)
 }
 
 /// The digest of the account's bid on the ledger.

@@ -19,6 +19,7 @@
 //! use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 //! use veilgrid_crypto::bid::seal_bid;
 //! use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
+//! use veilgrid_ledger::capacity::CapacityClasses;
 //! use veilgrid_ledger::params::MarketParams;
 //! use veilgrid_market::{Grid, Rule};
 //! use veilgrid_roles::committee::{Founding, one_process_timing, threshold_for};
@@ -42,6 +43,7 @@
 //!         slot_seconds: 900,
 //!         threshold: threshold_for(4),
 //!         timing,
+//!         capacity_classes: CapacityClasses::of_connections(900),
 //!     },
 //!     validators: 4,
 //!     members: keyrings.iter().map(|keyring| keyring.account_key(0).verifying_key().to_bytes()).collect(),
@@ -79,4 +81,5 @@ pub mod local;
 pub mod member;
 pub mod own_votes;
 pub mod proposer;
+pub mod registrar;
 pub mod replica;

@@ -138,7 +138,9 @@ impl LocalCommunity {
         let keys: Vec<Keys> = (0..founding.validators).map(|_| Keys::generate(rng)).collect();
         let entries: Vec<_> = keys.iter().map(Keys::entry).collect();
         let (receipt_key, envelope_key) = (SigningKey::generate(rng), EnvelopeKey::generate(rng));
-        let genesis = found_genesis(founding, &entries, &receipt_key, &envelope_key.public(), rng);
+        let registrar = SigningKey::generate(rng);
+        let genesis =
+            found_genesis(founding, &entries, &registrar, &receipt_key, &envelope_key.public(), rng);
         let genesis = genesis_block(genesis.checked()?, founding.time_unix_ms);
         let state = State::from_genesis_block(&genesis)?;
         let validators = keys.into_iter().map(|keys| start(&genesis, &state, keys, rng));

@@ -10,7 +10,9 @@ use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_engine::simulation::consensus_key;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::builder::genesis_block;
+use veilgrid_ledger::capacity::CapacityClasses;
 use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis};
+use veilgrid_ledger::members::certificate::Certificate;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::roster::{Roster, ValidatorEntry};
 use veilgrid_ledger::timing::RoundTiming;
@@ -19,6 +21,8 @@ use veilgrid_market::{Grid, Rule};
 
 /// Of the random source that only the aggregator's receipt key comes from.
 const RECEIPT_KEY: u64 = 6;
+/// The same for the registrar's key.
+const REGISTRAR_KEY: u64 = 7;
 
 /// Validators; one of them may be faulty.
 pub const VALIDATORS: usize = 4;
@@ -110,6 +114,7 @@ pub(crate) fn params() -> MarketParams {
         slot_seconds: SLOT_SECONDS,
         threshold: (VALIDATORS - FAULTY) as u16,
         timing: TIMING,
+        capacity_classes: CapacityClasses::of_connections(SLOT_SECONDS),
     }
 }
 
@@ -129,7 +134,8 @@ fn genesis(seed: u64, keys: &[SigningKey], members: &[Keyring]) -> Genesis {
         roster: Roster { validators: keys.iter().enumerate().map(entry).collect() },
         aggregator_receipt_key: signing(&SigningKey::generate(&mut rng(seed, RECEIPT_KEY))),
         aggregator_envelope_key: [3; 32],
-        members: members.iter().map(account).collect(),
+        registrar_key: signing(&SigningKey::generate(&mut rng(seed, REGISTRAR_KEY))),
+        members: Certificate::of_accounts(&params(), KEY_EPOCH, members.iter().map(account)),
         key_epoch: KEY_EPOCH,
         first_session: 1,
     }

@@ -87,6 +87,7 @@ fn a_network_is_founded_from_public_parts() {
     let dir = tempfile::tempdir().expect("dir");
     let mut public: Vec<PathBuf> = (1..=4).map(|i| key(dir.path(), "validator", &format!("v{i}"))).collect();
     public.push(key(dir.path(), "aggregator", "a"));
+    public.push(key(dir.path(), "registrar", "r"));
     public.extend((1..=2).map(|i| key(dir.path(), "participant", &format!("p{i}"))));
     let (plan, genesis) = (plan(dir.path()), dir.path().join("genesis.bin"));
     let mut args =

@@ -17,6 +17,7 @@ use veilgrid_crypto::bid::{SealedBid, seal_bid};
 use veilgrid_crypto::envelope::EnvelopeKey;
 use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 use veilgrid_crypto::schnorr::SigningKey;
+use veilgrid_ledger::capacity::CapacityClasses;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::transaction::VoidReason;
 use veilgrid_market::{Grid, Rule};
@@ -78,6 +79,7 @@ fn scene_with(refuses: bool, journal: Option<Keeper>) -> Scene {
         slot_seconds: SLOT_SECONDS,
         threshold: 3,
         timing,
+        capacity_classes: CapacityClasses::of_connections(SLOT_SECONDS),
     };
     let founding = Founding {
         params,

@@ -15,6 +15,7 @@ use veilgrid_crypto::envelope::{EnvelopeKey, open_envelope};
 use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_crypto::schnorr::SigningKey;
+use veilgrid_ledger::capacity::CapacityClasses;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::BlockEffects;
@@ -52,6 +53,7 @@ fn world() -> World {
         slot_seconds: SLOT_SECONDS,
         threshold: 3,
         timing,
+        capacity_classes: CapacityClasses::of_connections(SLOT_SECONDS),
     };
     let account = |keyring: &Keyring| keyring.account_key(1).verifying_key().to_bytes();
     let other = Keyring::from_seed(&KeyringSeed::generate(&mut OsRng));

@@ -11,6 +11,7 @@ use veilgrid_demo::{
 };
 use veilgrid_ledger::audit::{AuditReport, AuditRequest, Record, audit};
 use veilgrid_ledger::block::Block;
+use veilgrid_ledger::capacity::CapacityClasses;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::verdicts::VerifyAll;
@@ -35,6 +36,7 @@ pub fn params() -> MarketParams {
         slot_seconds: SLOT_SECONDS,
         threshold: 3,
         timing: one_process_timing(0, 0, SLOT_SECONDS),
+        capacity_classes: CapacityClasses::of_connections(SLOT_SECONDS),
     }
 }
 

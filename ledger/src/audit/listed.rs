@@ -94,6 +94,48 @@ pub(super) fn ranges(numbers: &BTreeSet<u64>) -> Vec<(u64, u64)> {
     ranges
 }
 
+/// What the registrar's orders did, and who is a member at the end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct MemberCounts {
+    /// Members at the last covered block, the suspended ones included.
+    pub members: u64,
+    /// How many of them are suspended.
+    pub suspended: u64,
+    /// Accounts that were enrolled after the genesis.
+    pub enrolled: u64,
+    /// Certificates that were updated.
+    pub updated: u64,
+    /// Times that an account was suspended.
+    pub suspensions: u64,
+    /// Accounts that have left.
+    pub left: u64,
+    /// Times that the registrar's or the aggregator's keys were replaced.
+    pub keys_replaced: u64,
+}
+
+impl MemberCounts {
+    /// Counts the accounts of an order.
+    pub(super) fn count(&mut self, kind: TransactionKind, accounts: u64) {
+        match kind {
+            TransactionKind::Enrol => self.enrolled += accounts,
+            TransactionKind::Update => self.updated += accounts,
+            TransactionKind::Suspend => self.suspensions += accounts,
+            TransactionKind::Leave => self.left += accounts,
+            _ => {}
+        }
+    }
+
+    /// Adds what later blocks did; who is a member at the end is set elsewhere.
+    pub(super) fn absorb(&mut self, later: Self) {
+        let Self { members: _, suspended: _, enrolled, updated, suspensions, left, keys_replaced } = later;
+        self.enrolled += enrolled;
+        self.updated += updated;
+        self.suspensions += suspensions;
+        self.left += left;
+        self.keys_replaced += keys_replaced;
+    }
+}
+
 /// How a key session ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeySessionOutcome {

@@ -85,6 +85,9 @@ pub(super) struct ReceiptCheck {
     /// The first and the last set of validators that were in force while a round of the receipts took bids, as
     /// positions in [`State::rosters`].
     in_force: BTreeMap<u64, (usize, usize)>,
+    /// The same of the aggregator's keys, as positions in
+    /// [`Offices::receipt_keys`](crate::members::offices::Offices::receipt_keys).
+    aggregators: BTreeMap<u64, (usize, usize)>,
 }
 
 /// What a receipt names: round, account and digest of the bid.
@@ -103,16 +106,23 @@ impl ReceiptCheck {
         let bids = receipts.iter().map(|receipt| ((receipt.round_id, receipt.account), None)).collect();
         let rounds = receipts.iter().map(|receipt| receipt.round_id).collect();
         let pruned = receipts.iter().map(|receipt| ((receipt.round_id, receipt.bid_digest), false)).collect();
-        let (opened, closed, lost, in_force) = Default::default();
-        Self { receipts, bids, rounds, opened, closed, lost, pruned, in_force }
+        let (opened, closed, lost, in_force, aggregators) = Default::default();
+        Self { receipts, bids, rounds, opened, closed, lost, pruned, in_force, aggregators }
     }
 
-    /// A round was opened or closed, in a block of which more need not be known, by the validators that are in force.
+    /// A round was opened or closed, in a block of which more need not be known, by the validators that are in force and under the
+    /// aggregator that is.
     pub(super) fn observe_term(&mut self, round_id: u64, state: &State) {
-        if let (true, Some(last)) = (self.rounds.contains(&round_id), state.rosters().count().checked_sub(1))
-        {
-            self.in_force.entry(round_id).and_modify(|(_, until)| *until = last).or_insert((last, last));
+        if !self.rounds.contains(&round_id) {
+            return;
         }
+        let note = |terms: &mut BTreeMap<u64, (usize, usize)>, count: usize| {
+            if let Some(last) = count.checked_sub(1) {
+                terms.entry(round_id).and_modify(|(_, until)| *until = last).or_insert((last, last));
+            }
+        };
+        note(&mut self.in_force, state.rosters().count());
+        note(&mut self.aggregators, state.offices().receipt_keys().len());
     }
 
     pub(super) fn observe(&mut self, effect: &Effect) {
@@ -210,7 +220,10 @@ impl ReceiptCheck {
         if receipt.ledger_id != community.ledger_id() {
             return Signer::Nobody;
         }
-        if receipt.verify(community.receipt_key()).is_ok() {
+        let (first, last) = self.aggregators.get(&receipt.round_id).copied().unwrap_or((0, usize::MAX));
+        let keys = state.offices().receipt_keys().enumerate().filter(|(at, _)| (first..=last).contains(at));
+        let mut keys = keys.filter_map(|(_, key)| VerifyingKey::from_bytes(key).ok());
+        if keys.any(|key| receipt.verify(&key).is_ok()) {
             return Signer::Aggregator;
         }
         // Of a round that was never opened nobody knows its validators.

@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use veilgrid_crypto::keygen::Task;
 
 pub use super::listed::{
-    KeyGenerationCounts, KeySessionOutcome, OpenedValue, PrunedCounts, RefusedTransaction, UncoveredBlocks,
-    UnfinishedRound, ValidatorChange, VoidRound,
+    KeyGenerationCounts, KeySessionOutcome, MemberCounts, OpenedValue, PrunedCounts, RefusedTransaction,
+    UncoveredBlocks, UnfinishedRound, ValidatorChange, VoidRound,
 };
 
 /// The report of an audit that found no violation. All hashes serialise as hex.
@@ -43,6 +43,8 @@ pub struct AuditReport {
     pub key_sessions: Vec<KeySessionOutcome>,
     /// Times that other validators came in force.
     pub validator_changes: Vec<ValidatorChange>,
+    /// Members that have joined and left, by the registrar's orders.
+    pub members: MemberCounts,
     /// Certificates of blocks.
     pub certificates: CertificateCounts,
     /// Blocks after the last one that a certificate covers. Nothing else in this report is of them.
@@ -148,6 +150,8 @@ impl AuditReport {
             Effect::ValidatorsChanged { epoch, validators } => {
                 self.validator_changes.push(ValidatorChange { epoch: *epoch, validators: *validators });
             }
+            Effect::MembersChanged { kind, accounts, .. } => self.members.count(*kind, accounts.len() as u64),
+            Effect::KeysReplaced { .. } => self.members.keys_replaced += 1,
             Effect::BidsAccepted { bids, .. } => self.bids += bids.len() as u64,
             Effect::ShareAccepted { .. } => self.shares += 1,
             Effect::ValueOpened { round_id, opening_index, request, value_wh } => {
@@ -198,6 +202,8 @@ impl AuditReport {
         let generated = &mut self.key_generation;
         generated.keys = state.community().keys().map_or(0, |keys| keys.keys().len()) as u64;
         generated.proofs = generated.packages * generated.keys;
+        let members = state.members();
+        (self.members.members, self.members.suspended) = (members.len() as u64, members.suspended() as u64);
         self.height = state.height();
         self.block_hash = state.block_hash();
     }

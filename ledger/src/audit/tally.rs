@@ -109,6 +109,7 @@ impl AuditReport {
             key_generation,
             key_sessions,
             validator_changes,
+            members,
             certificates: _,
             uncovered: _,
             pruned,
@@ -140,6 +141,7 @@ impl AuditReport {
         self.key_generation.packages += key_generation.packages;
         self.key_sessions.extend(key_sessions);
         self.validator_changes.extend(validator_changes);
+        self.members.absorb(members);
         self.pruned.absorb(pruned);
         self.refused += refused;
         for (kind, count) in refused_by_kind {

@@ -1,5 +1,5 @@
 //! Why a transaction or a block is refused. Each domain has its own rules: [`RoundRefusal`], [`KeyRefusal`],
-//! [`RosterError`].
+//! [`RosterError`], [`MembersRefusal`].
 //!
 //! Three layers, as in the checks: *structural* rules look at the transaction and the parameters, *semantic* rules at
 //! proofs, *contextual* rules at the state. The rule stands above each variant in quotation marks.
@@ -7,6 +7,7 @@
 use crate::genesis::GenesisError;
 use crate::hash::Hash;
 use crate::keys::refusal::KeyRefusal;
+use crate::members::refusal::MembersRefusal;
 use crate::roster::RosterError;
 use crate::rounds::refusal::RoundRefusal;
 use core::fmt;
@@ -29,6 +30,9 @@ pub enum Refusal {
     /// Contextual: "A change of the validators is sound and signed by t of them."
     #[error("change of the validators: {0}")]
     Roster(RosterError),
+    /// A rule about members, and about the keys of registrar and aggregator.
+    #[error(transparent)]
+    Members(#[from] MembersRefusal),
 }
 
 /// A rule that a block as such breaks.

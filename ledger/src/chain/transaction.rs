@@ -2,6 +2,8 @@
 
 use crate::genesis::Genesis;
 use crate::hash::{Hash, hash};
+use crate::members::offices::KeyReplacement;
+use crate::members::order::RegistrarOrder;
 use crate::roster::RosterChange;
 use crate::rounds;
 use core::fmt;
@@ -89,6 +91,10 @@ pub enum Transaction {
     },
     /// Replaces the validators at the beginning of an epoch, once they hold shares.
     ChangeValidators(Box<RosterChange>),
+    /// The registrar enrols, updates, suspends or takes out members: four kinds.
+    Registrar(Box<RegistrarOrder>),
+    /// Replaces the registrar's or the aggregator's keys: two kinds.
+    ReplaceKeys(Box<KeyReplacement>),
 }
 
 /// Why a round ends without a result.
@@ -131,6 +137,12 @@ pub enum TransactionKind {
     Void,
     KeyEvent,
     ChangeValidators,
+    Enrol,
+    Update,
+    Suspend,
+    Leave,
+    ReplaceRegistrar,
+    ReplaceAggregator,
 }
 
 impl fmt::Display for TransactionKind {
@@ -147,6 +159,12 @@ impl fmt::Display for TransactionKind {
             Self::Void => "void",
             Self::KeyEvent => "key-event",
             Self::ChangeValidators => "change-validators",
+            Self::Enrol => "enrol",
+            Self::Update => "update",
+            Self::Suspend => "suspend",
+            Self::Leave => "leave",
+            Self::ReplaceRegistrar => "replace-registrar",
+            Self::ReplaceAggregator => "replace-aggregator",
         })
     }
 }
@@ -189,13 +207,19 @@ impl Transaction {
             Self::Void { .. } => TransactionKind::Void,
             Self::KeyEvent { .. } => TransactionKind::KeyEvent,
             Self::ChangeValidators(_) => TransactionKind::ChangeValidators,
+            Self::Registrar(order) => order.action.kind(),
+            Self::ReplaceKeys(replacement) => replacement.keys.kind(),
         }
     }
 
     /// The round that the transaction is about, if it is about one.
     pub fn round_id(&self) -> Option<u64> {
         match self {
-            Self::Genesis(_) | Self::KeyEvent { .. } | Self::ChangeValidators(_) => None,
+            Self::Genesis(_)
+            | Self::KeyEvent { .. }
+            | Self::ChangeValidators(_)
+            | Self::Registrar(_)
+            | Self::ReplaceKeys(_) => None,
             Self::OpenRound { round_id, .. }
             | Self::Bids { round_id, .. }
             | Self::CloseRound { round_id }
@@ -217,6 +241,8 @@ impl Transaction {
                 w.u64(*session).blob(event);
             }
             Self::ChangeValidators(change) => change.write(&mut w),
+            Self::Registrar(order) => order.write(&mut w),
+            Self::ReplaceKeys(replacement) => replacement.write(&mut w),
             Self::OpenRound { .. }
             | Self::Bids { .. }
             | Self::CloseRound { .. }
@@ -276,7 +302,7 @@ fn read_later(
     shape: BidShape,
     max_bids: usize,
 ) -> Result<Transaction, WireError> {
-    if kind == TransactionKind::Genesis as u8 || kind > TransactionKind::ChangeValidators as u8 {
+    if kind == TransactionKind::Genesis as u8 || kind > TransactionKind::ReplaceAggregator as u8 {
         let why = "no transaction of a block after the first has this number";
         return Err(WireError::Invalid { field: "transaction kind", why });
     }
@@ -286,6 +312,12 @@ fn read_later(
     }
     if kind == TransactionKind::ChangeValidators as u8 {
         return Ok(Transaction::ChangeValidators(Box::new(RosterChange::read(r)?)));
+    }
+    if (TransactionKind::Enrol as u8..=TransactionKind::Leave as u8).contains(&kind) {
+        return Ok(Transaction::Registrar(Box::new(RegistrarOrder::read(r, kind)?)));
+    }
+    if kind >= TransactionKind::ReplaceRegistrar as u8 {
+        return Ok(Transaction::ReplaceKeys(Box::new(KeyReplacement::read(r, kind)?)));
     }
     rounds::transactions::read(r, kind, shape, max_bids)
 }

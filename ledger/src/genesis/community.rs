@@ -1,10 +1,10 @@
-//! A genesis after all its checks: what stays fixed for the life of a ledger, and the threshold keys in force.
+//! A genesis after all its checks: what stays fixed for the life of a ledger, and the keys in force.
 
 use crate::genesis::{Genesis, GenesisError};
 use crate::hash::Hash;
-use crate::key_roles;
+use crate::members::offices::{NewKeys, Offices};
+use crate::members::refusal::MembersRefusal;
 use crate::params::MarketParams;
-use crate::roster::{Roster, RosterError};
 use crate::state::round::Slot;
 use crate::transaction::DecodeContext;
 use std::sync::Arc;
@@ -13,14 +13,16 @@ use veilgrid_crypto::group::PointBytes;
 use veilgrid_crypto::keygen::ThresholdKeys;
 use veilgrid_crypto::schnorr::VerifyingKey;
 
-/// The verified genesis with the keys that are in force. Only [`Community::verify`] makes one, and only a key session
-/// of the ledger gives it other keys.
+/// The verified genesis with the keys that are in force. Only [`Community::verify`] makes one, and only a key session or a
+/// replacement on the ledger gives it other keys.
 #[derive(Clone)]
 pub struct Community {
     genesis: Arc<Genesis>,
     ledger_id: Hash,
     keyed: Option<Keyed>,
+    offices: Offices,
     receipt_key: VerifyingKey,
+    registrar_key: VerifyingKey,
 }
 
 #[derive(Clone)]
@@ -36,9 +38,32 @@ impl Community {
     /// The rule that is broken, with the validator or member who breaks it.
     pub fn verify(genesis: Genesis) -> Result<Self, GenesisError> {
         genesis.check()?;
-        let receipt_key = VerifyingKey::from_bytes(&genesis.aggregator_receipt_key)
-            .map_err(|_| GenesisError::ReceiptKey)?;
-        Ok(Self { ledger_id: genesis.ledger_id(), keyed: None, receipt_key, genesis: Arc::new(genesis) })
+        let offices = Offices::of_genesis(&genesis);
+        let receipt_key =
+            VerifyingKey::from_bytes(&offices.aggregator().receipt).map_err(|_| GenesisError::ReceiptKey)?;
+        let registrar_key =
+            VerifyingKey::from_bytes(offices.registrar()).map_err(|_| GenesisError::RegistrarKey)?;
+        let ledger_id = genesis.ledger_id();
+        Ok(Self { ledger_id, keyed: None, offices, receipt_key, registrar_key, genesis: Arc::new(genesis) })
+    }
+
+    /// The same community with another registrar or aggregator.
+    ///
+    /// # Errors
+    /// [`MembersRefusal::OfficeKey`].
+    pub(crate) fn with_office(&self, keys: NewKeys) -> Result<Self, MembersRefusal> {
+        let mut next = self.clone();
+        let parsed = |key: &PointBytes, name| {
+            VerifyingKey::from_bytes(key).map_err(|_| MembersRefusal::OfficeKey { key: name })
+        };
+        match &keys {
+            NewKeys::Registrar(key) => next.registrar_key = parsed(key, "registrar's key")?,
+            NewKeys::Aggregator(keys) => {
+                next.receipt_key = parsed(&keys.receipt, "aggregator's receipt key")?;
+            }
+        }
+        next.offices.replace(keys);
+        Ok(next)
     }
 
     /// The same community under the keys, or the new shares of the same keys, of a key session.
@@ -76,9 +101,21 @@ impl Community {
     pub fn bid_params(&self) -> Option<&BidParams> {
         self.keyed.as_ref().map(|keyed| &keyed.bid_params)
     }
-    /// The aggregator's receipt key.
+    /// The aggregator's receipt key in force.
     pub fn receipt_key(&self) -> &VerifyingKey {
         &self.receipt_key
+    }
+    /// The aggregator's X25519 key in force, to which bids are enveloped.
+    pub fn envelope_key(&self) -> [u8; 32] {
+        self.offices.aggregator().envelope
+    }
+    /// The registrar's key in force.
+    pub fn registrar_key(&self) -> &VerifyingKey {
+        &self.registrar_key
+    }
+    /// The keys of registrar and aggregator.
+    pub fn offices(&self) -> &Offices {
+        &self.offices
     }
     /// Number of validators n that hold shares, or will.
     pub fn validators(&self) -> u16 {
@@ -87,17 +124,6 @@ impl Community {
     /// Shares that open a sum, t.
     pub fn threshold(&self) -> u16 {
         self.keys().map_or(self.genesis.params.threshold, ThresholdKeys::threshold)
-    }
-    /// True when `account` is a member.
-    pub fn is_member(&self, account: &PointBytes) -> bool {
-        self.genesis.members.binary_search(account).is_ok()
-    }
-    /// Checks that no key of these validators is the aggregator's, a member's, or has two roles among them.
-    ///
-    /// # Errors
-    /// [`RosterError::SharedKey`].
-    pub fn check_keys_of(&self, roster: &Roster) -> Result<(), RosterError> {
-        Ok(key_roles::check(&self.genesis, roster)?)
     }
     /// The context that bids of a round for this slot are bound to.
     pub fn round_context(&self, round_id: u64, slot: Slot) -> RoundContext {

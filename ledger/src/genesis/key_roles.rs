@@ -4,7 +4,8 @@
 //! a validator sign the same statement, and the key alone says whose promise it is. So no key may stand for two of them,
 //! and, to leave nobody to find out where else it would matter, none stands for any two things.
 
-use crate::genesis::Genesis;
+use crate::members::offices::Offices;
+use crate::members::register::Register;
 use crate::roster::Roster;
 use core::fmt;
 use std::collections::BTreeMap;
@@ -17,6 +18,8 @@ pub enum KeyRole {
     Receipts,
     /// The aggregator's, for envelopes.
     AggregatorEnvelopes,
+    /// The registrar's, for its orders.
+    Registrar,
     /// A validator's, for key sessions, receipts and changes of the roster.
     Signing,
     /// A validator's, for votes and connections.
@@ -32,6 +35,7 @@ impl fmt::Display for KeyRole {
         f.write_str(match self {
             Self::Receipts => "the aggregator's receipt key",
             Self::AggregatorEnvelopes => "the aggregator's envelope key",
+            Self::Registrar => "the registrar's key",
             Self::Signing => "a validator's signing key",
             Self::Consensus => "a validator's consensus key",
             Self::Envelopes => "a validator's envelope key",
@@ -52,26 +56,15 @@ pub struct SharedKey {
     pub second: KeyRole,
 }
 
-/// Checks that the keys of a genesis and of the validators, its own or those of a change, are all different. That no
-/// two validators share one of a kind, and no two members an account, is checked where the lists are.
+/// Checks that the keys of registrar, aggregator and validators (those of a genesis, or of a change) are all different, and
+/// no account's. That no two validators share one of a kind, and no two members an account, is checked where the lists are.
 ///
 /// # Errors
 /// The first key with two roles.
-pub(crate) fn check(genesis: &Genesis, roster: &Roster) -> Result<(), SharedKey> {
-    let aggregator = [
-        (KeyRole::Receipts, genesis.aggregator_receipt_key),
-        (KeyRole::AggregatorEnvelopes, genesis.aggregator_envelope_key),
-    ];
-    let entries = roster.validators.iter().flat_map(|entry| {
-        [
-            (KeyRole::Signing, entry.signing_key),
-            (KeyRole::Consensus, entry.consensus_key),
-            (KeyRole::Envelopes, entry.envelope_key),
-        ]
-    });
+pub(crate) fn check(offices: &Offices, members: &Register, roster: &Roster) -> Result<(), SharedKey> {
     let mut seen: BTreeMap<[u8; 32], KeyRole> = BTreeMap::new();
-    for (second, key) in aggregator.into_iter().chain(entries) {
-        let account = genesis.members.binary_search(&key).is_ok().then_some(KeyRole::Account);
+    for (second, key) in offices.keys().chain(roster.key_roles()) {
+        let account = members.number_of(&key).map(|_| KeyRole::Account);
         if let Some(first) = seen.insert(key, second).or(account) {
             return Err(SharedKey { key, first, second });
         }

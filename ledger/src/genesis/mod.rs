@@ -3,11 +3,16 @@
 //! Threshold keys are not part of it: the validators generate them over the ledger, in sessions that are bound to its id.
 //! Whoever reads a ledger turns the genesis into a [`Community`](crate::community::Community) once, with all checks.
 
+pub mod capacity;
 pub mod community;
 pub mod key_roles;
 pub mod params;
 
 use crate::hash::{Hash, hash};
+use crate::members::certificate::{Certificate, LEAST_BYTES};
+use crate::members::offices::Offices;
+use crate::members::refusal::MembersRefusal;
+use crate::members::register::Register;
 use crate::room::check_founders;
 use crate::roster::{Roster, RosterError};
 use key_roles::SharedKey;
@@ -21,7 +26,7 @@ use veilgrid_crypto::schnorr::VerifyingKey;
 use veilgrid_crypto::wire::{Reader, WireError, Writer};
 
 /// Version of the ledger's transactions and blocks that this crate reads and writes.
-pub const FORMAT_VERSION: u16 = 2;
+pub const FORMAT_VERSION: u16 = 3;
 
 /// What a decoder calls the first field of a genesis, by which a ledger of another format is told from a damaged one.
 pub const FORMAT_FIELD: &str = "ledger format";
@@ -41,8 +46,11 @@ pub struct Genesis {
     pub aggregator_receipt_key: PointBytes,
     /// X25519 key to which bids are enveloped.
     pub aggregator_envelope_key: [u8; 32],
-    /// Account keys of the members, in rising order, none twice.
-    pub members: Vec<PointBytes>,
+    /// Key under which the registrar signs its orders.
+    pub registrar_key: PointBytes,
+    /// Certificates of the first members, in rising order of their account keys, none twice. They have the account numbers
+    /// from 1 on.
+    pub members: Vec<Certificate>,
     /// Epoch of the account keys and of the threshold keys.
     pub key_epoch: u64,
     /// Number of the first key session.
@@ -70,21 +78,22 @@ pub enum GenesisError {
     /// "The aggregator's envelope key is one that keeps a secret."
     #[error("the aggregator's envelope key is not canonical or of small order")]
     EnvelopeKey,
-    /// "Members are in rising order, none twice, with valid account keys."
-    #[error("member {position}: the account key is not a valid point, out of order or a repetition")]
-    MemberKey {
+    /// "The registrar's key is a valid key."
+    #[error("the registrar's key is not a valid point")]
+    RegistrarKey,
+    /// "Members are in rising order of their account keys, none twice."
+    #[error("member {position}: the account key is out of order or a repetition")]
+    MemberOrder {
         /// Position in the list, from 0.
         position: usize,
     },
-    /// "There are at least min_bidders and at most max_members members."
-    #[error("{members} members: the market asks for {min_bidders} to {max_members}")]
-    MemberCount {
-        /// Members listed.
-        members: usize,
-        /// Fewer could never trade.
-        min_bidders: u32,
-        /// The market's bound.
-        max_members: u32,
+    /// "The certificates of the first members are sound."
+    #[error("member {position}: {refusal}")]
+    Member {
+        /// Position in the list, from 0.
+        position: usize,
+        /// The rule that is broken.
+        refusal: Box<MembersRefusal>,
     },
     /// "The first key session is one that the validators can hold."
     #[error("key session: {0}")]
@@ -100,8 +109,7 @@ pub enum GenesisError {
 /// Which program reads a format.
 pub(crate) fn other_program(found: u16) -> &'static str {
     if found < FORMAT_VERSION {
-        "this ledger was written before ledgers of one process and of a network became one; read it with the program \
-         that wrote it"
+        "this ledger was written before members could join and leave; read it with the program that wrote it"
     } else {
         "use a newer program"
     }
@@ -146,25 +154,21 @@ impl Genesis {
         VerifyingKey::from_bytes(&self.aggregator_receipt_key).map_err(|_| GenesisError::ReceiptKey)?;
         EnvelopePublicKey::from_bytes(&self.aggregator_envelope_key)
             .map_err(|_| GenesisError::EnvelopeKey)?;
-        self.check_members()?;
+        VerifyingKey::from_bytes(&self.registrar_key).map_err(|_| GenesisError::RegistrarKey)?;
+        let members = self.check_members()?;
         self.check_sessions()?;
-        key_roles::check(self, &self.roster)?;
+        key_roles::check(&Offices::of_genesis(self), &members, &self.roster)?;
         Ok(())
     }
 
-    fn check_members(&self) -> Result<(), GenesisError> {
-        let (min_bidders, max_members) = (self.params.min_bidders, self.params.max_members);
-        let members = self.members.len();
-        if members < min_bidders as usize || members > max_members as usize {
-            return Err(GenesisError::MemberCount { members, min_bidders, max_members });
-        }
-        for (position, key) in self.members.iter().enumerate() {
-            let in_order = position == 0 || self.members[position - 1] < *key;
-            if !in_order || VerifyingKey::from_bytes(key).is_err() {
-                return Err(GenesisError::MemberKey { position });
+    fn check_members(&self) -> Result<Register, GenesisError> {
+        for (position, pair) in self.members.windows(2).enumerate() {
+            if pair[0].account >= pair[1].account {
+                return Err(GenesisError::MemberOrder { position: position.saturating_add(1) });
             }
         }
-        Ok(())
+        Register::of_genesis(self)
+            .map_err(|(position, refusal)| GenesisError::Member { position, refusal: Box::new(refusal) })
     }
 
     /// Whether the key sessions of the first validators fit into blocks and epochs.
@@ -181,7 +185,8 @@ impl Genesis {
         self.params.write(w);
         self.roster.write(w);
         w.bytes(&self.aggregator_receipt_key).bytes(&self.aggregator_envelope_key);
-        w.length(self.members.len()).bytes(self.members.as_flattened());
+        w.bytes(&self.registrar_key).length(self.members.len());
+        self.members.iter().for_each(|certificate| certificate.write(w));
         w.u64(self.key_epoch).u64(self.first_session);
     }
 
@@ -200,11 +205,17 @@ impl Genesis {
             roster: Roster::read(r)?,
             aggregator_receipt_key: r.array("receipt key")?,
             aggregator_envelope_key: r.array("envelope key")?,
-            members: read_points(r, "members", MAX_MEMBERS as usize)?,
+            registrar_key: r.array("registrar key")?,
+            members: read_members(r)?,
             key_epoch: r.u64("key epoch")?,
             first_session: r.u64("first key session")?,
         })
     }
+}
+
+fn read_members(r: &mut Reader<'_>) -> Result<Vec<Certificate>, WireError> {
+    let count = r.length("members", MAX_MEMBERS as usize, LEAST_BYTES)?;
+    (0..count).map(|_| Certificate::read(r)).collect()
 }
 
 /// Reads a list of encoded points; they are decoded where they are checked.

@@ -1,5 +1,6 @@
 //! The rules of one community's market. They are part of the ledger's identity and never change on one ledger.
 
+use crate::capacity::{CapacityClasses, CapacityError};
 use crate::hash::{Hash, hash};
 use crate::timing::{RoundTiming, TimingError};
 use thiserror::Error;
@@ -36,6 +37,8 @@ pub struct MarketParams {
     pub threshold: u16,
     /// When rounds open, close and end.
     pub timing: RoundTiming,
+    /// Sizes of connections, which certificates name by their number.
+    pub capacity_classes: CapacityClasses,
 }
 
 /// Parameters that no ledger may start with.
@@ -80,6 +83,9 @@ pub enum ParamsError {
     /// "The times of the rounds fit together."
     #[error("timing: {0}")]
     Timing(#[from] TimingError),
+    /// "The capacity classes are sound."
+    #[error("capacity classes: {0}")]
+    Capacities(#[from] CapacityError),
     /// "Every sum that can be opened stays in the table, every amount in 63 bits."
     #[error("grid, bits and max_members together: {0}")]
     Bounds(#[from] BoundsError),
@@ -111,6 +117,7 @@ impl MarketParams {
             return Err(ParamsError::Threshold { found, validators, expected });
         }
         self.timing.check(self.slot_seconds)?;
+        self.capacity_classes.check()?;
         check_bounds(&self.grid, u32::from(self.bits), u64::from(max_members))?;
         Ok(())
     }
@@ -128,6 +135,7 @@ impl MarketParams {
         w.u8(self.bits).u8(rule_code(self.rule)).u8(u8::from(self.open_volume));
         w.u32(self.min_bidders).u32(self.max_members).u32(self.slot_seconds).u16(self.threshold);
         self.timing.write(w);
+        self.capacity_classes.write(w);
     }
 
     /// Reads the canonical encoding. The rules of [`MarketParams::check`] are not checked yet.
@@ -144,6 +152,7 @@ impl MarketParams {
             slot_seconds: r.u32("slot length")?,
             threshold: r.u16("threshold")?,
             timing: RoundTiming::read(r)?,
+            capacity_classes: CapacityClasses::read(r)?,
         })
     }
 }
@@ -195,6 +204,7 @@ mod tests {
             slot_seconds: 900,
             threshold: 3,
             timing: crate::timing::tests::timing(),
+            capacity_classes: CapacityClasses::of_connections(900),
         }
     }
 
@@ -271,6 +281,7 @@ mod tests {
             with(|p| p.slot_seconds = 300),
             with(|p| p.threshold = 4),
             with(|p| p.timing.grace_blocks += 1),
+            with(|p| p.capacity_classes = CapacityClasses::of_connections(300)),
         ];
         let digests: std::collections::BTreeSet<_> = all.iter().map(MarketParams::digest).collect();
         assert_eq!(digests.len(), all.len());

@@ -46,7 +46,10 @@ impl State {
             return Err(Refusal::Rounds(RoundRefusal::SlotTaken { round: round_id }));
         }
         self.last_round_id = Some(round_id);
-        let mut round = Round::new(round_id, slot, self.community.params().steps());
+        let params = self.community.params();
+        // Of all that a round needs to know about its members, nothing changes from here on.
+        let bidders = Arc::new(self.members.bidders(params, &slot));
+        let mut round = Round::new(round_id, slot, params.steps(), bidders);
         round.progress_ms = self.time_unix_ms;
         self.rounds.insert(round_id, Arc::new(round));
         Ok(Effect::RoundOpened { round_id, slot })
@@ -65,7 +68,10 @@ impl State {
             return Err(out_of_order(round, self.community.threshold(), TransactionKind::Bids));
         }
         let mut bidders = Bidders::default();
-        bids.iter().try_for_each(|bid| self.check_bidder(round_id, Some(round), &mut bidders, bid))?;
+        bids.iter().try_for_each(|bid| {
+            self.check_may_bid(round_id, &bid.account)?;
+            self.check_bidder(round_id, Some(round), &mut bidders, bid)
+        })?;
         let context = self.community.round_context(round_id, round.slot);
         let verified = semantic::verified_bids(&self.community, &context, bids, verdicts)?;
         let round = self.active_mut(round_id)?;
@@ -88,11 +94,16 @@ impl State {
     /// The first transaction that breaks one of them, by its position, and the rule.
     pub fn check_bidders(&self, transactions: &[Transaction]) -> Result<(), (usize, Refusal)> {
         let mut bidders: BTreeMap<u64, Bidders> = BTreeMap::new();
-        let mut opened: BTreeSet<u64> = BTreeSet::new();
+        let mut opened: BTreeMap<u64, Slot> = BTreeMap::new();
+        // An order of the registrar before an opening may let in or keep out somebody: its round is left to the execution,
+        // which refuses the order first if the registrar has not signed it.
+        let mut members_change = false;
         for (position, transaction) in transactions.iter().enumerate() {
             match transaction {
-                Transaction::OpenRound { round_id, .. } => {
-                    opened.insert(*round_id);
+                Transaction::Registrar(_) => members_change = true,
+                Transaction::OpenRound { round_id, slot_start_unix_s, slot_seconds } => {
+                    let slot = Slot { start_unix_s: *slot_start_unix_s, seconds: *slot_seconds };
+                    opened.insert(*round_id, slot);
                 }
                 Transaction::Bids { round_id, bids } => {
                     let round = self.round(*round_id);
@@ -101,12 +112,17 @@ impl State {
                         Some(round) if !round.takes_bids() => {
                             Err(out_of_order(round, self.community.threshold(), TransactionKind::Bids))
                         }
-                        None if !opened.contains(round_id) => {
+                        None if !opened.contains_key(round_id) => {
                             Err(Refusal::Rounds(RoundRefusal::RoundNotActive { round: *round_id }))
                         }
-                        _ => {
-                            bids.iter().try_for_each(|bid| self.check_bidder(*round_id, round, bidders, bid))
-                        }
+                        _ => bids.iter().try_for_each(|bid| {
+                            match opened.get(round_id).filter(|_| round.is_none()) {
+                                Some(_) if members_change => {}
+                                Some(slot) => self.check_will_bid(*round_id, &bid.account, slot)?,
+                                None => self.check_may_bid(*round_id, &bid.account)?,
+                            }
+                            self.check_bidder(*round_id, round, bidders, bid)
+                        }),
                     };
                     checked.map_err(|refusal| (position, refusal))?;
                 }
@@ -116,7 +132,7 @@ impl State {
         Ok(())
     }
 
-    /// `bidders` are those of the same transaction or block before this one.
+    /// One bid an account, no R twice. `bidders` are those of the same transaction or block before this one.
     fn check_bidder(
         &self,
         round_id: u64,
@@ -125,10 +141,6 @@ impl State {
         bid: &SealedBid,
     ) -> Result<(), Refusal> {
         let account = Account(bid.account);
-        // "Only members bid."
-        if !self.community.is_member(&bid.account) {
-            return Err(Refusal::Rounds(RoundRefusal::NotAMember { round: round_id, account }));
-        }
         // "One bid per account and round."
         if round.is_some_and(|round| round.accounts.contains_key(&bid.account))
             || !bidders.accounts.insert(bid.account)
@@ -156,7 +168,9 @@ impl State {
         self.check_close_time(round)?;
         let bids = round.tally.count();
         let bid_set = round.tally.bid_set();
-        let stage = if bids < u64::from(self.community.params().min_bidders) {
+        // "At least min_bidders connection points have bid."
+        let points = round.bidders.points(round.accounts.keys());
+        let stage = if points < self.community.params().min_bidders as usize {
             Stage::TooFewBids
         } else {
             self.stage_after(round, &[])?

@@ -152,6 +152,40 @@ pub enum RoundRefusal {
         /// The stranger.
         account: Account,
     },
+    /// Contextual: "Who has left does not bid."
+    #[error("round {round}: account {account} has left the community")]
+    HasLeft {
+        /// The round.
+        round: u64,
+        /// The former member.
+        account: Account,
+    },
+    /// Contextual: "Who is suspended does not bid."
+    #[error("round {round}: account {account} is suspended")]
+    Suspended {
+        /// The round.
+        round: u64,
+        /// The member.
+        account: Account,
+    },
+    /// Contextual: "A member bids for slots that its certificate covers."
+    #[error("round {round}: the certificate of account {account} does not cover the round's slot")]
+    CertificateDates {
+        /// The round.
+        round: u64,
+        /// The member.
+        account: Account,
+    },
+    /// Contextual: "Who may bid is fixed when the round opens."
+    #[error(
+        "round {round}: account {account} was not among those who may bid when the round opened; the next round is its first"
+    )]
+    JoinedLater {
+        /// The round.
+        round: u64,
+        /// The member.
+        account: Account,
+    },
     /// Contextual: "One bid per account and round."
     #[error("round {round}: account {account} has bid already, and a bid can't be replaced")]
     SecondBid {

@@ -1,6 +1,7 @@
 //! An active round: its bids, its tally and the stage that it is in.
 
 use crate::hash::Hash;
+use crate::members::bidders::BidderSet;
 use crate::params::write_option;
 use crate::refusal::Waits;
 use crate::rounds::encoding::{write_outcome, write_request};
@@ -73,6 +74,8 @@ pub struct Round {
     pub(crate) tally: Tally,
     /// In ledger order, the order of the settlement points.
     pub(crate) bids: Vec<Arc<VerifiedBid>>,
+    /// Who may bid, from its opening on.
+    pub(crate) bidders: Arc<BidderSet>,
     /// Account → digest of its bid.
     pub(crate) accounts: BTreeMap<PointBytes, Hash>,
     /// R → account, so that no R occurs twice.
@@ -86,8 +89,9 @@ pub struct Round {
 }
 
 impl Round {
-    pub(crate) fn new(round_id: u64, slot: Slot, steps: usize) -> Self {
+    pub(crate) fn new(round_id: u64, slot: Slot, steps: usize, bidders: Arc<BidderSet>) -> Self {
         Self {
+            bidders,
             round_id,
             slot,
             tally: Tally::new(steps),
@@ -116,6 +120,10 @@ impl Round {
     /// The bids in ledger order.
     pub fn bids(&self) -> impl ExactSizeIterator<Item = &VerifiedBid> {
         self.bids.iter().map(Arc::as_ref)
+    }
+    /// Who may bid in it, as it was when it opened.
+    pub fn bidders(&self) -> &BidderSet {
+        &self.bidders
     }
     /// Digest of an account's bid, when it has bid.
     pub fn bid_of(&self, account: &PointBytes) -> Option<Hash> {
@@ -166,6 +174,7 @@ impl Round {
     pub(crate) fn write(&self, w: &mut Writer) {
         w.u64(self.round_id).i64(self.slot.start_unix_s).u32(self.slot.seconds);
         write_option(w, self.grace_from.map(u64::to_le_bytes));
+        w.bytes(&self.bidders.digest());
         w.blob(&self.tally.to_canonical_bytes()).length(self.bids.len());
         for bid in &self.bids {
             w.bytes(&bid.account()).bytes(&bid.r_bytes()).bytes(&bid.digest());

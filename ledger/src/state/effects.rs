@@ -2,8 +2,9 @@
 
 use super::round::{OpenedSum, Slot};
 use crate::hash::Hash;
+use crate::members::order::AccountNumber;
 use crate::refusal::Refusal;
-use crate::transaction::VoidReason;
+use crate::transaction::{TransactionKind, VoidReason};
 use veilgrid_crypto::group::PointBytes;
 use veilgrid_crypto::keygen::Task;
 use veilgrid_market::{Outcome, SumRequest};
@@ -170,6 +171,20 @@ pub enum Effect {
         epoch: u64,
         /// How many they are.
         validators: u16,
+    },
+    /// Members were enrolled, updated, suspended or have left, for rounds that open from here on.
+    MembersChanged {
+        /// Number of the registrar's order.
+        sequence: u64,
+        /// Enrol, update, suspend or leave.
+        kind: TransactionKind,
+        /// The accounts, in the order in which they were named.
+        accounts: Vec<AccountNumber>,
+    },
+    /// The registrar or the aggregator has other keys.
+    KeysReplaced {
+        /// Whose they are.
+        kind: TransactionKind,
     },
 }
 

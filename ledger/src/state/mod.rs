@@ -18,8 +18,10 @@ pub use crate::rounds::{expected, round};
 use crate::block::{Block, BlockHeader};
 use crate::checks::structural;
 use crate::community::Community;
+use crate::genesis::GenesisError;
 use crate::hash::Hash;
 use crate::keys::sessions::Network;
+use crate::members::register::Register;
 use crate::refusal::{BlockError, BlockFault, Refusal};
 use crate::rounds::refusal::RoundRefusal;
 use crate::transaction::{Transaction, TransactionKind};
@@ -59,6 +61,8 @@ pub struct State {
     pub(crate) rounds: BTreeMap<u64, Arc<Round>>,
     /// Validators, key sessions and refusals.
     pub(crate) network: Arc<Network>,
+    /// Who is a member.
+    pub(crate) members: Arc<Register>,
 }
 
 impl State {
@@ -93,7 +97,14 @@ impl State {
             transaction: Some(0),
             fault: BlockFault::Genesis(error.into()),
         })?;
+        let members =
+            Register::of_genesis(community.genesis()).map_err(|(position, refusal)| BlockError {
+                height: 0,
+                transaction: Some(0),
+                fault: BlockFault::Genesis(GenesisError::Member { position, refusal: Box::new(refusal) }),
+            })?;
         Ok(Self {
+            members: Arc::new(members),
             network: Arc::new(network),
             community: Arc::new(community),
             height: 0,
@@ -209,6 +220,8 @@ impl State {
             Transaction::Void { round_id, reason } => self.void(*round_id, *reason),
             Transaction::KeyEvent { session, event } => self.take_key_event(*session, event),
             Transaction::ChangeValidators(change) => self.take_roster_change(change),
+            Transaction::Registrar(order) => self.take_order(order),
+            Transaction::ReplaceKeys(replacement) => self.take_replacement(replacement),
         }
     }
 

@@ -22,6 +22,8 @@ impl State {
             round.write(&mut w);
         }
         self.network.write(&mut w);
+        self.members.write(&mut w);
+        self.community.offices().write(&mut w);
         hash(labels::LEDGER_STATE, &[&w.finish()])
     }
 

@@ -1,7 +1,7 @@
 //! The validators of a network: their keys, and how they are replaced by others.
 
 use crate::hash::{Hash, hash};
-use crate::key_roles::SharedKey;
+use crate::key_roles::{KeyRole, SharedKey};
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use merlin::Transcript;
 use thiserror::Error;
@@ -119,6 +119,17 @@ impl Roster {
     /// The consensus keys, in order.
     pub fn consensus_keys(&self) -> Vec<[u8; 32]> {
         self.validators.iter().map(|entry| entry.consensus_key).collect()
+    }
+
+    /// All keys with their roles.
+    pub(crate) fn key_roles(&self) -> impl Iterator<Item = (KeyRole, [u8; 32])> {
+        self.validators.iter().flat_map(|entry| {
+            [
+                (KeyRole::Signing, entry.signing_key),
+                (KeyRole::Consensus, entry.consensus_key),
+                (KeyRole::Envelopes, entry.envelope_key),
+            ]
+        })
     }
 
     /// The number of the validator with this signing key, from 1.

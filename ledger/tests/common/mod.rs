@@ -8,6 +8,7 @@ use veilgrid_ledger::audit::{
     AuditError, AuditReport, AuditRequest, CertificateCheck, Record, Violation, audit, audit_export,
 };
 use veilgrid_ledger::block::Block;
+use veilgrid_ledger::capacity::CapacityClasses;
 use veilgrid_ledger::export::{LedgerReader, LedgerWriter};
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::params::MarketParams;
@@ -57,6 +58,7 @@ pub fn params(rule: Rule, open_volume: bool) -> MarketParams {
         slot_seconds: SLOT_SECONDS,
         threshold: 3,
         timing: timing(),
+        capacity_classes: CapacityClasses::of_connections(SLOT_SECONDS),
     }
 }
 

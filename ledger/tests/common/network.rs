@@ -21,6 +21,9 @@ use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::builder::{BlockDraft, genesis_block, propose};
 use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis};
+use veilgrid_ledger::members::certificate::Certificate;
+use veilgrid_ledger::members::offices::{KeyReplacement, NewKeys};
+use veilgrid_ledger::members::order::{Action, RegistrarOrder};
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::refusal::{BlockError, BlockFault, Refusal};
 use veilgrid_ledger::roster::{Roster, RosterChange, ValidatorEntry};
@@ -93,15 +96,21 @@ pub fn receipt_key() -> SigningKey {
     SigningKey::generate(&mut ChaCha20Rng::seed_from_u64(77))
 }
 
+/// The registrar's key, which is nobody else's.
+pub fn registrar_key() -> SigningKey {
+    SigningKey::generate(&mut ChaCha20Rng::seed_from_u64(78))
+}
+
 pub fn genesis(params: MarketParams, entries: &[ValidatorEntry], keyrings: &[Keyring]) -> Genesis {
     Genesis {
         format_version: FORMAT_VERSION,
         nonce: [9; 32],
-        params,
+        params: params.clone(),
         roster: Roster { validators: entries.to_vec() },
         aggregator_receipt_key: receipt_key().verifying_key().to_bytes(),
         aggregator_envelope_key: [3; 32],
-        members: keyrings.iter().map(account).collect(),
+        registrar_key: registrar_key().verifying_key().to_bytes(),
+        members: Certificate::of_accounts(&params, EPOCH, keyrings.iter().map(account)),
         key_epoch: EPOCH,
         first_session: 1,
     }
@@ -296,6 +305,36 @@ impl World {
     pub fn sound_change(&mut self, who: &[usize]) -> Transaction {
         let signers: Vec<u16> = (1..=self.state.community().threshold()).collect();
         Transaction::ChangeValidators(Box::new(self.change(who, &signers)))
+    }
+}
+
+/// Members.
+impl World {
+    /// Somebody who is no member yet, with a certificate.
+    pub fn newcomer(&mut self, point: u8) -> (Keyring, Certificate) {
+        let keyring = Keyring::from_seed(&KeyringSeed::generate(&mut self.rng));
+        let params = self.state.community().params();
+        let certificate = Certificate::unlimited(params, EPOCH, account(&keyring), [point; 32]);
+        (keyring, certificate)
+    }
+
+    /// The registrar's next order.
+    pub fn order(&mut self, action: Action) -> RegistrarOrder {
+        let (id, sequence) = (self.state.community().ledger_id(), self.state.members().sequence());
+        RegistrarOrder::sign(&id, sequence, action, &registrar_key(), &mut self.rng)
+    }
+
+    pub fn ordered(&mut self, action: Action) -> Transaction {
+        Transaction::Registrar(Box::new(self.order(action)))
+    }
+
+    /// New keys of an office, signed by the validators with these numbers, who are the first people.
+    pub fn replacement(&mut self, keys: NewKeys, signers: &[u16]) -> KeyReplacement {
+        let id = self.state.community().ledger_id();
+        let context = self.state.replacement_context(&id);
+        let key = |number: &u16| &self.validators[usize::from(*number) - 1].key;
+        let endorse = |n: &u16| KeyReplacement::endorse(&context, &keys, *n, key(n), &mut self.rng);
+        KeyReplacement { keys, endorsements: signers.iter().map(endorse).collect() }
     }
 }
 

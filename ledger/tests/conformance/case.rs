@@ -103,7 +103,7 @@ pub struct Verdict {
 }
 
 /// Fields of the report that say the same in every implementation. Fields with sentences in them are not among them.
-const FACTS: [&str; 28] = [
+const FACTS: [&str; 29] = [
     "ledger_id",
     "genesis_hash",
     "blocks",
@@ -113,6 +113,7 @@ const FACTS: [&str; 28] = [
     "transactions",
     "key_generation",
     "validator_changes",
+    "members",
     "certificates",
     "uncovered",
     "pinned",
@@ -171,7 +172,7 @@ fn rule_name(rule: &dyn std::fmt::Debug) -> String {
         let name: String = part.chars().take_while(char::is_ascii_alphanumeric).collect();
         let ends = name.len() < part.len();
         // Refusals are named without the domain whose rule it is; a variant often has the name of what is in it.
-        let domain = ["Rounds", "Keys"].contains(&name.as_str());
+        let domain = ["Rounds", "Keys", "Members"].contains(&name.as_str());
         if !domain && name.starts_with(|c: char| c.is_ascii_uppercase()) && names.last() != Some(&name) {
             names.push(name);
         }

@@ -6,6 +6,7 @@ use crate::common::START_MS;
 use crate::world::World;
 use veilgrid_ledger::builder::genesis_block;
 use veilgrid_ledger::genesis::Genesis;
+use veilgrid_ledger::members::certificate::Rights;
 use veilgrid_ledger::roster::ValidatorEntry;
 use veilgrid_ledger::state::State;
 
@@ -32,7 +33,10 @@ pub fn cases() -> Vec<Case> {
     let (four, five) = (World::new(4), World::new(5));
     let (sound, five) = (four.genesis(), five.genesis());
     let mut cases = vec![case("honest", "four validators, four members", sound.clone(), Expected::Passes)];
-    for (name, version) in [("format-earlier", 1), ("format-later", 3)] {
+    let mut alone = sound.clone();
+    alone.members.clear();
+    cases.push(case("members-none", "no members yet: they are enrolled later", alone, Expected::Passes));
+    for (name, version) in [("format-earlier", 1), ("format-members", 2), ("format-later", 4)] {
         let mut other = sound.clone();
         other.format_version = version;
         cases.push(case(name, "a format that is not this one", other, Expected::Unreadable("LedgerFormat")));
@@ -48,14 +52,26 @@ fn keys(genesis: &mut Genesis) -> &mut Vec<ValidatorEntry> {
     &mut genesis.roster.validators
 }
 
-const RULES: [Row; 7] = [
+const RULES: [Row; 11] = [
     ("bits", "n = 7", "Params.Bits", |g| g.params.bits = 7),
     ("threshold", "t = 4 of n = 4", "Params.Threshold", |g| g.params.threshold = 4),
     ("three", "three validators", "Roster.Size", |g| {
         keys(g).pop();
     }),
-    ("members-order", "members are not in order", "MemberKey", |g| g.members.swap(0, 1)),
-    ("members-few", "fewer members than may trade", "MemberCount", |g| g.members.truncate(1)),
+    ("members-order", "members are not in order", "MemberOrder", |g| g.members.swap(0, 1)),
+    ("members-many", "more members than the market takes", "Member", |g| g.params.max_members = 3),
+    ("point-twice", "two accounts at one connection point", "Member", |g| {
+        g.members[3].point = g.members[0].point;
+    }),
+    ("class", "a capacity class that the market does not have", "Member", |g| {
+        g.members[1].export_class = 200;
+    }),
+    ("no-rights", "a member that may neither buy nor sell", "Member", |g| {
+        g.members[2].rights = Rights { buy: false, sell: false };
+    }),
+    ("credit-line", "a credit line before accounts hold money", "Member", |g| {
+        g.members[2].credit_line = Some([5; 32]);
+    }),
     ("epoch", "an epoch shorter than a key session", "Params.Timing.Epoch", |g| {
         g.params.timing.epoch_blocks = 20;
     }),
@@ -64,7 +80,7 @@ const RULES: [Row; 7] = [
     }),
 ];
 
-const KEYS: [Row; 14] = [
+const KEYS: [Row; 17] = [
     ("validator-twice", "a validator's signing key stands there twice", "Roster.Key", |g| {
         keys(g)[3].signing_key = keys(g)[0].signing_key
     }),
@@ -93,11 +109,16 @@ const KEYS: [Row; 14] = [
         g.aggregator_receipt_key = keys(g)[3].signing_key;
     }),
     ("receipt-key-member", "the receipt key is a member's account too", "SharedKey", |g| {
-        g.aggregator_receipt_key = g.members[0];
+        g.aggregator_receipt_key = g.members[0].account;
     }),
     ("validator-member", "a validator's key is a member's account too", "SharedKey", |g| {
-        keys(g)[0].signing_key = g.members[2];
+        keys(g)[0].signing_key = g.members[2].account;
     }),
+    ("registrar-key", "the registrar's key is no point", "RegistrarKey", |g| g.registrar_key = [0xff; 32]),
+    ("registrar-shared", "the registrar's key is the aggregator's too", "SharedKey", |g| {
+        g.registrar_key = g.aggregator_receipt_key;
+    }),
+    ("account-identity", "an account key is the identity", "Member", |g| g.members[0].account = [0; 32]),
     ("envelope-shared", "the aggregator's envelope key is a validator's too", "SharedKey", |g| {
         g.aggregator_envelope_key = keys(g)[1].envelope_key;
     }),

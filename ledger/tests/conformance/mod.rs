@@ -15,6 +15,7 @@ pub mod file;
 mod files;
 mod geneses;
 mod key_events;
+pub mod members;
 mod network;
 mod promises;
 mod pruned;
@@ -34,7 +35,8 @@ fn folder() -> PathBuf {
 }
 
 fn cases() -> Vec<Case> {
-    [files::cases(), geneses::cases(), network::cases(), pruned::cases(), promises::cases()].concat()
+    [files::cases(), geneses::cases(), network::cases(), members::cases(), pruned::cases(), promises::cases()]
+        .concat()
 }
 
 /// All files of the kit by their path in the folder.
@@ -140,7 +142,19 @@ fn the_conformance_kit_covers_every_kind() {
         altered("network", kind);
     }
     altered("file", "not-a-ledger");
-    for kind in ["key-event", "change-validators", "certificate", "uncovered", "pin"] {
+    altered("network", "replace-registrar");
+    altered("network", "replace-aggregator");
+    for kind in [
+        "key-event",
+        "change-validators",
+        "certificate",
+        "uncovered",
+        "pin",
+        "enrol",
+        "update",
+        "suspend",
+        "leave",
+    ] {
         altered("network", kind);
     }
 }

@@ -8,6 +8,8 @@ use veilgrid_ledger::block::Block;
 use veilgrid_ledger::builder::{genesis_block, propose};
 use veilgrid_ledger::checks::check_without_state;
 use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis, GenesisError};
+use veilgrid_ledger::members::certificate::CertificateFault;
+use veilgrid_ledger::members::refusal::MembersRefusal;
 use veilgrid_ledger::refusal::{Account, BlockError, BlockFault, Refusal};
 use veilgrid_ledger::roster::RosterError;
 use veilgrid_ledger::rounds::refusal::RoundRefusal;
@@ -113,12 +115,33 @@ fn a_genesis_that_is_not_sound() {
     assert_eq!(repeated, signing(4));
     assert_eq!(error(|g| g.roster.validators[1].signing_key = [0; 32]), signing(2));
     assert_eq!(error(|g| g.aggregator_receipt_key = [0xff; 32]), E::ReceiptKey);
-    assert_eq!(error(|g| g.members.swap(0, 1)), E::MemberKey { position: 1 });
-    assert_eq!(error(|g| g.members[1] = g.members[0]), E::MemberKey { position: 1 });
-    assert_eq!(error(|g| g.members[0] = [0; 32]), E::MemberKey { position: 0 });
-    assert!(matches!(error(|g| g.members.truncate(1)), E::MemberCount { members: 1, .. }));
+    assert_eq!(error(|g| g.registrar_key = [0xff; 32]), E::RegistrarKey);
+    assert_eq!(error(|g| g.members.swap(0, 1)), E::MemberOrder { position: 1 });
+    assert_eq!(error(|g| g.members[1] = g.members[0].clone()), E::MemberOrder { position: 1 });
+    let fault = |at: usize, fault| {
+        let account =
+            Account(if fault == CertificateFault::AccountKey { [0; 32] } else { world.account(at) });
+        E::Member { position: at, refusal: Box::new(MembersRefusal::Certificate { account, fault }) }
+    };
+    assert_eq!(error(|g| g.members[0].account = [0; 32]), fault(0, CertificateFault::AccountKey));
+    assert_eq!(error(|g| g.members[2].credit_line = Some([1; 32])), fault(2, CertificateFault::CreditLine));
+    let twice = error(|g| g.members[3].point = g.members[1].point);
+    let refusal = Box::new(MembersRefusal::PointTwice { account: Account(world.account(3)), number: 2 });
+    assert_eq!(twice, E::Member { position: 3, refusal });
     let many = error(|g| g.params.max_members = 3);
-    assert!(matches!(many, E::MemberCount { members: 4, .. }));
+    assert_eq!(
+        many,
+        E::Member { position: 3, refusal: Box::new(MembersRefusal::TooManyMembers { max_members: 3 }) }
+    );
+}
+
+/// Who is not in the genesis can join later, so that a ledger may begin with fewer members than may trade.
+#[test]
+fn a_genesis_needs_no_members() {
+    let mut genesis = World::new(4).genesis().clone();
+    genesis.members.clear();
+    let state = State::from_genesis_block(&genesis_block(genesis, START_MS)).expect("sound");
+    assert!(state.members().is_empty());
 }
 
 /// A ledger of the first format has another genesis, and nothing of it is read.
@@ -126,7 +149,8 @@ fn a_genesis_that_is_not_sound() {
 fn a_ledger_of_an_earlier_format_is_refused_with_what_to_do() {
     let mut bytes = World::new(4).blocks[0].transactions[0].to_bytes();
     assert_eq!(bytes[1..3], FORMAT_VERSION.to_le_bytes());
-    for (version, advice) in [(1, "read it with the program that wrote it"), (3, "use a newer program")] {
+    let earlier = "read it with the program that wrote it";
+    for (version, advice) in [(1, earlier), (2, earlier), (4, "use a newer program")] {
         bytes[1] = version;
         let error = Transaction::from_bytes(&bytes, &DecodeContext::Genesis).expect_err("another format");
         assert!(error.to_string().contains(advice), "{error}");

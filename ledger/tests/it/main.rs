@@ -14,6 +14,7 @@ mod world;
 mod blocks;
 mod bytes;
 mod export;
+mod members;
 mod network;
 mod network_audit;
 mod network_blocks;

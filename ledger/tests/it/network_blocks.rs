@@ -204,13 +204,16 @@ fn each_key_of_a_genesis_has_one_role() {
         Some(other) => panic!("{other}"),
         None => None,
     };
-    use KeyRole::{Account, AggregatorEnvelopes, Consensus, Envelopes, Receipts, Signing};
+    use KeyRole::{Account, AggregatorEnvelopes, Consensus, Envelopes, Receipts, Registrar, Signing};
     assert_eq!(shared(|_| ()), None);
     assert_eq!(shared(|d| d.aggregator_receipt_key = keys(d)[2].signing_key), Some((Receipts, Signing)));
-    assert_eq!(shared(|d| d.aggregator_receipt_key = d.members[1]), Some((Account, Receipts)));
-    assert_eq!(shared(|d| keys(d)[2].signing_key = d.members[1]), Some((Account, Signing)));
+    assert_eq!(shared(|d| d.aggregator_receipt_key = d.members[1].account), Some((Account, Receipts)));
+    assert_eq!(shared(|d| keys(d)[2].signing_key = d.members[1].account), Some((Account, Signing)));
     let envelopes = shared(|d| d.aggregator_envelope_key = keys(d)[1].envelope_key);
     assert_eq!(envelopes, Some((AggregatorEnvelopes, Envelopes)));
+    assert_eq!(shared(|d| d.registrar_key = d.aggregator_receipt_key), Some((Registrar, Receipts)));
+    assert_eq!(shared(|d| d.registrar_key = d.members[0].account), Some((Account, Registrar)));
+    assert_eq!(shared(|d| d.registrar_key = keys(d)[0].signing_key), Some((Registrar, Signing)));
     // The same bytes in two groups.
     assert_eq!(shared(|d| keys(d)[3].envelope_key = keys(d)[0].signing_key), Some((Signing, Envelopes)));
     assert_eq!(shared(|d| keys(d)[3].envelope_key = keys(d)[0].consensus_key), Some((Consensus, Envelopes)));

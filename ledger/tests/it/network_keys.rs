@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 use veilgrid_crypto::keygen::{Event, Refusal as SessionRefusal, Task, Verdict};
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_ledger::genesis::Genesis;
-use veilgrid_ledger::key_roles::KeyRole::{Account, AggregatorEnvelopes, Envelopes, Receipts, Signing};
+use veilgrid_ledger::key_roles::KeyRole::{
+    Account, AggregatorEnvelopes, Envelopes, Receipts, Registrar, Signing,
+};
 use veilgrid_ledger::keys::refusal::KeyRefusal;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::refusal::Refusal;
@@ -250,9 +252,10 @@ fn a_change_needs_signatures_of_enough_validators_for_this_very_change() {
     // Whoever comes later has keys of its own too: not the aggregator's, a member's, or one for two things.
     let genesis = world.genesis().clone();
     type Take = fn(&mut ValidatorEntry, &Genesis);
-    let takes: [(Take, _); 4] = [
+    let takes: [(Take, _); 5] = [
+        (|new, genesis| new.signing_key = genesis.registrar_key, (Registrar, Signing)),
         (|new, genesis| new.signing_key = genesis.aggregator_receipt_key, (Receipts, Signing)),
-        (|new, genesis| new.signing_key = genesis.members[0], (Account, Signing)),
+        (|new, genesis| new.signing_key = genesis.members[0].account, (Account, Signing)),
         (|new, genesis| new.envelope_key = genesis.aggregator_envelope_key, (AggregatorEnvelopes, Envelopes)),
         (|new, _| new.envelope_key = new.signing_key, (Signing, Envelopes)),
     ];

@@ -6,6 +6,8 @@ use crate::world::World;
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_ledger::audit::{AuditError, AuditRequest, Record, ViolationRule, audit};
 use veilgrid_ledger::block::Block;
+use veilgrid_ledger::members::order::{Action, RegistrarOrder};
+use veilgrid_ledger::members::refusal::MembersRefusal;
 use veilgrid_ledger::refusal::{BlockFault, Refusal, Waits};
 use veilgrid_ledger::rounds::refusal::RoundRefusal;
 use veilgrid_ledger::state::State;
@@ -350,4 +352,34 @@ fn a_changed_state_root_between_blocks() {
     let violation = audit_blocks(&world.blocks).expect_err("wrong root");
     assert!(matches!(violation.rule, ViolationRule::Block(BlockFault::PriorStateRoot { .. })));
     assert_eq!(violation.height, Some(height));
+}
+
+/// Of what the registrar has signed nothing can be changed: not a class, a number, a name, or which order it is.
+#[test]
+fn a_changed_order_of_the_registrar() {
+    let mut world = World::new(4);
+    let (_, certificate) = world.newcomer(200);
+    let enrol = world.ordered(Action::Enrol(vec![certificate]));
+    world.push(vec![enrol]);
+    world.push(vec![]);
+    let found = |edit: fn(&mut RegistrarOrder)| {
+        refusal_of(&world, |bodies| {
+            self::edit(bodies, TransactionKind::Enrol, |transaction| match transaction {
+                Transaction::Registrar(order) => edit(order),
+                other => panic!("{other:?}"),
+            });
+        })
+    };
+    let class: fn(&mut RegistrarOrder) = |order| match &mut order.action {
+        Action::Enrol(certificates) => certificates[0].export_class = 1,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(found(class), Refusal::Members(MembersRefusal::Signature));
+    assert_eq!(found(|order| order.signature[1] ^= 1), Refusal::Members(MembersRefusal::Signature));
+    assert_eq!(
+        found(|order| order.action = Action::Leave(vec![1])),
+        Refusal::Members(MembersRefusal::Signature)
+    );
+    let sequence = MembersRefusal::Sequence { found: 1, expected: 0 };
+    assert_eq!(found(|order| order.sequence = 1), Refusal::Members(sequence));
 }

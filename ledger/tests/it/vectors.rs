@@ -39,9 +39,11 @@ struct Vectors {
     receipt: SignedReceipt,
     envelope: Envelope,
     /// A ledger of a key session, a settled and a voided round, block by block: every kind of transaction is in it but a
-    /// change of the validators.
+    /// change of the validators and those of members, which follow.
     blocks: Vec<BlockVector>,
-    /// The file of these blocks without certificates.
+    /// A ledger on which members join, change, are suspended and leave, and registrar and aggregator have new keys.
+    members: Vec<BlockVector>,
+    /// The file of the blocks of the first ledger without certificates.
     file_bytes: u64,
     file_sha256: String,
 }
@@ -123,6 +125,7 @@ fn computed() -> Vectors {
         },
         envelope: envelope(),
         blocks: block_vectors(&world.blocks),
+        members: block_vectors(&crate::conformance::members::story().blocks),
         file_bytes: file.len() as u64,
         file_sha256: hex::encode(Sha256::digest(&file)),
     }
@@ -185,7 +188,7 @@ fn bless_and_read() -> String {
 }
 
 /// The blocks of the file, joined from headers and transactions as section 8 of the specification says.
-fn stored_blocks(vectors: &Vectors) -> Vec<Block> {
+fn stored_blocks(vectors: &[BlockVector]) -> Vec<Block> {
     let mut context = DecodeContext::Genesis;
     let mut block = |vector: &BlockVector| {
         let mut w = Writer::new();
@@ -199,7 +202,7 @@ fn stored_blocks(vectors: &Vectors) -> Vec<Block> {
         }
         block
     };
-    vectors.blocks.iter().map(&mut block).collect()
+    vectors.iter().map(&mut block).collect()
 }
 
 #[test]
@@ -209,17 +212,23 @@ fn encodings_are_the_stored_ones_byte_for_byte() {
     let all = fields(&stored);
     let changed = all.as_object().expect("fields").iter().find(|(name, value)| computed[name] != **value);
     assert_eq!(changed.map(|(name, _)| name), None, "the format of this field has changed");
-    let kinds: std::collections::BTreeSet<&str> =
-        stored.blocks.iter().flat_map(|block| &block.transactions).map(|t| t.kind.as_str()).collect();
-    assert_eq!(kinds.len(), 10, "every kind of transaction is stored: {kinds:?}");
+    let kinds: std::collections::BTreeSet<&str> = stored
+        .blocks
+        .iter()
+        .chain(&stored.members)
+        .flat_map(|block| &block.transactions)
+        .map(|t| t.kind.as_str())
+        .collect();
+    assert_eq!(kinds.len(), 16, "every kind of transaction is stored: {kinds:?}");
 }
 
 /// From the file alone, as an implementation in another language would use it.
 #[test]
 fn the_stored_ledger_is_executed_and_exported_as_stored() {
     let vectors = stored();
-    let blocks = stored_blocks(&vectors);
+    let blocks = stored_blocks(&vectors.blocks);
     assert_eq!(block_vectors(&blocks), vectors.blocks);
+    assert_eq!(block_vectors(&stored_blocks(&vectors.members)), vectors.members);
     let file = plain(&blocks, array(&vectors.blocks.last().expect("blocks").state_root));
     assert_eq!(file.len() as u64, vectors.file_bytes);
     assert_eq!(hex::encode(Sha256::digest(&file)), vectors.file_sha256);
@@ -234,7 +243,7 @@ fn stored_values_decode_and_hold() {
     let mut r = Reader::new(&params_bytes);
     let params = MarketParams::read(&mut r).expect("parameters");
     assert_eq!((r.finish(), hex::encode(params.digest())), (Ok(()), vectors.market_digest.clone()));
-    let blocks = stored_blocks(&vectors);
+    let blocks = stored_blocks(&vectors.blocks);
     let Transaction::Genesis(genesis) = &blocks[0].transactions[0] else { panic!("a genesis") };
     assert_eq!(hex::encode(genesis.ledger_id()), vectors.ledger_id);
     assert_eq!(vectors.blocks[0].transactions[0].bytes[2..], vectors.genesis);

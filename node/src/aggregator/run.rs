@@ -60,7 +60,10 @@ pub fn run(mut config: AggregatorConfig, shutdown: Shutdown) -> Result<(), NodeE
     let trusted = config.genesis_hash.map(|trusted| trusted.0);
     let genesis = read_genesis(&config.genesis, trusted.as_ref())?;
     let state = State::from_genesis_block(&genesis).map_err(refuse)?;
-    check_keys(&keys, &state)?;
+    // Keys that were replaced since are named by the ledger alone.
+    if !config.data_dir.join("ledger").exists() {
+        check_keys(&keys, &state)?;
+    }
     let system = actix_rt::System::new();
     system.block_on(aggregate(config, keys, genesis, state, health, disk, shutdown))
 }
@@ -69,15 +72,15 @@ fn refuse(error: impl Display) -> NodeError {
     NodeError::start("the aggregator", error)
 }
 
-/// The genesis names the keys under which members expect receipts and seal envelopes.
+/// The ledger names the keys under which members expect receipts and seal envelopes.
 fn check_keys(keys: &AggregatorKeys, state: &State) -> Result<(), NodeError> {
-    let draft = &state.community().genesis();
-    if keys.receipt.verifying_key().to_bytes() != draft.aggregator_receipt_key
-        || keys.envelope.public().to_bytes() != draft.aggregator_envelope_key
+    let named = state.offices().aggregator();
+    if keys.receipt.verifying_key().to_bytes() != named.receipt
+        || keys.envelope.public().to_bytes() != named.envelope
     {
         return Err(NodeError::refused(
             "the aggregator",
-            "the key file is not that of the aggregator whom the genesis names; name the right file",
+            "the key file is not that of the aggregator whom the ledger names; name the right file",
         ));
     }
     Ok(())
@@ -96,7 +99,7 @@ async fn aggregate(
     let client = |url: &String| Client::new(url, &options).map_err(refuse);
     let validators = config.validator_urls.iter().map(client).collect::<Result<Vec<_>, _>>()?;
     start::check_clock(&validators, genesis.header.time_unix_ms, &state, &config.checks).await?;
-    let members = state.community().genesis().members.len();
+    let members = state.community().params().max_members as usize;
     let verdicts = SharedVerdicts::new(members.saturating_mul(REMEMBERED_ROUNDS));
     let keeper = follower::Keeper::open(&config.data_dir.join("ledger"), genesis).map_err(refuse)?;
     let view = LedgerView::new(state, keeper.store());
@@ -120,6 +123,7 @@ async fn aggregate(
         },
     );
     let Some(follower) = follower.map_err(refuse)? else { return Ok(()) };
+    check_keys(&keys, &view.state())?;
     // Before the actors: from there on there is no way back.
     let door = Door::open(start::http_options(&config.http, config.limits));
     let door = door.map_err(|error| NodeError::server("the aggregator", &error))?;

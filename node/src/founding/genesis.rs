@@ -4,6 +4,7 @@ use super::{FoundingError, FoundingPlan, PublicPart};
 use rand_core::CryptoRngCore;
 use veilgrid_client::genesis::GenesisFile;
 use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis};
+use veilgrid_ledger::members::certificate::Certificate;
 use veilgrid_ledger::roster::{Roster, ValidatorEntry};
 
 /// The number of a network's first key session.
@@ -12,14 +13,14 @@ const FIRST_SESSION: u64 = 1;
 /// Makes block 0 from the plan and everybody's public parts; validators are numbered in the order in which they come.
 ///
 /// # Errors
-/// [`FoundingError`]: not exactly one aggregator, keys of another epoch, and every rule of the genesis.
+/// [`FoundingError`]: not exactly one aggregator and one registrar, keys of another epoch, and every rule of the genesis.
 pub fn assemble(
     plan: &FoundingPlan,
     parts: &[PublicPart],
     now_unix_ms: u64,
     rng: &mut impl CryptoRngCore,
 ) -> Result<GenesisFile, FoundingError> {
-    let (mut validators, mut aggregators, mut members) = (vec![], vec![], vec![]);
+    let (mut validators, mut aggregators, mut registrars, mut members) = (vec![], vec![], vec![], vec![]);
     for part in parts {
         match *part {
             PublicPart::Validator { signing_key, consensus_key, envelope_key } => {
@@ -32,6 +33,7 @@ pub fn assemble(
             PublicPart::Aggregator { receipt_key, envelope_key } => {
                 aggregators.push((receipt_key, envelope_key))
             }
+            PublicPart::Registrar { registrar_key } => registrars.push(registrar_key),
             PublicPart::Participant { account_key, key_epoch } if key_epoch != plan.key_epoch => {
                 let (account, expected) = (account_key.to_string(), plan.key_epoch);
                 return Err(FoundingError::KeyEpoch { account, found: key_epoch, expected });
@@ -42,11 +44,16 @@ pub fn assemble(
     let [(receipt_key, envelope_key)] = aggregators[..] else {
         return Err(FoundingError::Aggregators { found: aggregators.len() });
     };
+    let [registrar_key] = registrars[..] else {
+        return Err(FoundingError::Registrars { found: registrars.len() });
+    };
     members.sort_unstable();
     if let Some((account, _)) = members.iter().zip(members.iter().skip(1)).find(|(a, b)| a == b) {
         return Err(FoundingError::Repeated { account: hex::encode(account) });
     }
     let params = plan.params(u16::try_from(validators.len()).unwrap_or(u16::MAX))?;
+    // The registrar gives them connection points with names, and other limits, once it has the ledger.
+    let members = Certificate::of_accounts(&params, plan.key_epoch, members);
     let mut nonce = [0u8; 32];
     rng.fill_bytes(&mut nonce);
     let genesis = Genesis {
@@ -56,6 +63,7 @@ pub fn assemble(
         roster: Roster { validators },
         aggregator_receipt_key: receipt_key.0,
         aggregator_envelope_key: envelope_key.0,
+        registrar_key: registrar_key.0,
         members,
         key_epoch: plan.key_epoch,
         first_session: FIRST_SESSION,

@@ -12,6 +12,7 @@ pub(crate) mod tests;
 
 use std::path::PathBuf;
 use thiserror::Error;
+use veilgrid_ledger::capacity::CapacityError;
 use veilgrid_ledger::genesis::GenesisError;
 use veilgrid_market::GridError;
 use veilgrid_store::files::FileError;
@@ -37,6 +38,12 @@ pub enum FoundingError {
     /// "A network has one aggregator."
     #[error("{found} public parts of aggregators: a network has exactly one")]
     Aggregators { found: usize },
+    /// "A network has one registrar."
+    #[error(
+        "{found} public parts of registrars: a network has exactly one; make its key with \
+         `veilgrid keys new --kind registrar`"
+    )]
+    Registrars { found: usize },
     /// "Account keys are those of the network's key epoch."
     #[error(
         "the account key {account} is of key epoch {found}, the plan says {expected}: print it again with \
@@ -49,6 +56,9 @@ pub enum FoundingError {
     /// "The price grid is one."
     #[error("price grid of the plan: {0}")]
     Grid(#[from] GridError),
+    /// "The capacity classes are sound."
+    #[error("capacity_classes_wh of the plan: {0}")]
+    Capacities(#[from] CapacityError),
     /// "The genesis keeps all rules of the ledger."
     #[error("genesis: {0}")]
     Genesis(#[from] GenesisError),

@@ -4,6 +4,7 @@ use super::FoundingError;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::Path;
+use veilgrid_ledger::capacity::CapacityClasses;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_market::{Grid, Rule};
@@ -56,6 +57,9 @@ pub struct MarketPlan {
     /// Length of a slot in seconds.
     #[serde(default = "quarter_hour")]
     pub slot_seconds: u32,
+    /// Sizes of connections, Wh per slot, rising; without it those of common connections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity_classes_wh: Option<Vec<u64>>,
 }
 
 fn sixteen() -> u8 {
@@ -154,11 +158,11 @@ impl FoundingPlan {
     /// The market's parameters for this number of validators. The ledger's rules are checked with the genesis.
     ///
     /// # Errors
-    /// [`FoundingError::Grid`].
+    /// [`FoundingError::Grid`], [`FoundingError::Capacities`].
     pub fn params(&self, validators: u16) -> Result<MarketParams, FoundingError> {
-        let MarketPlan { price_min_mct_per_kwh, tick_mct_per_kwh, ticks, .. } = self.market;
+        let MarketPlan { price_min_mct_per_kwh, tick_mct_per_kwh, ticks, .. } = &self.market;
         Ok(MarketParams {
-            grid: Grid::new(price_min_mct_per_kwh, tick_mct_per_kwh, ticks)?,
+            grid: Grid::new(*price_min_mct_per_kwh, *tick_mct_per_kwh, *ticks)?,
             bits: self.market.bits,
             rule: match self.market.rule {
                 RulePlan::Uniform => Rule::Uniform,
@@ -170,6 +174,10 @@ impl FoundingPlan {
             slot_seconds: self.market.slot_seconds,
             threshold: threshold_for(validators),
             timing: self.timing.timing(),
+            capacity_classes: match &self.market.capacity_classes_wh {
+                Some(capacities_wh) => CapacityClasses::new(capacities_wh.clone())?,
+                None => CapacityClasses::of_connections(self.market.slot_seconds),
+            },
         })
     }
 }

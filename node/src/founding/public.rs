@@ -2,7 +2,7 @@
 
 use super::FoundingError;
 use crate::config::Hex32;
-use crate::keyfile::{AggregatorKeys, ParticipantKeys, ValidatorKeys};
+use crate::keyfile::{AggregatorKeys, ParticipantKeys, RegistrarKeys, ValidatorKeys};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use veilgrid_crypto::keyring::Keyring;
@@ -31,6 +31,11 @@ pub enum PublicPart {
         /// Bids (X25519).
         envelope_key: Hex32,
     },
+    /// Of the registrar.
+    Registrar {
+        /// Orders about members (Ristretto).
+        registrar_key: Hex32,
+    },
     /// Of a participant.
     Participant {
         /// Its account (Ristretto).
@@ -56,6 +61,12 @@ impl From<&AggregatorKeys> for PublicPart {
             receipt_key: Hex32(keys.receipt.verifying_key().to_bytes()),
             envelope_key: Hex32(keys.envelope.public().to_bytes()),
         }
+    }
+}
+
+impl From<&RegistrarKeys> for PublicPart {
+    fn from(keys: &RegistrarKeys) -> Self {
+        Self::Registrar { registrar_key: Hex32(keys.signing.verifying_key().to_bytes()) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A founded network is one that the ledger, the configurations and the key files accept.
 
 use super::*;
-use crate::keyfile::{AggregatorKeys, ParticipantKeys, ValidatorKeys};
+use crate::keyfile::{AggregatorKeys, ParticipantKeys, RegistrarKeys, ValidatorKeys};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::path::Path;
@@ -26,6 +26,7 @@ pub(crate) fn plan_of(interval_ms: u64, first_open_unix_ms: u64) -> FoundingPlan
         min_bidders: 2,
         max_members: 6,
         slot_seconds: 900,
+        capacity_classes_wh: None,
     };
     let timing = TimingPlan {
         first_open_unix_ms,
@@ -55,6 +56,7 @@ fn parts(validators: usize, aggregators: usize, members: usize) -> Vec<PublicPar
     let mut parts = vec![];
     parts.extend((0..validators).map(|_| PublicPart::from(&ValidatorKeys::generate(&mut rng))));
     parts.extend((0..aggregators).map(|_| PublicPart::from(&AggregatorKeys::generate(&mut rng))));
+    parts.push(PublicPart::from(&RegistrarKeys::generate(&mut rng)));
     parts.extend((0..members).map(|_| PublicPart::of_participant(&ParticipantKeys::generate(&mut rng), 1)));
     parts
 }
@@ -89,7 +91,11 @@ fn a_genesis_needs_its_people() {
     assert!(matches!(assemble(&parts(4, 0, 6)), Err(FoundingError::Aggregators { found: 0 })));
     assert!(matches!(assemble(&parts(4, 2, 6)), Err(FoundingError::Aggregators { found: 2 })));
     assert!(matches!(assemble(&parts(3, 1, 6)), Err(FoundingError::Genesis(_))));
-    assert!(matches!(assemble(&parts(4, 1, 1)), Err(FoundingError::Genesis(_))));
+    // Others may join later.
+    assert!(assemble(&parts(4, 1, 0)).is_ok());
+    let mut alone = parts(4, 1, 6);
+    alone.retain(|part| !matches!(part, PublicPart::Registrar { .. }));
+    assert!(matches!(assemble(&alone), Err(FoundingError::Registrars { found: 0 })));
     let mut twice = parts(4, 1, 6);
     twice.push(twice[6].clone());
     assert!(matches!(assemble(&twice), Err(FoundingError::Repeated { .. })));

@@ -116,7 +116,13 @@ fn kind_of_intake(error: &IntakeError) -> Kind {
         | IntakeError::TooLate { .. }
         | IntakeError::Fault(BidFault::Round { .. }) => Kind::RoundOver,
         IntakeError::Ledger(rule) => match **rule {
-            Rule::Rounds(RoundRefusal::NotAMember { .. }) => Kind::NotAMember,
+            Rule::Rounds(
+                RoundRefusal::NotAMember { .. }
+                | RoundRefusal::HasLeft { .. }
+                | RoundRefusal::Suspended { .. }
+                | RoundRefusal::CertificateDates { .. }
+                | RoundRefusal::JoinedLater { .. },
+            ) => Kind::NotAMember,
             Rule::Rounds(RoundRefusal::SecondBid { .. }) => Kind::Conflict,
             // A repeated R: whoever seals honestly never repeats one.
             _ => Kind::InvalidProof,

@@ -1,4 +1,4 @@
-//! What the key files of the three processes hold.
+//! What the key files of the processes and of the registrar hold.
 
 use super::Kind;
 use veilgrid_crypto::envelope::EnvelopeKey;
@@ -44,6 +44,13 @@ pub struct AggregatorKeys {
     pub envelope: EnvelopeKey,
 }
 
+/// The registrar's key.
+#[derive(Clone, Debug)]
+pub struct RegistrarKeys {
+    /// Signs orders, and hides the names of connection points.
+    pub signing: SigningKey,
+}
+
 /// The seed of a participant's keyring.
 #[derive(Clone, Debug)]
 pub struct ParticipantKeys {
@@ -69,6 +76,13 @@ impl AggregatorKeys {
     /// Fresh keys.
     pub fn generate(rng: &mut impl rand_core::CryptoRngCore) -> Self {
         Self { receipt: SigningKey::generate(rng), envelope: EnvelopeKey::generate(rng) }
+    }
+}
+
+impl RegistrarKeys {
+    /// A fresh key.
+    pub fn generate(rng: &mut impl rand_core::CryptoRngCore) -> Self {
+        Self { signing: SigningKey::generate(rng) }
     }
 }
 
@@ -129,6 +143,22 @@ impl Contents for AggregatorKeys {
         let envelope = read_envelope(&mut r)?;
         r.finish()?;
         Ok(Self { receipt, envelope })
+    }
+}
+
+impl Contents for RegistrarKeys {
+    const KIND: Kind = Kind::Registrar;
+
+    fn encode(&self) -> Secret<Vec<u8>> {
+        let signing = Secret::new(self.signing.secret().expose().to_bytes());
+        join(&[signing.expose()])
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        let mut r = Reader::new(bytes);
+        let signing = read_signing(&mut r, "registrar's key")?;
+        r.finish()?;
+        Ok(Self { signing })
     }
 }
 

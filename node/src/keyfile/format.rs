@@ -37,11 +37,14 @@ pub enum Kind {
     Participant,
     /// A validator's secrets that change: key shares and open key sessions.
     ValidatorSecrets,
+    /// The registrar's key.
+    Registrar,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 4] = [Self::Validator, Self::Aggregator, Self::Participant, Self::ValidatorSecrets];
+    pub const ALL: [Kind; 5] =
+        [Self::Validator, Self::Aggregator, Self::Participant, Self::ValidatorSecrets, Self::Registrar];
 
     /// For messages.
     pub fn name(self) -> &'static str {
@@ -50,6 +53,7 @@ impl Kind {
             Self::Aggregator => "an aggregator's keys",
             Self::Participant => "a participant's keys",
             Self::ValidatorSecrets => "a validator's secrets",
+            Self::Registrar => "a registrar's key",
         }
     }
 
@@ -59,6 +63,7 @@ impl Kind {
             Self::Aggregator => 2,
             Self::Participant => 3,
             Self::ValidatorSecrets => 4,
+            Self::Registrar => 5,
         }
     }
 
@@ -73,6 +78,7 @@ impl Kind {
             Self::Aggregator => b"veilgrid/1/keyfile/aggregator",
             Self::Participant => b"veilgrid/1/keyfile/participant",
             Self::ValidatorSecrets => b"veilgrid/1/keyfile/validator-secrets",
+            Self::Registrar => b"veilgrid/1/keyfile/registrar",
         }
     }
 }

@@ -34,7 +34,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 use veilgrid_crypto::wire::WireError;
 
-pub use contents::{AggregatorKeys, Contents, ParticipantKeys, ValidatorKeys};
+pub use contents::{AggregatorKeys, Contents, ParticipantKeys, RegistrarKeys, ValidatorKeys};
 pub use format::{Cost, Kind, MAX_FILE_BYTES};
 pub(crate) use vault::is_open_to_others;
 pub use vault::{KeyVault, create, open, peek_kind};

@@ -94,12 +94,6 @@ async fn participate(
     start::check_clock(&validators, genesis.header.time_unix_ms, &state, &config.checks).await?;
     let post = HttpPost::new(client(&config.aggregator_url)?, validators.clone());
     let mut desk = MemberDesk::new(keyring, state, archive, results);
-    if !desk.state().community().is_member(&desk.account()) {
-        return Err(NodeError::refused(
-            "the participant",
-            "the account of this key file is not among the members of the genesis",
-        ));
-    }
     let keeper = Keeper::open(&data.join("ledger"), genesis).map_err(|error| refuse(&error))?;
     let view = LedgerView::new(desk.state().clone(), keeper.store());
     let options = FollowerOptions {

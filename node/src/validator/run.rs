@@ -244,10 +244,10 @@ impl Validator {
         Limits::default()
     }
 
-    /// The same with room in the pool for a bid of every member, twice.
+    /// The same with room in the pool for a bid of every member that there may be, twice.
     fn limits_of(&self, state: &State) -> Limits {
         let limits = self.limits();
-        let members = state.community().genesis().members.len();
+        let members = state.community().params().max_members as usize;
         let twice = members.saturating_mul(state.community().bid_shape().bid_bytes()).saturating_mul(2);
         Limits { pool_bytes: twice.clamp(limits.pool_bytes, MOST_POOL_BYTES), ..limits }
     }
@@ -256,7 +256,7 @@ impl Validator {
 /// Builds the table of small logarithms for the largest sum of this market, beside everything else. Otherwise it would
 /// be built at the first opening, and again whenever a round has more bids, while engine and requests wait.
 fn build_log(application: &Arc<Mutex<NodeApplication>>, state: &State) -> Result<(), NodeError> {
-    let (params, members) = (state.community().params(), state.community().genesis().members.len());
+    let (params, members) = (state.community().params(), state.members().len());
     let largest_wh = 1u64.checked_shl(u32::from(params.bits)).map_or(u64::MAX, |quantities| quantities - 1);
     // Above the bound of all tables it is cut to that.
     let bound_wh = (members as u64).saturating_mul(params.grid.ticks().into()).saturating_mul(largest_wh);

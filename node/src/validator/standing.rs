@@ -46,7 +46,7 @@ mod tests {
     use super::*;
     use crate::founding::tests::plan_of;
     use crate::founding::{PublicPart, assemble};
-    use crate::keyfile::{AggregatorKeys, ParticipantKeys, ValidatorKeys};
+    use crate::keyfile::{AggregatorKeys, ParticipantKeys, RegistrarKeys, ValidatorKeys};
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
 
@@ -68,6 +68,7 @@ mod tests {
         let keys: Vec<ValidatorKeys> = (0..5).map(|_| ValidatorKeys::generate(&mut rng)).collect();
         let mut parts: Vec<PublicPart> = keys[..4].iter().map(PublicPart::from).collect();
         parts.push(PublicPart::from(&AggregatorKeys::generate(&mut rng)));
+        parts.push(PublicPart::from(&RegistrarKeys::generate(&mut rng)));
         parts.extend((0..2).map(|_| PublicPart::of_participant(&ParticipantKeys::generate(&mut rng), 1)));
         let genesis = assemble(&plan, &parts, NOW, &mut rng).expect("founded");
         let state = State::from_genesis_block(&genesis.block).expect("sound");

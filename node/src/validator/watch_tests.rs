@@ -3,7 +3,7 @@
 use super::*;
 use crate::founding::tests::plan_of;
 use crate::founding::{PublicPart, assemble};
-use crate::keyfile::{AggregatorKeys, ParticipantKeys, ValidatorKeys};
+use crate::keyfile::{AggregatorKeys, ParticipantKeys, RegistrarKeys, ValidatorKeys};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
@@ -16,6 +16,7 @@ fn network() -> (State, Vec<[u8; 32]>) {
     let keys: Vec<ValidatorKeys> = (0..4).map(|_| ValidatorKeys::generate(&mut rng)).collect();
     let mut parts: Vec<PublicPart> = keys.iter().map(PublicPart::from).collect();
     parts.push(PublicPart::from(&AggregatorKeys::generate(&mut rng)));
+    parts.push(PublicPart::from(&RegistrarKeys::generate(&mut rng)));
     parts.extend((0..2).map(|_| PublicPart::of_participant(&ParticipantKeys::generate(&mut rng), 1)));
     let genesis = assemble(&plan, &parts, NOW, &mut rng).expect("founded");
     let state = State::from_genesis_block(&genesis.block).expect("sound");

@@ -22,6 +22,7 @@ use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_ledger::builder::{genesis_block, propose};
+use veilgrid_ledger::capacity::CapacityClasses;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::BlockEffects;
@@ -123,6 +124,7 @@ pub fn params() -> MarketParams {
         slot_seconds: 900,
         threshold: 3,
         timing: one_process_timing(OPENS_MS, 900, 900),
+        capacity_classes: CapacityClasses::of_connections(900),
     }
 }
 
@@ -159,6 +161,7 @@ impl World {
     pub fn new(options: HttpOptions) -> Self {
         let keyrings: Vec<Keyring> =
             (0..MEMBERS).map(|_| Keyring::from_seed(&KeyringSeed::generate(&mut OsRng))).collect();
+        let registrar_key = SigningKey::generate(&mut OsRng);
         let (receipt_key, envelope_key) =
             (SigningKey::generate(&mut OsRng), EnvelopeKey::generate(&mut OsRng));
         let founding = Founding {
@@ -170,7 +173,14 @@ impl World {
         };
         let validators: Vec<Keys> = (1..=4).map(|_| Keys::generate(&mut OsRng)).collect();
         let roster: Vec<_> = validators.iter().map(Keys::entry).collect();
-        let genesis = found_genesis(&founding, &roster, &receipt_key, &envelope_key.public(), &mut OsRng);
+        let genesis = found_genesis(
+            &founding,
+            &roster,
+            &registrar_key,
+            &receipt_key,
+            &envelope_key.public(),
+            &mut OsRng,
+        );
         let genesis = genesis_block(genesis.checked().expect("genesis"), 0);
         let first = State::from_genesis_block(&genesis).expect("genesis");
         let (journal, pool, blocks) = (Journal::default(), Pool::default(), Blocks::default());

@@ -1,5 +1,6 @@
 //! What the founders of a ledger bring: keys of the validators, and its genesis.
 
+use crate::registrar::point_id;
 use crate::replica::Limits;
 use rand_core::CryptoRngCore;
 use veilgrid_crypto::envelope::{EnvelopeKey, EnvelopePublicKey};
@@ -8,6 +9,7 @@ use veilgrid_crypto::keygen::Group;
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_ledger::finality::ConsensusKey;
 use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis};
+use veilgrid_ledger::members::certificate::Certificate;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::roster::{Roster, ValidatorEntry};
 use veilgrid_ledger::timing::RoundTiming;
@@ -105,18 +107,24 @@ impl Founding {
     }
 }
 
-/// The genesis for the given validators and aggregator keys; its rules are not checked yet.
+/// The genesis for the given validators, registrar and aggregator; its rules are not checked yet.
 pub fn found_genesis(
     founding: &Founding,
     validators: &[ValidatorEntry],
+    registrar_key: &SigningKey,
     receipt_key: &SigningKey,
     envelope_key: &EnvelopePublicKey,
     rng: &mut impl CryptoRngCore,
 ) -> Genesis {
     let mut nonce = [0u8; 32];
     rng.fill_bytes(&mut nonce);
-    let mut members = founding.members.clone();
-    members.sort_unstable();
+    // Whoever has no connection of its own name has one by the name of its account.
+    let certificate = |account: &PointBytes| {
+        let point = point_id(registrar_key, &hex::encode(account));
+        Certificate::unlimited(&founding.params, founding.key_epoch, *account, point)
+    };
+    let mut members: Vec<Certificate> = founding.members.iter().map(certificate).collect();
+    members.sort_unstable_by_key(|certificate| certificate.account);
     Genesis {
         format_version: FORMAT_VERSION,
         nonce,
@@ -124,6 +132,7 @@ pub fn found_genesis(
         roster: Roster { validators: validators.to_vec() },
         aggregator_receipt_key: receipt_key.verifying_key().to_bytes(),
         aggregator_envelope_key: envelope_key.to_bytes(),
+        registrar_key: registrar_key.verifying_key().to_bytes(),
         members,
         key_epoch: founding.key_epoch,
         first_session: 1,

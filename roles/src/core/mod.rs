@@ -356,7 +356,7 @@ impl<J: Journal, R: CryptoRngCore> ValidatorCore<J, R> {
         self.replica.offer_bids(round_id, bids)
     }
 
-    /// Offers a key event or a change of validators from outside.
+    /// Offers a key event, a change of validators, an order of the registrar or a replacement of keys from outside.
     ///
     /// # Errors
     /// Why it is not taken; [`OfferRefusal::Kind`] for any other transaction.
@@ -364,6 +364,8 @@ impl<J: Journal, R: CryptoRngCore> ValidatorCore<J, R> {
         match transaction {
             Transaction::ChangeValidators(change) => self.replica.offer_roster_change(change),
             Transaction::KeyEvent { session, event } => self.replica.offer_key_event(*session, event),
+            Transaction::Registrar(order) => self.replica.offer_order(order),
+            Transaction::ReplaceKeys(replacement) => self.replica.offer_replacement(replacement),
             other => Err(OfferRefusal::Kind { found: other.kind() }),
         }
     }

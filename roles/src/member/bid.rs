@@ -116,7 +116,7 @@ pub fn envelope_to(
 ) -> Option<Vec<u8>> {
     let community = state.community();
     let key = match to {
-        Target::Aggregator => community.genesis().aggregator_envelope_key,
+        Target::Aggregator => community.envelope_key(),
         Target::Validator(number) => {
             let index = usize::from(number.checked_sub(1)?);
             state.roster().validators.get(index)?.envelope_key

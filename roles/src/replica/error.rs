@@ -6,6 +6,7 @@ use veilgrid_crypto::keygen;
 use veilgrid_crypto::opening::ShareFault;
 use veilgrid_crypto::wire::WireError;
 use veilgrid_ledger::hash::Hash;
+use veilgrid_ledger::members::refusal::MembersRefusal;
 use veilgrid_ledger::refusal::{Account, BlockError, Refusal};
 use veilgrid_ledger::roster::RosterError;
 use veilgrid_ledger::rounds::refusal::RoundRefusal;
@@ -203,6 +204,9 @@ pub enum OfferRefusal {
     /// The change of validators is not valid now.
     #[error("change of validators: {0}")]
     Change(#[from] RosterError),
+    /// The ledger does not take the registrar's order, or the replacement of keys, now.
+    #[error("{0}")]
+    Members(#[from] MembersRefusal),
 }
 
 impl From<Refusal> for OfferRefusal {

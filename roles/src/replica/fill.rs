@@ -170,6 +170,10 @@ fn closes_soon(state: &State, round_id: u64) -> bool {
 fn bidder(refusal: &Refusal) -> Option<PointBytes> {
     match refusal {
         Refusal::Rounds(RoundRefusal::NotAMember { account, .. })
+        | Refusal::Rounds(RoundRefusal::HasLeft { account, .. })
+        | Refusal::Rounds(RoundRefusal::Suspended { account, .. })
+        | Refusal::Rounds(RoundRefusal::CertificateDates { account, .. })
+        | Refusal::Rounds(RoundRefusal::JoinedLater { account, .. })
         | Refusal::Rounds(RoundRefusal::SecondBid { account, .. })
         | Refusal::Rounds(RoundRefusal::HandleRepeated { account, .. })
         | Refusal::Rounds(RoundRefusal::BidInvalid { account, .. }) => Some(account.0),

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 use veilgrid_crypto::bid::{BidFault, RoundContext, SealedBid};
 use veilgrid_crypto::opening::OpeningShare;
 use veilgrid_ledger::hash::Hash;
+use veilgrid_ledger::members::offices::KeyReplacement;
+use veilgrid_ledger::members::order::RegistrarOrder;
 use veilgrid_ledger::refusal::Account;
 use veilgrid_ledger::roster::RosterChange;
 use veilgrid_ledger::state::expected::Expected;
@@ -74,6 +76,26 @@ impl Replica {
     /// Not of the session, refused by it for good, or no room.
     pub fn offer_key_event(&mut self, session: u64, event: &[u8]) -> Result<Offered, OfferRefusal> {
         let (digest, offered) = self.pool.events.offer_event(&self.state, session, event)?;
+        self.bring_in(Item::Transaction(digest));
+        Ok(offered)
+    }
+
+    /// Offers an order of the registrar.
+    ///
+    /// # Errors
+    /// Not signed by the registrar, refused by the ledger, or no room.
+    pub fn offer_order(&mut self, order: &RegistrarOrder) -> Result<Offered, OfferRefusal> {
+        let (digest, offered) = self.pool.events.offer_order(&self.state, order)?;
+        self.bring_in(Item::Transaction(digest));
+        Ok(offered)
+    }
+
+    /// Offers new keys of the registrar or the aggregator that t validators have signed.
+    ///
+    /// # Errors
+    /// Refused by the ledger, or no room.
+    pub fn offer_replacement(&mut self, replacement: &KeyReplacement) -> Result<Offered, OfferRefusal> {
+        let (digest, offered) = self.pool.events.offer_replacement(&self.state, replacement)?;
         self.bring_in(Item::Transaction(digest));
         Ok(offered)
     }
@@ -156,6 +178,10 @@ impl Replica {
                 self.pool.events.offer_event(&self.state, *session, event)
             }
             Transaction::ChangeValidators(change) => self.pool.events.offer_change(&self.state, change),
+            Transaction::Registrar(order) => self.pool.events.offer_order(&self.state, order),
+            Transaction::ReplaceKeys(replacement) => {
+                self.pool.events.offer_replacement(&self.state, replacement)
+            }
             other => Err(OfferRefusal::Kind { found: other.kind() }),
         };
         taken.map(|(_, offered)| offered)
@@ -233,7 +259,12 @@ impl Replica {
             let fault = BidFault::Round { bid: bid.round_id, round: round_id };
             return Err(OfferRefusal::BidInvalid { round_id, account, fault });
         }
-        check_member(&self.state, bid)?;
+        let member = check_member(&self.state, bid);
+        if self.state.round(round_id).is_none() && member.is_err() {
+            // Who may bid is fixed when the round opens. Until then another validator, some blocks ahead, may know more.
+            return Err(OfferRefusal::NotOpen { round_id });
+        }
+        member?;
         let digest = bid.digest();
         if self.pool.bids.get(round_id, &digest).is_some() {
             return Ok(Offered::Known);

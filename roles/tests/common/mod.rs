@@ -1,6 +1,7 @@
 //! The small market of these tests, and a book that trades on it.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+use veilgrid_ledger::capacity::CapacityClasses;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_market::{Grid, Rule};
@@ -28,5 +29,6 @@ pub fn params(timing: RoundTiming, threshold: u16) -> MarketParams {
         slot_seconds: SLOT_SECONDS,
         threshold,
         timing,
+        capacity_classes: CapacityClasses::of_connections(SLOT_SECONDS),
     }
 }

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use veilgrid_crypto::bid::{SealedBid, seal_bid};
 use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 use veilgrid_crypto::tally::settlement_point_holds;
+use veilgrid_ledger::capacity::CapacityClasses;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::state::effects::SettledRound;
 use veilgrid_ledger::timing::RoundTiming;
@@ -71,6 +72,7 @@ fn market(round: &Round, members: u32, timing: RoundTiming) -> MarketParams {
         slot_seconds: SLOT_SECONDS,
         threshold: threshold_for(VALIDATORS),
         timing,
+        capacity_classes: CapacityClasses::of_connections(SLOT_SECONDS),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::input;
 use std::path::Path;
 use veilgrid_demo::DayConfig;
+use veilgrid_ledger::capacity::CapacityClasses;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_market::Rule;
 use veilgrid_roles::committee::{one_process_timing, threshold_for};
@@ -45,6 +46,7 @@ pub fn plan(args: &DemoArgs, out: &Path) -> Result<Plan, Failure> {
         slot_seconds,
         threshold: threshold_for(args.validators),
         timing: one_process_timing(0, 0, slot_seconds),
+        capacity_classes: CapacityClasses::of_connections(slot_seconds),
     };
     let config = DayConfig::from_selection(
         &community,

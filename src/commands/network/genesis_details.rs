@@ -13,6 +13,7 @@ pub(super) struct Details {
     key_epoch: u64,
     first_key_session: u64,
     aggregator_envelope_key: Hex32,
+    registrar_key: Hex32,
     /// The validators' keys for envelopes, in their order.
     validator_envelope_keys: Vec<Hex32>,
     /// In the order of the genesis, which is that of the keys.
@@ -60,13 +61,14 @@ impl Details {
             key_epoch: genesis.key_epoch,
             first_key_session: genesis.first_session,
             aggregator_envelope_key: Hex32(genesis.aggregator_envelope_key),
+            registrar_key: Hex32(genesis.registrar_key),
             validator_envelope_keys: genesis
                 .roster
                 .validators
                 .iter()
                 .map(|entry| Hex32(entry.envelope_key))
                 .collect(),
-            member_accounts: genesis.members.iter().map(|account| Hex32(*account)).collect(),
+            member_accounts: genesis.members.iter().map(|certificate| Hex32(certificate.account)).collect(),
             parameters: Parameters {
                 price_min_mct_per_kwh: params.grid.price_min_mct_per_kwh(),
                 price_max_mct_per_kwh: params.grid.price_max_mct_per_kwh(),
@@ -93,6 +95,7 @@ impl Details {
         output::line(table);
         output::line(format!("aggregator     receipt key {aggregator_receipt_key}"));
         output::line(format!("               envelope key {}", self.aggregator_envelope_key));
+        output::line(format!("registrar      key {}", self.registrar_key));
         for (place, key) in self.validator_envelope_keys.iter().enumerate() {
             output::line(format!("validator {:<4} envelope key {key}", place + 1));
         }

@@ -1,4 +1,4 @@
-//! `veilgrid keys`: key files of validators, aggregators and participants.
+//! `veilgrid keys`: key files of validators, aggregators, registrars and participants.
 
 use crate::failure::Failure;
 use crate::output;
@@ -7,7 +7,8 @@ use rand_core::OsRng;
 use std::path::{Path, PathBuf};
 use veilgrid_node::founding::PublicPart;
 use veilgrid_node::keyfile::{
-    AggregatorKeys, Contents, Cost, Kind, ParticipantKeys, ValidatorKeys, create, open, peek_kind,
+    AggregatorKeys, Contents, Cost, Kind, ParticipantKeys, RegistrarKeys, ValidatorKeys, create, open,
+    peek_kind,
 };
 use veilgrid_node::passphrase::{self, Passphrase};
 
@@ -68,6 +69,8 @@ pub enum KeyKind {
     Validator,
     /// An aggregator: receipt and envelope keys
     Aggregator,
+    /// The registrar: the key of its orders
+    Registrar,
     /// A participant: the seed of its keys
     Participant,
 }
@@ -99,6 +102,11 @@ fn new(kind: KeyKind, out: &Path, common: &KeysCommon) -> Result<(), Failure> {
             write(out, &keys, &passphrase)?;
             PublicPart::from(&keys)
         }
+        KeyKind::Registrar => {
+            let keys = RegistrarKeys::generate(&mut OsRng);
+            write(out, &keys, &passphrase)?;
+            PublicPart::from(&keys)
+        }
         KeyKind::Participant => {
             let keys = ParticipantKeys::generate(&mut OsRng);
             write(out, &keys, &passphrase)?;
@@ -122,6 +130,7 @@ fn show(file: &Path, common: &KeysCommon) -> Result<(), Failure> {
     let public = match kind {
         Kind::Validator => PublicPart::from(&read::<ValidatorKeys>(file, &passphrase)?),
         Kind::Aggregator => PublicPart::from(&read::<AggregatorKeys>(file, &passphrase)?),
+        Kind::Registrar => PublicPart::from(&read::<RegistrarKeys>(file, &passphrase)?),
         Kind::Participant | Kind::ValidatorSecrets => {
             PublicPart::of_participant(&read::<ParticipantKeys>(file, &passphrase)?, common.key_epoch)
         }

@@ -11,8 +11,10 @@ use veilgrid_crypto::envelope::EnvelopeKey;
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_crypto::secret::Secret;
 use veilgrid_ledger::block::Block;
+use veilgrid_ledger::capacity::CapacityClasses;
 use veilgrid_ledger::finality::ConsensusKey;
 use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis};
+use veilgrid_ledger::members::certificate::Certificate;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::roster::{Roster, ValidatorEntry};
 use veilgrid_ledger::state::State;
@@ -26,8 +28,8 @@ use veilgrid_store::{Appended, Store};
 pub fn genesis() -> Genesis {
     let mut rng = ChaCha20Rng::seed_from_u64(3);
     let mut bytes = || SigningKey::generate(&mut rng).verifying_key().to_bytes();
-    let mut members = vec![bytes(), bytes()];
-    members.sort();
+    let accounts = [bytes(), bytes()];
+    let registrar_key = bytes();
     let entry = |place: u8| ValidatorEntry {
         signing_key: bytes(),
         consensus_key: ConsensusKey::from_seed(&Secret::new([place; 32])).public(),
@@ -55,15 +57,17 @@ pub fn genesis() -> Genesis {
             keygen_phase_blocks: 20,
             max_clock_skew_ms: 2_000,
         },
+        capacity_classes: CapacityClasses::of_connections(900),
     };
     let genesis = Genesis {
         format_version: FORMAT_VERSION,
         nonce: [1; 32],
+        registrar_key,
+        members: Certificate::of_accounts(&params, 1, accounts),
         params,
         roster,
         aggregator_receipt_key: bytes(),
         aggregator_envelope_key: [2; 32],
-        members,
         key_epoch: 1,
         first_session: 1,
     };

@@ -77,7 +77,7 @@ fn keys_and_a_genesis_are_on_the_disk_when_they_are_said() {
         NOTHING,
     );
     let mut parts = vec![];
-    for home in net.homes() {
+    for home in net.homes().into_iter().chain([net.dir.join("registrar")]) {
         let shown =
             program(&["keys", "show", text(&home.join("keys")), "--passphrase-file", text(&passphrase)]);
         let part = home.with_extension("json");

@@ -186,6 +186,9 @@ impl<A: BidArchive, R: ResultBook> Desk<A, R> {
                 }
                 Effect::RoundOpened { round_id, slot } => {
                     self.slots.insert(*round_id, *slot);
+                    if let Err(refusal) = state.check_may_bid(*round_id, &self.account) {
+                        tracing::warn!(round_id, %refusal, "this member does not bid in the round");
+                    }
                 }
                 Effect::BidsAccepted { round_id, bids } => self.look_for_own(*round_id, bids),
                 Effect::RoundClosed { round_id, .. } => self.check_promises(*round_id)?,
@@ -206,6 +209,7 @@ impl<A: BidArchive, R: ResultBook> Desk<A, R> {
             let bidding_ms = (timing.open_ms(round_id)?, timing.last_promise_ms(round_id)?);
             let waits = now_unix_ms < bidding_ms.1
                 && takes_bids(round_id)
+                && round.bidders().get(&self.account).is_some()
                 && !self.active.contains_key(&round_id)
                 && round.bid_of(&self.account).is_none();
             waits.then_some(Wanted { round_id, slot, bidding_ms })

@@ -1,10 +1,13 @@
-//! Key events and changes of validators, by their digests.
+//! Key events, changes of validators, orders of the registrar and replacements of keys, by their digests.
 
 use crate::replica::error::{OfferRefusal, Offered};
 use std::collections::BTreeMap;
 use veilgrid_crypto::keygen::{Event, Party, Refusal, Session};
 use veilgrid_crypto::wire::WireError;
 use veilgrid_ledger::hash::Hash;
+use veilgrid_ledger::members::offices::KeyReplacement;
+use veilgrid_ledger::members::order::RegistrarOrder;
+use veilgrid_ledger::members::refusal::MembersRefusal;
 use veilgrid_ledger::roster::RosterChange;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::transaction::Transaction;
@@ -16,17 +19,30 @@ const MAX_PER_PLACE: usize = 2;
 /// Most changes of validators. Each is signed by t validators.
 const MAX_CHANGES: usize = 4;
 
+/// Most orders of the registrar that wait: each is signed by it, and they count one after another.
+const MAX_ORDERS: usize = 16;
+
+/// Most different orders of one number. The registrar signs one; a second is its own doing.
+const MAX_PER_NUMBER: usize = 2;
+
+/// Most replacements of keys. Each is signed by t validators.
+const MAX_REPLACEMENTS: usize = 4;
+
 /// A party's place in a session: what kind of event (in the order of the phases), whose, and for an answer the
 /// receiver that complained.
 type Place = (u8, Party, u16);
 
-/// What a transaction is for; key events come before changes.
+/// What a transaction is for; key events come before changes, and orders of the registrar in the order of their numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Of {
     /// A place in the session of this number.
     Session(u64, Place),
     /// The replacement of the roster that is in force since this epoch.
     Roster(u64),
+    /// New keys after so many replacements, by the roster that is in force since this epoch.
+    Office(u64, u64),
+    /// The registrar's order of this number.
+    Order(u64),
 }
 
 struct Pooled {
@@ -56,7 +72,11 @@ impl EventPool {
 
     /// Number of changes of validators.
     pub(in crate::replica) fn changes(&self) -> usize {
-        self.entries.len().saturating_sub(self.key_events())
+        self.count(|of| matches!(of, Of::Roster(_)))
+    }
+
+    fn count(&self, of: impl Fn(Of) -> bool) -> usize {
+        self.entries.values().filter(|entry| of(entry.of)).count()
     }
 
     pub(in crate::replica) fn get(&self, digest: &Hash) -> Option<&Transaction> {
@@ -119,6 +139,60 @@ impl EventPool {
         let since_epoch = state.roster_since();
         state.check_change(change).map_err(OfferRefusal::Change)?;
         self.insert(digest, transaction, Of::Roster(since_epoch))
+    }
+
+    /// Takes an order of the registrar: the next one after all checks; a later one, which waits for those before it, by its
+    /// signature.
+    ///
+    /// # Errors
+    /// Not the registrar's, refused by the ledger, or no room.
+    pub(in crate::replica) fn offer_order(
+        &mut self,
+        state: &State,
+        order: &RegistrarOrder,
+    ) -> Result<(Hash, Offered), OfferRefusal> {
+        let transaction = Transaction::Registrar(Box::new(order.clone()));
+        let digest = transaction.digest();
+        if self.entries.contains_key(&digest) {
+            return Ok((digest, Offered::Known));
+        }
+        let (found, expected) = (order.sequence, state.members().sequence());
+        let last = expected.saturating_add(MAX_ORDERS as u64);
+        if !(expected..last).contains(&found) {
+            return Err(MembersRefusal::Sequence { found, expected }.into());
+        }
+        if found == expected {
+            state.check_order(order)?;
+        } else {
+            let community = state.community();
+            order.verify(&community.ledger_id(), community.registrar_key())?;
+        }
+        let full = self.count(|of| matches!(of, Of::Order(_))) >= MAX_ORDERS;
+        if full || self.count(|of| of == Of::Order(found)) >= MAX_PER_NUMBER {
+            return Err(OfferRefusal::PoolFull { bytes: self.bytes, bound: self.bound_bytes });
+        }
+        self.insert(digest, transaction, Of::Order(found))
+    }
+
+    /// Takes new keys of the registrar or the aggregator.
+    ///
+    /// # Errors
+    /// Refused by the ledger, or no room.
+    pub(in crate::replica) fn offer_replacement(
+        &mut self,
+        state: &State,
+        replacement: &KeyReplacement,
+    ) -> Result<(Hash, Offered), OfferRefusal> {
+        let transaction = Transaction::ReplaceKeys(Box::new(replacement.clone()));
+        let digest = transaction.digest();
+        if self.entries.contains_key(&digest) {
+            return Ok((digest, Offered::Known));
+        }
+        if self.count(|of| matches!(of, Of::Office(..))) >= MAX_REPLACEMENTS {
+            return Err(OfferRefusal::PoolFull { bytes: self.bytes, bound: self.bound_bytes });
+        }
+        state.check_replacement(replacement)?;
+        self.insert(digest, transaction, office_of(state))
     }
 
     fn insert(
@@ -189,8 +263,19 @@ fn is_possible(state: &State, entry: &Pooled) -> bool {
             let is_under_way = state.pending_roster() == Some(&change.roster);
             entry.of == Of::Roster(state.roster_since()) && !is_under_way
         }
+        Transaction::ReplaceKeys(_) => entry.of == office_of(state),
+        // Of the next one everything is known; there is one of them, or two.
+        Transaction::Registrar(order) if order.sequence == state.members().sequence() => {
+            state.check_order(order).is_ok()
+        }
+        Transaction::Registrar(order) => order.sequence > state.members().sequence(),
         _ => false,
     }
+}
+
+/// What a replacement of keys that is signed now is for.
+fn office_of(state: &State) -> Of {
+    Of::Office(state.offices().replaced(), state.roster_since())
 }
 
 /// Whether the event's place in the session is taken or its phase has passed.

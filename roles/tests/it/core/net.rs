@@ -14,6 +14,7 @@ use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::builder::genesis_block;
 use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis};
+use veilgrid_ledger::members::certificate::Certificate;
 use veilgrid_ledger::roster::{Roster, RosterChange, ValidatorEntry};
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::Effect;
@@ -83,16 +84,18 @@ fn account(keyring: &Keyring) -> [u8; 32] {
 
 fn genesis(keys: &[SigningKey], keyrings: &[Keyring]) -> Block {
     let n = u16::try_from(keys.len()).expect("small");
+    let params = params(timing(), Group::of(n).threshold);
     let genesis = Genesis {
         format_version: FORMAT_VERSION,
         nonce: [9; 32],
-        params: params(timing(), Group::of(n).threshold),
+        params: params.clone(),
         roster: Roster { validators: keys.iter().map(entry).collect() },
         aggregator_receipt_key: SigningKey::generate(&mut ChaCha20Rng::seed_from_u64(77))
             .verifying_key()
             .to_bytes(),
         aggregator_envelope_key: [3; 32],
-        members: keyrings.iter().map(account).collect(),
+        registrar_key: SigningKey::generate(&mut ChaCha20Rng::seed_from_u64(78)).verifying_key().to_bytes(),
+        members: Certificate::of_accounts(&params, KEY_EPOCH, keyrings.iter().map(account)),
         key_epoch: KEY_EPOCH,
         first_session: 1,
     };

@@ -14,6 +14,7 @@ use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_ledger::builder::{BlockDraft, genesis_block};
 use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis};
+use veilgrid_ledger::members::certificate::Certificate;
 use veilgrid_ledger::refusal::Refusal;
 use veilgrid_ledger::roster::{Roster, RosterChange, ValidatorEntry};
 use veilgrid_ledger::state::State;
@@ -67,16 +68,18 @@ pub fn timing() -> RoundTiming {
 }
 
 pub fn genesis(keys: &[SigningKey], keyrings: &[Keyring], threshold: u16, nonce: u8) -> Genesis {
+    let params = params(timing(), threshold);
     Genesis {
         format_version: FORMAT_VERSION,
         nonce: [nonce; 32],
-        params: params(timing(), threshold),
+        params: params.clone(),
         roster: Roster { validators: keys.iter().map(entry).collect() },
         aggregator_receipt_key: SigningKey::generate(&mut ChaCha20Rng::seed_from_u64(77))
             .verifying_key()
             .to_bytes(),
         aggregator_envelope_key: [3; 32],
-        members: keyrings.iter().map(account).collect(),
+        registrar_key: SigningKey::generate(&mut ChaCha20Rng::seed_from_u64(78)).verifying_key().to_bytes(),
+        members: Certificate::of_accounts(&params, KEY_EPOCH, keyrings.iter().map(account)),
         key_epoch: KEY_EPOCH,
         first_session: 1,
     }

@@ -16,6 +16,7 @@ use veilgrid_ledger::block::Block;
 use veilgrid_ledger::builder::genesis_block;
 use veilgrid_ledger::genesis::{FORMAT_VERSION, Genesis};
 use veilgrid_ledger::hash::Hash;
+use veilgrid_ledger::members::certificate::Certificate;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::roster::{Roster, ValidatorEntry};
 use veilgrid_ledger::state::State;
@@ -104,14 +105,16 @@ impl Network {
             envelope_key: EnvelopeKey::generate(&mut rng).public().to_bytes(),
         });
         let validators = entries.collect();
+        let params = MarketParams { max_members: 64, ..params(timing, 3) };
         let genesis = Genesis {
             format_version: FORMAT_VERSION,
             nonce: [9; 32],
-            params: MarketParams { max_members: 64, ..params(timing, 3) },
+            params: params.clone(),
             roster: Roster { validators },
             aggregator_receipt_key: SigningKey::generate(&mut rng).verifying_key().to_bytes(),
             aggregator_envelope_key: EnvelopeKey::generate(&mut rng).public().to_bytes(),
-            members: keyrings.iter().map(account).collect(),
+            registrar_key: SigningKey::generate(&mut rng).verifying_key().to_bytes(),
+            members: Certificate::of_accounts(&params, KEY_EPOCH, keyrings.iter().map(account)),
             key_epoch: KEY_EPOCH,
             first_session: 1,
         };

@@ -171,8 +171,7 @@ fn context_of(community: &Community, round_id: u64) -> Result<RoundContext, Fail
 }
 
 fn envelopes(community: &Community, round_id: u64, bids: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, Failure> {
-    let aggregator = EnvelopePublicKey::from_bytes(&community.genesis().aggregator_envelope_key)
-        .map_err(Failure::input)?;
+    let aggregator = EnvelopePublicKey::from_bytes(&community.envelope_key()).map_err(Failure::input)?;
     let ledger_id = community.ledger_id();
     let seal = |bid: Vec<u8>| seal_envelope(&aggregator, &ledger_id, round_id, &bid, &mut OsRng);
     Ok(bids.into_par_iter().map(seal).collect())
