@@ -7,10 +7,11 @@
 //! |---|---|---|
 //! | `POST /v1/bids` | an enveloped bid for a receipt | octets, or [`ReceiptBody`] |
 //! | `POST /v1/relay` | the aggregator's signed batch of bids | [`RelayAnswer`] |
-//! | `POST /v1/transactions` | a key event or a change of validators | 202, no body |
+//! | `POST /v1/transactions` | a key event, a change of validators, an order of the registrar, new keys | 202, no body |
 //! | `GET /v1/status` | what the node says about itself and its ledger | [`NodeStatus`] |
 //! | `GET /v1/genesis` | block 0 | octets |
 //! | `GET /v1/validators` | the validators in force and those to follow | [`ValidatorSet`] |
+//! | `GET /v1/members` | the members, a page at a time ([`MembersQuery`]) | [`MembersPage`] |
 //! | `GET /v1/blocks` | blocks with certificates ([`BlocksQuery`]) | [`frames`] |
 //! | `GET /v1/rounds/{id}` | where a round stands and how it ended | [`RoundStatus`] |
 //! | `GET /v1/healthz` | whether the node does its work | text |
@@ -29,6 +30,7 @@
 pub mod bids;
 pub mod blocks;
 pub mod frames;
+pub mod members;
 pub mod problem;
 pub mod rounds;
 pub mod status;
@@ -37,6 +39,7 @@ pub mod validators;
 pub use bids::{MAX_TRANSACTION_BYTES, ReceiptBody, RelayAnswer, RelayedBid};
 pub use blocks::BlocksQuery;
 pub use frames::{CertifiedBlock, FrameError, MAX_NETWORK_BLOCK_BYTES, read_frames, write_frame};
+pub use members::{MemberEntry, MembersPage, MembersQuery};
 pub use problem::{Kind, Problem};
 pub use rounds::{RoundStatus, Stage};
 pub use status::{MemberCounts, NodeStatus, StatusReport};
@@ -65,6 +68,8 @@ pub mod paths {
     pub const GENESIS: &str = "/v1/genesis";
     /// The validators in force and those to follow.
     pub const VALIDATORS: &str = "/v1/validators";
+    /// The members.
+    pub const MEMBERS: &str = "/v1/members";
     /// Blocks from a height on.
     pub const BLOCKS: &str = "/v1/blocks";
     /// A round, as a router reads it; [`round`] makes the path of one.
@@ -87,7 +92,19 @@ mod tests {
 
     #[test]
     fn every_path_is_of_this_version_and_no_two_are_one() {
-        let all = [BIDS, RELAY, TRANSACTIONS, STATUS, GENESIS, VALIDATORS, BLOCKS, ROUND, HEALTHZ, METRICS];
+        let all = [
+            BIDS,
+            RELAY,
+            TRANSACTIONS,
+            STATUS,
+            GENESIS,
+            VALIDATORS,
+            MEMBERS,
+            BLOCKS,
+            ROUND,
+            HEALTHZ,
+            METRICS,
+        ];
         assert!(all.iter().all(|path| path.starts_with("/v1/")));
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
         assert_eq!(round(u64::MAX), "/v1/rounds/18446744073709551615");

@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use veilgrid_api::blocks::{self, BlocksQuery};
 use veilgrid_api::{
-    CertifiedBlock, MAX_JSON_BYTES, MAX_PROBLEM_BYTES, NodeStatus, OCTETS, Problem, RelayAnswer, RoundStatus,
-    ValidatorSet, paths, read_frames,
+    CertifiedBlock, MAX_JSON_BYTES, MAX_PROBLEM_BYTES, MembersPage, MembersQuery, NodeStatus, OCTETS,
+    Problem, RelayAnswer, RoundStatus, ValidatorSet, paths, read_frames,
 };
 use veilgrid_crypto::receipt::{RECEIPT_BYTES, Receipt};
 use veilgrid_ledger::block::MAX_BLOCK_BYTES;
@@ -159,7 +159,8 @@ impl Client {
         self.read(&bytes)
     }
 
-    /// Hands in an encoded transaction: an event of a key session or a change of validators.
+    /// Hands in an encoded transaction: an event of a key session, a change of validators, an order of the registrar or new
+    /// keys.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -173,6 +174,16 @@ impl Client {
     /// [`ClientError`].
     pub async fn validators(&self) -> Result<ValidatorSet, ClientError> {
         self.json(paths::VALIDATORS).await
+    }
+
+    /// Some of the members as the node has them.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn members(&self, query: &MembersQuery) -> Result<MembersPage, ClientError> {
+        let request = self.request(Method::GET, paths::MEMBERS)?.query(query);
+        let bytes = self.call(request, self.options.answer, MAX_JSON_BYTES).await?;
+        self.read(&bytes)
     }
 
     /// What the node says about a round.

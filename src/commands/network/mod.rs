@@ -9,6 +9,7 @@ mod localnet;
 mod orders;
 mod participant;
 mod process;
+mod registrar;
 mod validator;
 mod validators;
 
@@ -21,6 +22,7 @@ use keys::KeysArgs;
 use localnet::LocalnetArgs;
 use orders::OrdersArgs;
 use participant::ParticipantArgs;
+use registrar::RegistrarArgs;
 use validator::ValidatorArgs;
 use validators::ValidatorsArgs;
 
@@ -79,6 +81,10 @@ pub enum NetworkCommand {
     #[command(after_help = "Example:\n  veilgrid localnet    # in another terminal\n  \
         veilgrid validators show --url http://127.0.0.1:18001")]
     Validators(ValidatorsArgs),
+    /// Show who is a member of a network, enrol members and let them go
+    #[command(after_help = "Example:\n  veilgrid localnet    # in another terminal\n  \
+        veilgrid registrar members --url http://127.0.0.1:18001")]
+    Registrar(RegistrarArgs),
 }
 
 impl NetworkCommand {
@@ -102,6 +108,7 @@ impl NetworkCommand {
             Self::CreateGenesis(args) => create_genesis::create(&args),
             Self::Genesis(args) => create_genesis::genesis(&args),
             Self::Validators(args) => validators::run(&args),
+            Self::Registrar(args) => registrar::run(&args),
         }
     }
 }

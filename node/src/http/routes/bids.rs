@@ -108,7 +108,7 @@ fn relayed(shared: &Shared, digest: &[u8; 32], answer: Result<Receipt, BidRefusa
     }
 }
 
-/// A key event or a change of validators. 202 means that it is in the pool.
+/// A key event, a change of validators, an order of the registrar or a replacement of keys. 202 means that it is in the pool.
 pub(super) async fn transactions(
     request: HttpRequest,
     payload: Payload,
@@ -122,7 +122,14 @@ pub(super) async fn transactions(
     let context = shared.services.ledger.state().community().decode_context();
     let transaction = Transaction::from_bytes(&bytes, &context)
         .map_err(|error| Refusal::new(Kind::BadRequest, format!("no transaction of this ledger: {error}")))?;
-    if !matches!(transaction, Transaction::KeyEvent { .. } | Transaction::ChangeValidators(_)) {
+    let from_outside = matches!(
+        transaction,
+        Transaction::KeyEvent { .. }
+            | Transaction::ChangeValidators(_)
+            | Transaction::Registrar(_)
+            | Transaction::ReplaceKeys(_)
+    );
+    if !from_outside {
         let detail = format!("{} comes from validators only, not over HTTP", transaction.kind());
         return Err(Refusal::new(Kind::RefusedTransaction, detail));
     }

@@ -3,6 +3,7 @@
 
 mod bids;
 mod ledger;
+mod members;
 mod rounds;
 mod validators;
 
@@ -24,6 +25,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(taking(paths::TRANSACTIONS, bids::transactions))
         .service(reading(paths::GENESIS, ledger::genesis))
         .service(reading(paths::VALIDATORS, validators::validators))
+        .service(reading(paths::MEMBERS, members::members))
         .service(reading(paths::BLOCKS, ledger::blocks))
         .service(reading(paths::ROUND, rounds::round));
     health_routes(config);

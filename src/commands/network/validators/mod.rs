@@ -64,7 +64,7 @@ pub struct Reach {
 }
 
 impl Reach {
-    fn client(&self, url: &str) -> Result<Client, Failure> {
+    pub(super) fn client(&self, url: &str) -> Result<Client, Failure> {
         client(url, self.ca_file.as_deref())
     }
 }
