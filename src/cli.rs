@@ -119,7 +119,7 @@ pub enum Command {
         certificate covers is marked: not final.\n\n\
         Fields of --json: ledger_id, genesis_hash, last_block_hash, blocks, members, validators, threshold, grid {price_min_mct_per_kwh, \
         tick_mct_per_kwh, ticks}, bits, rule, min_bidders, slot_seconds, network (null, or {certified_height, uncovered_blocks, pruned_blocks, \
-        key_sessions, validator_changes, validators [{signing_key, consensus_key}], refused [{height, kind, reason}]}), rounds \
+        key_sessions, validator_changes, member_orders, validators [{signing_key, consensus_key}], refused [{height, kind, reason}]}), rounds \
         [{round_id, last_round_id (where rounds passed over one after another share a row), slot_start_unix_s, slot_start, \
         slot_seconds, status, bids, outcome, is_final}].\n\
         Of a round: round_id, slot_start_unix_s, slot_start, slot_seconds, status, outcome, is_final, opened [{request, value_wh, \

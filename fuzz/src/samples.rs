@@ -10,8 +10,12 @@ use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::capacity::CapacityClasses;
 use veilgrid_ledger::export::LedgerWriter;
+use veilgrid_ledger::members::certificate::Certificate;
+use veilgrid_ledger::members::offices::{AggregatorKeys, KeyReplacement, NewKeys};
+use veilgrid_ledger::members::order::{Action, RegistrarOrder};
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::pruned::PrunedBlock;
+use veilgrid_ledger::roster::Endorsement;
 use veilgrid_ledger::transaction::{DecodeContext, Transaction};
 use veilgrid_market::{Grid, Rule, clear_plain};
 use veilgrid_roles::committee::{Founding, one_process_timing};
@@ -74,8 +78,8 @@ fn make() -> Samples {
         BOOK.iter().map(|_| Keyring::from_seed(&KeyringSeed::generate(&mut rng))).collect();
     let mut community = found(&keyrings, &mut rng);
     let (bids, receipts) = trade(&mut community, &keyrings, &mut rng);
-    let genesis = community.state().community().genesis();
-    let (keygen, later) = (genesis.first_session().generation(), DecodeContext::of(genesis));
+    let genesis = community.state().community().genesis().clone();
+    let (keygen, later) = (genesis.first_session().generation(), DecodeContext::of(&genesis));
     let (packages, dealt) = dealt(&keygen, &mut rng);
     let transactions: Vec<_> = community.blocks().flat_map(|block| &block.transactions).collect();
     let mut file = LedgerWriter::new(Vec::new()).expect("memory");
@@ -102,7 +106,11 @@ fn make() -> Samples {
             .collect(),
         opening_shares: transactions.iter().filter_map(|transaction| opening_share(transaction)).collect(),
         genesis: vec![transactions[0].to_bytes()],
-        transactions: transactions[1..].iter().map(|transaction| transaction.to_bytes()).collect(),
+        transactions: transactions[1..]
+            .iter()
+            .map(|transaction| transaction.to_bytes())
+            .chain(of_members(community.state().community().params(), &keyrings, &mut rng))
+            .collect(),
         genesis_block: blocks[..1].to_vec(),
         blocks: blocks[1..].to_vec(),
         pruned_blocks,
@@ -110,6 +118,33 @@ fn make() -> Samples {
         certified_files: [false, true].map(|prune| certified_file(&community, root, prune)).to_vec(),
         outcomes: outcomes(),
     }
+}
+
+/// Orders of a registrar and new keys, every kind of them. Decoders look at no signature.
+fn of_members(params: &MarketParams, keyrings: &[Keyring], rng: &mut ChaCha20Rng) -> Vec<Vec<u8>> {
+    let key = SigningKey::generate(rng);
+    let accounts = keyrings.iter().map(|keyring| keyring.account_key(EPOCH).verifying_key().to_bytes());
+    let mut certificates = Certificate::of_accounts(params, EPOCH, accounts);
+    let last = &mut certificates[0];
+    (last.credit_line, last.import_source, last.to_unix_s) = (Some([1; 32]), Some([2; 32]), Some(9));
+    let update = (7, certificates[0].clone());
+    let actions = [
+        Action::Enrol(certificates),
+        Action::Update(vec![update]),
+        Action::Suspend(vec![1, 2]),
+        Action::Leave(vec![3]),
+    ];
+    let orders = actions
+        .map(|action| Transaction::Registrar(Box::new(RegistrarOrder::sign(&[4; 32], 5, action, &key, rng))));
+    let endorsements = vec![Endorsement { validator: 1, signature: [6; 64] }];
+    let keys = [
+        NewKeys::Registrar([7; 32]),
+        NewKeys::Aggregator(AggregatorKeys { receipt: [8; 32], envelope: [9; 32] }),
+    ];
+    let replacements = keys.map(|keys| {
+        Transaction::ReplaceKeys(Box::new(KeyReplacement { keys, endorsements: endorsements.clone() }))
+    });
+    orders.iter().chain(&replacements).map(Transaction::to_bytes).collect()
 }
 
 /// A key generation as its dealers make it: packages, and what each of them has dealt to each receiver.

@@ -28,6 +28,7 @@ mod ports;
 mod power;
 mod pruned;
 mod quorums;
+mod registrar;
 mod rounds;
 mod stores;
 mod strangers;

@@ -6,7 +6,7 @@ use serde_json::Value;
 /// Blocks of an epoch, the fewest that a key session of 12 blocks a phase allows.
 const EPOCH_BLOCKS: u64 = 56;
 
-fn text_of(value: &Value) -> String {
+pub fn text_of(value: &Value) -> String {
     value.as_str().expect("text").to_owned()
 }
 

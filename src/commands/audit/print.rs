@@ -35,6 +35,9 @@ pub fn print_checked(report: &AuditReport) {
         row("blocks that they make final", report.certificates.covered_blocks);
         row("key sessions over the ledger", report.key_sessions.len() as u64);
         row("changes of the validators", report.validator_changes.len() as u64);
+        row("members at the end", report.members.members);
+        row("accounts enrolled", report.members.enrolled);
+        row("accounts that have left", report.members.left);
         row("transactions refused and recorded", report.refused);
         row("rounds suspended for a while", report.suspended_rounds.len() as u64);
         row("blocks without their bids", report.pruned.blocks);

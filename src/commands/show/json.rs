@@ -34,6 +34,7 @@ struct NetworkJson<'a> {
     pruned_blocks: u64,
     key_sessions: &'a [String],
     validator_changes: &'a [String],
+    member_orders: &'a [String],
     validators: Vec<ValidatorJson>,
     refused: Vec<RefusedJson<'a>>,
 }
@@ -106,7 +107,7 @@ pub(super) fn ledger(shown: &Shown) -> impl Serialize {
         genesis_hash: Hex32(shown.genesis_hash),
         last_block_hash: Hex32(shown.last_block),
         blocks: shown.blocks,
-        members: genesis.members.len(),
+        members: shown.network.members,
         validators: roster.validators.len(),
         threshold: roster.group().threshold,
         grid: params.grid,
@@ -129,6 +130,7 @@ fn network(shown: &Shown) -> NetworkJson<'_> {
         pruned_blocks: network.pruned_blocks,
         key_sessions: &network.sessions,
         validator_changes: &network.changes,
+        member_orders: &network.member_orders,
         validators: validators
             .map(|entry| ValidatorJson {
                 signing_key: Hex32(entry.signing_key),

@@ -74,6 +74,10 @@ struct Shown {
 /// What a ledger has besides rounds.
 struct ShownNetwork {
     roster: Roster,
+    /// Members at the end.
+    members: usize,
+    /// Orders of the registrar and new keys of offices, for people.
+    member_orders: Vec<String>,
     certified: u64,
     sessions: Vec<String>,
     changes: Vec<String>,
@@ -135,6 +139,7 @@ fn read(path: &Path) -> Result<Shown, Failure> {
         shown.record(record, known);
     }
     shown.network.roster = replay.state().roster().clone();
+    shown.network.members = replay.state().members().len();
     Ok(shown)
 }
 
@@ -224,7 +229,10 @@ impl Shown {
                 (Some(Effect::Refused(refusal)), PrunedTransaction::Full(transaction)) => {
                     self.network.refused.push((height, transaction.kind(), refusal.to_string()));
                 }
-                (_, PrunedTransaction::Full(transaction)) => self.take(height, transaction),
+                (effect, PrunedTransaction::Full(transaction)) => {
+                    effect.iter().for_each(|effect| self.network.members(height, effect));
+                    self.take(height, transaction);
+                }
                 (_, PrunedTransaction::Bids { round_id, bid_digests }) => {
                     let round = self.rounds.entry(round_id).or_default();
                     round.bids.extend(bid_digests.into_iter().map(|digest| (None, digest)));
@@ -270,12 +278,25 @@ impl ShownNetwork {
     fn of(roster: Roster) -> Self {
         Self {
             roster,
+            members: 0,
+            member_orders: Vec::new(),
             certified: 0,
             sessions: Vec::new(),
             changes: Vec::new(),
             refused: Vec::new(),
             passed: Vec::new(),
             pruned_blocks: 0,
+        }
+    }
+
+    fn members(&mut self, height: u64, effect: &Effect) {
+        match effect {
+            Effect::MembersChanged { kind, accounts, .. } => {
+                let numbers = accounts.iter().map(u32::to_string).collect::<Vec<_>>().join(" ");
+                self.member_orders.push(format!("{kind} {numbers}, block {height}"));
+            }
+            Effect::KeysReplaced { kind } => self.member_orders.push(format!("{kind}, block {height}")),
+            _ => {}
         }
     }
 

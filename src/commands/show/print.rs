@@ -17,6 +17,9 @@ impl ShownNetwork {
         self.sessions.iter().for_each(|session| {
             head.add_row(["key session".to_owned(), session.clone()]);
         });
+        self.member_orders.iter().for_each(|order| {
+            head.add_row(["members".to_owned(), order.clone()]);
+        });
         self.changes.iter().for_each(|change| {
             head.add_row(["validators".to_owned(), change.clone()]);
         });
@@ -89,7 +92,7 @@ pub(super) fn print_ledger(ledger: &Shown) {
     row("genesis block", hex::encode(ledger.genesis_hash));
     row("last block", hex::encode(ledger.last_block));
     row("blocks", ledger.blocks.to_string());
-    row("members", genesis.members.len().to_string());
+    row("members", ledger.network.members.to_string());
     row("validators", format!("{validators}, {threshold} of them open a sum"));
     row(
         "price grid ct/kWh",

@@ -4,6 +4,7 @@ mod epochs;
 mod forks;
 mod gossip;
 mod life;
+mod members;
 mod network;
 mod pool;
 mod votes;

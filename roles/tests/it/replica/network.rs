@@ -91,6 +91,11 @@ fn account(keyring: &Keyring) -> [u8; 32] {
     keyring.account_key(KEY_EPOCH).verifying_key().to_bytes()
 }
 
+/// The registrar's, which is nobody else's.
+pub fn registrar_key() -> SigningKey {
+    SigningKey::generate(&mut ChaCha20Rng::seed_from_u64(78))
+}
+
 impl Network {
     /// A network at its genesis, its replicas with these limits, its rounds with these times.
     pub fn founded(limits: Limits, timing: RoundTiming) -> Self {
@@ -113,7 +118,7 @@ impl Network {
             roster: Roster { validators },
             aggregator_receipt_key: SigningKey::generate(&mut rng).verifying_key().to_bytes(),
             aggregator_envelope_key: EnvelopeKey::generate(&mut rng).public().to_bytes(),
-            registrar_key: SigningKey::generate(&mut rng).verifying_key().to_bytes(),
+            registrar_key: registrar_key().verifying_key().to_bytes(),
             members: Certificate::of_accounts(&params, KEY_EPOCH, keyrings.iter().map(account)),
             key_epoch: KEY_EPOCH,
             first_session: 1,
