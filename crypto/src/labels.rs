@@ -71,6 +71,8 @@ labels! {
     CLAIM_BATCH = b"veilgrid/1/money/claim-batch";
     /// Transcript of the proof that what is left of a balance is not negative.
     REST = b"veilgrid/1/money/rest";
+    /// Transcripts of a recovery: the new pair's proof, a validator's blinded difference.
+    RECOVERY = b"veilgrid/1/money/recovery";
     /// Transcript of a proof of one fact, for one asker.
     FACT = b"veilgrid/1/money/fact";
     /// Transcript of an asker's proof that it holds its key.

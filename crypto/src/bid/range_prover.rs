@@ -36,6 +36,8 @@ pub(crate) struct ExtraValues {
     pub left: Secret<[u64; 3]>,
     /// The product's factors: all that the bid asks for, and what the balance lacks.
     pub product: Secret<[Scalar; 2]>,
+    /// The cost that the bid commits to.
+    pub cost: Secret<Scalar>,
 }
 
 /// The vectors a_L and a_R: the bits of all quantities, and a_R = a_L − 1. With money, those of its three values and the

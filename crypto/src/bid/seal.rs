@@ -132,7 +132,7 @@ pub(crate) fn seal(
     let r = view.randomness(&salt);
 
     let vector = commit(params, &r, quantities_wh);
-    let cost = money.as_ref().map(|money| commit_cost(params, money.terms, quantities_wh, &view, &salt));
+    let cost = money.as_ref().map(|money| commit_cost(params, &money.values.cost, &view, &salt));
     let mut t = round.transcript(params, &account, terms);
     let part = cost.as_ref().map(|(cost, _)| cost);
     let rho = absorb_vector(&mut t, params, &salt, &vector.r, &vector.c, part);
@@ -180,15 +180,11 @@ fn cost(quantities_wh: &[u64], costs: &CostWeights) -> Option<i128> {
 /// C = cost·V + γ·Y_0 and γ.
 fn commit_cost(
     params: &BidParams,
-    terms: &AccountTerms,
-    quantities_wh: &[u64],
+    cost: &Secret<Scalar>,
     view: &RoundViewKey,
     salt: &[u8; 32],
 ) -> (PointBytes, Secret<Scalar>) {
     let gamma = view.cost_blinding(salt);
-    let products = quantities_wh.iter().zip(terms.costs.weights());
-    let cost: Scalar = products.map(|(x, weight)| Scalar::from(*x) * Scalar::from(*weight)).sum();
-    let cost = Secret::new(cost);
     let key = params.account_key().expect("a market with money");
     let mask = Secret::new(gamma.expose() * key);
     (encode_point(&(cost.expose() * params.bases().value_table() + mask.expose())), gamma)
@@ -220,6 +216,7 @@ fn extra_values(
     Ok(ExtraValues {
         left: Secret::new([import_left, export_left, balance_left]),
         product: Secret::new([Scalar::from(asked), lacking]),
+        cost: Secret::new(Scalar::from(cost.unsigned_abs())),
     })
 }
 

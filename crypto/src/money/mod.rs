@@ -1,4 +1,5 @@
-//! Balances and what is proved of them: claims of fills, what is left after a debit, single facts for one asker.
+//! Balances and what is proved of them: claims of fills, what is left after a debit, single facts for one asker, that two pairs
+//! hold the same.
 //!
 //! A balance is a pair (R, C) = (b·G, v·V + b·Y_0): a commitment to v with the bases V and Y_0, and at once a ciphertext under
 //! the validators' key Y_0. Adding pairs adds balances. No ledger has money yet; chapter 14 of the specification says what
@@ -6,6 +7,7 @@
 
 pub mod claim;
 pub mod fact;
+pub mod recovery;
 pub mod rest;
 
 use curve25519_dalek::scalar::Scalar;

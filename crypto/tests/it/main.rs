@@ -18,4 +18,5 @@ mod money;
 mod opening;
 mod opening_vectors;
 mod receipt;
+mod recovery;
 mod relay;

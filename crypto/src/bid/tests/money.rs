@@ -49,8 +49,14 @@ fn honest(amount: i128) -> ([u64; 3], [Scalar; 2]) {
 
 impl Market {
     fn forge(&mut self, left: [u64; 3], product: [Scalar; 2]) -> SealedBid {
+        self.forge_cost(left, product, COST as u64)
+    }
+
+    /// As [`Self::forge`] with a commitment to another cost.
+    fn forge_cost(&mut self, left: [u64; 3], product: [Scalar; 2], cost: u64) -> SealedBid {
         let keyring = self.world.keyring();
-        let values = ExtraValues { left: Secret::new(left), product: Secret::new(product) };
+        let (left, product) = (Secret::new(left), Secret::new(product));
+        let values = ExtraValues { left, product, cost: Secret::new(Scalar::from(cost)) };
         let money = Money { terms: &self.terms, available: &self.available, values };
         let World { params, round, rng } = &mut self.world;
         seal(params, round, &keyring, &QUANTITIES_WH, Some(money), rng).expect("quantities of 16 bits")
@@ -132,14 +138,16 @@ fn an_account_in_arrears_bids_zero_and_nothing_else() {
 fn a_cost_of_another_amount_is_refused() {
     let mut market = market(1_000);
     let (mut left, product) = honest(1_000);
-    let costs = market.terms.costs.clone();
-    // The prover commits to the cost under other weights, and proves what it leaves.
-    market.terms.costs = CostWeights::new(vec![0; STEPS]);
-    left[2] = 1_000;
-    let cheap = market.forge(left, product);
-    assert_eq!(market.verdict(&cheap), Ok(()), "right under those weights");
-    market.terms.costs = costs;
-    assert!(market.verdict(&cheap).is_err(), "wrong under the account's");
+    // Everything fits the cost that the bid commits to: it leaves all of the balance, or one unit more than it would.
+    for cost in [0, COST as u64 - 1, COST as u64 + 1] {
+        left[2] = 1_000 - cost;
+        let cheap = market.forge_cost(left, product, cost);
+        assert_eq!(market.verdict(&cheap), Err(BidFault::Values), "a cost of {cost}");
+    }
+    // The same prover with the right cost is an honest one.
+    left[2] = 1_000 - COST as u64;
+    let honest = market.forge_cost(left, product, COST as u64);
+    assert_eq!(market.verdict(&honest), Ok(()));
 }
 
 #[test]
