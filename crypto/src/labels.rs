@@ -135,6 +135,8 @@ labels! {
     LEDGER_KEY_REPLACEMENT = b"veilgrid/1/ledger/key-replacement";
     /// HMAC of a connection point's name under the registrar's key.
     CONNECTION_POINT = b"veilgrid/1/connection-point";
+    /// Seed of the weights with which the signatures of many certificates are checked at once.
+    CERTIFICATES = b"veilgrid/1/ledger/certificates";
     /// Checksum of an exported ledger file.
     LEDGER_FILE = b"veilgrid/1/ledger/file";
 }

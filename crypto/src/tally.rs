@@ -7,8 +7,9 @@ use crate::labels;
 use crate::secret::Secret;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
-use curve25519_dalek::traits::VartimeMultiscalarMul;
+use curve25519_dalek::traits::{Identity, VartimeMultiscalarMul};
 use sha2::{Digest, Sha256};
+use std::sync::OnceLock;
 
 /// Sums over all verified bids of a round, in ledger order.
 #[derive(Clone)]
@@ -17,12 +18,14 @@ pub struct Tally {
     totals: Totals,
     count: u64,
     bid_set: [u8; 32],
+    /// [`Tally::to_canonical_bytes`], once it was asked for: every state root has it, and most blocks bring no bids.
+    encoded: OnceLock<Vec<u8>>,
 }
 
 impl Tally {
     /// An empty tally over `steps` steps.
     pub fn new(steps: usize) -> Self {
-        Self { totals: Totals::new(steps + 1), count: 0, bid_set: [0; 32] }
+        Self { totals: Totals::new(steps + 1), count: 0, bid_set: [0; 32], encoded: OnceLock::new() }
     }
 
     /// Adds a bid. Only a [`VerifiedBid`] can enter, with the points that its verification has decompressed.
@@ -33,6 +36,7 @@ impl Tally {
         assert_eq!(bid.vector().len(), self.totals.len(), "bid and tally belong to one market");
         self.totals.add(bid.vector());
         self.count += 1;
+        self.encoded = OnceLock::new();
         let mut hash = Sha256::new();
         hash.update(labels::BID_SET);
         hash.update(self.bid_set);
@@ -63,19 +67,21 @@ impl Tally {
     }
 
     /// The tally in bytes, for the state root.
-    pub fn to_canonical_bytes(&self) -> Vec<u8> {
-        let mut w = crate::wire::Writer::new();
-        let encoded = self.totals.encode();
-        w.u64(self.count).bytes(&self.bid_set).bytes(&encoded[0]);
-        w.length(encoded.len() - 1).bytes(encoded[1..].as_flattened());
-        w.finish()
+    pub fn to_canonical_bytes(&self) -> &[u8] {
+        self.encoded.get_or_init(|| {
+            let mut w = crate::wire::Writer::new();
+            let encoded = self.totals.encode();
+            w.u64(self.count).bytes(&self.bid_set).bytes(&encoded[0]);
+            w.length(encoded.len() - 1).bytes(encoded[1..].as_flattened());
+            w.finish()
+        })
     }
 }
 
 /// Σ w_k·P_k for public weights, where `sum_of` adds the points at some places and step k has the place k + `first`.
 /// Points of equal weight are added before they are multiplied: the weights of openings and fills take few values, so
 /// this is an addition a step and two or three multiplications.
-fn weighted_sum(
+pub(crate) fn weighted_sum(
     weights: &[i64],
     first: usize,
     sum_of: impl Fn(&[usize]) -> RistrettoPoint,
@@ -84,9 +90,30 @@ fn weighted_sum(
     for (step, weight) in weights.iter().enumerate().filter(|(_, weight)| **weight != 0) {
         groups.entry(*weight).or_default().push(step + first);
     }
-    let sums: Vec<RistrettoPoint> = groups.values().map(|places| sum_of(places)).collect();
-    let scalars = groups.keys().map(|weight| scalar_from_i64(*weight));
-    RistrettoPoint::vartime_multiscalar_mul(scalars, &sums)
+    let groups: Vec<(i64, RistrettoPoint)> =
+        groups.iter().map(|(weight, places)| (*weight, sum_of(places))).collect();
+    multiply_small(&groups)
+}
+
+/// Bits of a weight up to which doubling and adding is faster than the multiplication for scalars of any length.
+const SMALL_BITS: u32 = 48;
+
+/// Σ w·P for public weights, in variable time: as many doublings as the longest weight has bits.
+fn multiply_small(terms: &[(i64, RistrettoPoint)]) -> RistrettoPoint {
+    let bits = terms.iter().map(|(weight, _)| u64::BITS - weight.unsigned_abs().leading_zeros()).max();
+    let bits = bits.unwrap_or(0);
+    if bits > SMALL_BITS {
+        let scalars = terms.iter().map(|(weight, _)| scalar_from_i64(*weight));
+        return RistrettoPoint::vartime_multiscalar_mul(scalars, terms.iter().map(|(_, point)| point));
+    }
+    let mut sum = RistrettoPoint::identity();
+    for bit in (0..bits).rev() {
+        sum += sum;
+        for (weight, point) in terms.iter().filter(|(weight, _)| (weight.unsigned_abs() >> bit) & 1 == 1) {
+            if *weight < 0 { sum -= point } else { sum += point }
+        }
+    }
+    sum
 }
 
 /// A member's settlement point Σ q_k·C_k: with R a ciphertext of its own fill Σ q_k·x_k (Wh/2^16).
@@ -138,4 +165,30 @@ pub fn settlement_side_keys(params: &BidParams, fill_weights: &[i64]) -> [Ristre
 fn side_weights(fill_weights: &[i64]) -> [Vec<i64>; 2] {
     let bought = fill_weights.iter().map(|weight| (*weight).max(0)).collect();
     [bought, fill_weights.iter().map(|weight| weight.saturating_neg().max(0)).collect()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT as G;
+
+    #[test]
+    fn small_weights_multiply_as_scalars_do() {
+        let points = [3u64, 5, 7].map(|factor| Scalar::from(factor) * G);
+        let edge = 1i64 << SMALL_BITS;
+        for weights in [
+            [0, 0, 0],
+            [1, -1, 1],
+            [65_536, 1, -65_535],
+            [edge - 1, 2, 1 - edge],
+            [edge, -3, 4],
+            [i64::MAX, i64::MIN, -1],
+        ] {
+            let terms: Vec<_> = weights.into_iter().zip(points).collect();
+            let expected: RistrettoPoint =
+                terms.iter().map(|(weight, point)| scalar_from_i64(*weight) * point).sum();
+            assert_eq!(multiply_small(&terms), expected, "{weights:?}");
+        }
+        assert_eq!(multiply_small(&[]), RistrettoPoint::identity());
+    }
 }

@@ -50,5 +50,6 @@ pub use seal::{SealError, cost_opening, seal_bid, seal_bid_with_money};
 pub use sealed::{BidShape, SealedBid};
 pub use signature::{check_signature, check_signature_with_money, check_signatures};
 pub use verify::{
-    VerifiedBid, verify_all_bids, verify_all_bids_with_money, verify_bids, verify_bids_with_money,
+    Statement, VerifiedBid, verify_all_bids, verify_all_bids_with_money, verify_bids, verify_bids_with_money,
+    verify_statements,
 };

@@ -76,32 +76,6 @@ pub struct BidMoney {
 /// Bytes of [`BidMoney`] on the wire.
 pub(crate) const MONEY_BYTES: usize = 32 + 8;
 
-/// The terms of the accounts of several bids, bid by bid; none in a market without money.
-#[derive(Clone, Copy)]
-pub struct Terms<'a>(Option<&'a [AccountTerms]>);
-
-impl<'a> Terms<'a> {
-    /// Those of a market without money.
-    pub const NONE: Self = Self(None);
-
-    /// Those of `bids` bids.
-    ///
-    /// # Panics
-    /// When there are not as many terms as bids.
-    pub fn of_bids(terms: &'a [AccountTerms], bids: usize) -> Self {
-        assert_eq!(terms.len(), bids, "one account a bid");
-        Self(Some(terms))
-    }
-    /// Those of one bid.
-    pub fn of(&self, place: usize) -> Option<&'a AccountTerms> {
-        self.0.map(|terms| &terms[place])
-    }
-    /// Those of the bids from `first` on.
-    pub fn from(&self, first: usize) -> Self {
-        Self(self.0.map(|terms| &terms[first..]))
-    }
-}
-
 /// Steps alternate: a sell, then a buy at the same price.
 pub(crate) fn is_buy(step: usize) -> bool {
     step % 2 == 1

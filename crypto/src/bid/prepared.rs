@@ -1,10 +1,11 @@
 //! A bid with its challenges and its decompressed points: what every verifier starts from.
 
 use crate::bid::fault::BidFault;
-use crate::bid::money::{AccountTerms, Terms};
+use crate::bid::money::AccountTerms;
 use crate::bid::params::{BidParams, RoundContext};
 use crate::bid::replay::Replay;
 use crate::bid::sealed::SealedBid;
+use crate::bid::verify::Statement;
 use crate::fast::Points;
 use crate::group::PointBytes;
 use crate::wire::WireError;
@@ -57,15 +58,10 @@ impl Prepared {
     }
 
     /// [`Self::new`] for up to eight bids, whose transcripts are replayed side by side.
-    pub fn eight(
-        params: &BidParams,
-        round: &RoundContext,
-        bids: &[SealedBid],
-        terms: Terms<'_>,
-    ) -> Vec<Result<Self, BidFault>> {
-        let replays = Replay::of_eight(params, round, bids, terms);
-        let answers = bids.iter().zip(replays).enumerate();
-        answers.map(|(i, (bid, replay))| Self::of_replay(round, bid, terms.of(i), replay)).collect()
+    pub fn eight(params: &BidParams, statements: &[Statement<'_>]) -> Vec<Result<Self, BidFault>> {
+        let replays = Replay::of_eight(params, statements);
+        let answer = |(&Statement { round, bid, terms }, replay)| Self::of_replay(round, bid, terms, replay);
+        statements.iter().zip(replays).map(answer).collect()
     }
 
     fn of_replay(

@@ -1,11 +1,12 @@
 //! Replaying a bid's transcript: from bytes to canonical scalars, challenges and the equations that are left to check.
 
 use crate::absorb::{Absorb, Drawn, Framing, side_by_side};
-use crate::bid::money::{AccountTerms, MoneyWeights, Terms};
+use crate::bid::money::{AccountTerms, MoneyWeights};
 use crate::bid::params::{BidParams, RoundContext};
 use crate::bid::prepared::is_identity;
 use crate::bid::seal::{absorb_link_announcements, absorb_link_responses, absorb_vector};
 use crate::bid::sealed::SealedBid;
+use crate::bid::verify::Statement;
 use crate::group::{PointBytes, decode_scalar};
 use crate::schnorr::{SignatureStatement, VerifyingKey};
 use crate::wire::{Reader, WireError};
@@ -90,25 +91,22 @@ impl Replay {
     }
 
     /// [`Self::of`] for up to eight bids, side by side where that is faster. One answer a bid, in order.
-    pub fn of_eight(
-        params: &BidParams,
-        round: &RoundContext,
-        bids: &[SealedBid],
-        terms: Terms<'_>,
-    ) -> Vec<Result<Self, WireError>> {
-        let numbered = || bids.iter().enumerate();
-        let alone = || numbered().map(|(i, bid)| Self::of(params, round, bid, terms.of(i))).collect();
+    pub fn of_eight(params: &BidParams, statements: &[Statement<'_>]) -> Vec<Result<Self, WireError>> {
+        let each = || statements.iter().copied();
+        let alone =
+            || each().map(|Statement { round, bid, terms }| Self::of(params, round, bid, terms)).collect();
         let framed: Result<Vec<Framing>, WireError> =
-            numbered().map(|(i, bid)| Self::framed(params, round, bid, terms.of(i))).collect();
+            each().map(|Statement { round, bid, terms }| Self::framed(params, round, bid, terms)).collect();
         // A bid that is malformed has no transcript of the others' shape.
-        let Some(drawn) = framed.ok().filter(|_| bids.len() > 1).and_then(|framed| side_by_side(&framed))
+        let Some(drawn) =
+            framed.ok().filter(|_| statements.len() > 1).and_then(|framed| side_by_side(&framed))
         else {
             return alone();
         };
-        let answer = |((i, bid), drawn): ((usize, &SealedBid), &Vec<u8>)| {
-            Self::on(&mut Drawn::new(drawn), params, round, bid, terms.of(i))?.checked()
+        let answer = |(Statement { round, bid, terms }, drawn): (Statement<'_>, &Vec<u8>)| {
+            Self::on(&mut Drawn::new(drawn), params, round, bid, terms)?.checked()
         };
-        numbered().zip(&drawn).map(answer).collect()
+        each().zip(&drawn).map(answer).collect()
     }
 
     /// What the bid's transcript adds to its sponge.

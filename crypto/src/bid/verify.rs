@@ -3,7 +3,7 @@
 use crate::bid::batch::all_valid;
 use crate::bid::equations;
 use crate::bid::fault::BidFault;
-use crate::bid::money::{AccountTerms, Terms};
+use crate::bid::money::AccountTerms;
 use crate::bid::params::{BidParams, RoundContext};
 use crate::bid::prepared::{Prepared, index};
 use crate::bid::sealed::SealedBid;
@@ -12,7 +12,18 @@ use crate::group::PointBytes;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
-/// A bid whose proof and signature hold in its round. Only [`verify_bids`] and [`verify_all_bids`] make one. Holds the
+/// A bid, and what it is checked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Statement<'a> {
+    /// The round.
+    pub round: &'a RoundContext,
+    /// The bid.
+    pub bid: &'a SealedBid,
+    /// The terms of its account; none in a market without money.
+    pub terms: Option<&'a AccountTerms>,
+}
+
+/// A bid whose proof and signature hold in its round. Only [`verify_statements`] and [`verify_all_bids`] make one. Holds the
 /// decompressed points, so that the tally and the settlement points need no second decompression.
 #[derive(Clone)]
 pub struct VerifiedBid {
@@ -62,7 +73,7 @@ pub fn verify_bids(
     round: &RoundContext,
     bids: &[SealedBid],
 ) -> Vec<Result<VerifiedBid, BidFault>> {
-    verify(params, round, bids, Terms::NONE)
+    verify_statements(params, &statements(round, bids))
 }
 
 /// As [`verify_bids`] in a market with money; `terms` are those of the bids' accounts, bid by bid.
@@ -75,28 +86,41 @@ pub fn verify_bids_with_money(
     bids: &[SealedBid],
     terms: &[AccountTerms],
 ) -> Vec<Result<VerifiedBid, BidFault>> {
-    verify(params, round, bids, Terms::of_bids(terms, bids.len()))
+    verify_statements(params, &statements_with_money(round, bids, terms))
 }
 
-fn verify(
+/// As [`verify_bids`] for bids of any rounds of a market: what all bids share costs a batch once, however small the rounds
+/// are. Every bid's weights depend on its own context.
+pub fn verify_statements(
     params: &BidParams,
-    round: &RoundContext,
-    bids: &[SealedBid],
-    terms: Terms<'_>,
+    statements: &[Statement<'_>],
 ) -> Vec<Result<VerifiedBid, BidFault>> {
-    let prepared = prepare(params, round, bids, terms);
+    let prepared = prepare(params, statements);
     let sound: Vec<(usize, &Prepared)> =
         prepared.iter().enumerate().filter_map(|(i, p)| p.as_ref().ok().map(|p| (i, p))).collect();
     let culprits = if holds(params, &sound) { BTreeMap::new() } else { culprits(params, &sound) };
     prepared
         .into_par_iter()
-        .zip(bids)
+        .zip(statements)
         .enumerate()
-        .map(|(i, (prepared, bid))| match culprits.get(&i) {
+        .map(|(i, (prepared, statement))| match culprits.get(&i) {
             Some(fault) => Err(BidFault::clone(fault)),
-            None => prepared.map(|prepared| verified(bid, prepared)),
+            None => prepared.map(|prepared| verified(statement.bid, prepared)),
         })
         .collect()
+}
+
+fn statements<'a>(round: &'a RoundContext, bids: &'a [SealedBid]) -> Vec<Statement<'a>> {
+    bids.iter().map(|bid| Statement { round, bid, terms: None }).collect()
+}
+
+fn statements_with_money<'a>(
+    round: &'a RoundContext,
+    bids: &'a [SealedBid],
+    terms: &'a [AccountTerms],
+) -> Vec<Statement<'a>> {
+    assert_eq!(terms.len(), bids.len(), "one account a bid");
+    bids.iter().zip(terms).map(|(bid, terms)| Statement { round, bid, terms: Some(terms) }).collect()
 }
 
 /// Verifies bids of one round that are all or nothing: none when one of them is false. One batch whatever is wrong, so that
@@ -106,7 +130,7 @@ pub fn verify_all_bids(
     round: &RoundContext,
     bids: &[SealedBid],
 ) -> Option<Vec<VerifiedBid>> {
-    all_or_none(params, round, bids, Terms::NONE)
+    all_or_none(params, &statements(round, bids))
 }
 
 /// As [`verify_all_bids`] in a market with money; `terms` are those of the bids' accounts, bid by bid.
@@ -119,33 +143,22 @@ pub fn verify_all_bids_with_money(
     bids: &[SealedBid],
     terms: &[AccountTerms],
 ) -> Option<Vec<VerifiedBid>> {
-    all_or_none(params, round, bids, Terms::of_bids(terms, bids.len()))
+    all_or_none(params, &statements_with_money(round, bids, terms))
 }
 
-fn all_or_none(
-    params: &BidParams,
-    round: &RoundContext,
-    bids: &[SealedBid],
-    terms: Terms<'_>,
-) -> Option<Vec<VerifiedBid>> {
-    let prepared = prepare(params, round, bids, terms);
+fn all_or_none(params: &BidParams, statements: &[Statement<'_>]) -> Option<Vec<VerifiedBid>> {
+    let prepared = prepare(params, statements);
     let prepared: Vec<Prepared> = prepared.into_iter().collect::<Result<_, _>>().ok()?;
     if !all_valid(params, &prepared.iter().collect::<Vec<_>>()) {
         return None;
     }
-    Some(prepared.into_par_iter().zip(bids).map(|(prepared, bid)| verified(bid, prepared)).collect())
+    let each = prepared.into_par_iter().zip(statements);
+    Some(each.map(|(prepared, statement)| verified(statement.bid, prepared)).collect())
 }
 
 /// Replays and decodes all bids, eight at a time, on all cores.
-fn prepare(
-    params: &BidParams,
-    round: &RoundContext,
-    bids: &[SealedBid],
-    terms: Terms<'_>,
-) -> Vec<Result<Prepared, BidFault>> {
-    let eights = bids.par_chunks(8).enumerate();
-    let eights: Vec<_> =
-        eights.map(|(i, eight)| Prepared::eight(params, round, eight, terms.from(8 * i))).collect();
+fn prepare(params: &BidParams, statements: &[Statement<'_>]) -> Vec<Result<Prepared, BidFault>> {
+    let eights: Vec<_> = statements.par_chunks(8).map(|eight| Prepared::eight(params, eight)).collect();
     eights.into_iter().flatten().collect()
 }
 

@@ -1,9 +1,10 @@
 //! The public result: threshold keys and every validator's share keys, for validators and auditors alike.
 
 use super::{DealerPackage, Group, KeyGenContext, KeyGenError, WeightsError};
-use crate::group::{PointBytes, encode_point, scalar_from_i64};
+use crate::group::{PointBytes, encode_point};
 use crate::labels;
 use crate::schnorr::VerifyingKey;
+use crate::tally::weighted_sum;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::{Identity, IsIdentity, VartimeMultiscalarMul};
@@ -237,10 +238,7 @@ impl ThresholdKeys {
     ) -> Result<RistrettoPoint, WeightsError> {
         WeightsError::check(weights, self.keys.len())?;
         let share_keys = &self.share_keys[usize::from(validator) - 1];
-        let used = weights.iter().zip(share_keys).filter(|(weight, _)| **weight != 0);
-        let (scalars, points): (Vec<_>, Vec<_>) =
-            used.map(|(weight, point)| (scalar_from_i64(*weight), *point)).unzip();
-        Ok(RistrettoPoint::vartime_multiscalar_mul(scalars, points))
+        Ok(weighted_sum(weights, 0, |places| places.iter().map(|key| share_keys[*key]).sum()))
     }
 }
 

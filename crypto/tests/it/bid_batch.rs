@@ -8,7 +8,9 @@ use rand_core::RngCore;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use veilgrid_crypto::bid::batch::all_valid;
 use veilgrid_crypto::bid::prepared::Prepared;
-use veilgrid_crypto::bid::{BidFault, SealedBid, equations, verify_all_bids, verify_bids};
+use veilgrid_crypto::bid::{
+    BidFault, RoundContext, SealedBid, Statement, equations, verify_all_bids, verify_bids, verify_statements,
+};
 use veilgrid_crypto::tally::Tally;
 
 /// The verdict of one bid, equation by equation.
@@ -192,4 +194,68 @@ fn no_bids_no_verdicts_and_the_same_bid_twice_twice_the_verdict() {
     bad.note[0] ^= 1;
     let fault = Some(BidFault::Signature);
     assert_eq!(market.faults(&[bad.clone(), bid, bad]), [fault.clone(), None, fault]);
+}
+
+/// One batch over several rounds: verdicts of each bid alone in its own round, and none for a bid of another round, also where
+/// the two rounds stand side by side in one batch.
+#[test]
+fn bids_of_several_rounds_get_the_verdicts_of_their_own_rounds() {
+    let mut market = Market::new(8, 4);
+    let rounds: Vec<RoundContext> = (0..5)
+        .map(|number| RoundContext {
+            round_id: 7 + number,
+            slot_start_unix_s: market.round.slot_start_unix_s + 900 * number as i64,
+            ..market.round
+        })
+        .collect();
+    let params = market.params.clone();
+    let good: Vec<(usize, SealedBid)> =
+        (0..40).map(|i| (i % 5, market.bid_for(&params, &rounds[i % 5]))).collect();
+    let others: Vec<SealedBid> = good.iter().map(|(_, bid)| bid.clone()).collect();
+    let pools = pools();
+    let mut refused = 0;
+    for mix in 0..20 {
+        let mut bids = good.clone();
+        for (round, bid) in &mut bids {
+            match below(&mut market, [usize::MAX, 20, 5, 2][mix % 4]) {
+                0 => tamper(&mut market, bid, &others),
+                // The bid names the round that it is checked for, and was made for another one.
+                1 => {
+                    *round = (*round + 1) % 5;
+                    bid.round_id = rounds[*round].round_id;
+                }
+                2 => *round = (*round + 1) % 5,
+                _ => {}
+            }
+        }
+        let statements: Vec<Statement> =
+            bids.iter().map(|(round, bid)| Statement { round: &rounds[*round], bid, terms: None }).collect();
+        let alone = |(round, bid): &(usize, SealedBid)| {
+            equations::check(&params, &Prepared::new(&params, &rounds[*round], bid, None)?)
+        };
+        let expected: Vec<Option<BidFault>> = bids.iter().map(|one| alone(one).err()).collect();
+        refused += expected.iter().flatten().count();
+        for pool in &pools {
+            let verdicts = pool.install(|| verify_statements(&params, &statements));
+            let faults: Vec<Option<BidFault>> = verdicts.into_iter().map(Result::err).collect();
+            assert_eq!(faults, expected, "mix {mix}, {} threads", pool.current_num_threads());
+        }
+    }
+    assert!(refused > 20, "{refused} refused");
+}
+
+/// The tally remembers its encoding until a bid comes.
+#[test]
+fn the_encoding_of_a_tally_is_that_of_its_bids() {
+    let mut market = Market::new(8, 4);
+    let bids = market.bids::<3>();
+    let verified = verify_bids(&market.params, &market.round, &bids);
+    let mut tally = Tally::new(4);
+    for count in 0..=bids.len() {
+        let mut fresh = Tally::new(4);
+        verified.iter().take(count).flatten().for_each(|bid| fresh.add(bid));
+        assert_eq!(tally.to_canonical_bytes(), fresh.to_canonical_bytes(), "{count} bids");
+        assert_eq!(tally.clone().to_canonical_bytes(), fresh.to_canonical_bytes(), "{count} bids");
+        verified.get(count).into_iter().flatten().for_each(|bid| tally.add(bid));
+    }
 }
