@@ -41,5 +41,5 @@ pub mod validators;
 pub use chain::{block, builder, export, hash, pruned, refusal, transaction};
 pub use genesis::{capacity, community, key_roles, params};
 pub use keys::room;
-pub use rounds::{checks, timing, verdicts};
+pub use rounds::{checks, foresight, timing, verdicts};
 pub use validators::{finality, roster};

@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use thiserror::Error;
 use veilgrid_ledger::block::Block;
+use veilgrid_ledger::foresight::{Ended, Execution, Foreseen, Window, in_windows};
 use veilgrid_ledger::refusal::BlockError;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::checkpoint::{Checkpoint, Skeleton};
@@ -91,6 +92,32 @@ impl Replayed<'_> {
 /// Gets each block after block 0, and says whether to go on.
 pub type Visit<'a> = dyn FnMut(Replayed<'_>) -> ControlFlow<()> + 'a;
 
+/// Whole blocks that are executed one after another.
+struct Executing<'a, 'b> {
+    state: State,
+    visit: &'a mut Visit<'b>,
+}
+
+impl Execution for Executing<'_, '_> {
+    type Item = Block;
+    /// None: the visitor has had enough.
+    type End = Option<ReplayError>;
+
+    fn state(&self) -> Option<&State> {
+        Some(&self.state)
+    }
+
+    fn execute(&mut self, block: Block, verdicts: &mut Foreseen<'_>) -> Result<(), Self::End> {
+        let effects =
+            self.state.apply_block(&block, verdicts).map_err(|error| StoreError::Rule(error).into());
+        let effects = effects.map_err(Some)?;
+        match (self.visit)(Replayed::Whole { block, effects, state: &self.state }) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(None),
+        }
+    }
+}
+
 impl Store {
     /// The state after the last block. A pruned ledger is replayed past its pruned blocks by its checkpoint.
     ///
@@ -102,7 +129,8 @@ impl Store {
         state.ok_or_else(|| StoreError::Empty { path: self.path.clone() }.into())
     }
 
-    /// The same for whoever wants to hear of it, with `verdicts` on the bids. None when `visit` breaks it off.
+    /// The same for whoever wants to hear of it. None when `visit` breaks it off. Proofs of bids are verified ahead, in batches
+    /// over many blocks; `verdicts` is asked about those that are not.
     ///
     /// # Errors
     /// [`ReplayError`].
@@ -125,20 +153,18 @@ impl Store {
             let Some(after) = self.past_pruned(skeleton, first, verdicts, visit)? else { return Ok(None) };
             state = after;
         }
-        for height in first..=last {
-            let block = match self.block(height) {
-                Err(StoreError::Pruned { .. }) => {
-                    return Err(self.pruned(format!("block {height} has no bids any more")));
-                }
-                block => block?,
-            };
-            let Some(block) = block else { break };
-            let effects = state.apply_block(&block, verdicts).map_err(StoreError::Rule)?;
-            if visit(Replayed::Whole { block, effects, state: &state }).is_break() {
-                return Ok(None);
+        let blocks = (first..=last).map_while(|height| match self.block(height) {
+            Err(StoreError::Pruned { .. }) => {
+                Some(Err(self.pruned(format!("block {height} has no bids any more"))))
             }
+            block => block.map_err(ReplayError::from).transpose(),
+        });
+        let mut executing = Executing { state, visit };
+        match in_windows(blocks, &mut executing, Window::Full, verdicts) {
+            Ok(()) => Ok(Some(executing.state)),
+            Err(Ended::Execution(None)) => Ok(None),
+            Err(Ended::Execution(Some(error)) | Ended::Source(error)) => Err(error),
         }
-        Ok(Some(state))
     }
 
     fn past_pruned(

@@ -8,6 +8,7 @@ use super::tally::Tally;
 use super::violation::{Violation, ViolationRule};
 use super::{AuditRequest, Progress, Record};
 use crate::block::{Block, BlockHeader};
+use crate::foresight::{Foreseen, Foresight};
 use crate::hash::Hash;
 use crate::state::State;
 use crate::state::checkpoint::{Checkpoint, Skeleton, SkeletonFault};
@@ -77,7 +78,7 @@ impl Auditor {
     /// # Errors
     /// The first rule that it breaks. The audit is over then.
     pub fn block(&mut self, block: &Block) -> Result<(), Violation> {
-        self.whole_block(block, None)
+        self.whole_block(block, None, &mut Foresight::default().before(&mut VerifyAll))
     }
 
     /// Replays the next record.
@@ -85,19 +86,41 @@ impl Auditor {
     /// # Errors
     /// The first rule that it breaks. The audit is over then.
     pub fn record(&mut self, record: &Record) -> Result<(), Violation> {
+        self.record_with(record, &mut Foresight::default().before(&mut VerifyAll))
+    }
+
+    /// The same with what was found before: verdicts on bids, certificates that hold.
+    ///
+    /// # Errors
+    /// As [`Auditor::record`].
+    pub fn record_with(&mut self, record: &Record, ahead: &mut Foreseen<'_>) -> Result<(), Violation> {
         match record {
-            Record::Block(block, certificate) => self.whole_block(block, certificate.as_deref()),
-            Record::Pruned(block, certificate) => self.pruned_block(block, certificate.as_deref()),
+            Record::Block(block, certificate) => self.whole_block(block, certificate.as_deref(), ahead),
+            Record::Pruned(block, certificate) => self.pruned_block(block, certificate.as_deref(), ahead),
             Record::Checkpoint(checkpoint) => self.take_checkpoint(checkpoint),
         }
     }
 
-    fn whole_block(&mut self, block: &Block, certificate: Option<&[u8]>) -> Result<(), Violation> {
+    /// The state by which bids of later blocks are foreseen; in pruned blocks what there is of one.
+    pub(super) fn state_ahead(&self) -> Option<&State> {
+        match &self.replay {
+            Replay::Whole(state) => Some(state),
+            Replay::Skeleton(skeleton) => Some(skeleton.partial()),
+            Replay::Nothing => None,
+        }
+    }
+
+    fn whole_block(
+        &mut self,
+        block: &Block,
+        certificate: Option<&[u8]>,
+        ahead: &mut Foreseen<'_>,
+    ) -> Result<(), Violation> {
         self.pinned(&block.header)?;
         match core::mem::replace(&mut self.replay, Replay::Nothing) {
             Replay::Nothing => self.genesis(block, certificate),
-            Replay::Whole(state) => self.replayed(*state, block, certificate),
-            Replay::Skeleton(skeleton) => self.whole_block_of_skeleton(*skeleton, block, certificate),
+            Replay::Whole(state) => self.replayed(*state, block, certificate, ahead),
+            Replay::Skeleton(skeleton) => self.whole_block_of_skeleton(*skeleton, block, certificate, ahead),
         }
     }
 
@@ -123,12 +146,12 @@ impl Auditor {
         mut state: State,
         block: &Block,
         certificate: Option<&[u8]>,
+        ahead: &mut Foreseen<'_>,
     ) -> Result<(), Violation> {
         let height = block.header.height;
         self.confirm_checkpoint(&state, &block.header)?;
         let before = state.height();
-        let effects =
-            state.apply_block(block, &mut VerifyAll).map_err(|error| Violation::of_block(block, error))?;
+        let effects = state.apply_block(block, ahead).map_err(|error| Violation::of_block(block, error))?;
         self.tally.know_root(before, block.header.prior_state_root);
         self.tally.block().blocks += 1;
         let kinds: Vec<_> = block.transactions.iter().map(|tx| (tx.kind(), tx.round_id())).collect();
@@ -141,7 +164,7 @@ impl Auditor {
             }
             self.tally.block().pruned.checkpoints += 1;
         }
-        self.covered(&state, certificate)?;
+        self.covered(&state, certificate, ahead)?;
         self.replay = Replay::Whole(Box::new(state));
         Ok(())
     }
@@ -182,10 +205,15 @@ impl Auditor {
     }
 
     /// Ends a block: `state` is the one after it.
-    pub(super) fn covered(&mut self, state: &State, certificate: Option<&[u8]>) -> Result<(), Violation> {
+    pub(super) fn covered(
+        &mut self,
+        state: &State,
+        certificate: Option<&[u8]>,
+        ahead: &Foreseen<'_>,
+    ) -> Result<(), Violation> {
         self.tally.block().suspensions(state);
         self.tally.end_block(state);
-        let covered = self.coverage.block(state, certificate);
+        let covered = self.coverage.block(state, certificate, ahead);
         covered.map_err(|rule| Violation::of_height(state.height(), rule))?;
         if self.coverage.covers(state.height()) {
             self.tally.cover(state);

@@ -31,11 +31,14 @@ pub use receipts::{ReceiptFinding, ReceiptVerdict};
 pub use report::{AuditReport, KeySessionOutcome, RefusedTransaction};
 pub use violation::{AuditError, ConservationError, Violation, ViolationRule};
 
-use crate::block::Block;
+use crate::block::{Block, BlockHeader};
 use crate::export::{Exported, LedgerReader, ReadError};
+use crate::foresight::{Ended, Execution, Foreseen, Replayable, Window, in_windows};
 use crate::hash::Hash;
 use crate::pruned::PrunedBlock;
+use crate::state::State;
 use crate::state::checkpoint::Checkpoint;
+use crate::verdicts::VerifyAll;
 use std::io::Read;
 use std::sync::Arc;
 use veilgrid_crypto::receipt::Receipt;
@@ -51,12 +54,14 @@ pub struct AuditRequest {
     pub receipts: Vec<Receipt>,
     /// What certificates are checked with: [`QuorumCertificates`], or a second verifier in tests.
     pub certificates: Arc<dyn CertificateCheck>,
+    /// How far the proofs of bids are verified ahead, which shows in the time alone.
+    pub window: Window,
 }
 
 impl Default for AuditRequest {
     fn default() -> Self {
         let certificates = Arc::new(QuorumCertificates);
-        Self { trusted_genesis: None, pin: None, receipts: Vec::new(), certificates }
+        Self { trusted_genesis: None, pin: None, receipts: Vec::new(), certificates, window: Window::Full }
     }
 }
 
@@ -114,16 +119,64 @@ pub fn audit<R: Into<Record>, E>(
 fn replay<R: Into<Record>, E>(
     records: impl IntoIterator<Item = Result<R, E>>,
     request: AuditRequest,
-    mut on_progress: impl FnMut(&Progress),
+    on_progress: impl FnMut(&Progress),
 ) -> Result<(AuditReport, Option<Hash>), AuditError<E>> {
-    let mut auditor = Auditor::new(request);
-    for record in records {
-        let record =
-            record.map_err(|source| AuditError::Read { after_blocks: auditor.progress().blocks, source })?;
-        auditor.record(&record.into()).map_err(AuditError::Violation)?;
-        on_progress(&auditor.progress());
+    let window = request.window;
+    let certificates = Arc::clone(&request.certificates);
+    let mut running = Running { auditor: Auditor::new(request), certificates, on_progress };
+    let records = records.into_iter().map(|record| record.map(Into::into));
+    let ended = in_windows(records, &mut running, window, &mut VerifyAll);
+    let auditor = running.auditor;
+    match ended {
+        Ok(()) => auditor.finish_with_root().map_err(AuditError::Violation),
+        Err(Ended::Source(source)) => {
+            Err(AuditError::Read { after_blocks: auditor.progress().blocks, source })
+        }
+        Err(Ended::Execution(violation)) => Err(AuditError::Violation(violation)),
     }
-    auditor.finish_with_root().map_err(AuditError::Violation)
+}
+
+impl Replayable for Record {
+    fn whole_block(&self) -> Option<&Block> {
+        match self {
+            Self::Block(block, _) => Some(block),
+            Self::Pruned(..) | Self::Checkpoint(_) => None,
+        }
+    }
+
+    fn certified(&self) -> Option<(&BlockHeader, &[u8])> {
+        match self {
+            Self::Block(block, certificate) => Some((&block.header, certificate.as_deref()?)),
+            Self::Pruned(block, certificate) => Some((&block.header, certificate.as_deref()?)),
+            Self::Checkpoint(_) => None,
+        }
+    }
+}
+
+/// An audit of records that are read ahead.
+struct Running<P> {
+    auditor: Auditor,
+    certificates: Arc<dyn CertificateCheck>,
+    on_progress: P,
+}
+
+impl<P: FnMut(&Progress)> Execution for Running<P> {
+    type Item = Record;
+    type End = Violation;
+
+    fn state(&self) -> Option<&State> {
+        self.auditor.state_ahead()
+    }
+
+    fn certificates(&self) -> Option<&Arc<dyn CertificateCheck>> {
+        Some(&self.certificates)
+    }
+
+    fn execute(&mut self, record: Record, ahead: &mut Foreseen<'_>) -> Result<(), Violation> {
+        self.auditor.record_with(&record, ahead)?;
+        (self.on_progress)(&self.auditor.progress());
+        Ok(())
+    }
 }
 
 /// Replays an exported ledger, its trailer included.

@@ -3,12 +3,12 @@
 use super::auditor::{Auditor, Replay};
 use super::violation::{Violation, ViolationRule};
 use crate::block::Block;
+use crate::foresight::Foreseen;
 use crate::pruned::{PrunedBlock, PrunedTransaction};
 use crate::refusal::BlockFault;
 use crate::state::State;
 use crate::state::checkpoint::{Skeleton, SkeletonFault, Step};
 use crate::transaction::{Transaction, TransactionKind};
-use crate::verdicts::VerifyAll;
 use veilgrid_crypto::bid::SealedBid;
 
 impl Auditor {
@@ -18,11 +18,10 @@ impl Auditor {
         mut skeleton: Skeleton,
         block: &Block,
         certificate: Option<&[u8]>,
+        ahead: &mut Foreseen<'_>,
     ) -> Result<(), Violation> {
         let height = block.header.height;
-        let step = skeleton
-            .full(block, &mut VerifyAll)
-            .map_err(|fault| Violation::of_height(height, fault.into()))?;
+        let step = skeleton.full(block, ahead).map_err(|fault| Violation::of_height(height, fault.into()))?;
         // Of a round that is not recomputed the bids that are left count by their digests too.
         for (transaction, effect) in block.transactions.iter().zip(&step.effects) {
             if let (Transaction::Bids { round_id, bids }, None) = (transaction, effect) {
@@ -32,13 +31,14 @@ impl Auditor {
         }
         let kinds: Vec<_> = block.transactions.iter().map(|tx| (tx.kind(), tx.round_id())).collect();
         self.tally.block().pruned.root_not_compared(height);
-        self.stepped(skeleton, &kinds, step, certificate)
+        self.stepped(skeleton, &kinds, step, certificate, ahead)
     }
 
     pub(super) fn pruned_block(
         &mut self,
         block: &PrunedBlock,
         certificate: Option<&[u8]>,
+        ahead: &mut Foreseen<'_>,
     ) -> Result<(), Violation> {
         self.pinned(&block.header)?;
         let height = block.header.height;
@@ -51,7 +51,7 @@ impl Auditor {
             }
             Replay::Whole(state) => self.first_pruned_block(*state, block)?,
         };
-        let step = skeleton.pruned(block, &mut VerifyAll).map_err(fault)?;
+        let step = skeleton.pruned(block, ahead).map_err(fault)?;
         let counts = &mut self.tally.block().pruned;
         counts.blocks += 1;
         let mut kinds = Vec::with_capacity(block.transactions.len());
@@ -65,7 +65,7 @@ impl Auditor {
                 }
             });
         }
-        self.stepped(skeleton, &kinds, step, certificate)
+        self.stepped(skeleton, &kinds, step, certificate, ahead)
     }
 
     /// From here on the replay has no whole state. The header's state root is still compared: it is that of the last whole
@@ -96,13 +96,14 @@ impl Auditor {
         kinds: &[(TransactionKind, Option<u64>)],
         step: Step,
         certificate: Option<&[u8]>,
+        ahead: &Foreseen<'_>,
     ) -> Result<(), Violation> {
         let state = skeleton.partial();
         self.tally.block().blocks += 1;
         self.effects(state, kinds, &step.at_start, step.effects.iter().map(Option::as_ref))?;
         self.receipts.observe_lost(&step.lost);
         self.tally.lose(step.lost);
-        self.covered(state, certificate)?;
+        self.covered(state, certificate, ahead)?;
         self.replay = match skeleton.complete() {
             Ok((state, lost)) => {
                 self.checkpoint = Some(state.height());

@@ -6,6 +6,7 @@ pub mod checks;
 mod clearing;
 pub(crate) mod encoding;
 pub mod expected;
+pub mod foresight;
 mod opening;
 pub mod refusal;
 pub mod round;

@@ -175,7 +175,7 @@ impl Round {
         w.u64(self.round_id).i64(self.slot.start_unix_s).u32(self.slot.seconds);
         write_option(w, self.grace_from.map(u64::to_le_bytes));
         w.bytes(&self.bidders.digest());
-        w.blob(&self.tally.to_canonical_bytes()).length(self.bids.len());
+        w.blob(self.tally.to_canonical_bytes()).length(self.bids.len());
         for bid in &self.bids {
             w.bytes(&bid.account()).bytes(&bid.r_bytes()).bytes(&bid.digest());
         }

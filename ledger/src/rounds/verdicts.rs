@@ -43,7 +43,7 @@ impl BidVerdicts for VerifyAll {
 }
 
 /// Everything that a verdict depends on: round context, parameters and every byte of the bid.
-type Key = (RoundContext, [u8; 32], [u8; 32]);
+pub(crate) type Key = (RoundContext, [u8; 32], [u8; 32]);
 
 /// Remembers valid bids up to a bound.
 ///

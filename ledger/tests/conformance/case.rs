@@ -194,6 +194,7 @@ pub fn judge(bytes: &[u8], genesis: Hash, pin: Option<(u64, Hash)>, receipts: Ve
         pin: pin.map(|(height, block_hash)| Pin { height, block_hash }),
         receipts,
         certificates: Arc::new(SpecCheck),
+        ..AuditRequest::default()
     };
     match audit_export(reader, request, |_| {}) {
         Err(AuditError::Read { after_blocks, source }) => {

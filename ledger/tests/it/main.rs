@@ -14,6 +14,7 @@ mod world;
 mod blocks;
 mod bytes;
 mod export;
+mod foresight;
 mod members;
 mod network;
 mod network_audit;

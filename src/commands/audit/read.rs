@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{BufReader, Read};
 use std::path::Path;
 use veilgrid_crypto::receipt::Receipt;
-use veilgrid_ledger::audit::{AuditError, AuditReport, AuditRequest, audit_export};
+use veilgrid_ledger::audit::{AuditError, AuditReport, AuditRequest, Progress, audit_export};
 use veilgrid_ledger::export::{LedgerReader, ReadError};
 
 /// A ledger file that is read with a progress bar, or standard input.
@@ -47,7 +47,7 @@ pub(super) fn open(path: &Path, what: &'static str, quiet: bool) -> Result<(Read
 /// [`Failure::Audit`] for a violation or a damaged file.
 pub(super) fn replay_file(path: &Path, request: AuditRequest, quiet: bool) -> Result<AuditReport, Failure> {
     let (reader, bar) = open(path, "auditing (bytes)", quiet)?;
-    let result = audit_export(reader, request, |_| {});
+    let result = audit_export(reader, request, |progress| show(&bar, progress));
     bar.finish_and_clear();
     result.map_err(|error| match error {
         AuditError::Read { after_blocks, source } => match read_failure(path, source) {
@@ -56,6 +56,15 @@ pub(super) fn replay_file(path: &Path, request: AuditRequest, quiet: bool) -> Re
         },
         AuditError::Violation(violation) => Failure::Audit(format!("{}: {violation}", path.display())),
     })
+}
+
+/// How many bids were verified so far, and how fast.
+fn show(bar: &ProgressBar, progress: &Progress) {
+    // Often enough for a reader.
+    if progress.blocks.is_multiple_of(64) {
+        let rate = progress.bids as f64 / bar.elapsed().as_secs_f64().max(0.001);
+        bar.set_message(format!("{} bids, {rate:.0} a second; bytes", progress.bids));
+    }
 }
 
 /// A failing disk or a file that is none says nothing about a ledger; everything else that can't be read is a damaged ledger.

@@ -1,6 +1,7 @@
 //! Certificates: more than two thirds of an epoch's validators signed that a block is final.
 
 use super::keys::{ConsensusKeyBytes, ValidatorSet, ValidatorSetFault};
+use super::signatures::Batch;
 use super::vote::{Ballot, Vote, put_varint};
 use crate::hash::Hash;
 use std::collections::BTreeMap;
@@ -70,6 +71,44 @@ pub fn verify(
     bytes: &[u8],
 ) -> Result<(), CertificateFault> {
     let set = ValidatorSet::new(validators)?;
+    let certificate = unsigned(ledger_id, epoch, &set, block_hash, bytes)?;
+    // "Each signature holds."
+    let message = certificate.ballot.message();
+    let all = certificate.signatures.iter().all(|(place, signature)| set.holds(*place, &message, signature));
+    if all { Ok(()) } else { Err(CertificateFault::Signature) }
+}
+
+/// Whether all of these are certificates by which a block of this epoch is final: what [`verify`] says of each, with all
+/// signatures in one batch. When one is false, this does not say which.
+///
+/// The batch accepts exactly what each signature by itself does ([`super::signatures`]).
+pub fn verify_all(
+    ledger_id: &Hash,
+    epoch: u64,
+    validators: &[ConsensusKeyBytes],
+    certificates: &[(Hash, &[u8])],
+) -> bool {
+    let Ok(set) = ValidatorSet::new(validators) else { return false };
+    let mut batch = Batch::default();
+    for (block_hash, bytes) in certificates {
+        let Ok(certificate) = unsigned(ledger_id, epoch, &set, block_hash, bytes) else { return false };
+        let message = certificate.ballot.message();
+        for (place, signature) in &certificate.signatures {
+            let Some(key) = set.key(*place) else { return false };
+            batch.add(&key, &message, signature);
+        }
+    }
+    batch.holds()
+}
+
+/// All rules but those about the signatures.
+fn unsigned(
+    ledger_id: &Hash,
+    epoch: u64,
+    set: &ValidatorSet,
+    block_hash: &Hash,
+    bytes: &[u8],
+) -> Result<Certificate, CertificateFault> {
     // "A certificate is not longer than its validators can make it."
     let bound = OVERHEAD_BYTES.saturating_add(set.len().saturating_mul(VALIDATOR_BYTES));
     if bytes.len() > bound {
@@ -90,10 +129,7 @@ pub fn verify(
     if found < needed {
         return Err(CertificateFault::TooFewSigners { found, needed });
     }
-    // "Each signature holds."
-    let message = ballot.message();
-    let all = certificate.signatures.iter().all(|(place, signature)| set.holds(*place, &message, signature));
-    if all { Ok(()) } else { Err(CertificateFault::Signature) }
+    Ok(certificate)
 }
 
 /// Epoch and view in which the validator with this consensus key signed a certificate; none when it did not, or the bytes

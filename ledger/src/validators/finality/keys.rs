@@ -97,6 +97,10 @@ impl ValidatorSet {
         self.0.binary_search_by_key(key, |(key, _)| *key).ok()
     }
 
+    pub(super) fn key(&self, place: usize) -> Option<ConsensusKeyBytes> {
+        self.0.get(place).map(|(key, _)| *key)
+    }
+
     /// Whether the signature is that of the validator at this place (ZIP 215, ADR 0027).
     pub(super) fn holds(&self, place: usize, message: &[u8], signature: &[u8; 64]) -> bool {
         self.0.get(place).is_some_and(|(_, key)| key.verify(&(*signature).into(), message).is_ok())

@@ -6,8 +6,9 @@
 
 mod certificate;
 mod keys;
+mod signatures;
 mod vote;
 
-pub use certificate::{CertificateFault, View, Votes, own_vote, quorum, verify};
+pub use certificate::{CertificateFault, View, Votes, own_vote, quorum, verify, verify_all};
 pub use keys::{ConsensusKey, ConsensusKeyBytes, ValidatorSetFault};
 pub use vote::{Ballot, Vote};

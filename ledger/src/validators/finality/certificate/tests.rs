@@ -149,3 +149,40 @@ fn quorums_are_more_than_two_thirds() {
         assert!(3 * quorum(validators) > 2 * validators);
     }
 }
+
+/// A batch holds exactly when each of its certificates does.
+#[test]
+fn a_batch_holds_when_each_certificate_does() {
+    let ballots: Vec<Ballot> = (0..6).map(|block| Ballot { block_hash: [block; 32], ..BALLOT }).collect();
+    let of = |ballot: &Ballot, seeds: &[u8]| votes(*ballot, seeds).certificate().expect("enough");
+    let sound: Vec<(Hash, Vec<u8>)> = ballots
+        .iter()
+        .zip([&[1, 2, 3][..], &[2, 3, 4], &[1, 2, 3, 4], &[1, 3, 4], &[1, 2, 4], &[1, 2, 3]])
+        .map(|(ballot, seeds)| (ballot.block_hash, of(ballot, seeds)))
+        .collect();
+    let (id, epoch, keys) = (BALLOT.ledger_id, BALLOT.epoch, keys());
+    let both = |certificates: &[(Hash, Vec<u8>)], epoch: u64| {
+        let list: Vec<(Hash, &[u8])> =
+            certificates.iter().map(|(block, bytes)| (*block, bytes.as_slice())).collect();
+        let each = list.iter().all(|(block, bytes)| verify(&id, epoch, &keys, block, bytes).is_ok());
+        assert_eq!(verify_all(&id, epoch, &keys, &list), each);
+        each
+    };
+    assert!(both(&sound, epoch) && both(&[], epoch) && !both(&sound, epoch + 1));
+    for (place, (_, bytes)) in sound.iter().enumerate() {
+        // Every byte once, in one of the certificates.
+        for byte in (place..bytes.len()).step_by(sound.len()) {
+            let mut changed = sound.clone();
+            changed[place].1[byte] ^= 1;
+            assert!(!both(&changed, epoch), "certificate {place}, byte {byte}");
+        }
+        let mut of_another_block = sound.clone();
+        of_another_block[place].0[0] ^= 0x80;
+        assert!(!both(&of_another_block, epoch));
+    }
+    // Signatures of one key that are changed for each other.
+    let (mut swapped, at) = (sound.clone(), sound[0].1.len() - 64);
+    let (left, right) = swapped.split_at_mut(1);
+    left[0].1[at..].swap_with_slice(&mut right[4].1[at..]);
+    assert!(!both(&swapped, epoch));
+}
