@@ -4,8 +4,13 @@ use crate::common::{certificate, chain, chain_with_bids, filled, read_back};
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
+use veilgrid_crypto::bid::{BidFault, BidParams, RoundContext, SealedBid, VerifiedBid};
+use veilgrid_ledger::block::Block;
 use veilgrid_ledger::export::{Exported, MAX_CERTIFICATE_BYTES};
-use veilgrid_ledger::verdicts::VerifyAll;
+use veilgrid_ledger::state::State;
+use veilgrid_ledger::state::effects::Effect;
+use veilgrid_ledger::verdicts::{BidVerdicts, VerifyAll};
 use veilgrid_store::{Appended, Existing, Store, StoreError, Tip, read_ledger, write_ledger};
 
 #[test]
@@ -262,4 +267,51 @@ fn an_export_appears_whole_and_replaces_nothing() {
     assert!(matches!(read_ledger(&missing), Err(StoreError::Io { .. })));
     let empty = Store::open(&directory.path().join("empty")).expect("store");
     assert!(matches!(empty.export(&path, &state, Existing::Replace), Err(StoreError::Empty { .. })));
+}
+
+/// Finds every bid verified before its block asks.
+struct NotAsked;
+
+impl BidVerdicts for NotAsked {
+    fn verify(
+        &mut self,
+        _: &BidParams,
+        round: &RoundContext,
+        bids: &[SealedBid],
+    ) -> Vec<Result<Arc<VerifiedBid>, BidFault>> {
+        panic!("{} bids of round {} were not verified ahead", bids.len(), round.round_id)
+    }
+}
+
+/// A true ledger with bids: proofs are verified over many blocks, and the visitor gets each block after it was executed, up to
+/// where it has had enough.
+#[test]
+fn a_replay_verifies_proofs_ahead_and_stops_where_it_is_told() {
+    let directory = tempfile::tempdir().expect("directory");
+    let honest =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocol-spec/conformance/network/honest.vgl");
+    let blocks: Vec<Block> =
+        read_ledger(&honest).expect("a ledger").collect::<Result<_, _>>().expect("whole blocks");
+    let store = filled(directory.path(), &blocks);
+    let (last, mut heights, mut bids) = (blocks.len() as u64 - 1, Vec::new(), 0);
+    let state = store.replay(&mut NotAsked, &mut |step| {
+        assert_eq!(step.state().map(State::height), Some(step.height()));
+        heights.push(step.height());
+        let of =
+            |effect: &Effect| if let Effect::BidsAccepted { bids, .. } = effect { bids.len() } else { 0 };
+        bids += step.effects().map(of).sum::<usize>();
+        ControlFlow::Continue(())
+    });
+    assert_eq!(state.expect("replayed").map(|state| state.block_hash()), blocks.last().map(Block::hash));
+    assert_eq!(heights, (1..=last).collect::<Vec<_>>());
+    assert!(bids > 3, "{bids} bids");
+    for end in [1, 2, last / 2, last] {
+        let mut heights = Vec::new();
+        let state = store.replay(&mut NotAsked, &mut |step| {
+            heights.push(step.height());
+            if step.height() == end { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert!(state.expect("no error").is_none());
+        assert_eq!(heights, (1..=end).collect::<Vec<_>>());
+    }
 }
