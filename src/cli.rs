@@ -80,6 +80,8 @@ Example:
   veilgrid bench round --bids 5000
   veilgrid bench prepare bids.bin --bids 256 --ticks 64
   veilgrid bench round --bids 5000 --from bids.bin
+  veilgrid bench audit --bids 1000
+  veilgrid bench restart --bids 1000
   veilgrid bench network --bids 100 --flood 10";
 
 /// The same of a program without networks.
@@ -89,7 +91,9 @@ Example:
   veilgrid bench verify
   veilgrid bench round --bids 5000
   veilgrid bench prepare bids.bin --bids 256 --ticks 64
-  veilgrid bench round --bids 5000 --from bids.bin";
+  veilgrid bench round --bids 5000 --from bids.bin
+  veilgrid bench audit --bids 1000
+  veilgrid bench restart --bids 1000";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -338,6 +342,24 @@ pub enum BenchCommand {
         #[command(flatten)]
         size: BenchSize,
     },
+    /// Audit a ledger, beside its parts: reading, the proofs in one batch, everything else
+    #[command(
+        after_help = "Example:\n  veilgrid bench audit\n  veilgrid bench audit --bids 5000 --per-round 100 --keep big.vgl\n  \
+        veilgrid bench audit --ledger big.vgl --one-by-one --json\n\n\
+        The ledger is made in this process by the same roles as anywhere else, which takes about 20 ms a bid and core; --keep and \
+        --ledger measure the same one again. Each figure is the median of five runs in turn.\n\n\
+        Fields of --json: bench, bids, rounds, blocks, ledger_bytes, threads, arithmetic, wall_s, per_bid_ms, read_s, proofs_s, \
+        execution_s, ratio_to_proofs, one_by_one_s, ratio_to_one_by_one (null without --one-by-one), peak_rss_mib."
+    )]
+    Audit(commands::bench::AuditBenchArgs),
+    /// Open a stored ledger and execute it again, as a node does when it starts
+    #[command(
+        after_help = "Example:\n  veilgrid bench restart\n  veilgrid bench audit --bids 5000 --keep big.vgl\n  \
+        veilgrid bench restart --ledger big.vgl --dir /var/lib/veilgrid/trial --json\n\n\
+        Each figure is the median of five restarts; the store's files are in the system's cache from the first one on.\n\n\
+        Fields of --json: bench, bids, blocks, threads, arithmetic, wall_s, open_s, replay_s, peak_rss_mib."
+    )]
+    Restart(commands::bench::RestartBenchArgs),
     /// A network of real processes under the load of all its members, with or without a flood of invalid bids
     #[command(after_help = "Example:\n  veilgrid bench network --bids 100\n  \
         veilgrid bench network --bids 100 --flood 10 --json\n\n\

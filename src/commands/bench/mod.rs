@@ -4,20 +4,25 @@
 //! of values, and both beside the machine's own unit costs.
 #![allow(clippy::disallowed_types, reason = "measuring needs a clock; nothing here is hashed or settled")]
 
+mod audit;
+mod ledger;
 mod money;
 #[cfg(feature = "network")]
 mod network;
 mod prepared;
 mod prove;
 mod report;
+mod restart;
 mod round;
 mod tally;
 mod units;
 mod verify;
 mod world;
 
+pub use audit::AuditBenchArgs;
 #[cfg(feature = "network")]
 pub use network::NetworkArgs;
+pub use restart::RestartBenchArgs;
 
 use crate::cli::{BenchArgs, BenchCommand, BenchSize};
 use crate::failure::Failure;
@@ -49,7 +54,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     }
 }
 
-/// The size of a run in this process; a network has another one.
+/// The size of a run in this process; a ledger and a network have another one.
 fn size_of(command: &BenchCommand) -> Option<&BenchSize> {
     match command {
         BenchCommand::Prepare { size, .. }
@@ -58,6 +63,7 @@ fn size_of(command: &BenchCommand) -> Option<&BenchSize> {
         | BenchCommand::Tally { size }
         | BenchCommand::Money { size }
         | BenchCommand::Round { size } => Some(size),
+        BenchCommand::Audit(_) | BenchCommand::Restart(_) => None,
         #[cfg(feature = "network")]
         BenchCommand::Network(_) => None,
         #[cfg(not(feature = "network"))]
@@ -74,6 +80,8 @@ fn measure(command: &BenchCommand) -> Result<Option<Report>, Failure> {
         BenchCommand::Tally { size } => tally::run(size).map(Some),
         BenchCommand::Round { size } => round::run(size).map(Some),
         BenchCommand::Money { size } => money::run(size).map(|()| None),
+        BenchCommand::Audit(args) => audit::run(args).map(|()| None),
+        BenchCommand::Restart(args) => restart::run(args).map(|()| None),
         #[cfg(feature = "network")]
         BenchCommand::Network(args) => network::run(args).map(|()| None),
         #[cfg(not(feature = "network"))]

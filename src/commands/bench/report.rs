@@ -66,10 +66,7 @@ impl Report {
     /// Adds the number of threads and the memory that was used.
     pub fn with_threads(mut self, threads: usize) -> Self {
         self.threads = threads;
-        self.arithmetic = match arithmetic() {
-            Arithmetic::Portable => "portable",
-            Arithmetic::Lanes => "lanes",
-        };
+        self.arithmetic = arithmetic_in_use();
         self.peak_rss_mib = peak_rss_mib();
         self
     }
@@ -112,8 +109,16 @@ impl Report {
     }
 }
 
+/// The arithmetic of public points that this process uses.
+pub(super) fn arithmetic_in_use() -> &'static str {
+    match arithmetic() {
+        Arithmetic::Portable => "portable",
+        Arithmetic::Lanes => "lanes",
+    }
+}
+
 /// The process's largest resident size, from Linux' /proc; none elsewhere.
-fn peak_rss_mib() -> Option<f64> {
+pub(super) fn peak_rss_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
