@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::output;
 use rand_core::OsRng;
 use serde::Serialize;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use veilgrid_api::{MembersPage, MembersQuery};
 use veilgrid_client::{Client, ClientError};
 use veilgrid_crypto::schnorr::SigningKey;
@@ -122,6 +122,7 @@ fn reach(args: &OrderArgs) -> Result<Vec<Client>, Failure> {
 }
 
 /// Gives an order to all of them and waits until one of those that have taken it says that it is final.
+#[allow(clippy::disallowed_types, reason = "how long a person waits; nothing hashed depends on it")]
 async fn hand_in(clients: &[Client], order: RegistrarOrder, wait: Duration) -> Result<MembersPage, Failure> {
     let sequence = order.sequence;
     let bytes = Transaction::Registrar(Box::new(order)).to_bytes();
@@ -137,7 +138,7 @@ async fn hand_in(clients: &[Client], order: RegistrarOrder, wait: Duration) -> R
         let why = refused.join("; ");
         return Err(Failure::Input(format!("no validator takes order {sequence} of the registrar: {why}")));
     }
-    let until = Instant::now() + wait;
+    let until = std::time::Instant::now() + wait;
     loop {
         let query = MembersQuery { from: 1, max: 0 };
         for client in &taken {
@@ -147,7 +148,7 @@ async fn hand_in(clients: &[Client], order: RegistrarOrder, wait: Duration) -> R
                 Ok(_) | Err(_) => {}
             }
         }
-        if Instant::now() >= until {
+        if std::time::Instant::now() >= until {
             return Err(Failure::Input(format!(
                 "order {sequence} of the registrar was handed in and is not final after {} s: look with `veilgrid registrar \
                      members`, and hand in what is missing again",
