@@ -140,6 +140,10 @@ impl Replay {
         if !bid.has_shape(params.shape()) || terms.is_some() != bid.money.is_some() {
             return Err(shape_error());
         }
+        // Steps without a weight would cost nothing.
+        if terms.is_some_and(|terms| terms.costs.weights().len() != params.steps()) {
+            return Err(WireError::Invalid { field: "account terms", why: "not one cost weight per step" });
+        }
         let mut r = Reader::new(&bid.proof);
         round.absorb_context(t, params, &bid.account, terms);
         let cost = bid.money.as_ref().map(|money| &money.cost);

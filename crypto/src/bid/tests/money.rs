@@ -6,7 +6,9 @@ use crate::bid::prepared::Prepared;
 use crate::bid::range_prover::ExtraValues;
 use crate::bid::seal::{Money, seal};
 use crate::bid::tests::{World, world};
-use crate::bid::{BidFault, BidParams, SealError, SealedBid, equations, seal_bid_with_money};
+use crate::bid::{
+    BidFault, BidParams, SealError, SealedBid, equations, seal_bid_with_money, verify_bids_with_money,
+};
 use crate::group::encode_point;
 use crate::secret::Secret;
 use curve25519_dalek::scalar::Scalar;
@@ -169,6 +171,21 @@ fn a_bid_answers_the_terms_it_was_sealed_for_and_no_others() {
     }
     market.terms = AccountTerms { debit_sequence: 4, ..terms };
     assert_eq!(market.verdict(&bid), Err(BidFault::Sequence { bid: 3, account: 4 }));
+}
+
+/// A step without a weight would cost nothing: whoever makes the terms has to be told, by the clear verifier and by the batch.
+#[test]
+fn terms_for_another_number_of_steps_are_refused() {
+    let mut market = market(1_000);
+    for weights in [Vec::new(), COSTS[..STEPS - 1].to_vec(), [&COSTS[..], &[0]].concat()] {
+        market.terms.costs = CostWeights::new(weights);
+        let (left, product) = honest(1_000);
+        let bid = market.forge(left, product);
+        assert!(matches!(market.verdict(&bid), Err(BidFault::Malformed(_))));
+        let World { params, round, .. } = &market.world;
+        let found = verify_bids_with_money(params, round, &[bid], std::slice::from_ref(&market.terms));
+        assert!(matches!(found[..], [Err(BidFault::Malformed(_))]));
+    }
 }
 
 #[test]
