@@ -303,13 +303,29 @@ impl<I: Replayable, E, S: Iterator<Item = Result<I, E>>> Reading<S, E> {
     }
 }
 
-/// Number of a block's bids, and about how many bytes they have.
+/// Number of a block's bids, and about how many bytes its transactions have. Of those that are no bids a hostile file may hold
+/// many and large ones, and three windows are in memory.
 fn size(block: &Block) -> (usize, usize) {
-    let bids = block.transactions.iter().filter_map(|transaction| match transaction {
-        Transaction::Bids { bids, .. } => Some(bids),
-        _ => None,
-    });
-    bids.flatten().fold((0, 0), |(count, bytes), bid| {
-        (count + 1, bytes + 32 * bid.c.len() + bid.proof.len() + bid.note.len())
+    block.transactions.iter().fold((0, 0), |(count, bytes), transaction| match transaction {
+        Transaction::Bids { bids, .. } => {
+            let of = |bid: &SealedBid| 32 * bid.c.len() + bid.proof.len() + bid.note.len();
+            (count + bids.len(), bytes + bids.iter().map(of).sum::<usize>())
+        }
+        other => (count, bytes + other.to_bytes().len()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bytes of a window are bounded by all that its blocks hold, not by their bids alone.
+    #[test]
+    fn a_window_of_large_blocks_without_bids_is_short() {
+        let event = Transaction::KeyEvent { session: 1, event: vec![0; WINDOW_BYTES / 4] };
+        let blocks =
+            (1..9).map(|height| Ok::<_, ()>(Block::new(height, [0; 32], 0, [0; 32], vec![event.clone()])));
+        let mut reading = Reading { source: blocks, failed: None, ended: false };
+        assert_eq!(reading.window(16).len(), 4);
+    }
 }
