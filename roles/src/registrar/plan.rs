@@ -55,6 +55,15 @@ impl Members {
         self.by_account.values().find(|member| member.number == number)
     }
 
+    /// An account that stands with another number in `other`. A number is given once and never changes, so that of two nodes of
+    /// one ledger, however far they are, one that says another number is wrong or lies.
+    pub fn renumbered(&self, other: &Self) -> Option<PointBytes> {
+        let number = |account| other.of(account).map(|standing| standing.number);
+        let mut members = self.by_account.iter();
+        let found = members.find(|(account, member)| number(account).is_some_and(|at| at != member.number));
+        found.map(|(account, _)| *account)
+    }
+
     /// Enrols the rows. Those that the ledger has already, as they are, are left out, so that a file can be handed in
     /// again after an interruption.
     ///
@@ -163,6 +172,24 @@ mod tests {
             Standing { number, certificate: certificate(byte, byte), suspended }
         };
         Members::new([standing(1, false), standing(2, true)], 2)
+    }
+
+    /// Who is suspended or let go is named by its number alone: a node that exchanges two numbers would have the registrar
+    /// sign for the wrong member.
+    #[test]
+    fn nodes_that_number_members_differently_are_told_apart() {
+        let standing = |number: u32, byte: u8| Standing {
+            number,
+            certificate: certificate(byte, byte),
+            suspended: false,
+        };
+        let of =
+            |all: &[(u32, u8)]| Members::new(all.iter().map(|(number, byte)| standing(*number, *byte)), 2);
+        let first = of(&[(1, 1), (2, 2)]);
+        assert_eq!(first.renumbered(&first), None);
+        assert_eq!(first.renumbered(&of(&[(2, 2), (3, 3)])), None, "one has left, one has joined");
+        assert_eq!(first.renumbered(&of(&[(2, 1), (1, 2)])), Some([1; 32]));
+        assert_eq!(of(&[(2, 1)]).renumbered(&first), Some([1; 32]));
     }
 
     #[test]

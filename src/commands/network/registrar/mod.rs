@@ -87,7 +87,8 @@ pub struct OrderArgs {
     /// File with the passphrase (mode 600); never the passphrase itself
     #[arg(long, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
-    /// HTTP addresses of validators; one is enough, more are safer
+    /// HTTP addresses of validators. One is enough; of several the account numbers are compared, so that one that lies can't have
+    /// you suspend or let go another member than you name
     #[arg(long, value_name = "URL", num_args = 1.., required = true)]
     pub url: Vec<String>,
     /// How they are reached

@@ -70,12 +70,7 @@ impl Office {
 
     /// The members, for checks before anything is signed.
     pub(super) fn members(&self) -> Members {
-        let members = self.page.members.iter().map(|entry| Standing {
-            number: entry.number,
-            certificate: entry.certificate(self.page.key_epoch),
-            suspended: entry.suspended,
-        });
-        Members::new(members, self.page.capacity_classes_wh.len())
+        members_of(&self.page)
     }
 
     /// Signs the orders one after another, each when the one before is final.
@@ -115,6 +110,15 @@ impl SentOrder {
     fn of(sequence: u64, action: &Action) -> Self {
         Self { sequence, kind: action.kind(), accounts: action.accounts() }
     }
+}
+
+fn members_of(page: &MembersPage) -> Members {
+    let members = page.members.iter().map(|entry| Standing {
+        number: entry.number,
+        certificate: entry.certificate(page.key_epoch),
+        suspended: entry.suspended,
+    });
+    Members::new(members, page.capacity_classes_wh.len())
 }
 
 fn reach(args: &OrderArgs) -> Result<Vec<Client>, Failure> {
@@ -186,28 +190,43 @@ impl Sent {
     }
 }
 
-/// All members as the first node that answers has them; all that answer have to be of one ledger.
+/// All members as the node has them that has come furthest; all that answer have to be of one ledger, and give every account the
+/// same number.
 async fn anybody(clients: &[Client]) -> Result<MembersPage, Failure> {
     let (mut found, mut last) = (None::<MembersPage>, None);
     for client in clients {
         match all_members(client).await {
-            Ok(page) => match &found {
-                Some(first) if first.ledger_id != page.ledger_id => {
-                    return Err(Failure::Input(format!(
-                        "{} is a node of another ledger than the one before",
-                        client.name()
-                    )));
+            Ok(page) => {
+                if let Some(first) = &found {
+                    same_members(client, first, &page)?;
                 }
                 // The one that has come furthest: orders begin with its number.
-                Some(first) if first.sequence >= page.sequence => {}
-                _ => found = Some(page),
-            },
+                if found.as_ref().is_none_or(|first| first.sequence < page.sequence) {
+                    found = Some(page);
+                }
+            }
             Err(error) => last = Some(Failure::input(error)),
         }
     }
     found.ok_or_else(|| {
         last.unwrap_or_else(|| Failure::Input("name the HTTP address of a validator (--url)".into()))
     })
+}
+
+/// Checks a node against those before it.
+fn same_members(client: &Client, first: &MembersPage, page: &MembersPage) -> Result<(), Failure> {
+    if first.ledger_id != page.ledger_id {
+        let name = client.name();
+        return Err(Failure::Input(format!("{name} is a node of another ledger than the one before")));
+    }
+    match members_of(first).renumbered(&members_of(page)) {
+        Some(account) => Err(Failure::Input(format!(
+            "{} gives account {} another number than the node before: one of them is wrong; ask others, nothing was sent",
+            client.name(),
+            Hex32(account)
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// All pages in one, as of one height: a change between two pages begins them anew.
