@@ -65,9 +65,11 @@ opened_values [{round_id, opening_index, kind, tick, purpose, value_wh}], receip
 sequence, verdict}], height, block_hash, state_root (of the last block that counts).
 Of a network: certificates {checked, certificates, covered_blocks, covered_height, uncertified_tail}, uncovered {blocks, \
 first_height, last_height, last_block_hash} (or null), key_sessions [{session, task, agreed, reason, excluded, \
-lacking}], validator_changes [{epoch, validators}], refused, refused_by_kind, refused_listed [{height, index, kind, \
-reason}], pruned {blocks, bid_digests, rounds_by_digest [[first, last]], checkpoints, roots_unknown_from (height or \
-null; state_root is zero then), roots_not_compared [[first height, last height]]}.
+lacking}], validator_changes [{epoch, validators}], members {members, suspended (both at the last block that counts), enrolled, \
+updated, suspensions, left, keys_replaced (what orders of the registrar and of the validators did)}, refused, \
+refused_by_kind, refused_listed [{height, index, kind, reason}], pruned {blocks, bid_digests, rounds_by_digest [[first, \
+last]], checkpoints, roots_unknown_from (height or null; state_root is zero then), roots_not_compared [[first height, last \
+height]]}.
 With --compare: comparison {other, relation (same, this_goes_on, other_goes_on, part), last_height, \
 last_common_height, height, block_hash, other_block_hash (those that fit the relation), meaning (agree, part_uncovered, \
 fork, two_histories, different_ledgers; null when one does not pass), other_height, other_violation}.";
