@@ -20,7 +20,7 @@ pub struct Replay {
     pub range_points: [PointBytes; 4],
     /// Announcements of E1, E2, E3.
     pub announcements: [PointBytes; 3],
-    /// The pairs of L and R of the inner-product argument, in the order of [`crate::bid::layout`].
+    /// The pairs of L and R of the inner-product argument, in the order of `crate::bid::layout`.
     pub rounds: Vec<(PointBytes, PointBytes)>,
     /// t̂.
     pub t_hat: Scalar,

@@ -18,7 +18,7 @@
 //! Power Systems 32, 2017). Shares are by what a meter shows: own generation that is used at once is nobody else's matter.
 //!
 //! Money is in mct/kWh times Wh/2^16, exact; where a price is no whole number the total is exact and the members' parts
-//! are next to theirs ([`split`]).
+//! are next to theirs (`split`).
 
 use super::split::split;
 use super::{CompareError, WH_Q16};

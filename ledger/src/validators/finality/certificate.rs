@@ -81,7 +81,7 @@ pub fn verify(
 /// Whether all of these are certificates by which a block of this epoch is final: what [`verify`] says of each, with all
 /// signatures in one batch. When one is false, this does not say which.
 ///
-/// The batch accepts exactly what each signature by itself does ([`super::signatures`]).
+/// The batch accepts exactly what each signature by itself does (`finality::signatures`).
 pub fn verify_all(
     ledger_id: &Hash,
     epoch: u64,

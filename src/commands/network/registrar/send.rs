@@ -1,4 +1,8 @@
 //! The registrar's key, the members as the network has them, and orders on their way until they are final.
+#![allow(
+    clippy::disallowed_types,
+    reason = "how long an order is waited for is by the clock; nothing here is hashed or settled"
+)]
 
 use super::OrderArgs;
 use crate::failure::Failure;
