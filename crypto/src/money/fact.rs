@@ -77,7 +77,7 @@ pub struct Fact {
 pub struct AskerProof {
     /// K.
     pub key: PointBytes,
-    /// A signature by K over a transcript of its own.
+    /// A signature by K over ledger, account and nonce.
     pub signature: [u8; 64],
 }
 
@@ -97,7 +97,7 @@ pub enum FactError {
     #[error("this is not true of the account: the sum is another one")]
     False,
     /// The asker has not shown that it holds its key: a proof might convince others than the asker.
-    #[error("the asker's key comes without a valid proof that the asker holds it; ask for one")]
+    #[error("the asker's key comes without a valid proof that its holder asks this; ask for one")]
     Asker,
     /// The account is not this key's.
     #[error("the account key is not that of the account that the fact is about")]
@@ -122,20 +122,30 @@ pub enum FactFault {
 }
 
 impl AskerProof {
-    fn transcript() -> Transcript {
+    fn transcript(ledger_id: &[u8; 32], account: &PointBytes, nonce: &[u8; 32]) -> Transcript {
         let mut t = Transcript::new(labels::FACT_ASKER);
         t.append_message(b"version", &labels::PROTOCOL_VERSION.to_le_bytes());
+        t.append_message(b"ledger", ledger_id);
+        t.append_message(b"account", account);
+        t.append_message(b"nonce", nonce);
         t
     }
-    /// Proves that the asker holds its key.
-    pub fn new(key: &SigningKey, rng: &mut impl CryptoRngCore) -> Self {
-        let signature = key.sign(&mut Self::transcript(), rng);
+    /// Proves that the asker holds its key, for one question: about one account, with the nonce of the facts that it asks for.
+    /// A proof of any other question would let somebody else ask in its name.
+    pub fn new(
+        key: &SigningKey,
+        ledger_id: &[u8; 32],
+        account: &PointBytes,
+        nonce: &[u8; 32],
+        rng: &mut impl CryptoRngCore,
+    ) -> Self {
+        let signature = key.sign(&mut Self::transcript(ledger_id, account, nonce), rng);
         Self { key: key.verifying_key().to_bytes(), signature }
     }
-    /// Whether the key's holder made this.
-    pub fn holds(&self) -> bool {
-        VerifyingKey::from_bytes(&self.key)
-            .is_ok_and(|key| key.verify(&mut Self::transcript(), &self.signature).is_ok())
+    /// Whether the key's holder asks for this fact.
+    pub fn asks(&self, fact: &Fact) -> bool {
+        let mut t = Self::transcript(&fact.ledger_id, &fact.account, &fact.nonce);
+        VerifyingKey::from_bytes(&self.key).is_ok_and(|key| key.verify(&mut t, &self.signature).is_ok())
     }
 }
 
@@ -232,7 +242,7 @@ pub fn prove_fact(
     asker: &AskerProof,
     rng: &mut impl CryptoRngCore,
 ) -> Result<FactProof, FactError> {
-    if !asker.holds() {
+    if !asker.asks(fact) {
         return Err(FactError::Asker);
     }
     if member.verifying_key().to_bytes() != fact.account {
@@ -302,7 +312,7 @@ pub fn simulate_fact(
     amount_left: u64,
     rng: &mut impl CryptoRngCore,
 ) -> Result<FactProof, FactError> {
-    let proof = AskerProof::new(asker, rng);
+    let proof = AskerProof::new(asker, &fact.ledger_id, &fact.account, &fact.nonce, rng);
     let bound = if fact.relation == Relation::Is {
         None
     } else {

@@ -84,6 +84,14 @@ pub enum RecoveryFault {
     /// One validator twice in a sum.
     #[error("two blinded differences of validator {0}")]
     Duplicate(u16),
+    /// Fewer than are needed: a point of so few could be read by them, and that of none says that any balances are equal.
+    #[error("{found} blinded differences are there, {needed} are needed; wait for more validators")]
+    TooFew {
+        /// Blinded differences given.
+        found: usize,
+        /// How many are needed.
+        needed: u16,
+    },
 }
 
 impl Recovery {
@@ -200,17 +208,22 @@ pub fn verify_blinded(
     if challenge(&mut t, &announcements) == e { Ok(points) } else { Err(RecoveryFault::Proof) }
 }
 
-/// The sums A and B of blinded differences that hold, one a validator. A is what validators open B against with their shares of
+/// The sums A and B of at least `needed` blinded differences that hold, one a validator; `needed` is t of the keys, so that one of
+/// them is of an honest validator. A is what validators open B against with their shares of
 /// the account key ([`crate::opening`]); the balances are equal when the opened point is the identity.
 ///
 /// # Errors
-/// [`RecoveryFault`] of the first that does not hold or repeats a validator.
+/// [`RecoveryFault`] of the first that does not hold or repeats a validator, or when there are too few.
 pub fn blinded_sum(
     recovery: &Recovery,
     account_key: &RistrettoPoint,
     pairs: [&Pair; 2],
+    needed: u16,
     blinded: &[BlindedDifference],
 ) -> Result<Pair, RecoveryFault> {
+    if blinded.len() < usize::from(needed.max(1)) {
+        return Err(RecoveryFault::TooFew { found: blinded.len(), needed });
+    }
     let mut sum = [RistrettoPoint::default(); 2];
     for (at, one) in blinded.iter().enumerate() {
         if blinded[..at].iter().any(|other| other.validator == one.validator) {

@@ -6,7 +6,7 @@ use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
 use rand_core::RngCore;
 use veilgrid_crypto::bid::{AvailableOpening, SealedBid, verify_bids};
-use veilgrid_crypto::group::{decode_point, encode_point, value_base};
+use veilgrid_crypto::group::{encode_point, value_base};
 use veilgrid_crypto::keyring::Keyring;
 use veilgrid_crypto::money::claim::{Claim, ClaimFault, ClaimRules, ClaimTarget, Fill};
 use veilgrid_crypto::money::fact::{
@@ -232,7 +232,8 @@ impl Household {
         }
     }
     fn prove(&mut self, fact: &Fact) -> Result<FactProof, FactError> {
-        let asker = AskerProof::new(&self.asker, &mut self.market.rng);
+        let asker =
+            AskerProof::new(&self.asker, &fact.ledger_id, &fact.account, &fact.nonce, &mut self.market.rng);
         let Self { account_key, member, opening, market, .. } = self;
         prove_fact(fact, account_key, member, opening, &asker, &mut market.rng)
     }
@@ -336,15 +337,18 @@ fn no_proof_for_an_asker_that_may_not_hold_its_key_or_by_another_than_the_member
     let mut h = household();
     let fact = h.fact(Relation::Is, 5_000);
     // A key that nobody holds, under another asker's signature.
-    let mut asker = AskerProof::new(&h.asker, &mut h.market.rng);
+    let mut asker = AskerProof::new(&h.asker, &fact.ledger_id, &fact.account, &fact.nonce, &mut h.market.rng);
     asker.key = encode_point(&RistrettoPoint::random(&mut h.market.rng));
     let Household { account_key, member, opening, market, asker: other, .. } = &mut h;
     let refused = prove_fact(&fact, account_key, member, opening, &asker, &mut market.rng);
     assert_eq!(refused, Err(FactError::Asker));
     // Who knows the balance's opening, but not the account's key, speaks for nobody.
-    let asker = AskerProof::new(other, &mut market.rng);
+    let asker = AskerProof::new(other, &fact.ledger_id, &fact.account, &fact.nonce, &mut market.rng);
     let authority = SigningKey::generate(&mut market.rng);
     let refused = prove_fact(&fact, account_key, &authority, opening, &asker, &mut market.rng);
     assert_eq!(refused, Err(FactError::Account));
-    assert!(decode_point("pair", &fact.pair[0]).is_ok());
+    // An asker's proof of another question.
+    let earlier = AskerProof::new(other, &fact.ledger_id, &fact.account, &[9; 32], &mut market.rng);
+    let refused = prove_fact(&fact, account_key, member, opening, &earlier, &mut market.rng);
+    assert_eq!(refused, Err(FactError::Asker));
 }

@@ -63,7 +63,7 @@ impl World {
     /// The point that the validators open, from the shares of the last three.
     fn opened(&mut self, pairs: [&Pair; 2]) -> RistrettoPoint {
         let blinded = self.blinded(pairs);
-        let [a, b] = blinded_sum(&RECOVERY, &self.account_key(), pairs, &blinded).expect("honest");
+        let [a, b] = blinded_sum(&RECOVERY, &self.account_key(), pairs, 3, &blinded).expect("honest");
         let ctx = OpeningContext { ledger_id: [1; 32], round_id: 0, opening_index: 0, bid_set: [3; 32] };
         let weights = &ACCOUNT_KEY_ALONE;
         let shares: Vec<_> = self.shares[1..]
@@ -140,8 +140,13 @@ fn false_blinded_differences_are_named() {
     let other_try = Recovery { attempt: 1, ..RECOVERY };
     assert_eq!(verify_blinded(&other_try, &key, pairs, &honest[0]), Err(RecoveryFault::Proof));
     assert_eq!(verify_blinded(&RECOVERY, &key, [&new, &old], &honest[0]), Err(RecoveryFault::Proof));
-    let twice = [honest[0].clone(), honest[0].clone()];
-    assert_eq!(blinded_sum(&RECOVERY, &key, pairs, &twice), Err(RecoveryFault::Duplicate(1)));
+    let twice = [honest[0].clone(), honest[0].clone(), honest[1].clone()];
+    assert_eq!(blinded_sum(&RECOVERY, &key, pairs, 3, &twice), Err(RecoveryFault::Duplicate(1)));
+    for found in 0..3 {
+        let few = blinded_sum(&RECOVERY, &key, pairs, 3, &honest[..found]);
+        assert_eq!(few, Err(RecoveryFault::TooFew { found, needed: 3 }));
+    }
+    assert!(blinded_sum(&RECOVERY, &key, pairs, 0, &[]).is_err(), "none never says that balances are equal");
     // A new pair with the old handle would publish the difference.
     let same = [old[0], old[1] + value_base()];
     assert_eq!(blind(&RECOVERY, &key, [&old, &same], 1, &mut w.rng), Err(RecoveryFault::SameHandle));
