@@ -235,11 +235,7 @@ impl Comparable<'_> {
         // What was bought after the last slot is in the total and in no slot.
         let from_q16 = from_q16.checked_add(bills.late_wh_q16.cast_signed()).ok_or(CompareError::Overflow)?;
         let to_q16 = sum(bills.to_utility_wh_q16.iter().map(|wh| wh.cast_signed()))?;
-        // For the peak it counts in the last slot: it was wanted by then, and left out it would flatter whoever shifts demand.
-        let last = bills.from_utility_wh_q16.last().map_or(0, |wh| wh.cast_signed());
-        let last = last.checked_add(bills.late_wh_q16.cast_signed()).ok_or(CompareError::Overflow)?;
-        let peak_q16 =
-            bills.from_utility_wh_q16.iter().map(|wh| wh.cast_signed()).chain([last]).max().unwrap_or(0);
+        let peak_q16 = bills.from_utility_wh_q16.iter().max().map_or(0, |wh| wh.cast_signed());
         let seconds = i128::from(self.slot_seconds.max(1));
         let peak = peak_q16.checked_mul(3600).ok_or(CompareError::Overflow)?;
         Ok(MechanismResult {

@@ -30,7 +30,7 @@ Supply-demand ratio: at a price that falls from retail to feed-in as supply rise
 community's import cost and export income of the day, divided by what each meter drew and fed in. In these, everybody \
 uses energy when the data says. Auction: the demo's members and the demo's clearing rule, in plaintext, in every slot of \
 the day; members shift what can wait, and the utility serves the rest. What still waits at the day's end is bought at retail, \
-what is stored by then is paid for and counts for nothing.
+what is stored by then is paid for and counts for nothing. Peak import: that of a slot of the day; what waits longer is in none.
 
 Costs are a whole day's, for energy alone: no network fees, no taxes. Self-sufficiency: the part of the consumption \
 that was not bought from the utility. Self-consumption: the part of the generation that was not sold to it.

@@ -101,7 +101,7 @@ fn notes(comparison: &Comparison) -> Vec<String> {
     }
     let price = auction.mean_price_mct_per_kwh().map_or("-".to_owned(), format_ct_per_kwh);
     notes.push(format!(
-        "it trades {} kWh in {} slots, at {price} ct/kWh in the mean; at the day's end {} kWh are stored and {} kWh still wait",
+        "it trades {} kWh in {} slots, at {price} ct/kWh in the mean; at the day's end {} kWh are stored and {} kWh still wait, in no slot and so not in the peak",
         format_ratio(auction.volume_wh.cast_signed(), 1000, 1),
         auction.traded_slots,
         format_ratio(auction.stored_wh(), 1000, 1),
