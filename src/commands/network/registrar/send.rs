@@ -233,18 +233,26 @@ fn same_members(client: &Client, first: &MembersPage, page: &MembersPage) -> Res
     }
 }
 
+/// How often the pages are begun anew because the members have changed between two of them.
+const TRIES: usize = 10;
+
 /// All pages in one, as of one height: a change between two pages begins them anew.
 pub(super) async fn all_members(client: &Client) -> Result<MembersPage, ClientError> {
-    'anew: loop {
+    'anew: for _ in 0..TRIES {
         let mut whole = client.members(&MembersQuery::default()).await?;
         while let Some(from) = whole.next {
             let page = client.members(&MembersQuery { from, ..MembersQuery::default() }).await?;
-            if page.sequence != whole.sequence || page.next.is_some_and(|next| next <= from) {
+            if page.sequence != whole.sequence {
                 continue 'anew;
+            }
+            // A node whose pages do not go on would be asked for ever.
+            if page.next.is_some_and(|next| next <= from) {
+                return Err(ClientError::malformed(client.name(), "its pages of members do not go on"));
             }
             whole.members.extend(page.members);
             whole.next = page.next;
         }
         return Ok(whole);
     }
+    Err(ClientError::malformed(client.name(), "its members change whenever a further page of them is read"))
 }
