@@ -1,6 +1,7 @@
 //! `bench money`: what money costs a bid, beside the same bids without it: bytes, proving, checking in a batch, and both claims of
 //! a round.
 
+use super::audit::median;
 use super::world::World;
 use crate::cli::BenchSize;
 use crate::failure::Failure;
@@ -109,11 +110,6 @@ impl MoneyWorld {
     }
 }
 
-fn median(times: &mut [f64]) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
-}
-
 /// All bids of the run, and the times that sealing them took.
 struct Sealed {
     plain: Vec<SealedBid>,
@@ -205,7 +201,7 @@ fn claims(w: &mut MoneyWorld, sealed: &Sealed) -> Result<(ClaimRules, Vec<(Fill,
 /// As the world; a bid or claim of the run that does not verify.
 pub fn run(size: &BenchSize) -> Result<(), Failure> {
     let mut w = MoneyWorld::new(size)?;
-    let mut sealed = seal_all(&mut w, size)?;
+    let sealed = seal_all(&mut w, size)?;
     let (rules, claims) = claims(&mut w, &sealed)?;
     let terms: Vec<AccountTerms> = sealed.accounts.iter().map(|account| account.terms.clone()).collect();
     let mut times: [Vec<f64>; 3] = Default::default();
@@ -225,9 +221,8 @@ pub fn run(size: &BenchSize) -> Result<(), Failure> {
         timed(1, &|| verify_all_bids_with_money(&w.params, round, &sealed.with_money, &terms).is_some())?;
         timed(2, &|| rules.verify(&claims).iter().all(Result::is_ok))?;
     }
-    let [prove_without_ms, prove_trading_ms, prove_zeros_ms, prove_arrears_ms] =
-        sealed.times_ms.each_mut().map(|times| median(times));
-    let [verify_without_ms, verify_with_ms, verify_claims_ms] = times.each_mut().map(|times| median(times));
+    let [prove_without_ms, prove_trading_ms, prove_zeros_ms, prove_arrears_ms] = sealed.times_ms.map(median);
+    let [verify_without_ms, verify_with_ms, verify_claims_ms] = times.map(median);
     let report = MoneyReport {
         bench: "money",
         bids: size.bids,
