@@ -198,7 +198,10 @@ fn damaged_ledgers_fail_the_audit_with_exit_code_1() {
     assert_eq!(earlier[format..format + 2], FORMAT_VERSION.to_le_bytes());
     earlier[format] -= 1;
     std::fs::write(&other, &earlier).expect("writable");
-    for refused in [audit(&other), veilgrid(["show", other.to_str().expect("UTF-8")])] {
+    let other_text = other.to_str().expect("UTF-8");
+    let refusals =
+        [audit(&other), veilgrid(["show", other_text]), veilgrid(["bench", "audit", "--ledger", other_text])];
+    for refused in refusals {
         let message = stderr(&refused);
         assert!(code(&refused) == 2 && message.contains("the program that wrote it"), "{message}");
         assert!(!message.contains("audit failed"), "{message}");

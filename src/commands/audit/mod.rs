@@ -6,6 +6,7 @@ mod read;
 
 pub use print::print_checked;
 pub use read::audit_file;
+pub(crate) use read::read_failure;
 
 use crate::cli::AuditArgs;
 use crate::failure::Failure;

@@ -68,7 +68,7 @@ fn show(bar: &ProgressBar, progress: &Progress) {
 }
 
 /// A failing disk or a file that is none says nothing about a ledger; everything else that can't be read is a damaged ledger.
-pub(super) fn read_failure(path: &Path, error: ReadError) -> Failure {
+pub(crate) fn read_failure(path: &Path, error: ReadError) -> Failure {
     match error {
         ReadError::Io { .. } => Failure::file(path, error),
         // Nor does a file of another kind, or one of an older or a newer program.

@@ -3,14 +3,15 @@
 
 use super::ledger::{LedgerSize, Made, pool};
 use super::report::{arithmetic_in_use, peak_rss_mib};
+use crate::commands::audit::read_failure;
 use crate::failure::Failure;
 use crate::output;
 use clap::Args;
 use serde::Serialize;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
-use veilgrid_ledger::audit::{AuditReport, AuditRequest, Auditor, Record, audit_export};
+use veilgrid_ledger::audit::{AuditError, AuditReport, AuditRequest, Auditor, Record, audit_export};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::export::{LedgerReader, LedgerWriter};
 use veilgrid_ledger::foresight::{Foresight, Window};
@@ -164,7 +165,11 @@ fn parts(records: Vec<Record>) -> Result<Parts, Failure> {
 fn audit(bytes: &[u8], window: Window) -> Result<AuditReport, Failure> {
     let reader = LedgerReader::new(bytes).map_err(Failure::input)?;
     let request = AuditRequest { window, ..AuditRequest::default() };
-    audit_export(reader, request, |_| {}).map_err(|error| Failure::Audit(error.to_string()))
+    audit_export(reader, request, |_| {}).map_err(|error| match error {
+        // As `audit` has it: a file of another kind or format says nothing about a ledger.
+        AuditError::Read { source, .. } => read_failure(Path::new("the ledger"), source),
+        violation => Failure::Audit(violation.to_string()),
+    })
 }
 
 fn records(bytes: &[u8]) -> Result<Vec<Record>, Failure> {
