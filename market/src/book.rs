@@ -6,6 +6,7 @@
 use crate::decimal::{DecimalError, ScaledDecimal, parse_decimal_scaled};
 use crate::grid::{Grid, MAX_PRICE_MCT_PER_KWH};
 use crate::order::{OffGrid, OffGridOrder, Order, Side, step_of};
+use crate::text::{Lines, shown};
 use crate::units::{MAX_UNKNOWN_OPENING, format_ct_per_kwh, format_kwh};
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -115,7 +116,7 @@ pub fn parse_book(reader: impl Read) -> Result<Vec<BookOrder>, BookError> {
     if length as u64 > MAX_BOOK_BYTES {
         return Err(BookError::TooManyBytes);
     }
-    let mut lines = Lines { bytes: &bytes, at: 0, line: 1 };
+    let mut lines = Lines::of(&bytes);
     let mut rows = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(&bytes[..]);
     let columns = find_columns(rows.headers().map_err(|error| from_csv(&mut lines, error))?)?;
     let (mut orders, mut first_lines) = (Vec::new(), BTreeMap::new());
@@ -132,29 +133,6 @@ pub fn parse_book(reader: impl Read) -> Result<Vec<BookOrder>, BookError> {
         orders.push(parsed);
     }
     if orders.is_empty() { Err(BookError::NoOrders) } else { Ok(orders) }
-}
-
-/// Counts lines. The CSV reader's own count stands before the line ends that it skips in front of a row, so that files
-/// with CRLF or empty lines would be blamed in the wrong place.
-struct Lines<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    line: u64,
-}
-
-impl Lines<'_> {
-    /// The line of a row, from 1; rows come in the order of the file.
-    fn line_of(&mut self, position: Option<&csv::Position>) -> u64 {
-        let start = position.map_or(0, |position| usize::try_from(position.byte()).unwrap_or(usize::MAX));
-        let after = |at: usize| self.bytes.get(at..).unwrap_or_default();
-        let skipped = after(start).iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        let row = start.saturating_add(skipped);
-        let ends =
-            after(self.at).iter().take(row.saturating_sub(self.at)).filter(|byte| **byte == b'\n').count();
-        self.line += ends as u64;
-        self.at = self.at.max(row);
-        self.line
-    }
 }
 
 /// Splits a book by the grid.
@@ -264,24 +242,6 @@ fn number(line: u64, column: &'static str, text: &str, scale: u32) -> Result<Sca
 
 fn up_to(value: i128, largest: u64) -> Option<u64> {
     u64::try_from(value).ok().filter(|value| *value <= largest)
-}
-
-/// A value from the file as it goes into a message: short enough for a terminal, and without anything that moves its
-/// cursor or changes its colours.
-fn shown(text: &str) -> String {
-    const MOST: usize = 60;
-    let mut shown = String::new();
-    for (count, character) in text.chars().enumerate() {
-        match character {
-            _ if count == MOST => {
-                shown.push('…');
-                break;
-            }
-            control if control.is_control() => shown.extend(control.escape_default()),
-            other => shown.push(other),
-        }
-    }
-    shown
 }
 
 fn from_csv(lines: &mut Lines<'_>, error: csv::Error) -> BookError {

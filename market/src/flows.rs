@@ -112,6 +112,24 @@ pub fn round_flows_with_utility(
     Ok(RoundFlows { bought_q16, sold_q16, paid_q16, received_q16 })
 }
 
+/// What a round's members pay beyond what they get, in mct/kWh times Wh/2^16: the community's public account takes it, and
+/// buys or sells the rounding rest for it. Below zero the account pays. It follows from the outcome alone.
+pub fn community_flow_q16(outcome: &Outcome) -> i128 {
+    let Some(trade) = outcome.trade else { return 0 };
+    let surplus_q16 = i128::try_from(outcome.surplus_q16()).unwrap_or(i128::MAX);
+    let rest_q16 = i128::from(trade.rest_q16);
+    // Prices have 40 bits and rests 64, so that nothing here saturates.
+    match trade.rationed {
+        Rationed::None => surplus_q16,
+        Rationed::Demand => {
+            surplus_q16.saturating_sub(rest_q16.saturating_mul(trade.buy_price_mct_per_kwh.into()))
+        }
+        Rationed::Supply => {
+            surplus_q16.saturating_add(rest_q16.saturating_mul(trade.sell_price_mct_per_kwh.into()))
+        }
+    }
+}
+
 /// Checks a round from what the members bought and sold in all, in Wh/2^16.
 ///
 /// Demand long: sold − bought is the rest, which the public account buys. Supply long: bought − sold is the rest, which

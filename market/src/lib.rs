@@ -47,8 +47,10 @@ mod order;
 mod outcome;
 mod plain;
 mod rule;
+pub mod sharing;
 mod sums;
 pub mod tariffs;
+mod text;
 pub mod timestamp;
 pub mod units;
 mod utility;
@@ -63,7 +65,9 @@ pub use clearing::{
 };
 pub use decimal::{DecimalError, ScaledDecimal, parse_decimal_scaled};
 pub use encoding::OutcomeError;
-pub use flows::{FlowError, RoundFlows, round_flows, round_flows_q16, round_flows_with_utility};
+pub use flows::{
+    FlowError, RoundFlows, community_flow_q16, round_flows, round_flows_q16, round_flows_with_utility,
+};
 pub use grid::{Grid, GridError, MAX_PRICE_MCT_PER_KWH, MAX_TICKS};
 pub use order::{MappingError, OffGrid, OffGridOrder, Order, Side, step_of, step_quantities, step_totals};
 pub use outcome::{Outcome, Rationed, Trade, fill_q16, fill_weights};

@@ -36,6 +36,12 @@ pub fn format_ct_q16(money_mct_wh_per_kwh_q16: i128, decimals: u32) -> String {
     format_ratio(money_mct_wh_per_kwh_q16, u128::from(MCT_PER_CT * WH_PER_KWH) << Q16_BITS, decimals)
 }
 
+/// The same with all its decimals and without zeros at the end: `12.5`, `0`, `-0.0000000000152587890625`.
+pub fn format_exact_ct_q16(money_mct_wh_per_kwh_q16: i128) -> String {
+    let text = format_ct_q16(money_mct_wh_per_kwh_q16, 22);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// `value / denominator` as a decimal, cut toward zero after `decimals` digits, by long division.
 ///
 /// A `denominator` of zero is a mistake of the caller and reads `-`; denominators above 2^124 are out of range too.
@@ -79,6 +85,10 @@ mod tests {
         assert_eq!(format_kwh_q16(-65_535, 3), "0.000");
         assert_eq!(format_kwh_q16(-131_071, 3), "-0.001");
         assert_eq!(format_ct_q16(17_000 * 1_000 * 65_536, 2), "17.00");
+        let ct = 1_000 * 1_000 * 65_536;
+        let exact = [0, 1_250 * ct, -ct / 2, 1, -1].map(format_exact_ct_q16);
+        assert_eq!(exact[..3], ["0", "1250", "-0.5"]);
+        assert_eq!(exact[3..], ["0.0000000000152587890625", "-0.0000000000152587890625"]);
         assert_eq!(format_ratio(5, 2, 0), "2");
         assert_eq!(format_ratio(5, 0, 3), "-");
         assert_eq!(format_ratio(i128::MIN, 1, 1), "-170141183460469231731687303715884105728.0");

@@ -8,5 +8,6 @@ mod outcome_bytes;
 mod properties;
 mod public_books;
 mod replay;
+mod sharing;
 mod utility;
 mod vectors;
