@@ -52,7 +52,8 @@ every block counts.
 
 Verdicts of receipts: included; included_by_digest (pruned, the digest is there); round_open, round_unknown (not over \
 yet); missing, other_bid (a promise that was not kept: exit code 1); second_bid, too_few_receipts, worthless (prove \
-nothing); not_checkable: the round's bids are pruned in this file and the bid's digest is not among those that are left. \
+nothing); overtaken (on a ledger with money: the account made another debit while the round took bids, so that the bid \
+may have lost its place by its own account's doing; the bid itself tells); not_checkable: the round's bids are pruned in this file and the bid's digest is not among those that are left. \
 It was left out, or the account had another bid there; only the bids would tell. Ask a validator that does not prune, \
 or the aggregator, for its ledger.
 
@@ -66,7 +67,9 @@ sequence, verdict}], height, block_hash, state_root (of the last block that coun
 Of a network: certificates {checked, certificates, covered_blocks, covered_height, uncertified_tail}, uncovered {blocks, \
 first_height, last_height, last_block_hash} (or null), key_sessions [{session, task, agreed, reason, excluded, \
 lacking}], validator_changes [{epoch, validators}], members {members, suspended (both at the last block that counts), enrolled, \
-updated, suspensions, left, keys_replaced (what orders of the registrar and of the validators did)}, refused, \
+updated, suspensions, left, keys_replaced (what orders of the registrar and of the validators did)}, money (null on a ledger without) {accounts, deposits, deposited_ct, \
+withdrawals, withdrawn_ct, paid, unpaid, claims, claims_by_validators, unclaimed_rounds, unclaimed_fills, community_units, members_units (what is on \
+the community's account and on all others together, in Wh/2^16 times mct/kWh: 1 ct are 65536000000)}, refused, \
 refused_by_kind, refused_listed [{height, index, kind, reason}], pruned {blocks, bid_digests, rounds_by_digest [[first, \
 last]], checkpoints, roots_unknown_from (height or null; state_root is zero then), roots_not_compared [[first height, last \
 height]]}.
@@ -112,9 +115,14 @@ pub enum Command {
         The book is CSV: id,side,price_ct_per_kwh,quantity_kwh with side buy or sell. Prices may be below zero: whoever buys \
         is paid then.")]
     Clear(ClearArgs),
+    /// Share out a community's readings: what was generated in a slot, among those who consumed in it
+    #[command(after_help = commands::share::HELP)]
+    Share(commands::share::ShareArgs),
     /// One day under the auction, beside retail and feed-in alone, mid-market rate, supply-demand ratio and bill sharing
     #[command(after_help = commands::compare::HELP)]
     Compare(commands::compare::CompareArgs),
+    /// Meter readings of any format into a folder of days; what is known and what is missing there
+    Readings(commands::readings::ReadingsArgs),
     /// Recompute everything on an exported ledger with no secret and name the first violation
     #[command(after_help = AUDIT_HELP)]
     Audit(AuditArgs),
@@ -337,6 +345,15 @@ pub enum BenchCommand {
         #[command(flatten)]
         size: BenchSize,
     },
+    /// Days of readings of 96 slots, beside as many bids: bytes, sealing, checking a batch
+    #[command(after_help = "Example:\n  veilgrid bench readings --bids 256 --threads 1\n\n\
+        Fields of --json: bench, days, slots, ticks, bits, threads, arithmetic, day_bytes, bid_bytes, seal_ms, days_s, bids_s, ratio \
+        (days_s / bids_s), per_slot_us. Times are medians of nine runs in turn.")]
+    Readings {
+        /// The size
+        #[command(flatten)]
+        size: BenchSize,
+    },
     /// A whole round in memory, from received bytes to the cleared result
     #[command(after_help = "Example:\n  veilgrid bench round --bids 5000")]
     Round {
@@ -400,9 +417,9 @@ pub struct BenchSize {
     /// Bids of a verified batch that are made invalid; the run then also says what they cost (`verify` only)
     #[arg(long, value_name = "K", default_value_t = 0)]
     pub invalid: usize,
-    /// Use portable arithmetic even where the processor has AVX-512 IFMA
-    #[arg(long)]
-    pub portable: bool,
+    /// The arithmetic
+    #[command(flatten)]
+    pub arithmetic: crate::commands::bench::ArithmeticArgs,
     /// Read the distinct bids from a file of `bench prepare`, `-` for standard input
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
@@ -484,7 +501,9 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Demo(args) => commands::demo::run(&args),
         Command::Clear(args) => commands::clear::run(&args),
+        Command::Share(args) => commands::share::run(&args),
         Command::Compare(args) => commands::compare::run(&args),
+        Command::Readings(args) => commands::readings::run(&args),
         Command::Audit(args) => commands::audit::run(&args),
         Command::Show(args) => commands::show::run(&args),
         Command::Export(args) => commands::export::run(&args),

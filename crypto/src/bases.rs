@@ -27,7 +27,12 @@ impl Bases {
     /// Derives all bases. `bits` and `steps` are powers of two (checked by `BidParams`); `money` adds the generators of the
     /// values that a bid with money proves besides its quantities.
     pub fn derive(bits: usize, steps: usize, money: bool) -> Self {
-        let layout = Layout::new(bits, steps, money);
+        Self::of(Layout::new(bits, steps, money))
+    }
+
+    /// The bases of a layout.
+    pub(crate) fn of(layout: Layout) -> Self {
+        let bits = layout.bits;
         let parties = layout.total() / bits;
         let chain = |letter: u8| -> Vec<RistrettoPoint> {
             (0..parties).into_par_iter().flat_map_iter(|party| generator_chain(letter, party, bits)).collect()

@@ -108,6 +108,11 @@ impl Keyring {
         self.epoch_view_key(key_epoch).round(round_id)
     }
 
+    /// The bytes of the key that opens the readings of the member's account in a key epoch (view branch).
+    pub(crate) fn reading_key(&self, key_epoch: u64) -> Secret<[u8; 32]> {
+        derive(labels::WALLET, &self.view, labels::WALLET_READING, &[key_epoch])
+    }
+
     /// Seeds the randomness of the proofs and signatures of a round (proof branch). Callers mix in the statement and
     /// system randomness; the seed alone repeats for every proof of the round.
     pub fn proof_seed(&self, key_epoch: u64, round_id: u64) -> Secret<[u8; 32]> {

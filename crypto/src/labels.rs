@@ -77,6 +77,32 @@ labels! {
     FACT = b"veilgrid/1/money/fact";
     /// Transcript of an asker's proof that it holds its key.
     FACT_ASKER = b"veilgrid/1/money/fact-asker";
+    /// Digest of everything static that a day of readings is proved against (bases, bits, slot keys).
+    READING_PARAMS = b"veilgrid/1/reading/params";
+    /// Transcript of a day of readings.
+    READING = b"veilgrid/1/reading";
+    /// Digest that names a sealed day of readings.
+    READING_DIGEST = b"veilgrid/1/reading/digest";
+    /// Running digest over the frozen days of readings whose sums are opened.
+    READING_SET = b"veilgrid/1/reading/set";
+    /// HKDF salt of the randomness r of a day of readings.
+    READING_RANDOMNESS = b"veilgrid/1/reading/r";
+    /// HKDF salt of the seed of the randomness of a day's proof.
+    READING_PROOF = b"veilgrid/1/reading/proof";
+    /// HPKE info prefix of a day's r, sealed to the account's wallet.
+    READING_RECOVERY = b"veilgrid/1/reading/recovery";
+    /// Transcript of the proof of a day's shares under a static key or coefficients by slot.
+    READING_SHARES = b"veilgrid/1/reading/shares";
+    /// Digest of everything static that a day's shares are proved against.
+    READING_SHARES_PARAMS = b"veilgrid/1/reading/shares/params";
+    /// Digest that names the sealed shares of a day.
+    READING_SHARES_DIGEST = b"veilgrid/1/reading/shares/digest";
+    /// HKDF salt of the randomness r of a day's shares.
+    READING_SHARES_RANDOMNESS = b"veilgrid/1/reading/shares/r";
+    /// Transcript that yields the weights of a check of many days' shares.
+    READING_SHARES_BATCH = b"veilgrid/1/reading/shares/batch";
+    /// HKDF info of the key that opens a day's sealed r, and of a source's seed of a month.
+    WALLET_READING = b"veilgrid/1/wallet/reading";
     /// Transcript of the aggregator's receipt signature.
     RECEIPT = b"veilgrid/1/receipt";
     /// Transcript of the aggregator's signature under bids that it sends on to the validators.
@@ -133,8 +159,24 @@ labels! {
     LEDGER_BIDDERS = b"veilgrid/1/ledger/bidders";
     /// Transcript of a validator's signature under new keys of the registrar or the aggregator.
     LEDGER_KEY_REPLACEMENT = b"veilgrid/1/ledger/key-replacement";
+    /// Transcript of the treasury's signature under an order.
+    LEDGER_TREASURY_ORDER = b"veilgrid/1/ledger/treasury-order";
+    /// Transcript of a member's signature under a withdrawal.
+    LEDGER_WITHDRAWAL = b"veilgrid/1/ledger/withdrawal";
+    /// Leaf of the tree of accounts.
+    LEDGER_ACCOUNT = b"veilgrid/1/ledger/account";
+    /// Node of the tree of accounts.
+    LEDGER_ACCOUNTS = b"veilgrid/1/ledger/accounts";
+    /// Digest of what each account had available when a round opened.
+    LEDGER_SNAPSHOT = b"veilgrid/1/ledger/snapshot";
+    /// Digest of the fills of a settled round that are not claimed yet.
+    LEDGER_UNCLAIMED = b"veilgrid/1/ledger/unclaimed";
+    /// Digest of an outcome, which claims are bound to.
+    LEDGER_OUTCOME = b"veilgrid/1/ledger/outcome";
     /// HMAC of a connection point's name under the registrar's key.
     CONNECTION_POINT = b"veilgrid/1/connection-point";
+    /// HMAC of a payment's reference under the treasury's key.
+    TREASURY_REFERENCE = b"veilgrid/1/treasury/reference";
     /// Seed of the weights with which the signatures of many certificates are checked at once.
     CERTIFICATES = b"veilgrid/1/ledger/certificates";
     /// Checksum of an exported ledger file.

@@ -58,6 +58,7 @@ pub mod keyring;
 pub mod labels;
 pub mod money;
 pub mod opening;
+pub mod reading;
 pub mod receipt;
 pub mod relay;
 pub mod schnorr;

@@ -22,6 +22,35 @@ pub(crate) fn signed(scalar: &[u8; 32], width: usize, digits: &mut [i16]) {
     }
 }
 
+/// Bits of a scalar below 2^253 and of a carry out of it.
+pub(crate) const NAF_PLACES: usize = 256;
+
+/// Digits of a scalar below 2^253 by place, zero or odd and below 16 in magnitude, at most one of five in a row not zero:
+/// the non-adjacent form of width 5. Variable time.
+pub(crate) fn non_adjacent(scalar: &[u8; 32]) -> [i8; NAF_PLACES] {
+    let words: [u64; 5] = core::array::from_fn(|i| {
+        scalar.get(8 * i..8 * i + 8).map_or(0, |bytes| u64::from_le_bytes(bytes.try_into().expect("8 bytes")))
+    });
+    let mut digits = [0; NAF_PLACES];
+    let (mut place, mut carry) = (0, 0);
+    while place < NAF_PLACES {
+        let (word, shift) = (place / 64, place % 64);
+        let mut window = words[word] >> shift;
+        if shift > 59 {
+            window |= words[word + 1] << (64 - shift);
+        }
+        let window = (window & 31) as i8 + carry;
+        if window & 1 == 0 {
+            place += 1;
+            continue;
+        }
+        carry = i8::from(window >= 16);
+        digits[place] = window - 32 * carry;
+        place += 5;
+    }
+    digits
+}
+
 /// The 64 digits of a scalar below 2^253 in radix 16, each in −8..8, without a branch on the scalar: what cannot
 /// overflow is computed wrapping, because a check for overflow would be one.
 pub(crate) fn radix_16(scalar: &[u8; 32], digits: &mut [i8; 64]) {
@@ -69,6 +98,10 @@ mod tests {
                 assert!(digits.iter().all(|d| i64::from(*d).abs() <= 1 << (width - 1)));
                 assert_eq!(sum(digits.iter().map(|d| i64::from(*d)), width), scalar);
             }
+            let digits = non_adjacent(scalar.as_bytes());
+            assert!(digits.iter().all(|d| *d == 0 || d % 2 != 0 && d.abs() < 16));
+            assert!(digits.windows(5).all(|five| five.iter().filter(|d| **d != 0).count() <= 1));
+            assert_eq!(sum(digits.iter().map(|d| i64::from(*d)), 1), scalar);
             let mut digits = [0; 64];
             radix_16(scalar.as_bytes(), &mut digits);
             assert!(digits.iter().all(|d| (-8..8).contains(d)));

@@ -4,6 +4,7 @@
 //! it to the bucket that its own digit names; lanes never share a bucket, so nothing has to be ordered. Variable time.
 
 use crate::digits;
+use crate::field::Field;
 use crate::point::{Affine, Affine8, Cached8, Sum, Sum8};
 
 /// Widths of a window with the number of windows, a multiple of eight that covers 254 bits.
@@ -20,13 +21,13 @@ fn windows_for(points: usize) -> (usize, usize) {
 }
 
 /// Σ scalar·point over pairs; scalars are canonical little-endian bytes below the group order.
-#[target_feature(enable = "avx512f,avx512ifma")]
-pub(crate) fn multiscalar(scalars: &[[u8; 32]], points: &[&Affine]) -> Sum {
-    by_windows(scalars, points, windows_for(points.len()))
+#[inline(always)]
+pub(crate) fn multiscalar<F: Field>(scalars: &[[u8; 32]], points: &[&Affine]) -> Sum {
+    by_windows::<F>(scalars, points, windows_for(points.len()))
 }
 
-#[target_feature(enable = "avx512f,avx512ifma")]
-fn by_windows(scalars: &[[u8; 32]], points: &[&Affine], (width, windows): (usize, usize)) -> Sum {
+#[inline(always)]
+fn by_windows<F: Field>(scalars: &[[u8; 32]], points: &[&Affine], (width, windows): (usize, usize)) -> Sum {
     let mut digits = vec![0i16; windows * points.len()];
     for (scalar, digits) in scalars.iter().zip(digits.chunks_exact_mut(windows)) {
         digits::signed(scalar, width, digits);
@@ -41,89 +42,78 @@ fn by_windows(scalars: &[[u8; 32]], points: &[&Affine], (width, windows): (usize
         }
         for (point, digits) in points.iter().zip(digits.chunks_exact(windows)) {
             let digits: &[i16; 8] = digits[8 * group..8 * group + 8].try_into().expect("eight windows");
-            add_to_buckets(&mut buckets, size, point, digits);
+            add_to_buckets::<F>(&mut buckets, size, point, digits);
         }
-        window_sums.extend(reduce(&buckets, size));
+        window_sums.extend(reduce::<F>(&buckets, size));
     }
-    horner(&window_sums, width)
+    horner::<F>(&window_sums, width)
 }
 
 /// Adds the point to bucket |digit| of each lane, with the digit's sign.
-#[inline]
-#[target_feature(enable = "avx512f,avx512ifma")]
-fn add_to_buckets(buckets: &mut [Sum], size: usize, point: &Affine, digits: &[i16; 8]) {
+#[inline(always)]
+fn add_to_buckets<F: Field>(buckets: &mut [Sum], size: usize, point: &Affine, digits: &[i16; 8]) {
     let mut negative = 0u8;
     for (lane, digit) in digits.iter().enumerate() {
         negative |= u8::from(*digit < 0) << lane;
     }
-    let point = Affine8::splat(point).negate_where(negative);
+    let point = Affine8::<F>::splat(point).negate_where(negative);
     // Each lane's buckets are a chunk of their own, which shows the compiler that the eight places are distinct.
     let mut lanes = buckets.chunks_exact_mut(size);
     let places: [&mut Sum; 8] = core::array::from_fn(|lane| {
         let own = lanes.next().expect("eight lanes of buckets");
         &mut own[usize::from(digits[lane].unsigned_abs())]
     });
-    let sum = Sum8::load(core::array::from_fn(|lane| &*places[lane])).add_affine(&point);
+    let mut sum = Sum8::<F>::load(core::array::from_fn(|lane| &*places[lane]));
+    sum.add_affine(&point);
     sum.store_to(places);
 }
 
 /// Σ digit·bucket of each lane.
-#[inline]
-#[target_feature(enable = "avx512f,avx512ifma")]
-fn reduce(buckets: &[Sum], size: usize) -> [Sum; 8] {
-    let (mut running, mut total) = (Sum8::identity(), Sum8::identity());
+#[inline(always)]
+fn reduce<F: Field>(buckets: &[Sum], size: usize) -> [Sum; 8] {
+    let (mut running, mut total) = (Sum8::<F>::identity(), Sum8::<F>::identity());
     for digit in (1..size).rev() {
-        let column = Sum8::load(core::array::from_fn(|lane| &buckets[lane * size + digit]));
-        running = running.add(&column);
-        total = total.add(&running);
+        let column = Sum8::<F>::load(core::array::from_fn(|lane| &buckets[lane * size + digit]));
+        running.add(&column);
+        total.add(&running);
     }
     total.store()
 }
 
 /// Σ 2^(width·i)·window_i. One lane does the work; 253 doublings are little beside what came before.
-#[inline]
-#[target_feature(enable = "avx512f,avx512ifma")]
-fn horner(window_sums: &[Sum], width: usize) -> Sum {
-    let mut total = Sum8::identity();
+#[inline(always)]
+fn horner<F: Field>(window_sums: &[Sum], width: usize) -> Sum {
+    let mut total = Sum8::<F>::identity();
     for sum in window_sums.iter().rev() {
         for _ in 0..width {
-            total = total.double();
+            total.double();
         }
-        total = total.add(&Sum8::load([sum; 8]));
+        total.add(&Sum8::<F>::load([sum; 8]));
     }
     total.store()[0]
 }
 
 /// Σ_b scalar_b·column_b for many columns of points under the same scalars: column i takes rows[b][i]. Lanes are
 /// columns, so all lanes share each digit. Variable time. `rows` has one row of `length` points a scalar.
-#[target_feature(enable = "avx512f,avx512ifma")]
-pub(crate) fn columns(scalars: &[[u8; 32]], rows: &[&[Affine]], length: usize) -> Vec<Sum8> {
-    const WINDOWS: usize = 64;
-    let digits: Vec<[i16; WINDOWS]> = scalars
-        .iter()
-        .map(|scalar| {
-            let mut row = [0i16; WINDOWS];
-            digits::signed(scalar, 4, &mut row);
-            row
-        })
-        .collect();
+#[inline(always)]
+pub(crate) fn columns<F: Field>(scalars: &[[u8; 32]], rows: &[&[Affine]], length: usize) -> Vec<Sum8<F>> {
+    let digits: Vec<_> = scalars.iter().map(digits::non_adjacent).collect();
     let mut sums = Vec::with_capacity(length.div_ceil(8));
     for start in (0..length).step_by(8) {
         let lane = |row: &[Affine], l: usize| -> usize { (start + l).min(row.len() - 1) };
-        let tables: Vec<[Cached8; 8]> = rows
-            .iter()
-            .map(|row| multiples(&Affine8::load(core::array::from_fn(|l| &row[lane(row, l)]))))
-            .collect();
-        let mut sum = Sum8::identity();
-        for window in (0..WINDOWS).rev() {
-            for _ in 0..4 {
-                sum = sum.double();
-            }
+        let mut tables: Vec<[Cached8<F>; 8]> = Vec::with_capacity(rows.len());
+        for row in rows {
+            tables.push(odd_multiples(&Affine8::<F>::load(core::array::from_fn(|l| &row[lane(row, l)]))));
+        }
+        let mut sum = Sum8::<F>::identity();
+        for place in (0..digits::NAF_PLACES).rev() {
+            sum.double();
             for (table, digits) in tables.iter().zip(&digits) {
-                match digits[window] {
+                let multiple = &table[usize::from(digits[place].unsigned_abs() / 2)];
+                match digits[place] {
                     0 => {}
-                    digit if digit > 0 => sum = sum.add_cached(&table[digit as usize - 1]),
-                    digit => sum = sum.add_cached(&table[digit.unsigned_abs() as usize - 1].negate()),
+                    digit if digit > 0 => sum.add_cached(multiple),
+                    _ => sum.add_cached(&multiple.negate()),
                 }
             }
         }
@@ -132,17 +122,20 @@ pub(crate) fn columns(scalars: &[[u8; 32]], rows: &[&[Affine]], length: usize) -
     sums
 }
 
-/// 1·P to 8·P.
-#[inline]
-#[target_feature(enable = "avx512f,avx512ifma")]
-fn multiples(point: &Affine8) -> [Cached8; 8] {
-    let mut sum = Sum8::identity().add_affine(point);
-    core::array::from_fn(|i| {
-        if i > 0 {
-            sum = sum.add_affine(point);
-        }
-        sum.cached()
-    })
+/// 1·P, 3·P, 5·P to 15·P.
+#[inline(always)]
+fn odd_multiples<F: Field>(point: &Affine8<F>) -> [Cached8<F>; 8] {
+    let mut sum = Sum8::<F>::identity();
+    sum.add_affine(point);
+    let mut twice = sum;
+    twice.double();
+    let twice = twice.cached();
+    let mut multiples = [sum.cached(); 8];
+    for multiple in &mut multiples[1..] {
+        sum.add_cached(&twice);
+        *multiple = sum.cached();
+    }
+    multiples
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
-//! Eight points at once on the twisted Edwards curve −x² + y² = 1 + d·x²·y² (Hisil, Wong, Carter and Dawson 2008).
+//! Eight points at once.
 //!
-//! Points rest in memory one after another ([`Affine`] and [`Sum`]) and are transposed into lanes and back by 8×8
-//! transposes, so that any eight of them can be worked on together.
+//! Points rest in memory one after another ([`Affine`] and [`Sum`]), the same for every kind of lanes, and are transposed into
+//! lanes and back, so that any eight of them can be worked on together.
 
-use crate::field::{Fe8, Limbs, bytes_from_limbs, constants, inverse_sqrt, invert, limbs_from_bytes};
-use core::arch::x86_64::*;
+use crate::field::{Field, Limbs, bytes_from_limbs, constants, inverse_sqrt, invert, limbs_from_bytes};
 
 /// A point with z = 1 as (y + x, y − x, 2d·x·y), five words each and one unused: two cache lines.
 #[derive(Clone, Copy)]
@@ -36,239 +35,122 @@ impl Sum {
     };
 }
 
-/// Eight affine points in lanes.
+/// Eight affine points in lanes: (y + x, y − x, 2d·x·y).
 #[derive(Clone, Copy)]
-pub(crate) struct Affine8 {
-    pub y_plus_x: Fe8,
-    pub y_minus_x: Fe8,
-    pub xy2d: Fe8,
-}
+pub(crate) struct Affine8<F>(pub [F; 3]);
 
-/// Eight points in lanes.
+/// Eight points in lanes: (X, Y, Z, T).
 #[derive(Clone, Copy)]
-pub(crate) struct Sum8 {
-    pub x: Fe8,
-    pub y: Fe8,
-    pub z: Fe8,
-    pub t: Fe8,
-}
+pub(crate) struct Sum8<F>(pub [F; 4]);
 
 /// Eight points ready to be added: (Y + X, Y − X, 2Z, 2d·T).
 #[derive(Clone, Copy)]
-pub(crate) struct Cached8 {
-    y_plus_x: Fe8,
-    y_minus_x: Fe8,
-    z2: Fe8,
-    t2d: Fe8,
-}
+pub(crate) struct Cached8<F>([F; 4]);
 
-impl Cached8 {
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512ifma")]
+impl<F: Field> Cached8<F> {
+    #[inline(always)]
     pub fn negate(&self) -> Self {
-        Self { y_plus_x: self.y_minus_x, y_minus_x: self.y_plus_x, z2: self.z2, t2d: self.t2d.neg() }
+        let [y_plus_x, y_minus_x, z2, t2d] = self.0;
+        Self([y_minus_x, y_plus_x, z2, t2d.neg()])
     }
 }
 
-/// Transposes an 8×8 matrix of words.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn transpose(r: [__m512i; 8]) -> [__m512i; 8] {
-    let even: [__m512i; 4] = core::array::from_fn(|i| _mm512_unpacklo_epi64(r[2 * i], r[2 * i + 1]));
-    let odd: [__m512i; 4] = core::array::from_fn(|i| _mm512_unpackhi_epi64(r[2 * i], r[2 * i + 1]));
-    let columns = |p: &[__m512i; 4]| {
-        let (a, b) = (_mm512_shuffle_i64x2::<0x88>(p[0], p[1]), _mm512_shuffle_i64x2::<0xdd>(p[0], p[1]));
-        let (c, d) = (_mm512_shuffle_i64x2::<0x88>(p[2], p[3]), _mm512_shuffle_i64x2::<0xdd>(p[2], p[3]));
-        [
-            _mm512_shuffle_i64x2::<0x88>(a, c),
-            _mm512_shuffle_i64x2::<0x88>(b, d),
-            _mm512_shuffle_i64x2::<0xdd>(a, c),
-            _mm512_shuffle_i64x2::<0xdd>(b, d),
-        ]
-    };
-    let (e, o) = (columns(&even), columns(&odd));
-    [e[0], o[0], e[1], o[1], e[2], o[2], e[3], o[3]]
-}
-
-/// Words 8·block to 8·block + 7 of a point's memory.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn load_block<const N: usize>(words: &[u64; N], block: usize) -> __m512i {
-    let eight: &[u64; 8] = words[8 * block..8 * block + 8].try_into().expect("a point has whole blocks");
-    crate::field::load(eight)
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn store_block<const N: usize>(words: &mut [u64; N], block: usize, vector: __m512i) {
-    words[8 * block..8 * block + 8].copy_from_slice(&crate::field::store(vector));
-}
-
-impl Affine8 {
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512ifma")]
+impl<F: Field> Affine8<F> {
+    #[inline(always)]
     pub fn load(points: [&Affine; 8]) -> Self {
-        let a = transpose(core::array::from_fn(|l| load_block(&points[l].0, 0)));
-        let b = transpose(core::array::from_fn(|l| load_block(&points[l].0, 1)));
-        Self {
-            y_plus_x: Fe8([a[0], a[1], a[2], a[3], a[4]]),
-            y_minus_x: Fe8([a[5], a[6], a[7], b[0], b[1]]),
-            xy2d: Fe8([b[2], b[3], b[4], b[5], b[6]]),
-        }
+        Self(F::gather(points.map(|point| &point.0)))
     }
 
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512ifma")]
+    #[inline(always)]
     pub fn store(&self) -> [Affine; 8] {
-        let (p, m, t) = (self.y_plus_x.0, self.y_minus_x.0, self.xy2d.0);
-        let a = transpose([p[0], p[1], p[2], p[3], p[4], m[0], m[1], m[2]]);
-        let b = transpose([m[3], m[4], t[0], t[1], t[2], t[3], t[4], _mm512_setzero_si512()]);
-        core::array::from_fn(|l| {
-            let mut words = [0; 16];
-            store_block(&mut words, 0, a[l]);
-            store_block(&mut words, 1, b[l]);
-            Affine(words)
-        })
+        let mut points = [Affine::IDENTITY; 8];
+        F::scatter(&self.0, points.each_mut().map(|point| &mut point.0));
+        points
     }
 
     /// One point in all lanes.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512ifma")]
+    #[inline(always)]
     pub fn splat(point: &Affine) -> Self {
-        let fe = |from: usize| Fe8(core::array::from_fn(|i| _mm512_set1_epi64(point.0[from + i] as i64)));
-        Self { y_plus_x: fe(0), y_minus_x: fe(5), xy2d: fe(10) }
+        let limbs = |from: usize| point.0[from..from + 5].try_into().expect("five limbs");
+        Self([F::splat(limbs(0)), F::splat(limbs(5)), F::splat(limbs(10))])
     }
 
     /// Negated in the lanes of `mask`.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512ifma")]
-    pub fn negate_where(&self, mask: __mmask8) -> Self {
-        Self {
-            y_plus_x: self.y_plus_x.select(&self.y_minus_x, mask),
-            y_minus_x: self.y_minus_x.select(&self.y_plus_x, mask),
-            xy2d: self.xy2d.negate_where(mask),
-        }
+    #[inline(always)]
+    pub fn negate_where(&self, mask: u8) -> Self {
+        let [y_plus_x, y_minus_x, xy2d] = &self.0;
+        Self([y_plus_x.select(y_minus_x, mask), y_minus_x.select(y_plus_x, mask), xy2d.negate_where(mask)])
     }
 }
 
-impl Sum8 {
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512ifma")]
+impl<F: Field> Sum8<F> {
+    #[inline(always)]
     pub fn identity() -> Self {
-        let one = Fe8::splat(&constants::ONE);
-        Self { x: Fe8::zero(), y: one, z: one, t: Fe8::zero() }
+        Self([F::zero(), F::one(), F::one(), F::zero()])
     }
 
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512ifma")]
+    #[inline(always)]
     pub fn load(points: [&Sum; 8]) -> Self {
-        let a = transpose(core::array::from_fn(|l| load_block(&points[l].0, 0)));
-        let b = transpose(core::array::from_fn(|l| load_block(&points[l].0, 1)));
-        let c = transpose(core::array::from_fn(|l| load_block(&points[l].0, 2)));
-        Self {
-            x: Fe8([a[0], a[1], a[2], a[3], a[4]]),
-            y: Fe8([a[5], a[6], a[7], b[0], b[1]]),
-            z: Fe8([b[2], b[3], b[4], b[5], b[6]]),
-            t: Fe8([b[7], c[0], c[1], c[2], c[3]]),
-        }
+        Self(F::gather(points.map(|point| &point.0)))
     }
 
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512ifma")]
+    #[inline(always)]
     pub fn store(&self) -> [Sum; 8] {
         let mut points = [Sum::IDENTITY; 8];
-        let mut places = points.iter_mut();
-        self.store_to(core::array::from_fn(|_| places.next().expect("eight places")));
+        self.store_to(points.each_mut());
         points
     }
 
     /// Stores lane l at place l.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512ifma")]
+    #[inline(always)]
     pub fn store_to(&self, places: [&mut Sum; 8]) {
-        let (x, y, z, t) = (self.x.0, self.y.0, self.z.0, self.t.0);
-        let zero = _mm512_setzero_si512();
-        let a = transpose([x[0], x[1], x[2], x[3], x[4], y[0], y[1], y[2]]);
-        let b = transpose([y[3], y[4], z[0], z[1], z[2], z[3], z[4], t[0]]);
-        let c = transpose([t[1], t[2], t[3], t[4], zero, zero, zero, zero]);
-        for (l, place) in places.into_iter().enumerate() {
-            store_block(&mut place.0, 0, a[l]);
-            store_block(&mut place.0, 1, b[l]);
-            store_block(&mut place.0, 2, c[l]);
-        }
+        F::scatter(&self.0, places.map(|place| &mut place.0));
     }
 
-    /// The last steps of every addition: E = B − A, H = B + A, F = D − C, G = D + C.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512ifma")]
-    fn finish(a: &Fe8, b: &Fe8, c: &Fe8, d: &Fe8) -> Self {
-        let (e, h, f, g) = (b.sub(a), b.add(a), d.sub(c), d.add(c));
-        Self { x: e.mul(&f), y: g.mul(&h), z: f.mul(&g), t: e.mul(&h) }
+    #[inline(always)]
+    pub fn add_affine(&mut self, other: &Affine8<F>) {
+        F::add_affine(&mut self.0, &other.0);
     }
 
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512ifma")]
-    pub fn add_affine(&self, other: &Affine8) -> Self {
-        let a = self.y.sub(&self.x).mul(&other.y_minus_x);
-        let b = self.y.add(&self.x).mul(&other.y_plus_x);
-        let c = self.t.mul(&other.xy2d);
-        Self::finish(&a, &b, &c, &self.z.add(&self.z))
+    #[inline(always)]
+    pub fn add_cached(&mut self, other: &Cached8<F>) {
+        F::add_cached(&mut self.0, &other.0);
     }
 
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512ifma")]
-    pub fn add_cached(&self, other: &Cached8) -> Self {
-        let a = self.y.sub(&self.x).mul(&other.y_minus_x);
-        let b = self.y.add(&self.x).mul(&other.y_plus_x);
-        Self::finish(&a, &b, &self.t.mul(&other.t2d), &self.z.mul(&other.z2))
+    #[inline(always)]
+    pub fn add(&mut self, other: &Self) {
+        self.add_cached(&other.cached());
     }
 
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512ifma")]
-    pub fn add(&self, other: &Self) -> Self {
-        self.add_cached(&other.cached())
+    #[inline(always)]
+    pub fn cached(&self) -> Cached8<F> {
+        let [x, y, z, t] = &self.0;
+        Cached8([y.add_loose(x), y.sub_loose(x), z.add_loose(z), t.mul(&F::splat(&constants::D2))])
     }
 
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512ifma")]
-    pub fn cached(&self) -> Cached8 {
-        Cached8 {
-            y_plus_x: self.y.add(&self.x),
-            y_minus_x: self.y.sub(&self.x),
-            z2: self.z.add(&self.z),
-            t2d: self.t.mul(&Fe8::splat(&constants::D2)),
-        }
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512ifma")]
-    pub fn double(&self) -> Self {
-        let (xx, yy, zz) = (self.x.square(), self.y.square(), self.z.square());
-        let xy = self.x.add(&self.y).square();
-        let (h, g) = (xx.add(&yy), yy.sub(&xx));
-        // With a = −1: E = (X+Y)² − X² − Y², G = Y² − X², F = G − 2Z², H = −(X² + Y²); all signs turned.
-        let e = xy.sub(&h);
-        let f = zz.add(&zz).sub(&g);
-        Self { x: e.mul(&f), y: g.mul(&h), z: f.mul(&g), t: e.mul(&h) }
+    #[inline(always)]
+    pub fn double(&mut self) {
+        F::double(&mut self.0);
     }
 }
 
 /// Decodes Ristretto255 encodings (RFC 9496, section 4.3.1), sixteen at a time for the sake of latency. A lane without
 /// a canonical encoding is marked and holds no meaning.
-#[inline]
-#[target_feature(enable = "avx512f,avx512ifma")]
-pub(crate) fn decode16(encodings: &[[u8; 32]; 16]) -> ([Affine; 16], u16) {
-    let one = Fe8::splat(&constants::ONE);
-    let d = Fe8::splat(&constants::D);
+#[inline(always)]
+pub(crate) fn decode16<F: Field>(encodings: &[[u8; 32]; 16]) -> ([Affine; 16], u16) {
+    let one = F::one();
+    let d = F::splat(&constants::D);
     let limbs: [Limbs; 16] = core::array::from_fn(|i| limbs_from_bytes(&encodings[i]));
-    let s: [Fe8; 2] =
-        core::array::from_fn(|k| Fe8::from_lanes(limbs[8 * k..8 * k + 8].try_into().expect("eight lanes")));
-    let ss: [Fe8; 2] = core::array::from_fn(|k| s[k].square());
-    let u1: [Fe8; 2] = core::array::from_fn(|k| one.sub(&ss[k]));
-    let u2: [Fe8; 2] = core::array::from_fn(|k| one.add(&ss[k]));
-    let u2u2: [Fe8; 2] = core::array::from_fn(|k| u2[k].square());
-    let v: [Fe8; 2] = core::array::from_fn(|k| d.mul(&u1[k].square()).neg().sub(&u2u2[k]));
-    let roots = inverse_sqrt(&[v[0].mul(&u2u2[0]), v[1].mul(&u2u2[1])]);
+    let (mut s, mut u1, mut u2, mut v, mut under) = ([one; 2], [one; 2], [one; 2], [one; 2], [one; 2]);
+    for k in 0..2 {
+        s[k] = F::from_lanes(limbs[8 * k..8 * k + 8].try_into().expect("eight lanes"));
+        let ss = s[k].square();
+        (u1[k], u2[k]) = (one.sub(&ss), one.add(&ss));
+        let u2u2 = u2[k].square();
+        v[k] = d.mul(&u1[k].square()).neg().sub(&u2u2);
+        under[k] = v[k].mul(&u2u2);
+    }
+    let roots = inverse_sqrt(&under);
     let mut points = [Affine::IDENTITY; 16];
     let mut valid = 0u16;
     for k in 0..2 {
@@ -279,8 +161,7 @@ pub(crate) fn decode16(encodings: &[[u8; 32]; 16]) -> ([Affine; 16], u16) {
         let y = u1[k].mul(&dy);
         let t = x.mul(&y);
         let good = was_square & !t.is_negative() & !y.is_zero();
-        let affine =
-            Affine8 { y_plus_x: y.add(&x), y_minus_x: y.sub(&x), xy2d: t.mul(&Fe8::splat(&constants::D2)) };
+        let affine = Affine8([y.add(&x), y.sub(&x), t.mul(&F::splat(&constants::D2))]);
         points[8 * k..8 * k + 8].copy_from_slice(&affine.store());
         valid |= u16::from(good) << (8 * k);
     }
@@ -299,50 +180,47 @@ fn is_canonical(encoding: &[u8; 32]) -> bool {
 }
 
 /// Encodes eight points (RFC 9496, section 4.3.2).
-#[inline]
-#[target_feature(enable = "avx512f,avx512ifma")]
-pub(crate) fn encode8(p: &Sum8) -> [[u8; 32]; 8] {
-    let u1 = p.z.add(&p.y).mul(&p.z.sub(&p.y));
-    let u2 = p.x.mul(&p.y);
+#[inline(always)]
+pub(crate) fn encode8<F: Field>(Sum8([px, py, pz, pt]): &Sum8<F>) -> [[u8; 32]; 8] {
+    let u1 = pz.add(py).mul(&pz.sub(py));
+    let u2 = px.mul(py);
     let [(_, root)] = inverse_sqrt(&[u1.mul(&u2.square())]);
     let (den1, den2) = (root.mul(&u1), root.mul(&u2));
-    let z_inverse = den1.mul(&den2.mul(&p.t));
-    let sqrt_m1 = Fe8::splat(&constants::SQRT_M1);
-    let (ix, iy) = (p.x.mul(&sqrt_m1), p.y.mul(&sqrt_m1));
-    let enchanted = den1.mul(&Fe8::splat(&constants::INVSQRT_A_MINUS_D));
-    let rotate = p.t.mul(&z_inverse).is_negative();
-    let x = p.x.select(&iy, rotate);
-    let y = p.y.select(&ix, rotate);
+    let z_inverse = den1.mul(&den2.mul(pt));
+    let sqrt_m1 = F::splat(&constants::SQRT_M1);
+    let (ix, iy) = (px.mul(&sqrt_m1), py.mul(&sqrt_m1));
+    let enchanted = den1.mul(&F::splat(&constants::INVSQRT_A_MINUS_D));
+    let rotate = pt.mul(&z_inverse).is_negative();
+    let x = px.select(&iy, rotate);
+    let y = py.select(&ix, rotate);
     let den_inverse = den2.select(&enchanted, rotate);
     let y = y.negate_where(x.mul(&z_inverse).is_negative());
-    let s = den_inverse.mul(&p.z.sub(&y)).abs().freeze();
+    let s = den_inverse.mul(&pz.sub(&y)).abs().freeze();
     s.to_lanes().map(|limbs| bytes_from_limbs(&limbs))
 }
 
 /// Eight points with z = 1.
-#[inline]
-#[target_feature(enable = "avx512f,avx512ifma")]
-pub(crate) fn normalize_with(p: &Sum8, z_inverse: &Fe8) -> Affine8 {
-    let (x, y) = (p.x.mul(z_inverse), p.y.mul(z_inverse));
-    let xy2d = x.mul(&y).mul(&Fe8::splat(&constants::D2));
-    Affine8 { y_plus_x: y.add(&x), y_minus_x: y.sub(&x), xy2d }
+#[inline(always)]
+fn normalize_with<F: Field>(Sum8([x, y, _, _]): &Sum8<F>, z_inverse: &F) -> Affine8<F> {
+    let (x, y) = (x.mul(z_inverse), y.mul(z_inverse));
+    let xy2d = x.mul(&y).mul(&F::splat(&constants::D2));
+    Affine8([y.add(&x), y.sub(&x), xy2d])
 }
 
 /// Normalises groups of eight points with one inversion for all (Montgomery's trick, lane by lane).
-#[inline]
-#[target_feature(enable = "avx512f,avx512ifma")]
-pub(crate) fn normalize_groups(groups: &[Sum8]) -> Vec<Affine8> {
+#[inline(always)]
+pub(crate) fn normalize_groups<F: Field>(groups: &[Sum8<F>]) -> Vec<Affine8<F>> {
     let mut products = Vec::with_capacity(groups.len());
-    let mut product = Fe8::splat(&constants::ONE);
+    let mut product = F::one();
     for group in groups {
         products.push(product);
-        product = product.mul(&group.z);
+        product = product.mul(&group.0[2]);
     }
     let mut inverse = invert(&product);
     let mut normalized = Vec::with_capacity(groups.len());
     for (group, before) in groups.iter().zip(&products).rev() {
         normalized.push(normalize_with(group, &inverse.mul(before)));
-        inverse = inverse.mul(&group.z);
+        inverse = inverse.mul(&group.0[2]);
     }
     normalized.reverse();
     normalized

@@ -12,7 +12,8 @@
 //!
 //! Variable time, for public data.
 
-use crate::field::{load, store};
+use crate::field::ifma::{load, store};
+use crate::wide::{Kind, Lanes};
 use core::arch::x86_64::*;
 
 /// ℓ = 2^252 + 27742317777372353535851937790883648493 in limbs of 52 bits; the limb at 3 is zero and left out below.
@@ -242,6 +243,61 @@ impl ScalarSums {
             (a_term, b_term) = (a_term.times(&a_step), b_term.times(&b_step));
         }
         handed
+    }
+}
+
+/// Witness of a processor whose lanes multiply scalars: with AVX-512 IFMA.
+#[derive(Clone, Copy, Debug)]
+pub struct ScalarLanes(());
+
+impl ScalarLanes {
+    pub(crate) fn of(lanes: Lanes) -> Option<Self> {
+        (lanes.kind() == Kind::Ifma).then_some(Self(()))
+    }
+
+    /// Sums of scalars, all zero; the number of places is a multiple of eight.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub fn sums(self, places: usize) -> ScalarSums {
+        ScalarSums::new(places)
+    }
+
+    /// Adds to place p of 8·2^`factors.len()` the product of `first[p mod 8]`, below 2^256, and of the factors whose bit is
+    /// set in p / 8, the first factor's bit being the lowest. A factor f is given as f·2^260 mod ℓ. Modulo ℓ; public data.
+    ///
+    /// # Panics
+    /// When the number of places is another one.
+    pub fn add_products(self, sums: &mut ScalarSums, first: &[[u8; 32]; 8], factors: &[[u8; 32]]) {
+        assert_eq!(sums.len(), 8 << factors.len(), "a place a product");
+        // SAFETY: the witness is made where the processor has the features that the function is compiled for.
+        unsafe { sums.add_products(first, factors) }
+    }
+
+    /// Adds `start[p mod start.len()]`·step^(p / `start.len()`) to place p; values as in [`Self::add_products`].
+    ///
+    /// # Panics
+    /// When the rows are not of eights, or do not fill the places.
+    pub fn add_progressions(self, sums: &mut ScalarSums, start: &[[u8; 32]], step: &[u8; 32]) {
+        let whole =
+            !start.is_empty() && start.len().is_multiple_of(8) && sums.len().is_multiple_of(start.len());
+        assert!(whole, "rows of eights that fill the places");
+        // SAFETY: the witness is made where the processor has the features that the function is compiled for.
+        unsafe { sums.add_progressions(start, step) }
+    }
+
+    /// Two progressions, each its first eight terms and the factor that leads from each term to the eighth after it: with
+    /// c_p the sum of both at p, adds c_p·added to place p, and hands out c_p·out as little-endian bytes below 2ℓ. Values as in
+    /// [`Self::add_products`].
+    pub fn add_two_progressions(
+        self,
+        sums: &mut ScalarSums,
+        progressions: [(&[[u8; 32]; 8], &[u8; 32]); 2],
+        added: &[u8; 32],
+        out: &[u8; 32],
+    ) -> Vec<[u8; 32]> {
+        // SAFETY: the witness is made where the processor has the features that the function is compiled for.
+        unsafe { sums.add_two_progressions(progressions, added, out) }
     }
 }
 

@@ -1,14 +1,13 @@
 //! Multiscalar multiplication of secret scalars by fixed points, without a branch or an address that depends on them.
 
 use crate::digits;
-use crate::field::Fe8;
+use crate::field::{Entry, Field};
 use crate::point::{Affine, Affine8, Sum, Sum8, normalize_groups};
-use core::arch::x86_64::*;
 
 /// Multiples 1·P to 8·P of fixed points, eight points a block in lanes.
 pub struct FixedTable {
     /// `blocks[k][m]` holds (m + 1)·P for the points 8k to 8k + 7, stored lane by lane.
-    blocks: Vec<[[[u64; 8]; 15]; 8]>,
+    blocks: Vec<[Entry; 8]>,
     points: usize,
 }
 
@@ -18,7 +17,7 @@ const CHUNK_BLOCKS: usize = 32;
 impl FixedTable {
     /// Bytes of a table for `points` points.
     pub const fn bytes(points: usize) -> usize {
-        points.div_ceil(8) * size_of::<[[[u64; 8]; 15]; 8]>()
+        points.div_ceil(8) * size_of::<[Entry; 8]>()
     }
 
     /// Number of points.
@@ -31,48 +30,47 @@ impl FixedTable {
         self.points == 0
     }
 
-    #[target_feature(enable = "avx512f,avx512ifma")]
-    pub(crate) fn build(points: &[Affine]) -> Self {
+    #[inline(always)]
+    pub(crate) fn build<F: Field>(points: &[Affine]) -> Self {
         let identity = Affine::IDENTITY;
-        let blocks = points
-            .chunks(8)
-            .map(|chunk| {
-                let point = Affine8::load(core::array::from_fn(|l| chunk.get(l).unwrap_or(&identity)));
-                let mut sum = Sum8::identity();
-                let multiples: [Sum8; 8] = core::array::from_fn(|_| {
-                    sum = sum.add_affine(&point);
-                    sum
-                });
-                let mut block = [[[0; 8]; 15]; 8];
-                for (words, affine) in block.iter_mut().zip(normalize_groups(&multiples)) {
-                    let limbs = affine.y_plus_x.0.into_iter().chain(affine.y_minus_x.0).chain(affine.xy2d.0);
-                    words.iter_mut().zip(limbs).for_each(|(words, limb)| *words = crate::field::store(limb));
+        let mut blocks = Vec::with_capacity(points.len().div_ceil(8));
+        for chunk in points.chunks(8) {
+            let point = Affine8::<F>::load(core::array::from_fn(|l| chunk.get(l).unwrap_or(&identity)));
+            let mut sum = Sum8::<F>::identity();
+            let mut multiples = [sum; 8];
+            for multiple in &mut multiples {
+                sum.add_affine(&point);
+                *multiple = sum;
+            }
+            let mut block = [[[0; 8]; 15]; 8];
+            for (words, affine) in block.iter_mut().zip(normalize_groups(&multiples)) {
+                for (words, element) in words.chunks_exact_mut(5).zip(affine.0) {
+                    words.copy_from_slice(&element.columns());
                 }
-                block
-            })
-            .collect();
+            }
+            blocks.push(block);
+        }
         Self { blocks, points: points.len() }
     }
 
     /// Σ scalar·point in constant time, with one scalar a point.
-    #[target_feature(enable = "avx512f,avx512ifma")]
-    pub(crate) fn multiply(&self, scalars: &[[u8; 32]]) -> Sum {
-        let mut total = Sum8::identity();
+    #[inline(always)]
+    pub(crate) fn multiply<F: Field>(&self, scalars: &[[u8; 32]]) -> Sum {
+        let mut total = Sum8::<F>::identity();
         for (blocks, scalars) in self.blocks.chunks(CHUNK_BLOCKS).zip(scalars.chunks(8 * CHUNK_BLOCKS)) {
-            total = total.add(&multiply_chunk(blocks, scalars));
+            total.add(&multiply_chunk(blocks, scalars));
         }
         let lanes = total.store();
-        let mut sum = Sum8::load([&lanes[0]; 8]);
+        let mut sum = Sum8::<F>::load([&lanes[0]; 8]);
         for lane in &lanes[1..] {
-            sum = sum.add(&Sum8::load([lane; 8]));
+            sum.add(&Sum8::<F>::load([lane; 8]));
         }
         sum.store()[0]
     }
 }
 
-#[inline]
-#[target_feature(enable = "avx512f,avx512ifma")]
-fn multiply_chunk(blocks: &[[[[u64; 8]; 15]; 8]], scalars: &[[u8; 32]]) -> Sum8 {
+#[inline(always)]
+fn multiply_chunk<F: Field>(blocks: &[[Entry; 8]], scalars: &[[u8; 32]]) -> Sum8<F> {
     // digits[block][position] holds the eight lanes' digits.
     let mut digits = vec![[[0i64; 8]; 64]; blocks.len()];
     let mut own = [0i8; 64];
@@ -82,13 +80,13 @@ fn multiply_chunk(blocks: &[[[[u64; 8]; 15]; 8]], scalars: &[[u8; 32]]) -> Sum8 
             digits[i / 8][position][i % 8] = i64::from(*digit);
         }
     }
-    let mut sum = Sum8::identity();
+    let mut sum = Sum8::<F>::identity();
     for position in (0..64).rev() {
         for _ in 0..4 {
-            sum = sum.double();
+            sum.double();
         }
         for (block, digits) in blocks.iter().zip(&digits) {
-            sum = sum.add_affine(&select(block, &digits[position]));
+            sum.add_affine(&select(block, &digits[position]));
         }
     }
     wipe(&mut own);
@@ -104,26 +102,9 @@ fn wipe<T: Default + Copy>(digits: &mut [T]) {
     core::hint::black_box(digits);
 }
 
-/// digit·P in each lane: every entry of the table is read, masks keep the one that is wanted.
-#[inline]
-#[target_feature(enable = "avx512f,avx512ifma")]
-fn select(block: &[[[u64; 8]; 15]; 8], digits: &[i64; 8]) -> Affine8 {
-    let digits = crate::field::load(&digits.map(i64::cast_unsigned));
-    let magnitude = _mm512_abs_epi64(digits);
-    let negative = _mm512_cmplt_epi64_mask(digits, _mm512_setzero_si512());
-    // The identity is (1, 1, 0).
-    let mut limbs = [_mm512_setzero_si512(); 15];
-    let one = _mm512_maskz_set1_epi64(_mm512_testn_epi64_mask(magnitude, magnitude), 1);
-    (limbs[0], limbs[5]) = (one, one);
-    for (entry, words) in block.iter().enumerate() {
-        let wanted = _mm512_cmpeq_epi64_mask(magnitude, _mm512_set1_epi64(entry as i64 + 1));
-        // Without the black box the compiler would see a choice and make it a masked load, and no manual promises that
-        // a load with an empty mask touches its line.
-        let wanted = core::hint::black_box(_mm512_maskz_set1_epi64(wanted, -1));
-        for (limb, words) in limbs.iter_mut().zip(words) {
-            *limb = _mm512_or_si512(*limb, _mm512_and_si512(wanted, crate::field::load(words)));
-        }
-    }
-    let fe = |from: usize| Fe8(core::array::from_fn(|i| limbs[from + i]));
-    Affine8 { y_plus_x: fe(0), y_minus_x: fe(5), xy2d: fe(10) }.negate_where(negative)
+/// digit·P in each lane; every entry of the table is read.
+#[inline(always)]
+fn select<F: Field>(block: &[Entry; 8], digits: &[i64; 8]) -> Affine8<F> {
+    let (chosen, negative) = F::choose(block, digits);
+    Affine8(chosen).negate_where(negative)
 }

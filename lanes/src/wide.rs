@@ -1,21 +1,156 @@
-//! The safe interface: functions on slices, behind a witness that the processor has AVX-512 IFMA.
+//! The safe interface: functions on slices, behind a witness that the processor has what they are compiled for.
 
+use crate::field::words::Words;
+#[cfg(target_arch = "x86_64")]
+use crate::field::{avx2::Avx2, ifma::Ifma};
 use crate::multiply;
-use crate::point::{Affine, Affine8, Sum, Sum8, decode16, encode8, normalize_groups};
-use crate::scalar::ScalarSums;
+use crate::point::{Affine, Sum};
+use crate::scalar::ScalarLanes;
 use crate::secret::FixedTable;
+use crate::slices;
 use crate::sponge::{self, SPONGE_BLOCK_BYTES, SpongeBlock};
 
-/// Witness of a processor with AVX-512 F and IFMA.
-#[derive(Clone, Copy, Debug)]
-pub struct Lanes(());
+/// The kinds of lanes, fastest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// AVX-512 IFMA.
+    Ifma,
+    /// AVX2 and FMA.
+    Avx2,
+    /// 64-bit words: any processor.
+    Words,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Ifma, Self::Avx2, Self::Words];
+
+    /// Its name: ifma, avx2 or words.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ifma => "ifma",
+            Self::Avx2 => "avx2",
+            Self::Words => "words",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// True when this processor has it.
+    pub fn is_here(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Ifma => {
+                std::arch::is_x86_feature_detected!("avx512f")
+                    && std::arch::is_x86_feature_detected!("avx512ifma")
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => {
+                std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Ifma | Self::Avx2 => false,
+            Self::Words => true,
+        }
+    }
+}
+
+/// Witness of a processor that has what its kind needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lanes(Kind);
+
+/// The functions of one kind, compiled for its features: everything that is generic in the field is inlined into them.
+macro_rules! functions {
+    ($module:ident, $field:ty, $word:ty $(, $features:literal)?) => {
+        mod $module {
+            use super::*;
+
+            $(#[target_feature(enable = $features)])?
+            pub fn decode(encodings: &[[u8; 32]]) -> Vec<Option<Affine>> {
+                slices::decode::<$field>(encodings)
+            }
+            $(#[target_feature(enable = $features)])?
+            pub fn sponges(blocks: [&[SpongeBlock]; 8], squeezes: &[(usize, usize)]) -> [Vec<u8>; 8] {
+                sponge::eight::<$word>(blocks, squeezes)
+            }
+            $(#[target_feature(enable = $features)])?
+            pub fn encode(points: &[Sum]) -> Vec<[u8; 32]> {
+                slices::encode::<$field>(points)
+            }
+            $(#[target_feature(enable = $features)])?
+            pub fn add_assign(sums: &mut [Sum], terms: &[Affine]) {
+                slices::add_assign::<$field>(sums, terms);
+            }
+            $(#[target_feature(enable = $features)])?
+            pub fn add_sums(sums: &mut [Sum], terms: &[Sum]) {
+                slices::add_sums::<$field>(sums, terms);
+            }
+            $(#[target_feature(enable = $features)])?
+            pub fn total(points: &[&Affine]) -> Sum {
+                slices::total::<$field>(points)
+            }
+            $(#[target_feature(enable = $features)])?
+            pub fn total_of_sums(sums: &[Sum]) -> Sum {
+                slices::total_of_sums::<$field>(sums)
+            }
+            $(#[target_feature(enable = $features)])?
+            pub fn multiscalar(scalars: &[[u8; 32]], points: &[&Affine]) -> Sum {
+                multiply::multiscalar::<$field>(scalars, points)
+            }
+            $(#[target_feature(enable = $features)])?
+            pub fn fold_columns(first: &[Affine], scalars: &[[u8; 32]], rows: &[&[Affine]]) -> Vec<Affine> {
+                slices::fold_columns::<$field>(first, scalars, rows)
+            }
+            $(#[target_feature(enable = $features)])?
+            pub fn fixed_table(points: &[Affine]) -> FixedTable {
+                FixedTable::build::<$field>(points)
+            }
+            $(#[target_feature(enable = $features)])?
+            pub fn secret_multiscalar(table: &FixedTable, scalars: &[[u8; 32]]) -> Sum {
+                table.multiply::<$field>(scalars)
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+functions!(ifma, Ifma, sponge::ifma::Eight, "avx512f,avx512ifma");
+#[cfg(target_arch = "x86_64")]
+functions!(avx2, Avx2, sponge::avx2::Four, "avx2,fma");
+functions!(words, Words, u64);
+
+/// Calls the function of the witness' kind.
+macro_rules! call {
+    ($lanes:expr, $name:ident($($argument:expr),*)) => {
+        match $lanes.0 {
+            // SAFETY: the witness shows that the processor has the features that the function is compiled for.
+            #[cfg(target_arch = "x86_64")]
+            Kind::Ifma => unsafe { ifma::$name($($argument),*) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => unsafe { avx2::$name($($argument),*) },
+            _ => words::$name($($argument),*),
+        }
+    };
+}
 
 impl Lanes {
-    /// Looks at the processor; none where AVX-512 F or IFMA is missing.
-    pub fn detect() -> Option<Self> {
-        let has = std::arch::is_x86_feature_detected!("avx512f")
-            && std::arch::is_x86_feature_detected!("avx512ifma");
-        has.then_some(Self(()))
+    /// Looks at the processor and takes the fastest kind that it has.
+    pub fn detect() -> Self {
+        Kind::ALL.into_iter().find_map(Self::of).unwrap_or(Self(Kind::Words))
+    }
+
+    /// Lanes of this kind, where the processor has them.
+    pub fn of(kind: Kind) -> Option<Self> {
+        kind.is_here().then_some(Self(kind))
+    }
+
+    /// The kind.
+    pub fn kind(self) -> Kind {
+        self.0
     }
 
     /// Sums that start at the identity.
@@ -25,14 +160,12 @@ impl Lanes {
 
     /// Decodes Ristretto255 encodings; none for what is not canonical.
     pub fn decode(self, encodings: &[[u8; 32]]) -> Vec<Option<Affine>> {
-        // SAFETY: `self` shows that the processor has the features that the function is compiled for.
-        unsafe { decode(encodings) }
+        call!(self, decode(encodings))
     }
 
     /// Encodes points.
     pub fn encode(self, points: &[Sum]) -> Vec<[u8; 32]> {
-        // SAFETY: as in `decode`.
-        unsafe { encode(points) }
+        call!(self, encode(points))
     }
 
     /// Adds each term to the sum at its place.
@@ -41,8 +174,7 @@ impl Lanes {
     /// When the lengths differ.
     pub fn add_assign(self, sums: &mut [Sum], terms: &[Affine]) {
         assert_eq!(sums.len(), terms.len(), "one term a sum");
-        // SAFETY: as in `decode`.
-        unsafe { add_assign(sums, terms) }
+        call!(self, add_assign(sums, terms))
     }
 
     /// Adds each sum to the sum at its place.
@@ -51,21 +183,18 @@ impl Lanes {
     /// When the lengths differ.
     pub fn add_sums(self, sums: &mut [Sum], terms: &[Sum]) {
         assert_eq!(sums.len(), terms.len(), "one term a sum");
-        // SAFETY: as in `decode`.
-        unsafe { add_sums(sums, terms) }
+        call!(self, add_sums(sums, terms))
     }
 
     /// Σ points.
     pub fn total<'a>(self, points: impl IntoIterator<Item = &'a Affine>) -> Sum {
         let points: Vec<&Affine> = points.into_iter().collect();
-        // SAFETY: as in `decode`.
-        unsafe { total(&points) }
+        call!(self, total(&points))
     }
 
     /// Σ sums.
     pub fn total_of_sums(self, sums: &[Sum]) -> Sum {
-        // SAFETY: as in `decode`.
-        unsafe { total_of_sums(sums) }
+        call!(self, total_of_sums(sums))
     }
 
     /// Σ scalar·point for public data, in variable time. Scalars are canonical bytes below the group order.
@@ -74,8 +203,7 @@ impl Lanes {
     /// When the lengths differ.
     pub fn multiscalar(self, scalars: &[[u8; 32]], points: &[&Affine]) -> Sum {
         assert_eq!(scalars.len(), points.len(), "one scalar a point");
-        // SAFETY: as in `decode`.
-        unsafe { multiply::multiscalar(scalars, points) }
+        call!(self, multiscalar(scalars, points))
     }
 
     /// `first[i]` + Σ_b scalar_b·`rows_b[i]` for each i, in variable time, brought to z = 1.
@@ -85,53 +213,12 @@ impl Lanes {
     pub fn fold_columns(self, first: &[Affine], scalars: &[[u8; 32]], rows: &[&[Affine]]) -> Vec<Affine> {
         assert_eq!(scalars.len(), rows.len(), "one row a scalar");
         assert!(rows.iter().all(|row| row.len() == first.len()), "rows of equal length");
-        // SAFETY: as in `decode`.
-        unsafe { fold_columns(first, scalars, rows) }
+        call!(self, fold_columns(first, scalars, rows))
     }
 
-    /// Sums of scalars, all zero; the number of places is a multiple of eight.
-    ///
-    /// # Panics
-    /// When it is not.
-    pub fn scalar_sums(self, places: usize) -> ScalarSums {
-        ScalarSums::new(places)
-    }
-
-    /// Adds to place p of 8·2^`factors.len()` the product of `first[p mod 8]`, below 2^256, and of the factors whose bit is
-    /// set in p / 8, the first factor's bit being the lowest. A factor f is given as f·2^260 mod ℓ. Modulo ℓ; public data.
-    ///
-    /// # Panics
-    /// When the number of places is another one.
-    pub fn add_products(self, sums: &mut ScalarSums, first: &[[u8; 32]; 8], factors: &[[u8; 32]]) {
-        assert_eq!(sums.len(), 8 << factors.len(), "a place a product");
-        // SAFETY: as in `decode`.
-        unsafe { sums.add_products(first, factors) }
-    }
-
-    /// Adds `start[p mod start.len()]`·step^(p / `start.len()`) to place p; values as in [`Self::add_products`].
-    ///
-    /// # Panics
-    /// When the rows are not of eights, or do not fill the places.
-    pub fn add_progressions(self, sums: &mut ScalarSums, start: &[[u8; 32]], step: &[u8; 32]) {
-        let whole =
-            !start.is_empty() && start.len().is_multiple_of(8) && sums.len().is_multiple_of(start.len());
-        assert!(whole, "rows of eights that fill the places");
-        // SAFETY: as in `decode`.
-        unsafe { sums.add_progressions(start, step) }
-    }
-
-    /// Two progressions, each its first eight terms and the factor that leads from each term to the eighth after it: with
-    /// c_p the sum of both at p, adds c_p·added to place p, and hands out c_p·out as little-endian bytes below 2ℓ. Values as in
-    /// [`Self::add_products`].
-    pub fn add_two_progressions(
-        self,
-        sums: &mut ScalarSums,
-        progressions: [(&[[u8; 32]; 8], &[u8; 32]); 2],
-        added: &[u8; 32],
-        out: &[u8; 32],
-    ) -> Vec<[u8; 32]> {
-        // SAFETY: as in `decode`.
-        unsafe { sums.add_two_progressions(progressions, added, out) }
+    /// Arithmetic modulo the group order in lanes, where this kind has it.
+    pub fn scalars(self) -> Option<ScalarLanes> {
+        ScalarLanes::of(self)
     }
 
     /// Runs eight `Keccak-f[1600]` sponges from the zero state: adds block i of each to its state, permutes, and where `squeezes`
@@ -144,14 +231,12 @@ impl Lanes {
         assert!(blocks.iter().all(|lane| lane.len() == blocks[0].len()), "equally many blocks");
         let whole = |(_, bytes): &(usize, usize)| *bytes <= SPONGE_BLOCK_BYTES && bytes.is_multiple_of(8);
         assert!(squeezes.iter().all(whole), "whole words of a block");
-        // SAFETY: as in `decode`.
-        unsafe { sponge::run(blocks, squeezes) }
+        call!(self, sponges(blocks, squeezes))
     }
 
     /// A table for constant-time multiplications of these points.
     pub fn fixed_table(self, points: &[Affine]) -> FixedTable {
-        // SAFETY: as in `decode`.
-        unsafe { FixedTable::build(points) }
+        call!(self, fixed_table(points))
     }
 
     /// Σ scalar·point for secret scalars, in constant time.
@@ -160,97 +245,6 @@ impl Lanes {
     /// When there is not one scalar a point.
     pub fn secret_multiscalar(self, table: &FixedTable, scalars: &[[u8; 32]]) -> Sum {
         assert_eq!(scalars.len(), table.len(), "one scalar a point");
-        // SAFETY: as in `decode`.
-        unsafe { table.multiply(scalars) }
+        call!(self, secret_multiscalar(table, scalars))
     }
-}
-
-#[target_feature(enable = "avx512f,avx512ifma")]
-fn decode(encodings: &[[u8; 32]]) -> Vec<Option<Affine>> {
-    let mut points = Vec::with_capacity(encodings.len());
-    for chunk in encodings.chunks(16) {
-        let mut block = [[0u8; 32]; 16];
-        block[..chunk.len()].copy_from_slice(chunk);
-        let (decoded, valid) = decode16(&block);
-        points.extend((0..chunk.len()).map(|i| (valid >> i & 1 == 1).then_some(decoded[i])));
-    }
-    points
-}
-
-/// Eight references from a slice of at most eight, the identity in place of what is missing.
-fn pad<'a, T>(chunk: &'a [T], identity: &'a T) -> [&'a T; 8] {
-    core::array::from_fn(|l| chunk.get(l).unwrap_or(identity))
-}
-
-#[target_feature(enable = "avx512f,avx512ifma")]
-fn encode(points: &[Sum]) -> Vec<[u8; 32]> {
-    let mut bytes = Vec::with_capacity(points.len());
-    for chunk in points.chunks(8) {
-        let encoded = encode8(&Sum8::load(pad(chunk, &Sum::IDENTITY)));
-        bytes.extend_from_slice(&encoded[..chunk.len()]);
-    }
-    bytes
-}
-
-#[target_feature(enable = "avx512f,avx512ifma")]
-fn add_assign(sums: &mut [Sum], terms: &[Affine]) {
-    for (sums, terms) in sums.chunks_mut(8).zip(terms.chunks(8)) {
-        let added =
-            Sum8::load(pad(sums, &Sum::IDENTITY)).add_affine(&Affine8::load(pad(terms, &Affine::IDENTITY)));
-        sums.copy_from_slice(&added.store()[..sums.len()]);
-    }
-}
-
-#[target_feature(enable = "avx512f,avx512ifma")]
-fn add_sums(sums: &mut [Sum], terms: &[Sum]) {
-    for (sums, terms) in sums.chunks_mut(8).zip(terms.chunks(8)) {
-        let added = Sum8::load(pad(sums, &Sum::IDENTITY)).add(&Sum8::load(pad(terms, &Sum::IDENTITY)));
-        sums.copy_from_slice(&added.store()[..sums.len()]);
-    }
-}
-
-#[target_feature(enable = "avx512f,avx512ifma")]
-fn total(points: &[&Affine]) -> Sum {
-    let mut lanes = Sum8::identity();
-    for chunk in points.chunks(8) {
-        let eight = core::array::from_fn(|l| chunk.get(l).copied().unwrap_or(&Affine::IDENTITY));
-        lanes = lanes.add_affine(&Affine8::load(eight));
-    }
-    across(&lanes)
-}
-
-#[target_feature(enable = "avx512f,avx512ifma")]
-fn total_of_sums(sums: &[Sum]) -> Sum {
-    let mut lanes = Sum8::identity();
-    for chunk in sums.chunks(8) {
-        lanes = lanes.add(&Sum8::load(pad(chunk, &Sum::IDENTITY)));
-    }
-    across(&lanes)
-}
-
-/// The sum over the lanes, by halves.
-#[target_feature(enable = "avx512f,avx512ifma")]
-fn across(lanes: &Sum8) -> Sum {
-    let mut points = lanes.store();
-    for half in [4, 2, 1] {
-        let low: [&Sum; 8] = core::array::from_fn(|l| if l < half { &points[l] } else { &Sum::IDENTITY });
-        let high: [&Sum; 8] =
-            core::array::from_fn(|l| if l < half { &points[half + l] } else { &Sum::IDENTITY });
-        points = Sum8::load(low).add(&Sum8::load(high)).store();
-    }
-    points[0]
-}
-
-#[target_feature(enable = "avx512f,avx512ifma")]
-fn fold_columns(first: &[Affine], scalars: &[[u8; 32]], rows: &[&[Affine]]) -> Vec<Affine> {
-    let mut groups = multiply::columns(scalars, rows, first.len());
-    for (group, first) in groups.iter_mut().zip(first.chunks(8)) {
-        *group = group.add_affine(&Affine8::load(pad(first, &Affine::IDENTITY)));
-    }
-    let mut points: Vec<Affine> = Vec::with_capacity(8 * groups.len());
-    for group in normalize_groups(&groups) {
-        points.extend(group.store());
-    }
-    points.truncate(first.len());
-    points
 }

@@ -8,4 +8,6 @@ pub mod demo;
 pub mod export;
 #[cfg(feature = "network")]
 pub mod network;
+pub mod readings;
+pub mod share;
 pub mod show;

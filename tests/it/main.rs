@@ -23,5 +23,7 @@ mod network_cli;
 mod network_ledgers;
 mod prices_below_zero;
 mod public_books;
+mod readings;
 mod sealed_equals_plain;
+mod sharing;
 mod utility;

@@ -12,6 +12,7 @@ use crate::bid::money::{CostWeights, YPowers, is_buy};
 use crate::bid::params::BidParams;
 use crate::bid::prepared::Prepared;
 use crate::bid::replay::{Replay, ReplayedMoney};
+use crate::bid::steps::Steps;
 use crate::fast::{Points, multiscalar, multiscalar_at};
 use crate::labels;
 use curve25519_dalek::ristretto::RistrettoPoint;
@@ -89,16 +90,23 @@ fn dynamic_part(params: &BidParams, bids: &[&Prepared], weights: &[Weights]) -> 
 fn invert_challenges(bids: &[&Prepared]) -> Vec<Inverses> {
     let mut all: Vec<Scalar> = bids
         .iter()
-        .flat_map(|bid| std::iter::once(bid.replay.y).chain(bid.replay.u.iter().copied()))
+        .flat_map(|bid| {
+            [bid.replay.y, left_out_e(&bid.replay)].into_iter().chain(bid.replay.u.iter().copied())
+        })
         .collect();
     Scalar::batch_invert(&mut all);
     let mut rest = all.as_slice();
     let mut take = |rounds: usize| {
-        let (head, tail) = rest.split_at(1 + rounds);
+        let (head, tail) = rest.split_at(2 + rounds);
         rest = tail;
-        Inverses { y: head[0], u: head[1..].to_vec() }
+        Inverses { y: head[0], e: head[1], u: head[2..].to_vec() }
     };
     bids.iter().map(|bid| take(bid.replay.u.len())).collect()
+}
+
+/// e where steps are left out; 1, whose inverse nobody needs, where none are.
+fn left_out_e(o: &Replay) -> Scalar {
+    if o.steps == Steps::All { Scalar::ONE } else { o.e }
 }
 
 /// Accumulated scalars of the points that all bids share.
@@ -109,6 +117,8 @@ struct Statics {
     /// Σ w·z, the constant part of every G_i (minus) and H_i (plus).
     z_sum: Scalar,
     sums: SharedSums,
+    /// What is taken off the keys of steps that were left out.
+    left_out: Vec<Scalar>,
     money: MoneyStatics,
     /// Reduced sums of the pieces that were merged into this one.
     pieces: Vec<StaticScalars>,
@@ -122,6 +132,7 @@ impl Statics {
             base: Scalar::ZERO,
             z_sum: Scalar::ZERO,
             sums: SharedSums::new(params),
+            left_out: vec![Scalar::ZERO; params.step_keys().len()],
             money: MoneyStatics::default(),
             pieces: Vec::new(),
         }
@@ -132,6 +143,7 @@ impl Statics {
         self.blinding += other.blinding;
         self.base += other.base;
         self.z_sum += other.z_sum;
+        add_all(&mut self.left_out, &other.left_out);
         self.money.merge(other.money);
         self.pieces.push(other.sums.reduce());
         self.pieces.append(&mut other.pieces);
@@ -146,6 +158,9 @@ impl Statics {
             add_all(&mut own.g, &piece.g);
             add_all(&mut own.h, &piece.h);
         }
+        // A value without a key has a sum, and nothing that it belongs to.
+        own.keys.truncate(params.step_keys().len());
+        add_all(&mut own.keys, &self.left_out);
         self.money.add_to_keys(&mut own.keys);
         let bit_places = params.bases().layout().bit_places();
         own.g[..bit_places].iter_mut().for_each(|g| *g -= self.z_sum);
@@ -188,10 +203,14 @@ fn merge_bid(
         + w1e * (o.delta(bases.bits(), bases.steps()) - o.t_hat)
         - w2 * s_x;
     statics.blinding -= w_inner * o.mu + w1 * s_tau;
-    statics.base -= w3 * s_r + w_signature * o.signature.response;
+    statics.base -= w3 * s_r;
     statics.z_sum += w_inner * o.z;
     scalars.extend([w_inner, w_inner * o.x, w1e * o.x, w1e * o.x * o.x]);
-    scalars.extend([w1, w2, w3, w_signature, w_signature * o.signature.challenge]);
+    scalars.extend([w1, w2, w3]);
+    if let Some(signature) = &o.signature {
+        statics.base -= w_signature * signature.response;
+        scalars.extend([w_signature, w_signature * signature.challenge]);
+    }
     for (arity, (u, u_inverse)) in bases.layout().arities().zip(o.u.iter().zip(&inverses.u)) {
         let pairs = pair_weights(arity, u, u_inverse);
         scalars.extend(pairs.as_flattened().iter().map(|weight| w_inner * weight));
@@ -200,12 +219,36 @@ fn merge_bid(
         merge_money(params, o, money, weights, inverses, statics, scalars);
     }
     scalars.push(w3 * o.e);
-    statics.sums.add_generators(params, o, w_inner, inverses);
+    statics.sums.add_generators(params, &o.argument(), w_inner, inverses);
     let vector = scalars.len();
     statics.sums.add_vector(o, [w1, w2], scalars);
     if let Some(money) = &o.money {
         add_to_vector(money, w1e, &mut scalars[vector..]);
     }
+    if let Steps::Some(steps) = &o.steps {
+        leave_out(steps, &(s_r * inverses.e), vector, statics, scalars);
+    }
+}
+
+/// Keeps the scalars e·c_k of the steps that have a C_k, and takes back what the others have added to their keys, −s_r·c_k. The
+/// sums of all steps are made eight at a time, so that this is less work than leaving them out at first.
+fn leave_out(
+    steps: &[usize],
+    factor: &Scalar,
+    vector: usize,
+    statics: &mut Statics,
+    scalars: &mut Vec<Scalar>,
+) {
+    let mut kept = steps.iter().copied().peekable();
+    for (step, left_out) in statics.left_out.iter_mut().enumerate() {
+        if kept.next_if_eq(&step).is_none() {
+            *left_out += factor * scalars[vector + step];
+        }
+    }
+    for (place, step) in steps.iter().enumerate() {
+        scalars[vector + place] = scalars[vector + step];
+    }
+    scalars.truncate(vector + steps.len());
 }
 
 /// What money adds: the scalars of cost and available go to `scalars`, the rest to `statics`.

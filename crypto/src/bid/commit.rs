@@ -15,13 +15,20 @@ pub(crate) struct BidVector {
 
 /// Encrypts the quantities with one randomness r, one key a step.
 pub(crate) fn commit(params: &BidParams, r: &Secret<Scalar>, quantities_wh: &[u64]) -> BidVector {
+    commit_at(params, r, quantities_wh.iter().copied().enumerate())
+}
+
+/// As [`commit`] for some steps, each with its quantity.
+pub(crate) fn commit_at(
+    params: &BidParams,
+    r: &Secret<Scalar>,
+    quantities_wh: impl Iterator<Item = (usize, u64)>,
+) -> BidVector {
     let value = params.bases().value_table();
     let tables = params.key_tables();
     let c = quantities_wh
-        .iter()
-        .enumerate()
         .map(|(step, quantity)| {
-            let quantity = Secret::new(Scalar::from(*quantity));
+            let quantity = Secret::new(Scalar::from(quantity));
             // r·Y_k opens C_k, so it is wiped like r itself.
             let mask: Secret<RistrettoPoint> = Secret::new(match tables {
                 Some(tables) => r.expose() * &tables[step],

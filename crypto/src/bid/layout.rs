@@ -1,4 +1,5 @@
-//! Where the values of a bid's range proof stand in its two vectors, and how the inner-product argument folds them.
+//! Where the values of a range proof stand in its two vectors, and how the inner-product argument folds them: of a bid, of a
+//! day of readings ([`crate::reading`]) and of a day's shares.
 //!
 //! The quantities take `bits · steps` places. With money, 128 more follow: what is left of two capacities, what is left of
 //! the balance, and one product ([`extra`]). The length is then no power of two. Doubling it would double the work of
@@ -30,6 +31,8 @@ pub(crate) struct Layout {
     pub steps: usize,
     /// Whether the places of money follow.
     pub money: bool,
+    /// Products that are zero, a place each, behind the quantities of a day's shares.
+    pub products: usize,
     /// Rounds of the argument that fold by two, m.
     pub halvings: usize,
     /// Rounds after them that fold by three: 0, 1 or 2.
@@ -39,13 +42,25 @@ pub(crate) struct Layout {
 impl Layout {
     /// The layout of a bid of `steps` quantities of `bits` bits, both powers of two.
     pub fn new(bits: usize, steps: usize, money: bool) -> Self {
-        let places = bits * steps + if money { extra::PLACES } else { 0 };
+        Self::of(bits, steps, money, 0)
+    }
+
+    /// The layout of `values` values of `bits` bits with so many products behind them.
+    pub fn with_products(bits: usize, values: usize, products: usize) -> Self {
+        Self::of(bits, values, false, products)
+    }
+
+    fn of(bits: usize, steps: usize, money: bool, products: usize) -> Self {
+        let places = bits * steps + if money { extra::PLACES } else { products };
         let halvings = |thirds: u32| places.div_ceil(3usize.pow(thirds)).next_power_of_two().trailing_zeros();
         let (_, thirds) = (0..3u32)
             .map(|thirds| (3usize.pow(thirds) << halvings(thirds), thirds))
+            // A block holds whole values. One block does: it is no shorter than everything.
+            .filter(|(_, thirds)| 1 << halvings(*thirds) >= bits)
             .min()
-            .expect("three candidates");
-        Self { bits, steps, money, halvings: halvings(thirds) as usize, thirds: thirds as usize }
+            .expect("one block at least");
+        let (halvings, thirds) = (halvings(thirds) as usize, thirds as usize);
+        Self { bits, steps, money, products, halvings, thirds }
     }
 
     /// Places of the quantities: those of money follow.
@@ -58,9 +73,9 @@ impl Layout {
         self.quantities() + if self.money { extra::PRODUCT } else { 0 }
     }
 
-    /// Places that hold anything; those behind them stay zero.
+    /// Places that hold anything, the products' last; those behind them stay zero.
     pub fn used_places(&self) -> usize {
-        self.quantities() + if self.money { extra::PLACES } else { 0 }
+        self.quantities() + if self.money { extra::PLACES } else { self.products }
     }
 
     /// Length of the vectors.
@@ -118,6 +133,10 @@ mod tests {
         assert_eq!(total(8, 64, true), 768);
         assert_eq!(total(8, 128, true), 1_152);
         assert_eq!(total(32, 8_192, true), 9 * 32_768);
+        // Nine blocks of eight would hold 65 places, and no value.
+        assert_eq!(Layout::with_products(32, 2, 1).total(), 96);
+        assert_eq!(Layout::with_products(16, 200, 100).total(), 4_096);
+        assert_eq!(Layout::with_products(32, 200, 100).total(), 8_192);
     }
 
     #[test]

@@ -7,14 +7,16 @@ use crate::bid::layout::{Layout, extra};
 use crate::bid::money::YPowers;
 use crate::bid::montgomery::{Factor, Plain, Sum, power_of_two};
 use crate::bid::params::BidParams;
-use crate::bid::replay::{Replay, ReplayedMoney};
-use crate::fast::expect_lanes;
+use crate::bid::replay::{Argument, Replay, ReplayedMoney};
+use crate::fast::lanes;
 use curve25519_dalek::scalar::Scalar;
-use veilgrid_lanes::{Lanes, ScalarSums};
+use veilgrid_lanes::{ScalarLanes, ScalarSums};
 
 /// Inverses of a bid's y and u challenges.
 pub(crate) struct Inverses {
     pub y: Scalar,
+    /// The inverse of e where steps are left out, else zero.
+    pub e: Scalar,
     pub u: Vec<Scalar>,
 }
 
@@ -27,7 +29,7 @@ pub(crate) struct SharedSums {
 
 enum Form {
     Portable { keys: Vec<Sum>, g: Vec<Sum>, h: Vec<Sum>, scratch: Scratch },
-    Lanes { keys: ScalarSums, g: Vec<ScalarSums>, h: Vec<ScalarSums>, two_260: Scalar },
+    Lanes { lanes: ScalarLanes, keys: ScalarSums, g: Vec<ScalarSums>, h: Vec<ScalarSums>, two_260: Scalar },
 }
 
 /// What the bids of a piece add at the places of money: to H_i the weights of the bits, and to both generators of the product.
@@ -77,11 +79,11 @@ fn chunk_bits(layout: &Layout) -> usize {
 }
 
 impl Generators {
-    fn of(params: &BidParams, o: &Replay, w: Scalar, inverses: &Inverses) -> Self {
+    fn of(params: &BidParams, o: &Argument<'_>, w: Scalar, inverses: &Inverses) -> Self {
         let layout = params.bases().layout();
         let in_chunk = chunk_bits(layout);
         let halved = |list: &[Scalar]| -> Scalar { list[..layout.halvings].iter().product() };
-        let (all, all_inverse) = (halved(&o.u), halved(&inverses.u));
+        let (all, all_inverse) = (halved(o.u), halved(&inverses.u));
         // s_i doubles by bit of the place: bit j set multiplies by u², where u is the challenge of round (halvings − 1 − j).
         let mut y_power = inverses.y;
         let mut factors: Vec<[Scalar; 2]> = Vec::with_capacity(layout.halvings);
@@ -135,7 +137,7 @@ impl SharedSums {
     pub fn new(params: &BidParams) -> Self {
         // Eight places at least, in groups of eight, and eight products to begin with.
         let layout = params.bases().layout();
-        match crate::fast::lanes().filter(|_| chunk_bits(layout) >= 3 && layout.steps.is_multiple_of(8)) {
+        match lanes().scalars().filter(|_| chunk_bits(layout) >= 3 && layout.steps.is_multiple_of(8)) {
             Some(lanes) => Self::in_lanes(lanes, layout),
             None => Self::portable(layout),
         }
@@ -150,20 +152,22 @@ impl SharedSums {
         Self { form, money: MoneySums::new(layout) }
     }
 
-    pub(super) fn in_lanes(lanes: Lanes, layout: &Layout) -> Self {
+    pub(super) fn in_lanes(lanes: ScalarLanes, layout: &Layout) -> Self {
         let chunk = 1 << chunk_bits(layout);
-        let chunks = || vec![lanes.scalar_sums(chunk); layout.total() / chunk];
-        let keys = lanes.scalar_sums(layout.steps);
-        let form = Form::Lanes { keys, g: chunks(), h: chunks(), two_260: power_of_two(260) };
+        let chunks = || vec![lanes.sums(chunk); layout.total() / chunk];
+        let keys = lanes.sums(layout.steps);
+        let form = Form::Lanes { lanes, keys, g: chunks(), h: chunks(), two_260: power_of_two(260) };
         Self { form, money: MoneySums::new(layout) }
     }
 
     /// Adds what a bid with this weight of its inner product gives to G_i and H_i.
-    pub fn add_generators(&mut self, params: &BidParams, o: &Replay, w: Scalar, inverses: &Inverses) {
+    pub fn add_generators(&mut self, params: &BidParams, o: &Argument<'_>, w: Scalar, inverses: &Inverses) {
         let (bits, generators) = (params.bases().bits(), Generators::of(params, o, w, inverses));
         match &mut self.form {
             Form::Portable { g, h, scratch, .. } => portable_generators(bits, &generators, g, h, scratch),
-            Form::Lanes { g, h, two_260, .. } => lanes_generators(bits, &generators, g, h, two_260),
+            Form::Lanes { lanes, g, h, two_260, .. } => {
+                lanes_generators(*lanes, bits, &generators, [g, h], two_260);
+            }
         }
     }
 
@@ -201,16 +205,12 @@ impl SharedSums {
                     (z_term, rho_term) = (z_term.times(&z), rho_term.times(&rho));
                 }
             }
-            Form::Lanes { keys, two_260, .. } => {
+            Form::Lanes { lanes, keys, two_260, .. } => {
                 let factor = |scalar: &Scalar| (scalar * *two_260).to_bytes();
                 let ((z, z_8), (rho, rho_8)) = (eight_terms(z_start, o.z), eight_terms(w2, o.rho));
                 let progressions = [(&z, &factor(&z_8)), (&rho, &factor(&rho_8))];
-                let handed = expect_lanes().add_two_progressions(
-                    keys,
-                    progressions,
-                    &factor(&minus_s_r),
-                    &factor(&o.e),
-                );
+                let handed =
+                    lanes.add_two_progressions(keys, progressions, &factor(&minus_s_r), &factor(&o.e));
                 scalars.extend(handed.into_iter().map(Scalar::from_bytes_mod_order));
             }
         }
@@ -268,13 +268,12 @@ fn eight_terms(start: Scalar, step: Scalar) -> ([[u8; 32]; 8], Scalar) {
 
 /// Eight places at a time, chunk by chunk.
 fn lanes_generators(
+    lanes: ScalarLanes,
     bits: usize,
     generators: &Generators,
-    g: &mut [ScalarSums],
-    h: &mut [ScalarSums],
+    [g, h]: [&mut [ScalarSums]; 2],
     two_260: &Scalar,
 ) {
-    let lanes = expect_lanes();
     let factor = |scalar: &Scalar| (scalar * two_260).to_bytes();
     for (side, chunks) in [&mut *g, &mut *h].into_iter().enumerate() {
         let factors: Vec<[u8; 32]> = generators.factors[3..].iter().map(|pair| factor(&pair[side])).collect();

@@ -21,22 +21,23 @@
 //! [`verify`] turns that into one verdict a bid; [`signature`] checks who sent it and nothing else. The specification is `protocol-spec/03-sealed-bid.md`.
 
 pub mod batch;
-mod commit;
+pub(crate) mod commit;
 pub mod equations;
 mod fault;
-mod inner_product;
+pub(crate) mod inner_product;
 pub(crate) mod layout;
-mod merge;
+pub(crate) mod merge;
 pub mod money;
 mod montgomery;
 pub mod note;
 pub mod params;
 pub mod prepared;
-mod range_prover;
+pub(crate) mod range_prover;
 pub mod replay;
 pub mod seal;
 pub mod sealed;
 pub mod signature;
+pub(crate) mod steps;
 pub mod verify;
 
 #[cfg(test)]
@@ -50,6 +51,6 @@ pub use seal::{SealError, cost_opening, seal_bid, seal_bid_with_money};
 pub use sealed::{BidShape, SealedBid};
 pub use signature::{check_signature, check_signature_with_money, check_signatures};
 pub use verify::{
-    Statement, VerifiedBid, verify_all_bids, verify_all_bids_with_money, verify_bids, verify_bids_with_money,
-    verify_statements,
+    Statement, VerifiedBid, verify_all_bids, verify_all_bids_with_money, verify_all_statements, verify_bids,
+    verify_bids_with_money, verify_statements,
 };

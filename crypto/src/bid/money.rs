@@ -91,6 +91,14 @@ impl AccountTerms {
         t.absorb(b"costs", &self.costs.digest());
     }
 
+    /// A digest of the terms: a verdict on a bid depends on all of them.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(labels::BID_WITH_MONEY);
+        hash.update(self.to_bytes());
+        hash.finalize().into()
+    }
+
     /// The terms in bytes, for the salt's PRF.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut w = crate::wire::Writer::new();

@@ -2,6 +2,7 @@
 
 use crate::absorb::Absorb;
 use crate::bases::Bases;
+use crate::bid::layout::Layout;
 use crate::bid::money::AccountTerms;
 use crate::bid::sealed::BidShape;
 use crate::fast::{Points, SecretTable};
@@ -110,8 +111,23 @@ impl BidParams {
         }
         let bases = Bases::derive(bits as usize, steps, account_key.is_some());
         let digest = params_digest(&bases, &encoded, account_key.as_ref(), &market_digest);
+        Ok(Self::assembled(bases, step_keys, account_key, digest))
+    }
+
+    /// Parameters of another statement with the same proof, whose keys were checked: for each of the first values of `layout` one,
+    /// or less; a value without a key is proved to be zero.
+    pub(crate) fn of_layout(layout: Layout, keys: Vec<RistrettoPoint>, digest: [u8; 32]) -> Self {
+        Self::assembled(Bases::of(layout), keys, None, digest)
+    }
+
+    fn assembled(
+        bases: Bases,
+        step_keys: Vec<RistrettoPoint>,
+        account_key: Option<RistrettoPoint>,
+        digest: [u8; 32],
+    ) -> Self {
         let shared = shared_points(&bases, &step_keys, account_key);
-        Ok(Self(Arc::new(Inner {
+        Self(Arc::new(Inner {
             bases,
             account_key,
             folding: OnceLock::new(),
@@ -120,7 +136,7 @@ impl BidParams {
             digest,
             key_tables: OnceLock::new(),
             secret_tables: OnceLock::new(),
-        })))
+        }))
     }
 
     /// Number of steps M.
@@ -155,12 +171,9 @@ impl BidParams {
     pub(crate) fn secret_tables(&self) -> &[SecretTable; 2] {
         // Not in parallel: see `key_tables`.
         self.0.secret_tables.get_or_init(|| {
-            let (bases, g) = (self.bases(), shared::g(self.steps()));
+            let (bases, g) = (self.bases(), shared::g(self.step_keys().len()));
             let (h, used) = (g + bases.g().len(), bases.layout().used_places());
-            [
-                SecretTable::new(&bases.g()[..used], self.shared(), g..g + used),
-                SecretTable::new(&bases.h()[..used], self.shared(), h..h + used),
-            ]
+            [SecretTable::new(self.shared(), g..g + used), SecretTable::new(self.shared(), h..h + used)]
         })
     }
     /// The lengths of a bid under these parameters.
@@ -169,7 +182,7 @@ impl BidParams {
     }
     /// Copies of the generators G and H in the order in which the argument folds them.
     pub(crate) fn folding_generators(&self) -> [Points; 2] {
-        let (layout, first) = (self.bases().layout(), shared::g(self.steps()));
+        let (layout, first) = (self.bases().layout(), shared::g(self.step_keys().len()));
         let starts = [first, first + layout.total()];
         if layout.thirds == 0 {
             return starts.map(|first| self.shared().part(first..first + layout.total()));
@@ -196,9 +209,9 @@ impl BidParams {
 pub(crate) mod shared {
     /// First of the step keys, after V, B and G.
     pub const KEYS: usize = 3;
-    /// First of the generators G_i, after the step keys; the H_i follow them, and with money Y_0 them.
-    pub const fn g(steps: usize) -> usize {
-        KEYS + steps
+    /// First of the generators G_i, after so many keys; the H_i follow them, and with money Y_0 them.
+    pub const fn g(keys: usize) -> usize {
+        KEYS + keys
     }
 }
 

@@ -21,15 +21,18 @@ pub(crate) mod index {
     pub const N1: usize = 4;
     pub const N2: usize = 5;
     pub const N3: usize = 6;
+    /// The signature's two points, where there is one.
     pub const SIGNATURE: usize = 7;
     pub const ACCOUNT: usize = 8;
     /// First of the L and R.
-    pub const ROUNDS: usize = 9;
+    pub fn rounds(replay: &Replay) -> usize {
+        if replay.signature.is_some() { 9 } else { 7 }
+    }
     /// With money: the cost, then what is available.
     pub fn money(replay: &Replay) -> usize {
-        ROUNDS + 2 * replay.rounds.len()
+        rounds(replay) + 2 * replay.rounds.len()
     }
-    /// R of the bid, with the C_k behind it.
+    /// R, with the C_k behind it.
     pub fn r(replay: &Replay) -> usize {
         money(replay) + if replay.money.is_some() { 2 } else { 0 }
     }
@@ -71,15 +74,25 @@ impl Prepared {
         replay: Result<Replay, WireError>,
     ) -> Result<Self, BidFault> {
         check_names(round, bid, terms)?;
-        let replay = replay?;
+        Self::decoded(replay?, &bid.account, &bid.r, &bid.c)
+    }
+
+    /// Decompresses every point.
+    pub(crate) fn decoded(
+        replay: Replay,
+        account: &PointBytes,
+        r: &PointBytes,
+        c: &[PointBytes],
+    ) -> Result<Self, BidFault> {
         let fixed = replay.range_points.iter().chain(&replay.announcements);
-        let fixed = fixed.chain([&replay.signature.announcement, &bid.account]);
+        let signature = replay.signature.iter().flat_map(|signature| [&signature.announcement, account]);
+        let fixed = fixed.chain(signature);
         let rounds = replay.rounds.iter().flat_map(|(left, right)| [left, right]);
-        let vector = std::iter::once(&bid.r).chain(&bid.c);
+        let vector = std::iter::once(r).chain(c);
         let money = replay.money.iter().flat_map(|money| [money.cost, available(&money.terms)]);
         let encodings: Vec<PointBytes> =
             fixed.chain(rounds).copied().chain(money).chain(vector.copied()).collect();
-        let points = Points::decode("a point of the bid", &encodings)?;
+        let points = Points::decode("a point of the sealed vector", &encodings)?;
         Ok(Self { replay, points })
     }
 }

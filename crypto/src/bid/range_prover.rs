@@ -8,7 +8,7 @@
 //! what follows may be variable-time.
 
 use crate::bases::Bases;
-use crate::bid::layout::extra;
+use crate::bid::layout::{Layout, extra};
 use crate::bid::money::{MoneyWeights, YPowers};
 use crate::bid::params::BidParams;
 use crate::group::{PointBytes, TranscriptExt, encode_point};
@@ -69,6 +69,18 @@ impl Bits {
         Self { left: Secret::new(left), right: Secret::new(right) }
     }
 
+    /// The bits of values with products behind them: a_L and a_R of a product's place are its factors.
+    pub fn with_products(bases: &Bases, values: &[u64], products: &[[u64; 2]]) -> Self {
+        let bits = Self::of(bases, values, None);
+        let (mut left, mut right) = (bits.left, bits.right);
+        let first = bases.layout().bit_places();
+        for (at, [of_left, of_right]) in products.iter().enumerate() {
+            left.expose_mut()[first + at] = Scalar::from(*of_left);
+            right.expose_mut()[first + at] = Scalar::from(*of_right);
+        }
+        Self { left, right }
+    }
+
     /// ⟨a_L, G⟩ + ⟨a_R, H⟩: for every bit either G_i or −H_i, selected in constant time.
     fn commit(&self, bases: &Bases) -> RistrettoPoint {
         let (layout, left) = (bases.layout(), self.left.expose());
@@ -78,11 +90,9 @@ impl Bits {
                 RistrettoPoint::conditional_select(&-h, g, Choice::from(bit.as_bytes()[0] & 1))
             })
             .sum();
-        if !layout.money {
-            return bits;
-        }
-        let product = layout.bit_places();
-        bits + left[product] * bases.g()[product] + self.right.expose()[product] * bases.h()[product]
+        let right = self.right.expose();
+        let products = layout.bit_places()..layout.used_places();
+        bits + products.map(|at| left[at] * bases.g()[at] + right[at] * bases.h()[at]).sum::<RistrettoPoint>()
     }
 }
 
@@ -189,9 +199,25 @@ fn public_terms(params: &BidParams, y: &Scalar, z: &Scalar, y_powers: &[Scalar])
         left.push(YPowers::of(params, y, &y.invert()).product_inverse * weights.balance);
         right.push(weights.asked);
     }
+    let mut y_inverse = powers(Scalar::ONE, &y.invert(), layout.used_places()).split_off(layout.bit_places());
+    for ([of_left, of_right], y_inverse) in product_weights(layout, z).into_iter().zip(y_inverse.drain(..)) {
+        left.push(y_inverse * of_left);
+        right.push(of_right);
+    }
     left.resize(layout.total(), Scalar::ZERO);
     right.resize(layout.total(), Scalar::ZERO);
     [left, right]
+}
+
+/// The weights f_k and g_k that tie the factors a_R and a_L of the products of a day's shares to its values: the powers of z
+/// behind those of the values, first all g, then all f.
+pub(crate) fn product_weights(layout: &Layout, z: &Scalar) -> Vec<[Scalar; 2]> {
+    if layout.products == 0 {
+        return Vec::new();
+    }
+    let all = powers(z * z, z, layout.steps + 2 * layout.products);
+    let (g, f) = all[layout.steps..].split_at(layout.products);
+    f.iter().zip(g).map(|(f, g)| [*f, *g]).collect()
 }
 
 /// After the second message: T1 and T2 are sent, x is drawn.

@@ -1,11 +1,13 @@
 //! Replaying a bid's transcript: from bytes to canonical scalars, challenges and the equations that are left to check.
 
 use crate::absorb::{Absorb, Drawn, Framing, side_by_side};
+use crate::bid::layout::Layout;
 use crate::bid::money::{AccountTerms, MoneyWeights};
 use crate::bid::params::{BidParams, RoundContext};
 use crate::bid::prepared::is_identity;
 use crate::bid::seal::{absorb_link_announcements, absorb_link_responses, absorb_vector};
 use crate::bid::sealed::SealedBid;
+use crate::bid::steps::Steps;
 use crate::bid::verify::Statement;
 use crate::group::{PointBytes, decode_scalar};
 use crate::schnorr::{SignatureStatement, VerifyingKey};
@@ -36,8 +38,10 @@ pub struct Replay {
     pub a: Scalar,
     /// See `a`.
     pub b: Scalar,
-    /// The signature's equation.
-    pub signature: SignatureStatement,
+    /// The signature's equation; a day's readings have none of their own.
+    pub signature: Option<SignatureStatement>,
+    /// The steps that have a C_k.
+    pub(crate) steps: Steps,
     /// Challenges ρ, y, z, x, e, w.
     pub rho: Scalar,
     /// See `rho`.
@@ -74,6 +78,63 @@ impl ReplayedMoney {
     }
 }
 
+/// Something whose transcript can be replayed: a bid, a day of readings.
+pub(crate) trait Replayed: Copy + Sync {
+    /// The label that its transcript is begun with.
+    fn label(&self) -> &'static [u8];
+    /// The replay on a transcript that was begun with the label and is empty.
+    fn replay_on(&self, t: &mut impl Absorb, params: &BidParams) -> Result<Replay, WireError>;
+}
+
+impl Replayed for Statement<'_> {
+    fn label(&self) -> &'static [u8] {
+        RoundContext::label(self.terms)
+    }
+
+    fn replay_on(&self, t: &mut impl Absorb, params: &BidParams) -> Result<Replay, WireError> {
+        Replay::on(t, params, self.round, self.bid, self.terms)
+    }
+}
+
+/// Challenges and last scalars that an inner-product argument's scalars are made of.
+pub(crate) struct Argument<'a> {
+    pub z: Scalar,
+    pub a: Scalar,
+    pub b: Scalar,
+    pub u: &'a [Scalar],
+}
+
+/// The messages of an inner-product argument, with its challenges.
+pub(crate) struct Rounds {
+    /// Pairs of L and R.
+    pub rounds: Vec<(PointBytes, PointBytes)>,
+    pub u: Vec<Scalar>,
+    pub a: Scalar,
+    pub b: Scalar,
+}
+
+impl Rounds {
+    /// Reads them to the end of a proof.
+    pub fn read(t: &mut impl Absorb, layout: &Layout, mut r: Reader<'_>) -> Result<Self, WireError> {
+        let mut rounds = Vec::with_capacity(layout.pairs());
+        let mut u = Vec::with_capacity(layout.halvings + layout.thirds);
+        for arity in layout.arities() {
+            for _ in 1..arity {
+                let (left, right): (PointBytes, PointBytes) = (r.array("L")?, r.array("R")?);
+                t.absorb(b"L", &left);
+                t.absorb(b"R", &right);
+                rounds.push((left, right));
+            }
+            u.push(t.draw_scalar(b"u"));
+        }
+        let (a, b) = (decode_scalar("a", &r.array("a")?)?, decode_scalar("b", &r.array("b")?)?);
+        r.finish()?;
+        t.absorb(b"a", a.as_bytes());
+        t.absorb(b"b", b.as_bytes());
+        Ok(Self { rounds, u, a, b })
+    }
+}
+
 fn shape_error() -> WireError {
     WireError::Invalid { field: "sealed bid", why: "its parts do not have the lengths of this market" }
 }
@@ -86,47 +147,51 @@ impl Replay {
         bid: &SealedBid,
         terms: Option<&AccountTerms>,
     ) -> Result<Self, WireError> {
-        let mut t = Transcript::new(RoundContext::label(terms));
-        Self::on(&mut t, params, round, bid, terms)?.checked()
+        Self::alone(params, &Statement { round, bid, terms })
     }
 
-    /// [`Self::of`] for up to eight bids, side by side where that is faster. One answer a bid, in order.
-    pub fn of_eight(params: &BidParams, statements: &[Statement<'_>]) -> Vec<Result<Self, WireError>> {
-        let each = || statements.iter().copied();
-        let alone =
-            || each().map(|Statement { round, bid, terms }| Self::of(params, round, bid, terms)).collect();
-        let framed: Result<Vec<Framing>, WireError> =
-            each().map(|Statement { round, bid, terms }| Self::framed(params, round, bid, terms)).collect();
+    fn alone(params: &BidParams, statement: &impl Replayed) -> Result<Self, WireError> {
+        let mut t = Transcript::new(statement.label());
+        statement.replay_on(&mut t, params)?.checked()
+    }
+
+    /// [`Self::of`] for up to eight bids or days, side by side where that is faster. One answer each, in order.
+    pub(crate) fn of_eight<S: Replayed>(
+        params: &BidParams,
+        statements: &[S],
+    ) -> Vec<Result<Self, WireError>> {
+        let framed = |statement: &S| -> Result<Framing, WireError> {
+            // What its transcript adds to its sponge.
+            let mut framing = Framing::new(statement.label());
+            statement.replay_on(&mut framing, params)?;
+            Ok(framing)
+        };
+        let framed: Result<Vec<Framing>, WireError> = statements.iter().map(framed).collect();
         // A bid that is malformed has no transcript of the others' shape.
         let Some(drawn) =
             framed.ok().filter(|_| statements.len() > 1).and_then(|framed| side_by_side(&framed))
         else {
-            return alone();
+            return statements.iter().map(|statement| Self::alone(params, statement)).collect();
         };
-        let answer = |(Statement { round, bid, terms }, drawn): (Statement<'_>, &Vec<u8>)| {
-            Self::on(&mut Drawn::new(drawn), params, round, bid, terms)?.checked()
+        let answer = |(statement, drawn): (&S, &Vec<u8>)| {
+            statement.replay_on(&mut Drawn::new(drawn), params)?.checked()
         };
-        each().zip(&drawn).map(answer).collect()
-    }
-
-    /// What the bid's transcript adds to its sponge.
-    fn framed(
-        params: &BidParams,
-        round: &RoundContext,
-        bid: &SealedBid,
-        terms: Option<&AccountTerms>,
-    ) -> Result<Framing, WireError> {
-        let mut framing = Framing::new(RoundContext::label(terms));
-        Self::on(&mut framing, params, round, bid, terms)?;
-        Ok(framing)
+        statements.iter().zip(&drawn).map(answer).collect()
     }
 
     /// A zero challenge has probability 2^-252 and no inverse; the prover just proves again.
     fn checked(self) -> Result<Self, WireError> {
-        match self.y == Scalar::ZERO || self.u.contains(&Scalar::ZERO) {
+        // e has to have an inverse where steps are left out.
+        let zero_e = self.e == Scalar::ZERO && self.steps != Steps::All;
+        match self.y == Scalar::ZERO || zero_e || self.u.contains(&Scalar::ZERO) {
             true => Err(WireError::Invalid { field: "bid proof", why: "a challenge is zero" }),
             false => Ok(self),
         }
+    }
+
+    /// What the inner-product argument is about.
+    pub(crate) fn argument(&self) -> Argument<'_> {
+        Argument { z: self.z, a: self.a, b: self.b, u: &self.u }
     }
 
     /// The replay on a transcript that was begun with the bid's label and is empty.
@@ -144,11 +209,33 @@ impl Replay {
         if terms.is_some_and(|terms| terms.costs.weights().len() != params.steps()) {
             return Err(WireError::Invalid { field: "account terms", why: "not one cost weight per step" });
         }
-        let mut r = Reader::new(&bid.proof);
         round.absorb_context(t, params, &bid.account, terms);
         let cost = bid.money.as_ref().map(|money| &money.cost);
         let rho = absorb_vector(t, params, &bid.salt, &bid.r, &bid.c, cost);
+        let mut replay = Self::of_proof(t, params, &bid.proof, rho, terms.is_some())?;
+        t.absorb(b"note", &bid.note);
+        let signature = VerifyingKey::statement_on(&bid.account, t, &bid.signature)?;
+        t.absorb(b"signature-response", signature.response.as_bytes());
+        t.draw(b"binding", &mut replay.binding);
+        replay.money = terms.zip(bid.money.as_ref()).map(|(terms, money)| ReplayedMoney {
+            terms: terms.clone(),
+            cost: money.cost,
+            weights: MoneyWeights::of(&replay.z, params.steps()),
+        });
+        replay.signature = Some(signature);
+        Ok(replay)
+    }
 
+    /// The replay of a proof, behind its statement and ρ: nothing of what follows it yet. With `account` its link has a response
+    /// for Y_0.
+    pub(crate) fn of_proof(
+        t: &mut impl Absorb,
+        params: &BidParams,
+        proof: &[u8],
+        rho: Scalar,
+        account: bool,
+    ) -> Result<Self, WireError> {
+        let mut r = Reader::new(proof);
         let range_points: [PointBytes; 4] = [r.array("A")?, r.array("S")?, r.array("T1")?, r.array("T2")?];
         t.absorb(b"A", &range_points[0]);
         t.absorb(b"S", &range_points[1]);
@@ -164,36 +251,11 @@ impl Replay {
         let e = t.draw_scalar(b"e");
         let mut response = |name| decode_scalar(name, &r.array(name)?);
         let responses = [response("s_r")?, response("s_tau")?, response("s_x")?];
-        let account_response = terms.map(|_| response("s_account")).transpose()?;
+        let account_response = account.then(|| response("s_account")).transpose()?;
         absorb_link_responses(t, responses.iter().chain(&account_response));
         let w = t.draw_scalar(b"w");
 
-        let layout = params.bases().layout();
-        let mut rounds = Vec::with_capacity(layout.pairs());
-        let mut u = Vec::with_capacity(layout.halvings + layout.thirds);
-        for arity in layout.arities() {
-            for _ in 1..arity {
-                let (left, right): (PointBytes, PointBytes) = (r.array("L")?, r.array("R")?);
-                t.absorb(b"L", &left);
-                t.absorb(b"R", &right);
-                rounds.push((left, right));
-            }
-            u.push(t.draw_scalar(b"u"));
-        }
-        let (a, b) = (decode_scalar("a", &r.array("a")?)?, decode_scalar("b", &r.array("b")?)?);
-        r.finish()?;
-        t.absorb(b"a", a.as_bytes());
-        t.absorb(b"b", b.as_bytes());
-        t.absorb(b"note", &bid.note);
-        let signature = VerifyingKey::statement_on(&bid.account, t, &bid.signature)?;
-        t.absorb(b"signature-response", signature.response.as_bytes());
-        let mut binding = [0u8; 32];
-        t.draw(b"binding", &mut binding);
-        let money = terms.zip(bid.money.as_ref()).map(|(terms, money)| ReplayedMoney {
-            terms: terms.clone(),
-            cost: money.cost,
-            weights: MoneyWeights::of(&z, params.steps()),
-        });
+        let Rounds { rounds, u, a, b } = Rounds::read(t, params.bases().layout(), r)?;
         Ok(Self {
             range_points,
             announcements,
@@ -202,10 +264,11 @@ impl Replay {
             mu,
             responses,
             account_response: account_response.unwrap_or(Scalar::ZERO),
-            money,
+            money: None,
             a,
             b,
-            signature,
+            signature: None,
+            steps: Steps::All,
             rho,
             y,
             z,
@@ -213,26 +276,52 @@ impl Replay {
             e,
             w,
             u,
-            binding,
+            binding: [0; 32],
         })
     }
 
     /// δ(y, z) = (z − z²)·Σ y^i − Σ z^{2+k}·(2^n − 1): the public part of t̂.
     pub fn delta(&self, bits: usize, steps: usize) -> Scalar {
-        let z_squared = self.z * self.z;
-        let all_ones = Scalar::from(u64::MAX >> (64 - bits));
-        (self.z - z_squared) * geometric_sum(&self.y, bits * steps)
-            - z_squared * self.z * all_ones * geometric_sum(&self.z, steps)
+        delta(&self.y, &self.z, bits, steps)
     }
 }
 
-/// 1 + x + … + x^{count−1} for a power of two.
+/// δ(y, z) of values of so many bits, see [`Replay::delta`].
+pub(crate) fn delta(y: &Scalar, z: &Scalar, bits: usize, values: usize) -> Scalar {
+    let z_squared = z * z;
+    let all_ones = Scalar::from(u64::MAX >> (64 - bits));
+    (z - z_squared) * geometric_sum(y, bits * values) - z_squared * z * all_ones * geometric_sum(z, values)
+}
+
+/// 1 + x + … + x^{count−1}.
 fn geometric_sum(x: &Scalar, count: usize) -> Scalar {
-    let (mut sum, mut factor, mut done) = (Scalar::ONE, *x, 1);
-    while done < count {
-        sum += factor * sum;
-        factor *= factor;
-        done *= 2;
+    // From the highest bit of the count on: twice as many terms, and one more.
+    let (mut sum, mut power) = (Scalar::ZERO, Scalar::ONE);
+    for bit in (0..usize::BITS - count.leading_zeros()).rev() {
+        sum += power * sum;
+        power *= power;
+        if (count >> bit) & 1 == 1 {
+            sum = Scalar::ONE + x * sum;
+            power *= x;
+        }
     }
     sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bid::range_prover::powers;
+
+    #[test]
+    fn geometric_sums_are_those_of_the_terms() {
+        let x = Scalar::from(7u64);
+        for count in [0, 1, 2, 3, 7, 8, 100, 128, 3_300] {
+            assert_eq!(
+                geometric_sum(&x, count),
+                powers(Scalar::ONE, &x, count).iter().sum::<Scalar>(),
+                "{count}"
+            );
+        }
+    }
 }

@@ -10,6 +10,7 @@ use crate::bid::note::seal_note;
 use crate::bid::params::{BidParams, RoundContext};
 use crate::bid::range_prover::{BitCommitment, Bits, Evaluation, ExtraValues, powers};
 use crate::bid::sealed::SealedBid;
+use crate::bid::steps::Steps;
 use crate::group::{PointBytes, TranscriptExt, encode_point};
 use crate::keyring::{Keyring, RoundViewKey};
 use crate::secret::Secret;
@@ -153,6 +154,7 @@ pub(crate) fn seal(
     let witness = Witness {
         r: &r,
         quantities_wh,
+        steps: Steps::All,
         rho: &rho,
         money: money.as_ref().zip(cost.as_ref()).map(|(money, (_, gamma))| MoneyWitness {
             costs: &money.terms.costs,
@@ -274,7 +276,9 @@ pub(crate) fn absorb_vector(
 /// What the prover knows when the proof is finished.
 pub(crate) struct Witness<'a> {
     pub r: &'a Secret<Scalar>,
+    /// One per step; zero where `steps` has none.
     pub quantities_wh: &'a [u64],
+    pub steps: Steps,
     pub rho: &'a Scalar,
     pub money: Option<MoneyWitness<'a>>,
 }
@@ -316,7 +320,11 @@ pub(crate) fn finish_proof(
     };
     let costs = witness.money.as_ref().map(|money| money.costs);
     let e1_weights = vector_weights(&z, params.steps(), costs);
-    let link = prove_link(params, t, &link_witness, &evaluation, &e1_weights, &rho_powers, rng);
+    let weights = [e1_weights, rho_powers].map(|weights| witness.steps.select(&weights));
+    let keys = witness.steps.select(params.step_keys());
+    // Public combinations of public keys; only the multiplication by the nonce is secret, and that is constant-time.
+    let combined = weights.map(|weights| RistrettoPoint::vartime_multiscalar_mul(weights, &keys));
+    let link = prove_link(params, t, &link_witness, &evaluation, &combined, rng);
 
     let w = t.challenge_scalar(b"w");
     let Evaluation { l, r: r_vector, .. } = &mut evaluation;
@@ -341,15 +349,14 @@ pub(crate) struct LinkWitness {
     pub of_account: Option<Secret<Scalar>>,
 }
 
-/// Announcements for E1, E2, E3, then t̂, μ, then the responses: eight 32-byte items, nine with money. `weights` are those of
-/// the C_k in E1.
+/// Announcements for E1, E2, E3, then t̂, μ, then the responses: eight 32-byte items, nine with money. `combined` are the sums of
+/// the keys with the weights of the C_k in E1 and E2.
 pub(crate) fn prove_link(
     params: &BidParams,
     t: &mut Transcript,
     witness: &LinkWitness,
     evaluation: &Evaluation,
-    weights: &[Scalar],
-    rho_powers: &[Scalar],
+    [y_z, y_rho]: &[RistrettoPoint; 2],
     rng: &mut impl CryptoRngCore,
 ) -> Vec<u8> {
     let bases = params.bases();
@@ -358,9 +365,6 @@ pub(crate) fn prove_link(
     let nonces: Vec<Secret<Scalar>> = nonces.map(Secret::new).collect();
     let [k_r, k_tau, k_x] = [&nonces[0], &nonces[1], &nonces[2]];
     let k_account = nonces.get(3).zip(params.account_key());
-    // Public combinations of public keys; only the multiplication by the nonce is secret, and that is constant-time.
-    let y_z = RistrettoPoint::vartime_multiscalar_mul(weights, params.step_keys());
-    let y_rho = RistrettoPoint::vartime_multiscalar_mul(rho_powers, params.step_keys());
     let announcements = [
         k_r.expose() * y_z
             + k_tau.expose() * bases.blinding_table()

@@ -15,6 +15,7 @@ use crate::bid::params::{BidParams, RoundContext};
 use crate::bid::prepared::check_names;
 use crate::bid::replay::Replay;
 use crate::bid::sealed::SealedBid;
+use crate::bid::verify::Statement;
 use crate::group::decode_point;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use rayon::prelude::*;
@@ -50,7 +51,7 @@ fn check(
 ) -> Result<(), BidFault> {
     // The transcript absorbs the context's round, not the bid's: without this a bid's round would not be signed.
     check_names(round, bid, terms)?;
-    let statement = Replay::of(params, round, bid, terms)?.signature;
+    let statement = Replay::of(params, round, bid, terms)?.signature.ok_or(BidFault::Signature)?;
     let announcement = decode_point("signature announcement", &statement.announcement)?;
     let account = decode_point("account", &bid.account)?;
     // s·G = N + c·A
@@ -66,14 +67,10 @@ fn check(
 ///
 /// # Errors
 /// The place of the first bid that is refused, and why.
-pub fn check_signatures(
-    params: &BidParams,
-    round: &RoundContext,
-    bids: &[SealedBid],
-) -> Result<(), (usize, BidFault)> {
-    let faults = bids.par_iter().enumerate();
-    let first = faults.find_map_first(|(at, bid)| {
-        let fault = check_signature(params, round, bid).err()?;
+pub fn check_signatures(params: &BidParams, statements: &[Statement<'_>]) -> Result<(), (usize, BidFault)> {
+    let faults = statements.par_iter().enumerate();
+    let first = faults.find_map_first(|(at, Statement { round, bid, terms })| {
+        let fault = check(params, round, bid, *terms).err()?;
         Some((at, fault))
     });
     first.map_or(Ok(()), Err)

@@ -95,19 +95,24 @@ pub fn verify_statements(
     params: &BidParams,
     statements: &[Statement<'_>],
 ) -> Vec<Result<VerifiedBid, BidFault>> {
-    let prepared = prepare(params, statements);
+    let judged = judge(params, prepare(params, statements));
+    let each = judged.into_par_iter().zip(statements);
+    each.map(|(prepared, statement)| prepared.map(|prepared| verified(statement.bid, prepared))).collect()
+}
+
+/// Leaves those of a batch that hold, and names the fault of each that does not.
+pub(crate) fn judge(
+    params: &BidParams,
+    prepared: Vec<Result<Prepared, BidFault>>,
+) -> Vec<Result<Prepared, BidFault>> {
     let sound: Vec<(usize, &Prepared)> =
         prepared.iter().enumerate().filter_map(|(i, p)| p.as_ref().ok().map(|p| (i, p))).collect();
     let culprits = if holds(params, &sound) { BTreeMap::new() } else { culprits(params, &sound) };
-    prepared
-        .into_par_iter()
-        .zip(statements)
-        .enumerate()
-        .map(|(i, (prepared, statement))| match culprits.get(&i) {
-            Some(fault) => Err(BidFault::clone(fault)),
-            None => prepared.map(|prepared| verified(statement.bid, prepared)),
-        })
-        .collect()
+    let judged = prepared.into_iter().enumerate().map(|(i, prepared)| match culprits.get(&i) {
+        Some(fault) => Err(BidFault::clone(fault)),
+        None => prepared,
+    });
+    judged.collect()
 }
 
 fn statements<'a>(round: &'a RoundContext, bids: &'a [SealedBid]) -> Vec<Statement<'a>> {
@@ -144,6 +149,11 @@ pub fn verify_all_bids_with_money(
     terms: &[AccountTerms],
 ) -> Option<Vec<VerifiedBid>> {
     all_or_none(params, &statements_with_money(round, bids, terms))
+}
+
+/// As [`verify_all_bids`] for bids of any rounds of a market, with the terms of their accounts where it has money.
+pub fn verify_all_statements(params: &BidParams, statements: &[Statement<'_>]) -> Option<Vec<VerifiedBid>> {
+    all_or_none(params, statements)
 }
 
 fn all_or_none(params: &BidParams, statements: &[Statement<'_>]) -> Option<Vec<VerifiedBid>> {

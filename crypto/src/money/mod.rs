@@ -2,8 +2,8 @@
 //! hold the same.
 //!
 //! A balance is a pair (R, C) = (b·G, v·V + b·Y_0): a commitment to v with the bases V and Y_0, and at once a ciphertext under
-//! the validators' key Y_0. Adding pairs adds balances. No ledger has money yet; chapter 14 of the specification says what
-//! these proofs are for.
+//! the validators' key Y_0. Adding pairs adds balances. Chapter 14 of the specification says what these
+//! proofs are for, 8.13 how a ledger uses them.
 
 pub mod claim;
 pub mod fact;

@@ -1,6 +1,6 @@
 //! Bids with money through the public interface: who may bid what, what the bytes show, what a changed byte does.
 
-use crate::support::{Market, step_keys};
+use crate::support::{Market, choose_arithmetic, passes_with_every_arithmetic, step_keys};
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_TABLE;
 use curve25519_dalek::ristretto::CompressedRistretto;
 use curve25519_dalek::scalar::Scalar;
@@ -324,8 +324,15 @@ fn inputs(name: &str, bits: u32, seed: u8, quantities_wh: &[u64], available: i64
     }
 }
 
+/// The same bytes and the same verdicts with every arithmetic.
+#[test]
+fn every_arithmetic_gives_the_same_bids_with_money() {
+    passes_with_every_arithmetic("bid_money::golden_vectors_are_unchanged");
+}
+
 #[test]
 fn golden_vectors_are_unchanged() {
+    choose_arithmetic();
     let ten_steps = |at: &[(usize, u64)]| -> Vec<u64> {
         let mut quantities = vec![0; 32];
         at.iter().for_each(|(step, x)| quantities[*step] = *x);

@@ -3,7 +3,7 @@
 //! A change of the file is a change of the format and needs a new protocol version. `VEILGRID_BLESS=1 cargo test`
 //! writes it anew; otherwise the code is compared with it.
 
-use crate::support::step_keys;
+use crate::support::{choose_arithmetic, passes_with_every_arithmetic, step_keys};
 use curve25519_dalek::ristretto::CompressedRistretto;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use veilgrid_crypto::bid::{BidParams, RoundContext, SealedBid, open_note, seal_bid, verify_bids};
-use veilgrid_crypto::fast::{Arithmetic, arithmetic, use_portable};
 use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 
 /// One bid: inputs first, then what follows from them. Bytes are hexadecimal, integers are plain.
@@ -127,13 +126,8 @@ fn inputs(name: &str, bits: u32, seed: u8, quantities_wh: &[u64]) -> Vector {
     }
 }
 
-/// Set for a child process that must not use the vectors of AVX-512.
-const PORTABLE: &str = "VEILGRID_PORTABLE";
-
 fn all_inputs() -> Vec<Vector> {
-    if std::env::var_os(PORTABLE).is_some() {
-        assert!(use_portable() && arithmetic() == Arithmetic::Portable);
-    }
+    choose_arithmetic();
     vec![
         inputs("buys and sells, 8 bits, 4 steps", 8, 10, &[0, 120, 255, 1]),
         inputs("zero bid, 8 bits, 4 steps", 8, 20, &[0; 4]),
@@ -167,20 +161,12 @@ fn sealing_gives_the_stored_bids_byte_for_byte() {
     }
 }
 
-/// The same bytes and the same verdicts without AVX-512: in a process of its own, as the choice is made once.
+/// The same bytes and the same verdicts with every arithmetic.
 #[test]
 fn portable_arithmetic_gives_the_same_bytes() {
     // Read first, which writes the file anew if that is asked for: the child must not see it half-written.
     stored();
-    let program = std::env::current_exe().expect("this test");
-    let run = std::process::Command::new(program)
-        .args(["--exact", "bid_vectors::sealing_gives_the_stored_bids_byte_for_byte"])
-        .env(PORTABLE, "1")
-        .env_remove("VEILGRID_BLESS")
-        .output()
-        .expect("it starts");
-    let text = String::from_utf8_lossy(&run.stdout);
-    assert!(run.status.success() && text.contains("1 passed"), "{text}");
+    passes_with_every_arithmetic("bid_vectors::sealing_gives_the_stored_bids_byte_for_byte");
 }
 
 /// From the file alone, as an implementation in another language would use it.

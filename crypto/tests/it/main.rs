@@ -17,6 +17,7 @@ mod labels;
 mod money;
 mod opening;
 mod opening_vectors;
+mod reading;
 mod receipt;
 mod recovery;
 mod relay;

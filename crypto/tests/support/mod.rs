@@ -8,6 +8,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use std::ops::Range;
 use veilgrid_crypto::bid::{BidFault, BidParams, RoundContext, SealedBid, seal_bid, verify_bids};
+use veilgrid_crypto::fast::{Arithmetic, use_arithmetic};
 use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 
 /// The group order ℓ, little-endian.
@@ -15,6 +16,32 @@ pub const ORDER: [u8; 32] = [
     0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
 ];
+
+/// Names the arithmetic that a process of tests has to use: the gate runs some of them with each.
+pub const ARITHMETIC: &str = "VEILGRID_LANES";
+
+/// Uses the arithmetic that this process was told to use, if any.
+pub fn choose_arithmetic() {
+    if let Some(name) = std::env::var_os(ARITHMETIC) {
+        let arithmetic = name.to_str().and_then(Arithmetic::named).expect("ifma, avx2 or words");
+        assert!(use_arithmetic(arithmetic), "this process cannot use {arithmetic:?}");
+    }
+}
+
+/// Runs one of these tests with each arithmetic that this processor has: in a process of its own, as the choice is made once.
+pub fn passes_with_every_arithmetic(test: &str) {
+    let program = std::env::current_exe().expect("this test");
+    for arithmetic in Arithmetic::ALL.into_iter().filter(|arithmetic| arithmetic.is_here()) {
+        let run = std::process::Command::new(&program)
+            .args(["--exact", test])
+            .env(ARITHMETIC, arithmetic.name())
+            .env_remove("VEILGRID_BLESS")
+            .output()
+            .expect("it starts");
+        let text = String::from_utf8_lossy(&run.stdout);
+        assert!(run.status.success() && text.contains("1 passed"), "{arithmetic:?}: {text}");
+    }
+}
 
 /// Parameters, a round and a seeded random source.
 pub struct Market {
@@ -30,10 +57,7 @@ pub fn step_keys(steps: usize, rng: &mut ChaCha20Rng) -> Vec<RistrettoPoint> {
 
 impl Market {
     pub fn new(bits: u32, steps: usize) -> Self {
-        // The gate runs the tests a second time without the vectors of AVX-512.
-        if std::env::var_os("VEILGRID_PORTABLE").is_some() {
-            assert!(veilgrid_crypto::fast::use_portable());
-        }
+        choose_arithmetic();
         let mut rng = ChaCha20Rng::seed_from_u64(u64::from(bits) * 10_000 + steps as u64);
         let keys = step_keys(steps, &mut rng);
         let params = BidParams::new(bits, keys, [3; 32]).expect("valid parameters");

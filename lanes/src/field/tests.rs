@@ -1,11 +1,16 @@
-//! Every operation against integers modulo p that know nothing of limbs, for inputs over the whole weakly reduced range.
+//! Every operation of every kind against integers modulo p that know nothing of limbs, for inputs over the whole reduced
+//! range, which is the same for all kinds.
+#![cfg(target_arch = "x86_64")]
 
+use super::avx2::Avx2;
+use super::ifma::Ifma;
+use super::words::Words;
 use super::*;
-use crate::Lanes;
+use crate::{Kind, Lanes};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
-/// The largest limb that is weakly reduced.
+/// The largest limb that is reduced.
 const MOST: u64 = (1 << 51) + (1 << 15);
 /// p in words of 64 bits.
 const P: Model = Model([u64::MAX - 18, u64::MAX, u64::MAX, u64::MAX >> 1]);
@@ -80,7 +85,7 @@ impl Model {
     }
 }
 
-/// Elements over the whole weakly reduced range: named extremes, then limbs that mix extremes and random values.
+/// Elements over the whole reduced range: named extremes, then limbs that mix extremes and random values.
 fn elements(count: usize, seed: u64) -> Vec<Limbs> {
     let top = (1 << 51) - 1;
     let mut all = vec![[0; 5], [1, 0, 0, 0, 0], [MOST; 5], [top; 5], [1 << 51; 5], [0, 0, 0, 0, MOST]];
@@ -104,17 +109,21 @@ fn eights(elements: &[Limbs]) -> impl Iterator<Item = [Limbs; 8]> {
     elements.as_chunks::<8>().0.iter().copied()
 }
 
-/// Where the processor has the vectors.
-fn run(check: unsafe fn()) {
-    if Lanes::detect().is_some() {
-        // SAFETY: detection has shown the features that the checks are compiled for.
-        unsafe { check() }
-    }
+/// Runs the check for each kind that the processor has.
+macro_rules! run {
+    ($check:ident) => {
+        if Lanes::of(Kind::Ifma).is_some() {
+            $check::<Ifma>();
+        }
+        if Lanes::of(Kind::Avx2).is_some() {
+            $check::<Avx2>();
+        }
+        $check::<Words>();
+    };
 }
 
-/// Limbs of `ours` are weakly reduced and make the expected values.
-#[target_feature(enable = "avx512f,avx512ifma")]
-fn expect(name: &str, ours: Fe8, inputs: &[[Limbs; 8]], expected: impl Fn(usize) -> Model) {
+/// Limbs of `ours` are reduced and make the expected values.
+fn expect<F: Field>(name: &str, ours: F, inputs: &[[Limbs; 8]], expected: impl Fn(usize) -> Model) {
     for (l, limbs) in ours.to_lanes().iter().enumerate() {
         let inputs: Vec<Limbs> = inputs.iter().map(|input| input[l]).collect();
         assert!(limbs.iter().all(|limb| *limb <= MOST), "{name} of {inputs:?} leaves {limbs:?}");
@@ -122,19 +131,29 @@ fn expect(name: &str, ours: Fe8, inputs: &[[Limbs; 8]], expected: impl Fn(usize)
     }
 }
 
-#[target_feature(enable = "avx512f,avx512ifma")]
-fn check_pairs() {
+fn check_pairs<F: Field>() {
     let left = elements(4000, 1);
     // Every left extreme meets other right ones on each turn.
     for (turn, shift) in [0usize, 1, 7, 29].into_iter().enumerate() {
         let mut right = elements(4000, turn as u64 + 2);
         right.rotate_left(shift);
         for (a, b) in eights(&left).zip(eights(&right)) {
-            let (x, y) = (Fe8::from_lanes(&a), Fe8::from_lanes(&b));
+            let (x, y) = (F::from_lanes(&a), F::from_lanes(&b));
             let model = |l: usize| (Model::of(&a[l]), Model::of(&b[l]));
             expect("sum", x.add(&y), &[a, b], |l| model(l).0.add(model(l).1));
             expect("difference", x.sub(&y), &[a, b], |l| model(l).0.add(model(l).1.neg()));
             expect("product", x.mul(&y), &[a, b], |l| model(l).0.mul(model(l).1));
+            let (twice, apart) = (x.add_loose(&x), y.sub_loose(&x));
+            let loose = |l: usize| {
+                let (x, y) = model(l);
+                (x.add(x), y.add(x.neg()))
+            };
+            expect("product of loose ones", twice.mul(&apart), &[a, b], |l| loose(l).0.mul(loose(l).1));
+            expect("product of the largest", twice.add_loose(&y).mul(&apart), &[a, b], |l| {
+                loose(l).0.add(model(l).1).mul(loose(l).1)
+            });
+            expect("square of a loose one", apart.square(), &[a, b], |l| loose(l).1.mul(loose(l).1));
+            expect("difference of a loose one", twice.sub(&y), &[a, b], |l| loose(l).0.add(model(l).1.neg()));
             let chosen = |l: usize| if 0b1010_0110 >> l & 1 == 1 { model(l).1 } else { model(l).0 };
             expect("selection", x.select(&y, 0b1010_0110), &[a, b], chosen);
         }
@@ -143,13 +162,12 @@ fn check_pairs() {
 
 #[test]
 fn sums_differences_and_products_are_those_of_integers() {
-    run(check_pairs);
+    run!(check_pairs);
 }
 
-#[target_feature(enable = "avx512f,avx512ifma")]
-fn check_singles() {
+fn check_singles<F: Field>() {
     for a in eights(&elements(8000, 6)) {
-        let x = Fe8::from_lanes(&a);
+        let x = F::from_lanes(&a);
         assert_eq!(x.to_lanes(), a);
         let model = |l: usize| Model::of(&a[l]);
         expect("square", x.square(), &[a], |l| model(l).mul(model(l)));
@@ -172,34 +190,111 @@ fn check_singles() {
 
 #[test]
 fn squares_negations_and_canonical_forms_are_those_of_integers() {
-    run(check_singles);
+    run!(check_singles);
 }
 
-#[target_feature(enable = "avx512f,avx512ifma")]
-fn check_carry() {
-    let mut rng = ChaCha20Rng::seed_from_u64(7);
-    for turn in 0..1000 {
-        let limb = |rng: &mut ChaCha20Rng| if turn == 0 { (1 << 61) - 1 } else { rng.next_u64() >> 3 };
-        let a: [Limbs; 8] = core::array::from_fn(|_| core::array::from_fn(|_| limb(&mut rng)));
-        // Sums of the model's words stay below 2^256: a limb is taken apart first.
-        let model = |l: usize| {
-            let (low, high) = (a[l].map(|limb| limb & MASK as u64), a[l].map(|limb| limb >> 51));
-            let up = Model::of(&high).mul(Model([1 << 51, 0, 0, 0]));
-            Model::of(&low).add(up)
-        };
-        expect("carry", Fe8::carry(Fe8::from_lanes(&a).0), &[a], model);
+fn check_powers<F: Field>() {
+    for a in eights(&elements(64, 9)) {
+        let mut groups = [F::from_lanes(&a); 3];
+        F::square_times(&mut groups, 5);
+        for group in groups {
+            expect("32nd power", group, &[a], |l| Model::of(&a[l]).pow(Model([32, 0, 0, 0])));
+        }
     }
 }
 
 #[test]
-fn a_carry_leaves_weakly_reduced_limbs_up_to_its_bound() {
-    run(check_carry);
+fn repeated_squares_are_powers() {
+    run!(check_powers);
 }
 
-#[target_feature(enable = "avx512f,avx512ifma")]
-fn check_roots() {
+/// The carry of a kind, given what limbs it takes.
+fn check_carry<F: Field>(bits: u32, carry: impl Fn(&[Limbs; 8]) -> F) {
+    let most = (1 << bits) - 1;
+    let mut rng = ChaCha20Rng::seed_from_u64(7);
+    for turn in 0..1000 {
+        let limb = |rng: &mut ChaCha20Rng| if turn == 0 { most } else { rng.next_u64() & most };
+        let a: [Limbs; 8] = core::array::from_fn(|_| core::array::from_fn(|_| limb(&mut rng)));
+        // Sums of the model's words stay below 2^256: a limb is taken apart first.
+        let model = |l: usize| {
+            let (low, high) = (a[l].map(|limb| limb & ((1 << 51) - 1)), a[l].map(|limb| limb >> 51));
+            let up = Model::of(&high).mul(Model([1 << 51, 0, 0, 0]));
+            Model::of(&low).add(up)
+        };
+        expect("carry", carry(&a), &[a], model);
+    }
+}
+
+#[test]
+fn a_carry_leaves_reduced_limbs_up_to_its_bound() {
+    if Lanes::of(Kind::Ifma).is_some() {
+        // SAFETY: the processor has the kind's features.
+        check_carry(61, |lanes| unsafe { Ifma::carry(<Ifma as Field>::from_lanes(lanes).0) });
+    }
+    if Lanes::of(Kind::Avx2).is_some() {
+        // SAFETY: as above.
+        check_carry(60, |lanes| unsafe { Avx2::carried(lanes) });
+    }
+    check_carry(61, |lanes| Words(lanes.map(words::carry)));
+}
+
+/// Every digit in every lane, from a table of arbitrary words.
+fn check_choice<F: Field>() {
+    let mut rng = ChaCha20Rng::seed_from_u64(10);
+    let mut block = [[[0; 8]; 15]; 8];
+    block
+        .as_flattened_mut()
+        .as_flattened_mut()
+        .iter_mut()
+        .for_each(|word| *word = rng.next_u64() % (MOST + 1));
+    for shift in 0..17 {
+        let digits: [i64; 8] = core::array::from_fn(|l| (shift + 5 * l as i64) % 17 - 8);
+        let (chosen, negative) = F::choose(&block, &digits);
+        for (l, digit) in digits.into_iter().enumerate() {
+            assert_eq!(negative >> l & 1 == 1, digit < 0);
+            for (e, element) in chosen.iter().enumerate() {
+                let expected: Limbs = core::array::from_fn(|i| match digit.unsigned_abs() as usize {
+                    0 => u64::from(i == 0 && e < 2),
+                    at => block[at - 1][5 * e + i][l],
+                });
+                assert_eq!(element.to_lanes()[l], expected, "digit {digit}");
+            }
+        }
+    }
+}
+
+#[test]
+fn choices_are_the_entries_of_the_digits() {
+    run!(check_choice);
+}
+
+/// Points' memory to lanes and back, and to columns.
+fn check_memory<F: Field>() {
+    let all = elements(32, 11);
+    let mut points = [[0u64; 24]; 8];
+    for (l, point) in points.iter_mut().enumerate() {
+        point[..20].copy_from_slice(all[4 * l..4 * l + 4].as_flattened());
+    }
+    let elements: [F; 4] = F::gather(points.each_ref());
+    let mut back = [[7u64; 24]; 8];
+    F::scatter(&elements, back.each_mut());
+    for l in 0..8 {
+        assert_eq!(points[l][..20], back[l][..20]);
+        for (e, element) in elements.iter().enumerate() {
+            assert_eq!(element.to_lanes()[l], points[l][5 * e..5 * e + 5]);
+            assert!((0..5).all(|i| element.columns()[i][l] == points[l][5 * e + i]));
+        }
+    }
+}
+
+#[test]
+fn elements_come_back_from_memory() {
+    run!(check_memory);
+}
+
+fn check_roots<F: Field>() {
     for a in eights(&elements(1200, 8)) {
-        let x = Fe8::from_lanes(&a);
+        let x = F::from_lanes(&a);
         let model = |l: usize| Model::of(&a[l]);
         let inverse = invert(&x);
         let one = |l: usize| if model(l) == Model::ZERO { Model::ZERO } else { Model::ONE };
@@ -225,7 +320,7 @@ fn check_roots() {
 
 #[test]
 fn inverses_and_inverse_roots_are_those_of_integers() {
-    run(check_roots);
+    run!(check_roots);
 }
 
 #[test]
@@ -239,7 +334,6 @@ fn constants_are_what_their_names_say() {
     assert!(!sqrt_m1.is_negative());
     let root = Model::of(&constants::INVSQRT_A_MINUS_D);
     assert_eq!(root.mul(root).mul(minus_one.add(d.neg())), Model::ONE);
-    assert_eq!(Model::of(&TWO_P.map(|limb| limb as u64)), Model::ZERO);
     for constant in [constants::ONE, constants::D, constants::D2, constants::SQRT_M1] {
         assert!(constant.iter().all(|limb| limb >> 51 == 0));
     }

@@ -1,7 +1,8 @@
 //! Every width of a window, at the limits of its digits.
 
 use super::*;
-use crate::Lanes;
+use crate::field::words::Words;
+use crate::{Kind, Lanes};
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::{Identity, VartimeMultiscalarMul};
@@ -26,7 +27,23 @@ fn scalars(count: usize) -> Vec<Scalar> {
 
 #[test]
 fn every_width_multiplies_at_the_limits_of_its_digits() {
-    let Some(lanes) = Lanes::detect() else { return };
+    for lanes in Kind::ALL.into_iter().filter_map(Lanes::of) {
+        check_widths(lanes);
+    }
+}
+
+/// The sum by windows of this width, by the kind of the lanes.
+fn by_kind(lanes: Lanes, scalars: &[[u8; 32]], points: &[&Affine], choice: (usize, usize)) -> Sum {
+    match lanes.kind() {
+        #[cfg(target_arch = "x86_64")]
+        Kind::Ifma => by_windows::<crate::field::ifma::Ifma>(scalars, points, choice),
+        #[cfg(target_arch = "x86_64")]
+        Kind::Avx2 => by_windows::<crate::field::avx2::Avx2>(scalars, points, choice),
+        _ => by_windows::<Words>(scalars, points, choice),
+    }
+}
+
+fn check_widths(lanes: Lanes) {
     let mut rng = ChaCha20Rng::seed_from_u64(2);
     let mut points: Vec<RistrettoPoint> = (0..90).map(|_| RistrettoPoint::random(&mut rng)).collect();
     // Repeated points, a negated one and identities.
@@ -44,10 +61,7 @@ fn every_width_multiplies_at_the_limits_of_its_digits() {
     let bytes: Vec<[u8; 32]> = scalars.iter().map(Scalar::to_bytes).collect();
     let expected = RistrettoPoint::vartime_multiscalar_mul(&scalars, &points).compress().0;
     for choice in WIDTHS {
-        // SAFETY: `lanes` shows that the processor has the features that the function is compiled for.
-        let sum = |range: std::ops::Range<usize>| unsafe {
-            by_windows(&bytes[range.clone()], &ours[range], choice)
-        };
+        let sum = |range: std::ops::Range<usize>| by_kind(lanes, &bytes[range.clone()], &ours[range], choice);
         assert_eq!(lanes.encode(&[sum(0..90)]), [expected], "{choice:?}");
         for i in 0..90 {
             let single = (scalars[i] * points[i]).compress().0;

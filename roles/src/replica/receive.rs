@@ -15,7 +15,7 @@ use super::item::{MAX_GOSSIP_BYTES, OpeningId};
 use super::pool::MAX_PER_ACCOUNT;
 use super::verdicts::BidJob;
 use std::collections::{BTreeMap, BTreeSet};
-use veilgrid_crypto::bid::{SealedBid, check_signatures};
+use veilgrid_crypto::bid::{SealedBid, Statement, check_signatures};
 use veilgrid_crypto::group::PointBytes;
 use veilgrid_ledger::refusal::Account;
 use veilgrid_ledger::verdicts::BidVerdicts;
@@ -48,7 +48,9 @@ impl GossipJob {
         let Some(params) = state.community().bid_params() else {
             return CheckedGossip { round_id, bids, proofs: false, outcome: Err(no_keys) };
         };
-        if let Err((at, fault)) = check_signatures(params, &context, &bids) {
+        let statements: Vec<_> =
+            bids.iter().map(|bid| Statement { round: &context, bid, terms: None }).collect();
+        if let Err((at, fault)) = check_signatures(params, &statements) {
             let account = Account(bids.get(at).map_or([0; 32], |bid| bid.account));
             let first = OfferRefusal::BidInvalid { round_id, account, fault };
             let outcome = Err(GossipFault::False { count: 1, first });

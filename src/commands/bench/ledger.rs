@@ -50,9 +50,9 @@ pub struct LedgerSize {
     /// Threads (default: all cores)
     #[arg(long, value_name = "T")]
     pub threads: Option<usize>,
-    /// Use portable arithmetic even where the processor has AVX-512 IFMA
-    #[arg(long)]
-    pub portable: bool,
+    /// The arithmetic
+    #[command(flatten)]
+    pub arithmetic: super::ArithmeticArgs,
     /// Print the figures as JSON
     #[arg(long)]
     pub json: bool,
@@ -177,11 +177,9 @@ fn sealed(
 /// A process-wide choice and a pool of threads for a measured run.
 ///
 /// # Errors
-/// `--portable` after points were used.
+/// As [`super::ArithmeticArgs::choose`].
 pub fn pool(size: &LedgerSize) -> Result<rayon::ThreadPool, Failure> {
-    if size.portable && !veilgrid_crypto::fast::use_portable() {
-        return Err(Failure::Input("--portable came too late: points are in use already".to_owned()));
-    }
+    size.arithmetic.choose()?;
     let threads = size.threads.unwrap_or_else(rayon::current_num_threads);
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(Failure::input)
 }

@@ -4,6 +4,7 @@
 //! of values, and both beside the machine's own unit costs.
 #![allow(clippy::disallowed_types, reason = "measuring needs a clock; nothing here is hashed or settled")]
 
+mod arithmetic;
 mod audit;
 mod ledger;
 mod money;
@@ -11,6 +12,7 @@ mod money;
 mod network;
 mod prepared;
 mod prove;
+mod readings;
 mod report;
 mod restart;
 mod round;
@@ -19,6 +21,7 @@ mod units;
 mod verify;
 mod world;
 
+pub use arithmetic::ArithmeticArgs;
 pub use audit::AuditBenchArgs;
 #[cfg(feature = "network")]
 pub use network::NetworkArgs;
@@ -28,7 +31,6 @@ use crate::cli::{BenchArgs, BenchCommand, BenchSize};
 use crate::failure::Failure;
 use crate::output;
 use report::Report;
-use veilgrid_crypto::fast::use_portable;
 
 /// Runs the command.
 ///
@@ -39,9 +41,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     if size.bids == 0 {
         return Err(Failure::Input("--bids has to be at least 1".to_owned()));
     }
-    if size.portable && !use_portable() {
-        return Err(Failure::Input("--portable came too late: points are in use already".to_owned()));
-    }
+    size.arithmetic.choose()?;
     let threads = size.threads.unwrap_or_else(rayon::current_num_threads);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(Failure::input)?;
     match pool.install(|| measure(&args.command))? {
@@ -62,6 +62,7 @@ fn size_of(command: &BenchCommand) -> Option<&BenchSize> {
         | BenchCommand::Prove { size }
         | BenchCommand::Tally { size }
         | BenchCommand::Money { size }
+        | BenchCommand::Readings { size }
         | BenchCommand::Round { size } => Some(size),
         BenchCommand::Audit(_) | BenchCommand::Restart(_) => None,
         #[cfg(feature = "network")]
@@ -80,6 +81,7 @@ fn measure(command: &BenchCommand) -> Result<Option<Report>, Failure> {
         BenchCommand::Tally { size } => tally::run(size).map(Some),
         BenchCommand::Round { size } => round::run(size).map(Some),
         BenchCommand::Money { size } => money::run(size).map(|()| None),
+        BenchCommand::Readings { size } => readings::run(size).map(|()| None),
         BenchCommand::Audit(args) => audit::run(args).map(|()| None),
         BenchCommand::Restart(args) => restart::run(args).map(|()| None),
         #[cfg(feature = "network")]

@@ -19,7 +19,7 @@ pub struct Report {
     pub bits: u32,
     /// Threads.
     pub threads: usize,
-    /// Arithmetic of public points: portable, or lanes of AVX-512 IFMA.
+    /// Arithmetic of public points: portable, lanes (of AVX-512 IFMA), or lanes-avx2.
     pub arithmetic: &'static str,
     /// Wall-clock time of what was measured, seconds.
     pub wall_s: f64,
@@ -112,8 +112,9 @@ impl Report {
 /// The arithmetic of public points that this process uses.
 pub(super) fn arithmetic_in_use() -> &'static str {
     match arithmetic() {
-        Arithmetic::Portable => "portable",
-        Arithmetic::Lanes => "lanes",
+        Arithmetic::Words => "portable",
+        Arithmetic::Avx2 => "lanes-avx2",
+        Arithmetic::Ifma => "lanes",
     }
 }
 

@@ -53,7 +53,12 @@ fn random_replay(w: &mut World, t_hat: Scalar) -> Replay {
         money: None,
         a: Scalar::ZERO,
         b: Scalar::ZERO,
-        signature: SignatureStatement { announcement: [0; 32], challenge: w.scalar(), response: w.scalar() },
+        signature: Some(SignatureStatement {
+            announcement: [0; 32],
+            challenge: w.scalar(),
+            response: w.scalar(),
+        }),
+        steps: crate::bid::steps::Steps::All,
         rho: w.scalar(),
         y: w.scalar(),
         z: w.scalar(),
@@ -93,12 +98,12 @@ fn solve_announcements(
     let rho_powers = powers(Scalar::ONE, &o.rho, bases.steps());
     let delta = o.delta(bases.bits(), bases.steps());
     let e1_statement = sum(&z_powers, &s.c) + (delta - o.t_hat) * bases.value() + o.x * t1 + o.x * o.x * t2;
-    let keys = w.params.step_keys();
+    let (keys, signature) = (w.params.step_keys(), o.signature.as_ref().expect("a bid's"));
     [
         s_r * sum(&z_powers, keys) + s_tau * bases.blinding() - o.e * e1_statement,
         s_x * bases.value() + s_r * sum(&rho_powers, keys) - o.e * sum(&rho_powers, &s.c),
         s_r * RISTRETTO_BASEPOINT_POINT - o.e * s.r,
-        o.signature.response * RISTRETTO_BASEPOINT_POINT - o.signature.challenge * s.account,
+        signature.response * RISTRETTO_BASEPOINT_POINT - signature.challenge * s.account,
     ]
 }
 
@@ -126,7 +131,7 @@ fn simulate(w: &mut World, s: &Statement) -> Prepared {
     argue(w, &mut o, &mut l, &mut r);
     o.range_points = [a, s_point, t1, t2].map(|p| encode_point(&p));
     o.announcements = [n1, n2, n3].map(|p| encode_point(&p));
-    o.signature.announcement = encode_point(&n_signature);
+    o.signature.as_mut().expect("a bid's").announcement = encode_point(&n_signature);
     let decode = |bytes: &[u8; 32]| crate::group::decode_point("L or R", bytes).expect("a point");
     let mut points = vec![a, s_point, t1, t2, n1, n2, n3, n_signature, s.account];
     points.extend(o.rounds.iter().flat_map(|(left, right)| [decode(left), decode(right)]));
@@ -143,9 +148,9 @@ fn as_bid(w: &World, s: &Statement, o: &Replay) -> SealedBid {
     }
     proof.extend(o.rounds.iter().flat_map(|(left, right)| [*left, *right]).flatten());
     proof.extend_from_slice(&[o.a.to_bytes(), o.b.to_bytes()].concat());
-    let mut signature = [0; 64];
-    signature[..32].copy_from_slice(&o.signature.announcement);
-    signature[32..].copy_from_slice(o.signature.response.as_bytes());
+    let (mut signature, statement) = ([0; 64], o.signature.as_ref().expect("a bid's"));
+    signature[..32].copy_from_slice(&statement.announcement);
+    signature[32..].copy_from_slice(statement.response.as_bytes());
     SealedBid {
         round_id: w.round.round_id,
         account: encode_point(&s.account),
@@ -188,7 +193,10 @@ fn answer(w: &World, witness: &LinkWitness, rho: &Scalar, z: &Scalar, label: u64
     let rho_powers = powers(Scalar::ONE, rho, w.params.steps());
     let z_powers = powers(z * z, z, w.params.steps());
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
-    let bytes = prove_link(&w.params, &mut t, witness, &evaluation, &z_powers, &rho_powers, &mut rng);
+    let keys = w.params.step_keys();
+    let combined =
+        [z_powers, rho_powers].map(|weights| RistrettoPoint::vartime_multiscalar_mul(weights, keys));
+    let bytes = prove_link(&w.params, &mut t, witness, &evaluation, &combined, &mut rng);
     let item = |i: usize| -> [u8; 32] { bytes[32 * i..32 * i + 32].try_into().expect("32 bytes") };
     let announcements = [item(0), item(1), item(2)];
     crate::bid::seal::absorb_link_announcements(&mut before_challenge, &t_hat, &mu, &announcements);

@@ -20,7 +20,8 @@ const U: usize = 6;
 fn challenges(params: &BidParams, round: &RoundContext, bid: &SealedBid) -> Vec<[u8; 32]> {
     let o = Replay::of(params, round, bid, None).expect("canonical scalars");
     let drawn = [o.rho, o.y, o.z, o.x, o.e, o.w];
-    let scalars = drawn.iter().chain(&o.u).chain([&o.signature.challenge]);
+    let signature = o.signature.as_ref().expect("bids are signed");
+    let scalars = drawn.iter().chain(&o.u).chain([&signature.challenge]);
     scalars.map(|scalar| scalar.to_bytes()).chain([o.binding]).collect()
 }
 

@@ -208,7 +208,7 @@ fn size_of(ticks: u32) -> BenchSize {
         bits: BITS,
         threads: None,
         invalid: 0,
-        portable: false,
+        arithmetic: super::ArithmeticArgs::default(),
         from: None,
         json: true,
     }

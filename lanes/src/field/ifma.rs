@@ -1,48 +1,24 @@
-//! Eight elements of the field modulo p = 2^255 − 19 at once, one a 64-bit lane.
+//! Field elements by AVX-512 IFMA: eight in a vector, one a 64-bit lane, five limbs of 51 bits.
 //!
-//! An element is five limbs of 51 bits. The multiplier of AVX-512 IFMA takes 52-bit inputs and adds the low or the
-//! high 52 bits of the product to an accumulator. "Weakly reduced" means limbs of at most 2^51 + 2^15, which every
-//! function here takes and returns, so that inputs of a product always fit 52 bits:
+//! The multiplier of AVX-512 IFMA takes 52-bit inputs and adds the low or the high 52 bits of the product to an accumulator. Reduced means limbs of at most 2^51 + 2^15, which every function
+//! here takes and returns, so that inputs of a product always fit 52 bits; nothing is loose:
 //!
 //! - product: columns of at most 5·2^52 low and 2·5·2^52 high parts stay below 2^56; folding 2^255 ≡ 19 gives less
 //!   than 2^61; one parallel carry then leaves at most 2^51 + 19·2^10.
 //! - sum: at most 2^52 + 2^16 before its carry; difference: 2p is added first, so limbs stay positive and below 2^53.
 
+use super::{Entry, Field, Limbs, Ring, formulas};
 use core::arch::x86_64::*;
 
 /// Eight field elements.
 #[derive(Clone, Copy)]
-pub(crate) struct Fe8(pub [__m512i; 5]);
+pub(crate) struct Ifma(pub [__m512i; 5]);
 
 const MASK: i64 = (1 << 51) - 1;
 /// 2p in limbs of 51 bits.
 const TWO_P: [i64; 5] = [(1 << 52) - 38, (1 << 52) - 2, (1 << 52) - 2, (1 << 52) - 2, (1 << 52) - 2];
 
-/// One element as five 51-bit limbs.
-pub(crate) type Limbs = [u64; 5];
-
-/// The curve's constant d and what follows from it, and √−1.
-pub(crate) mod constants {
-    use super::Limbs;
-    pub const ONE: Limbs = [1, 0, 0, 0, 0];
-    pub const D: Limbs =
-        [929955233495203, 466365720129213, 1662059464998953, 2033849074728123, 1442794654840575];
-    pub const D2: Limbs =
-        [1859910466990425, 932731440258426, 1072319116312658, 1815898335770999, 633789495995903];
-    pub const SQRT_M1: Limbs =
-        [1718705420411056, 234908883556509, 2233514472574048, 2117202627021982, 765476049583133];
-    /// 1/√(a − d) for a = −1.
-    pub const INVSQRT_A_MINUS_D: Limbs =
-        [278908739862762, 821645201101625, 8113234426968, 1777959178193151, 2118520810568447];
-}
-
-impl Fe8 {
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512ifma")]
-    pub fn zero() -> Self {
-        Self([_mm512_setzero_si512(); 5])
-    }
-
+impl Ifma {
     /// The same element in all lanes.
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
@@ -66,10 +42,10 @@ impl Fe8 {
         core::array::from_fn(|l| core::array::from_fn(|i| columns[i][l]))
     }
 
-    /// One parallel carry; limbs below 2^61 become weakly reduced.
+    /// One parallel carry; limbs below 2^61 become reduced.
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
-    fn carry(z: [__m512i; 5]) -> Self {
+    pub(super) fn carry(z: [__m512i; 5]) -> Self {
         let mask = _mm512_set1_epi64(MASK);
         let c: [__m512i; 5] = core::array::from_fn(|i| _mm512_srli_epi64::<51>(z[i]));
         let low: [__m512i; 5] = core::array::from_fn(|i| _mm512_and_si512(z[i], mask));
@@ -94,12 +70,6 @@ impl Fe8 {
         Self::carry(core::array::from_fn(|i| {
             _mm512_sub_epi64(_mm512_add_epi64(self.0[i], _mm512_set1_epi64(TWO_P[i])), other.0[i])
         }))
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512ifma")]
-    pub fn neg(&self) -> Self {
-        Self::zero().sub(self)
     }
 
     /// Columns 0 to 9 of a product (low and doubled high parts), folded and carried.
@@ -168,7 +138,7 @@ impl Fe8 {
     pub fn freeze(&self) -> Self {
         let mask = _mm512_set1_epi64(MASK);
         let nineteen = _mm512_set1_epi64(19);
-        // Weakly reduced is below 2p, so q is 1 exactly when the value is at least p: then x + 19 carries past 2^255.
+        // Reduced is below 2p, so q is 1 exactly when the value is at least p: then x + 19 carries past 2^255.
         let mut q = _mm512_srli_epi64::<51>(_mm512_add_epi64(self.0[0], nineteen));
         for i in 1..5 {
             q = _mm512_srli_epi64::<51>(_mm512_add_epi64(self.0[i], q));
@@ -186,7 +156,7 @@ impl Fe8 {
     /// Lanes that are zero.
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
-    pub fn is_zero(&self) -> __mmask8 {
+    pub fn is_zero(&self) -> u8 {
         let z = self.freeze().0;
         let any =
             _mm512_or_si512(_mm512_or_si512(z[0], z[1]), _mm512_or_si512(z[2], _mm512_or_si512(z[3], z[4])));
@@ -196,94 +166,122 @@ impl Fe8 {
     /// Lanes whose canonical representative is odd.
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
-    pub fn is_negative(&self) -> __mmask8 {
+    pub fn is_negative(&self) -> u8 {
         _mm512_test_epi64_mask(self.freeze().0[0], _mm512_set1_epi64(1))
     }
 
     /// `other` in the lanes of `mask`, `self` elsewhere.
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
-    pub fn select(&self, other: &Self, mask: __mmask8) -> Self {
+    pub fn select(&self, other: &Self, mask: u8) -> Self {
         Self(core::array::from_fn(|i| _mm512_mask_blend_epi64(mask, self.0[i], other.0[i])))
     }
-
-    /// Negated in the lanes of `mask`.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512ifma")]
-    pub fn negate_where(&self, mask: __mmask8) -> Self {
-        self.select(&self.neg(), mask)
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512ifma")]
-    pub fn abs(&self) -> Self {
-        self.negate_where(self.is_negative())
-    }
 }
 
-/// x^(2^count) for several independent groups: they hide each other's latency.
-#[inline]
-#[target_feature(enable = "avx512f,avx512ifma")]
-fn square_times<const K: usize>(mut x: [Fe8; K], count: usize) -> [Fe8; K] {
-    for _ in 0..count {
-        for group in &mut x {
-            *group = group.square();
+impl Ifma {
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    fn gather<const WORDS: usize, const ELEMENTS: usize>(points: [&[u64; WORDS]; 8]) -> [Self; ELEMENTS] {
+        let mut columns = [_mm512_setzero_si512(); WORDS];
+        for block in 0..WORDS / 8 {
+            let eight = transpose(core::array::from_fn(|l| load_block(points[l], block)));
+            columns[8 * block..8 * block + 8].copy_from_slice(&eight);
+        }
+        core::array::from_fn(|e| Self(core::array::from_fn(|i| columns[5 * e + i])))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    fn scatter<const WORDS: usize, const ELEMENTS: usize>(
+        elements: &[Self; ELEMENTS],
+        mut places: [&mut [u64; WORDS]; 8],
+    ) {
+        let mut columns = [_mm512_setzero_si512(); WORDS];
+        for (columns, element) in columns.chunks_exact_mut(5).zip(elements) {
+            columns.copy_from_slice(&element.0);
+        }
+        for block in 0..WORDS / 8 {
+            let eight = transpose(core::array::from_fn(|i| columns[8 * block + i]));
+            for (place, words) in places.iter_mut().zip(eight) {
+                store_block(place, block, words);
+            }
         }
     }
-    x
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    fn columns(self) -> [[u64; 8]; 5] {
+        self.0.map(|column| store(column))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    fn choose(block: &[Entry; 8], digits: &[i64; 8]) -> ([Self; 3], u8) {
+        let digits = load(&digits.map(i64::cast_unsigned));
+        let magnitude = _mm512_abs_epi64(digits);
+        let negative = _mm512_cmplt_epi64_mask(digits, _mm512_setzero_si512());
+        let mut limbs = [_mm512_setzero_si512(); 15];
+        let one = _mm512_maskz_set1_epi64(_mm512_testn_epi64_mask(magnitude, magnitude), 1);
+        (limbs[0], limbs[5]) = (one, one);
+        for (at, words) in block.iter().enumerate() {
+            let wanted = _mm512_cmpeq_epi64_mask(magnitude, _mm512_set1_epi64(at as i64 + 1));
+            // Without the black box the compiler would see a choice and make it a masked load, and no manual promises that
+            // a load with an empty mask touches its line.
+            let wanted = core::hint::black_box(_mm512_maskz_set1_epi64(wanted, -1));
+            for (limb, words) in limbs.iter_mut().zip(words) {
+                *limb = _mm512_or_si512(*limb, _mm512_and_si512(wanted, load(words)));
+            }
+        }
+        (core::array::from_fn(|e| Self(core::array::from_fn(|i| limbs[5 * e + i]))), negative)
+    }
 }
 
-#[inline]
-#[target_feature(enable = "avx512f,avx512ifma")]
-fn multiply<const K: usize>(a: &[Fe8; K], b: &[Fe8; K]) -> [Fe8; K] {
-    core::array::from_fn(|k| a[k].mul(&b[k]))
+impl Ring for Ifma {
+    forward! {
+        add(self: &Self, other: &Self) -> Self;
+        sub(self: &Self, other: &Self) -> Self;
+        mul(self: &Self, other: &Self) -> Self;
+        square(self: &Self) -> Self;
+    }
 }
 
-/// (x^(2^250 − 1), x^11), the common part of inversion and square root.
-#[inline]
-#[target_feature(enable = "avx512f,avx512ifma")]
-fn power_chain<const K: usize>(x: &[Fe8; K]) -> ([Fe8; K], [Fe8; K]) {
-    let x2 = square_times(*x, 1);
-    let x9 = multiply(x, &square_times(x2, 2));
-    let x11 = multiply(&x2, &x9);
-    let e5 = multiply(&x9, &square_times(x11, 1));
-    let e10 = multiply(&square_times(e5, 5), &e5);
-    let e20 = multiply(&square_times(e10, 10), &e10);
-    let e40 = multiply(&square_times(e20, 20), &e20);
-    let e50 = multiply(&square_times(e40, 10), &e10);
-    let e100 = multiply(&square_times(e50, 50), &e50);
-    let e200 = multiply(&square_times(e100, 100), &e100);
-    (multiply(&square_times(e200, 50), &e50), x11)
-}
+impl Field for Ifma {
+    forward! {
+        splat(limbs: &Limbs) -> Self;
+        from_lanes(lanes: &[Limbs; 8]) -> Self;
+        to_lanes(self: Self) -> [Limbs; 8];
+        freeze(self: &Self) -> Self;
+        is_zero(self: &Self) -> u8;
+        is_negative(self: &Self) -> u8;
+        select(self: &Self, other: &Self, mask: u8) -> Self;
+        columns(self: Self) -> [[u64; 8]; 5];
+        choose(block: &[Entry; 8], digits: &[i64; 8]) -> ([Self; 3], u8);
+    }
+    forward_memory!();
 
-/// 1/x (0 for 0).
-#[inline]
-#[target_feature(enable = "avx512f,avx512ifma")]
-pub(crate) fn invert(x: &Fe8) -> Fe8 {
-    let (e250, x11) = power_chain(&[*x]);
-    square_times(e250, 5)[0].mul(&x11[0])
-}
+    #[inline(always)]
+    fn square_times<const K: usize>(x: &mut [Self; K], count: usize) {
+        for _ in 0..count {
+            for group in &mut *x {
+                *group = Ring::square(group);
+            }
+        }
+    }
 
-/// Lanes where v is a non-zero square, and |1/√v| there (RFC 9496, SQRT_RATIO_M1 with u = 1).
-#[inline]
-#[target_feature(enable = "avx512f,avx512ifma")]
-pub(crate) fn inverse_sqrt<const K: usize>(v: &[Fe8; K]) -> [(__mmask8, Fe8); K] {
-    let v3: [Fe8; K] = core::array::from_fn(|k| v[k].square().mul(&v[k]));
-    let v7: [Fe8; K] = core::array::from_fn(|k| v3[k].square().mul(&v[k]));
-    let (e250, _) = power_chain(&v7);
-    // (p − 5)/8 = 2^252 − 3
-    let p58 = multiply(&square_times(e250, 2), &v7);
-    let one = Fe8::splat(&constants::ONE);
-    let sqrt_m1 = Fe8::splat(&constants::SQRT_M1);
-    core::array::from_fn(|k| {
-        let r = p58[k].mul(&v3[k]);
-        let check = v[k].mul(&r.square());
-        let correct = check.sub(&one).is_zero();
-        let flipped = check.add(&one).is_zero();
-        let flipped_i = check.add(&sqrt_m1).is_zero();
-        let r = r.select(&r.mul(&sqrt_m1), flipped | flipped_i);
-        (correct | flipped, r.abs())
-    })
+    #[inline(always)]
+    fn add_affine(sum: &mut [Self; 4], other: &[Self; 3]) {
+        *sum = formulas::add_affine(sum.each_ref(), other.each_ref());
+    }
+
+    #[inline(always)]
+    fn add_cached(sum: &mut [Self; 4], other: &[Self; 4]) {
+        *sum = formulas::add_cached(sum.each_ref(), other.each_ref());
+    }
+
+    #[inline(always)]
+    fn double(sum: &mut [Self; 4]) {
+        *sum = formulas::double([&sum[0], &sum[1], &sum[2]]);
+    }
 }
 
 /// Eight words as a vector.
@@ -304,29 +302,36 @@ pub(crate) fn store(vector: __m512i) -> [u64; 8] {
     words
 }
 
-/// Splits 32 little-endian bytes into limbs; bit 255 is dropped.
-pub(crate) fn limbs_from_bytes(bytes: &[u8; 32]) -> Limbs {
-    let word = |i: usize| u64::from_le_bytes(bytes[i..i + 8].try_into().expect("8 bytes"));
-    let mask = MASK as u64;
-    [
-        word(0) & mask,
-        (word(6) >> 3) & mask,
-        (word(12) >> 6) & mask,
-        (word(19) >> 1) & mask,
-        (word(24) >> 12) & mask,
-    ]
+/// Transposes an 8×8 matrix of words.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn transpose(r: [__m512i; 8]) -> [__m512i; 8] {
+    let even: [__m512i; 4] = core::array::from_fn(|i| _mm512_unpacklo_epi64(r[2 * i], r[2 * i + 1]));
+    let odd: [__m512i; 4] = core::array::from_fn(|i| _mm512_unpackhi_epi64(r[2 * i], r[2 * i + 1]));
+    let columns = |p: &[__m512i; 4]| {
+        let (a, b) = (_mm512_shuffle_i64x2::<0x88>(p[0], p[1]), _mm512_shuffle_i64x2::<0xdd>(p[0], p[1]));
+        let (c, d) = (_mm512_shuffle_i64x2::<0x88>(p[2], p[3]), _mm512_shuffle_i64x2::<0xdd>(p[2], p[3]));
+        [
+            _mm512_shuffle_i64x2::<0x88>(a, c),
+            _mm512_shuffle_i64x2::<0x88>(b, d),
+            _mm512_shuffle_i64x2::<0xdd>(a, c),
+            _mm512_shuffle_i64x2::<0xdd>(b, d),
+        ]
+    };
+    let (e, o) = (columns(&even), columns(&odd));
+    [e[0], o[0], e[1], o[1], e[2], o[2], e[3], o[3]]
 }
 
-/// Joins canonical limbs to 32 little-endian bytes.
-pub(crate) fn bytes_from_limbs(l: &Limbs) -> [u8; 32] {
-    let words =
-        [l[0] | l[1] << 51, l[1] >> 13 | l[2] << 38, l[2] >> 26 | l[3] << 25, l[3] >> 39 | l[4] << 12];
-    let mut bytes = [0u8; 32];
-    for (chunk, word) in bytes.chunks_exact_mut(8).zip(words) {
-        chunk.copy_from_slice(&word.to_le_bytes());
-    }
-    bytes
+/// Words 8·block to 8·block + 7 of a point's memory.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load_block<const N: usize>(words: &[u64; N], block: usize) -> __m512i {
+    let eight: &[u64; 8] = words[8 * block..8 * block + 8].try_into().expect("a point has whole blocks");
+    load(eight)
 }
 
-#[cfg(test)]
-mod tests;
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store_block<const N: usize>(words: &mut [u64; N], block: usize, vector: __m512i) {
+    words[8 * block..8 * block + 8].copy_from_slice(&store(vector));
+}
