@@ -7,11 +7,14 @@
 //! |---|---|---|
 //! | `POST /v1/bids` | an enveloped bid for a receipt | octets, or [`ReceiptBody`] |
 //! | `POST /v1/relay` | the aggregator's signed batch of bids | [`RelayAnswer`] |
-//! | `POST /v1/transactions` | a key event, a change of validators, an order of the registrar, new keys | 202, no body |
+//! | `POST /v1/transactions` | a key event, a change of validators, an order of the registrar or the treasury, new keys, a withdrawal, claims | 202, no body |
 //! | `GET /v1/status` | what the node says about itself and its ledger | [`NodeStatus`] |
 //! | `GET /v1/genesis` | block 0 | octets |
 //! | `GET /v1/validators` | the validators in force and those to follow | [`ValidatorSet`] |
 //! | `GET /v1/members` | the members, a page at a time ([`MembersQuery`]) | [`MembersPage`] |
+//! | `GET /v1/accounts` | the accounts of a ledger with money, and the treasury ([`AccountsQuery`]) | [`AccountsPage`] |
+//! | `GET /v1/accounts/{number}` | one account with its place in the tree of accounts | [`AccountState`] |
+//! | `GET /v1/withdrawals` | withdrawals that are not paid ([`WithdrawalsQuery`]) | [`WithdrawalsPage`] |
 //! | `GET /v1/blocks` | blocks with certificates ([`BlocksQuery`]) | [`frames`] |
 //! | `GET /v1/rounds/{id}` | where a round stands and how it ended | [`RoundStatus`] |
 //! | `GET /v1/healthz` | whether the node does its work | text |
@@ -27,6 +30,7 @@
 //! assert_eq!(paths::round(7), "/v1/rounds/7");
 //! ```
 
+pub mod accounts;
 pub mod bids;
 pub mod blocks;
 pub mod frames;
@@ -36,6 +40,10 @@ pub mod rounds;
 pub mod status;
 pub mod validators;
 
+pub use accounts::{
+    AccountEntry, AccountState, AccountsPage, AccountsQuery, NextWithdrawal, UnpaidWithdrawal,
+    WithdrawalsPage, WithdrawalsQuery,
+};
 pub use bids::{MAX_TRANSACTION_BYTES, ReceiptBody, RelayAnswer, RelayedBid};
 pub use blocks::BlocksQuery;
 pub use frames::{CertifiedBlock, FrameError, MAX_NETWORK_BLOCK_BYTES, read_frames, write_frame};
@@ -70,6 +78,12 @@ pub mod paths {
     pub const VALIDATORS: &str = "/v1/validators";
     /// The members.
     pub const MEMBERS: &str = "/v1/members";
+    /// The accounts of a ledger with money.
+    pub const ACCOUNTS: &str = "/v1/accounts";
+    /// One account, as a router reads it; [`account`] makes the path of one.
+    pub const ACCOUNT: &str = "/v1/accounts/{number}";
+    /// Withdrawals that the treasury has not paid.
+    pub const WITHDRAWALS: &str = "/v1/withdrawals";
     /// Blocks from a height on.
     pub const BLOCKS: &str = "/v1/blocks";
     /// A round, as a router reads it; [`round`] makes the path of one.
@@ -78,6 +92,11 @@ pub mod paths {
     pub const HEALTHZ: &str = "/v1/healthz";
     /// Counters for Prometheus.
     pub const METRICS: &str = "/v1/metrics";
+
+    /// The path of an account.
+    pub fn account(number: u32) -> String {
+        ACCOUNT.replace("{number}", &number.to_string())
+    }
 
     /// The path of a round.
     pub fn round(round_id: u64) -> String {
@@ -100,6 +119,9 @@ mod tests {
             GENESIS,
             VALIDATORS,
             MEMBERS,
+            ACCOUNTS,
+            ACCOUNT,
+            WITHDRAWALS,
             BLOCKS,
             ROUND,
             HEALTHZ,
@@ -107,6 +129,7 @@ mod tests {
         ];
         assert!(all.iter().all(|path| path.starts_with("/v1/")));
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
+        assert_eq!(account(7), "/v1/accounts/7");
         assert_eq!(round(u64::MAX), "/v1/rounds/18446744073709551615");
     }
 }

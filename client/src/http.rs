@@ -10,8 +10,9 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use veilgrid_api::blocks::{self, BlocksQuery};
 use veilgrid_api::{
-    CertifiedBlock, MAX_JSON_BYTES, MAX_PROBLEM_BYTES, MembersPage, MembersQuery, NodeStatus, OCTETS,
-    Problem, RelayAnswer, RoundStatus, ValidatorSet, paths, read_frames,
+    AccountState, AccountsPage, AccountsQuery, CertifiedBlock, MAX_JSON_BYTES, MAX_PROBLEM_BYTES,
+    MembersPage, MembersQuery, NodeStatus, OCTETS, Problem, RelayAnswer, RoundStatus, ValidatorSet,
+    WithdrawalsPage, WithdrawalsQuery, paths, read_frames,
 };
 use veilgrid_crypto::receipt::{RECEIPT_BYTES, Receipt};
 use veilgrid_ledger::block::MAX_BLOCK_BYTES;
@@ -159,8 +160,8 @@ impl Client {
         self.read(&bytes)
     }
 
-    /// Hands in an encoded transaction: an event of a key session, a change of validators, an order of the registrar or new
-    /// keys.
+    /// Hands in an encoded transaction: an event of a key session, a change of validators, an order of the registrar or the
+    /// treasury, new keys, a withdrawal or claims.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -182,6 +183,38 @@ impl Client {
     /// [`ClientError`].
     pub async fn members(&self, query: &MembersQuery) -> Result<MembersPage, ClientError> {
         let request = self.request(Method::GET, paths::MEMBERS)?.query(query);
+        let bytes = self.call(request, self.options.answer, MAX_JSON_BYTES).await?;
+        self.read(&bytes)
+    }
+
+    /// Some of the accounts, and the treasury, as the node has them.
+    ///
+    /// # Errors
+    /// [`ClientError`]; a ledger without money has none.
+    pub async fn accounts(&self, query: &AccountsQuery) -> Result<AccountsPage, ClientError> {
+        let request = self.request(Method::GET, paths::ACCOUNTS)?.query(query);
+        let bytes = self.call(request, self.options.answer, MAX_JSON_BYTES).await?;
+        self.read(&bytes)
+    }
+
+    /// One account as the node has it.
+    ///
+    /// # Errors
+    /// [`ClientError`]; an answer that is about another account, or whose own hashes do not fit, is malformed.
+    pub async fn account(&self, number: u32) -> Result<AccountState, ClientError> {
+        let account: AccountState = self.json(&paths::account(number)).await?;
+        if account.number != number || !account.is_included() {
+            return Err(ClientError::malformed(&self.name, "an account that is not part of its own root"));
+        }
+        Ok(account)
+    }
+
+    /// Some of the withdrawals that are not paid, as the node has them.
+    ///
+    /// # Errors
+    /// [`ClientError`]; a ledger without money has none.
+    pub async fn withdrawals(&self, query: &WithdrawalsQuery) -> Result<WithdrawalsPage, ClientError> {
+        let request = self.request(Method::GET, paths::WITHDRAWALS)?.query(query);
         let bytes = self.call(request, self.options.answer, MAX_JSON_BYTES).await?;
         self.read(&bytes)
     }

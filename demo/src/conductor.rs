@@ -2,6 +2,7 @@
 
 use crate::founding::Cast;
 use crate::members::{BidNews, MemberLink};
+use crate::money;
 use crate::orderer::{Decided, Ended, Halt, LedgerTip, NextBlock};
 use crate::report::{DayReport, MarketRow, RoundResult, RoundRow, RoundTimings};
 use crate::simulation;
@@ -64,6 +65,10 @@ impl<'a> Conductor<'a> {
     pub(crate) async fn run(mut self) -> Result<DayReport, DayError> {
         let mut gains = simulation::enrol(&self.cast.members)?;
         let played = self.play(&mut gains).await;
+        let played = match played {
+            Ok(false) => self.claimed().await.map(|()| false),
+            other => other,
+        };
         // Also after an error: whatever block is under way is finished before the threads end.
         let tip = self.cast.orderer.send(Halt).await.map_err(DayError::lost("the orderer"));
         let cancelled = played?;
@@ -83,6 +88,14 @@ impl<'a> Conductor<'a> {
             }
         }
         Ok(false)
+    }
+
+    /// After the last round everybody's claims come in.
+    async fn claimed(&mut self) -> Result<(), DayError> {
+        if self.config.money.is_some() {
+            self.cast.state = money::until_claimed(&self.cast.orderer).await?;
+        }
+        Ok(())
     }
 
     /// One round; false when it was cancelled before its end.
@@ -246,6 +259,7 @@ impl<'a> Conductor<'a> {
     async fn report(self, tip: LedgerTip, gains: Gains, cancelled: bool) -> Result<DayReport, DayError> {
         self.check_agreement(&tip).await?;
         let Audited { report: audit, receipts: receipt_findings } = self.audited(&tip).await?;
+        let money = if cancelled { None } else { money::report(&self.cast.state, &self.cast.members)? };
         let mut accounts = Vec::with_capacity(self.cast.members.len());
         for member in &self.cast.members {
             accounts.push((member.role, member.owner.account()));
@@ -256,6 +270,7 @@ impl<'a> Conductor<'a> {
             tip,
             rounds: self.rounds,
             gains: gains.summary(),
+            money,
             energy: simulation::by_role(&accounts),
             receipts: self.receipts,
             receipt_findings,

@@ -1,5 +1,6 @@
 //! What a day needs to know.
 
+use crate::money::DayMoney;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -32,6 +33,8 @@ pub struct DayConfig {
     /// ([`DayConfig::market`]). `threshold` has
     /// to fit `validators` ([`veilgrid_roles::committee::threshold_for`]).
     pub params: MarketParams,
+    /// Whether there is money, and how much.
+    pub money: Option<DayMoney>,
     /// What everybody pays and gets without the market.
     pub tariffs: Tariffs,
     /// Number of validators, at least [`MIN_VALIDATORS`].
@@ -122,6 +125,7 @@ impl DayConfig {
             .iter()
             .filter_map(|index| start(index).map(|start_unix_s| MarketSlot { index: *index, start_unix_s }));
         Self {
+            money: Some(DayMoney::for_members(selection.members(community).count())),
             participants: selection.members(community).cloned().collect(),
             slots: slots.collect(),
             params,

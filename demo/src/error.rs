@@ -54,6 +54,12 @@ pub enum DayError {
         /// Why.
         why: String,
     },
+    /// The day's money does not add up.
+    #[error("money: {what}")]
+    Money {
+        /// What is wrong.
+        what: String,
+    },
     /// A member can't go on.
     #[error("member {id}: {source}")]
     Member {

@@ -2,6 +2,7 @@
 
 use crate::clock::SimulatedClock;
 use crate::members::{Market, MemberLink, MemberNews, start_member};
+use crate::money::deposit;
 use crate::orderer::{Attend, Follow, NextBlock, OrdererActor, OrdererCore, Pace, ValidatorLink};
 use crate::owner::SimulatedOwner;
 use crate::surroundings::{Surroundings, store_dir};
@@ -29,6 +30,7 @@ use veilgrid_ledger::block::Block;
 use veilgrid_ledger::builder::genesis_block;
 use veilgrid_ledger::genesis::Genesis;
 use veilgrid_ledger::hash::Hash;
+use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::roster::ValidatorEntry;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::Effect;
@@ -84,7 +86,11 @@ pub(crate) async fn found(
     let (receipt_key, envelope_key) = (SigningKey::generate(&mut OsRng), EnvelopeKey::generate(&mut OsRng));
     // Whoever joins this day has joined before it.
     let registrar_key = SigningKey::generate(&mut OsRng);
-    let genesis = genesis_of(config, &newcomers, &entries, &registrar_key, &receipt_key, &envelope_key)?;
+    let treasury = SigningKey::generate(&mut OsRng);
+    let mut params = config.market();
+    params.money = config.money.map(|money| money.rules(&treasury));
+    let offices = (&registrar_key, &receipt_key, &envelope_key);
+    let genesis = genesis_of(config, params, &newcomers, &entries, offices)?;
     let genesis = Arc::new(genesis_block(genesis, first_time_ms(config)));
     let first = State::from_genesis_block(&genesis)?;
     join(&validators, &genesis).await?;
@@ -117,6 +123,7 @@ pub(crate) async fn found(
     let market = Market {
         state: state.clone(),
         aggregator: aggregator.clone().recipient(),
+        orderer: orderer.clone().recipient(),
         pool: pools.proofs,
         clock: Arc::new(move || time.now_unix_ms()),
         news: tell,
@@ -124,6 +131,10 @@ pub(crate) async fn found(
     let members = start_members(config, newcomers, &market, &threads.start()?)?;
     let attending = members.iter().map(|member| member.observe.clone()).collect();
     orderer.send(Attend(attending)).await.map_err(DayError::lost("the orderer"))?;
+    let state = match &config.money {
+        Some(money) => deposit(&treasury, money, &state, &orderer).await?,
+        None => state,
+    };
     let store_dirs = (1..=config.validators).map(|index| store_dir(&config.dir, index)).collect();
     let genesis_hash = genesis.hash();
     Ok(Cast {
@@ -185,14 +196,13 @@ async fn identified(validators: &[Addr<ValidatorActor>]) -> Result<Vec<Validator
 
 fn genesis_of(
     config: &DayConfig,
+    params: MarketParams,
     newcomers: &[Newcomer],
     validators: &[ValidatorEntry],
-    registrar_key: &SigningKey,
-    receipt_key: &SigningKey,
-    envelope_key: &EnvelopeKey,
+    (registrar_key, receipt_key, envelope_key): (&SigningKey, &SigningKey, &EnvelopeKey),
 ) -> Result<Genesis, DayError> {
     let founding = Founding {
-        params: config.market(),
+        params,
         validators: config.validators,
         members: newcomers.iter().map(|newcomer| newcomer.account(config.key_epoch)).collect(),
         key_epoch: config.key_epoch,
@@ -225,7 +235,8 @@ async fn generate_keys(
     orderer: &Addr<OrdererActor>,
     observer: &Observer,
 ) -> Result<State, DayError> {
-    let (threshold, keys) = (config.params.threshold, config.params.steps());
+    let keys = first.community().params().key_count();
+    let threshold = config.params.threshold;
     observer(DayEvent::KeyGenerationStarted { validators: config.validators, threshold, keys });
     let mut state = first.clone();
     while state.sharing().is_none() {

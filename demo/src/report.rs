@@ -1,5 +1,6 @@
 //! What a day comes to.
 
+use crate::money::MoneyReport;
 use crate::orderer::LedgerTip;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub struct DayReport {
     pub rounds: Vec<RoundRow>,
     /// What each role gained against the tariffs.
     pub gains: Vec<RoleSummary>,
+    /// The day's money; none without money, and when the day was cancelled.
+    pub money: Option<MoneyReport>,
     /// Where each role's energy came from and went to, the market's slots only.
     pub energy: Vec<RoleEnergy>,
     /// All receipts, in the order in which they came.

@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 use veilgrid_crypto::bid::{SealedBid, seal_bid};
 use veilgrid_crypto::keygen::{DealerPackage, DealtShares, KeyGenContext, deal, receive};
 use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
+use veilgrid_crypto::money::claim::Claim;
+use veilgrid_crypto::money::rest::REST_PROOF_BYTES;
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::capacity::CapacityClasses;
@@ -13,6 +15,9 @@ use veilgrid_ledger::export::LedgerWriter;
 use veilgrid_ledger::members::certificate::Certificate;
 use veilgrid_ledger::members::offices::{AggregatorKeys, KeyReplacement, NewKeys};
 use veilgrid_ledger::members::order::{Action, RegistrarOrder};
+use veilgrid_ledger::money::claims::Claims;
+use veilgrid_ledger::money::treasury::{Deposit, Payment, TreasuryAction, TreasuryOrder};
+use veilgrid_ledger::money::withdrawal::{Withdrawal, WithdrawalTerms};
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::pruned::PrunedBlock;
 use veilgrid_ledger::roster::Endorsement;
@@ -110,6 +115,7 @@ fn make() -> Samples {
             .iter()
             .map(|transaction| transaction.to_bytes())
             .chain(of_members(community.state().community().params(), &keyrings, &mut rng))
+            .chain(of_money(&mut rng))
             .collect(),
         genesis_block: blocks[..1].to_vec(),
         blocks: blocks[1..].to_vec(),
@@ -145,6 +151,23 @@ fn of_members(params: &MarketParams, keyrings: &[Keyring], rng: &mut ChaCha20Rng
         Transaction::ReplaceKeys(Box::new(KeyReplacement { keys, endorsements: endorsements.clone() }))
     });
     orders.iter().chain(&replacements).map(Transaction::to_bytes).collect()
+}
+
+/// Orders of a treasury, a withdrawal and claims. Decoders look at no proof.
+fn of_money(rng: &mut ChaCha20Rng) -> Vec<Vec<u8>> {
+    let key = SigningKey::generate(rng);
+    let deposit = |number| Deposit { number, amount_ct: 500, reference: [1; 32] };
+    let payment = |debit_sequence| Payment { number: 2, debit_sequence };
+    let actions =
+        [TreasuryAction::Deposit(vec![deposit(0), deposit(3)]), TreasuryAction::Paid(vec![payment(1)])];
+    let orders = actions
+        .map(|action| Transaction::Treasury(Box::new(TreasuryOrder::sign(&[4; 32], 5, action, &key, rng))));
+    let terms = WithdrawalTerms { number: 1, debit_sequence: 2, amount_ct: 300, reference: [5; 32] };
+    let proof = vec![6; REST_PROOF_BYTES];
+    let withdrawal = Transaction::Withdraw(Box::new(Withdrawal { terms, proof, signature: [7; 64] }));
+    let claim = Claim { points: vec![[8; 32]], announcements: [[9; 32], [10; 32]], response: [11; 32] };
+    let claims = Transaction::Claims(Claims { round_id: 1, claims: vec![(1, claim.clone()), (3, claim)] });
+    orders.iter().chain([&withdrawal, &claims]).map(Transaction::to_bytes).collect()
 }
 
 /// A key generation as its dealers make it: packages, and what each of them has dealt to each receiver.
@@ -185,6 +208,7 @@ fn found(keyrings: &[Keyring], rng: &mut ChaCha20Rng) -> LocalCommunity {
         threshold: 3,
         timing,
         capacity_classes: CapacityClasses::of_connections(900),
+        money: None,
     };
     let members =
         keyrings.iter().map(|keyring| keyring.account_key(EPOCH).verifying_key().to_bytes()).collect();

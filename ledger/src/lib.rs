@@ -34,6 +34,7 @@ pub mod chain;
 pub mod genesis;
 pub mod keys;
 pub mod members;
+pub mod money;
 pub mod rounds;
 pub mod state;
 pub mod validators;

@@ -5,6 +5,7 @@ use crate::plan::{NetworkPlan, fit_skew};
 use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
 use std::path::Path;
+use veilgrid_node::founding::MoneyPlan;
 
 /// What describes a network; written after everything else, so that a half-founded one is not taken for whole.
 pub(crate) const DESCRIPTION: &str = "localnet.json";
@@ -37,6 +38,8 @@ pub struct Options {
     pub epoch_blocks: Option<u64>,
     /// Finished rounds after which validators drop a round's bids; default: never.
     pub prune_after_rounds: Option<u64>,
+    /// Members have balances, which begin with this many ct each; none: no money.
+    pub deposit_ct: Option<u64>,
     /// The processes are started next, so their ports have to be free: that is looked at before anything is made.
     pub starts_next: bool,
 }
@@ -56,6 +59,9 @@ pub(crate) struct Description {
     pub(crate) deadline_s: u64,
     pub(crate) epoch_blocks: u64,
     pub(crate) prune_after_rounds: Option<u64>,
+    /// What each member's balance begins with, ct; none: no money.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) deposit_ct: Option<u64>,
 }
 
 impl Description {
@@ -74,6 +80,7 @@ impl Description {
             deadline_s: options.deadline_s.unwrap_or(interval_s.saturating_mul(2)),
             epoch_blocks: options.epoch_blocks.unwrap_or(120),
             prune_after_rounds: options.prune_after_rounds,
+            deposit_ct: options.deposit_ct,
         }
     }
 
@@ -92,6 +99,7 @@ impl Description {
         plan.founding.timing.epoch_blocks = self.epoch_blocks;
         fit_skew(&mut plan.founding.timing);
         plan.prune_after_rounds = self.prune_after_rounds;
+        plan.founding.market.money = self.deposit_ct.map(|_| MoneyPlan::default());
         plan
     }
 }
@@ -128,6 +136,9 @@ pub(crate) fn same(dir: &Path, options: &Options, found: &Description) -> Result
     if let Some(asked) = rounds {
         let found = found.prune_after_rounds.map_or_else(|| "never".to_owned(), |found| found.to_string());
         return Err(LocalnetError::Pruning { dir: dir.to_owned(), found, asked });
+    }
+    if let Some(asked) = options.deposit_ct.filter(|asked| Some(*asked) != found.deposit_ct) {
+        return Err(LocalnetError::Money { dir: dir.to_owned(), found: found.deposit_ct, asked });
     }
     for (what, asked, found) in pairs {
         if let Some(asked) = asked.filter(|asked| *asked != found) {

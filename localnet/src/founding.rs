@@ -6,6 +6,7 @@
 //! DIR/plan.toml                        market and times
 //! DIR/aggregator/{aggregator.toml, keys, data/}
 //! DIR/registrar/keys                   for `veilgrid registrar`
+//! DIR/treasury/keys                    for `veilgrid treasury`, of a market with money
 //! DIR/validator-1/{validator.toml, keys, data/}
 //! DIR/participant-001/{participant.toml, keys, orders.csv, data/}
 //! ```
@@ -24,7 +25,7 @@ use veilgrid_node::config::{
 };
 use veilgrid_node::founding::{FoundingError, PublicPart, assemble};
 use veilgrid_node::keyfile::{
-    AggregatorKeys, Contents, Cost, ParticipantKeys, RegistrarKeys, ValidatorKeys, create,
+    AggregatorKeys, Contents, Cost, ParticipantKeys, RegistrarKeys, TreasuryKeys, ValidatorKeys, create,
 };
 use veilgrid_node::passphrase::Passphrase;
 use veilgrid_scenario::behaviour::Tariffs;
@@ -102,6 +103,8 @@ struct Operators {
     validators: Vec<ValidatorKeys>,
     aggregator: AggregatorKeys,
     registrar: RegistrarKeys,
+    /// Of a market with money.
+    treasury: Option<TreasuryKeys>,
     genesis: GenesisFile,
 }
 
@@ -118,9 +121,11 @@ impl Operators {
         let mut parts: Vec<PublicPart> = validators.iter().map(PublicPart::from).collect();
         parts.push(PublicPart::from(&aggregator));
         parts.push(PublicPart::from(&registrar));
+        let treasury = plan.founding.market.money.map(|_| TreasuryKeys::generate(rng));
+        parts.extend(treasury.as_ref().map(PublicPart::from));
         parts.extend_from_slice(accounts);
         let genesis = assemble(&plan.founding, &parts, now_unix_ms, rng)?;
-        Ok(Self { validators, aggregator, registrar, genesis })
+        Ok(Self { validators, aggregator, registrar, treasury, genesis })
     }
 
     fn site<'a>(&'a self, plan: &'a NetworkPlan, passphrase: &'a Passphrase) -> Site<'a> {
@@ -146,6 +151,9 @@ impl Operators {
         let home = dir.join("aggregator");
         let aggregator = site.settle(&home, "aggregator", &self.aggregator, &site.aggregator(), rng)?;
         site.keys(&dir.join("registrar"), &self.registrar, rng)?;
+        if let Some(treasury) = &self.treasury {
+            site.keys(&dir.join("treasury"), treasury, rng)?;
+        }
         let mut validators = vec![];
         for (index, keys) in (1u16..).zip(&self.validators) {
             let home = dir.join(format!("validator-{index}"));

@@ -76,7 +76,7 @@ fn a_founded_network_is_accepted_by_ledger_configuration_and_key_files() {
 #[test]
 fn orders_differ_by_seed_and_hold_both_sides() {
     let plan = plan();
-    let params = plan.founding.params(4).expect("params");
+    let params = plan.founding.params(4, None).expect("params");
     let tariffs = Tariffs::new(32_000, 8_000).expect("tariffs");
     let day = |seed| orders::day_of_orders(20, &params.grid, params.bits, tariffs, seed).expect("orders");
     let (first, again, other) = (day(1), day(1), day(2));

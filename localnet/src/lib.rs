@@ -12,6 +12,7 @@
 //! [`load`] puts such a network under measured load. Production depends on nothing here.
 
 mod agreement;
+mod deposits;
 mod description;
 mod fleet;
 pub mod founding;
@@ -63,6 +64,12 @@ pub enum LocalnetError {
         dir.display()
     )]
     Pruning { dir: PathBuf, found: String, asked: u64 },
+    /// The same of what members' balances begin with.
+    #[error(
+        "{}: members here begin with {}, not {asked} ct; leave that out, or name a new folder",
+        dir.display(), found.map_or_else(|| "no money".to_owned(), |ct| format!("{ct} ct"))
+    )]
+    Money { dir: PathBuf, found: Option<u64>, asked: u64 },
     /// "One localnet runs a network at a time."
     #[error("{}: another `veilgrid localnet` runs this network; stop it first", dir.display())]
     InUse { dir: PathBuf },

@@ -18,7 +18,7 @@ const SECONDS_PER_DAY: i64 = 86_400;
 /// Round 1 trades the slot from 08:00 UTC of the next day: the sun shines then, so there are sellers.
 const FIRST_SLOT_OF_DAY_S: i64 = 8 * 3600;
 /// Most members: each is a process.
-const MAX_PARTICIPANTS: u32 = 500;
+pub(crate) const MAX_PARTICIPANTS: u32 = 500;
 
 /// A network on one machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,6 +121,7 @@ impl NetworkPlan {
             max_members: members.max(2).saturating_add(ROOM_FOR_NEWCOMERS),
             slot_seconds: SLOT_SECONDS,
             capacity_classes_wh: None,
+            money: None,
         };
         let day = i64::try_from(first_open_unix_ms / 1000).unwrap_or(0).div_euclid(SECONDS_PER_DAY) + 1;
         let mut timing = TimingPlan {

@@ -24,6 +24,8 @@ pub struct Network {
     pub(super) participants: u32,
     pub(super) interval_s: u64,
     pub(super) ports: Ports,
+    /// What each member's balance begins with, ct; none: no money.
+    pub(super) deposit_ct: Option<u64>,
     /// True when it was founded before.
     pub continued: bool,
     _lock: File,
@@ -90,9 +92,9 @@ pub fn prepare(
         None => (found_new(&dir, options, now_unix_ms, rng)?, false),
     };
     make_directories(&dir.join("logs"))?;
-    let Description { validators, participants, interval_s, base_port, .. } = description;
+    let Description { validators, participants, interval_s, base_port, deposit_ct, .. } = description;
     let ports = Ports { base: base_port, validators };
-    Ok(Network { dir, validators, participants, interval_s, ports, continued, _lock: lock })
+    Ok(Network { dir, validators, participants, interval_s, ports, deposit_ct, continued, _lock: lock })
 }
 
 fn check_ports(options: &Options, description: &Description) -> Result<(), LocalnetError> {
@@ -131,7 +133,8 @@ pub(crate) fn prepare_for_accounts(
     make_directories(&dir.join("logs"))?;
     let interval_s = plan.founding.timing.interval_ms / 1000;
     let (validators, ports) = (plan.validators, plan.ports());
-    Ok(Network { dir, validators, participants: 0, interval_s, ports, continued: false, _lock: lock })
+    let (participants, deposit_ct, continued) = (0, None, false);
+    Ok(Network { dir, validators, participants, interval_s, ports, deposit_ct, continued, _lock: lock })
 }
 
 fn found_new(
@@ -237,6 +240,26 @@ mod tests {
         assert!(matches!(prepare_in(&home, &other), Err(LocalnetError::Different { found: 11, .. })));
         let other = Options { prune_after_rounds: Some(3), ..Options::default() };
         assert!(matches!(prepare_in(&home, &other), Err(LocalnetError::Pruning { asked: 3, .. })));
+    }
+
+    #[test]
+    fn a_network_with_money_has_a_treasury() {
+        let dir = tempfile::tempdir().expect("dir");
+        let home = dir.path().join("net");
+        let asked = Options { deposit_ct: Some(5_000), ..options() };
+        let network = prepare_in(&home, &asked).expect("founded");
+        assert!(crate::deposits::FirstDeposits::of(&network).expect("its key opens").is_some());
+        drop(network);
+        let plan = FoundingPlan::read(&home.join("plan.toml")).expect("plan");
+        assert_eq!(plan.market.money, Some(veilgrid_node::founding::MoneyPlan::default()));
+        drop(prepare_in(&home, &Options::default()).expect("goes on"));
+        let other = Options { deposit_ct: Some(1), ..Options::default() };
+        let refused = prepare_in(&home, &other).expect_err("refused").to_string();
+        assert!(refused.contains("begin with 5000 ct, not 1 ct"), "{refused}");
+        let without = dir.path().join("without");
+        let network = prepare_in(&without, &options()).expect("founded");
+        assert!(crate::deposits::FirstDeposits::of(&network).expect("none").is_none());
+        assert!(!without.join("treasury").exists());
     }
 
     #[test]

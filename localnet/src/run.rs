@@ -1,6 +1,7 @@
 //! Running a local network.
 
 use super::agreement::{Agreement, check_agreement};
+use super::deposits::FirstDeposits;
 use super::fleet::{Fleet, Kind};
 use super::watch::{Snapshot, Watcher};
 use super::{LocalnetError, Network};
@@ -61,8 +62,9 @@ pub fn run(
     observe: &mut dyn FnMut(&Snapshot),
 ) -> Result<Summary, LocalnetError> {
     let mut watcher = Watcher::new(network)?;
+    let deposits = FirstDeposits::of(network)?;
     let mut fleet = Fleet::start(network, program)?;
-    let watched = watch(network, &mut fleet, &mut watcher, goal, shutdown, observe);
+    let watched = watch(network, &mut fleet, (&mut watcher, deposits), goal, shutdown, observe);
     // The ledgers are compared while the validators still answer.
     let checked = watched.and_then(|(ended, interrupted)| {
         let running = running_validators(&mut fleet);
@@ -83,7 +85,7 @@ pub fn run(
 fn watch(
     network: &Network,
     fleet: &mut Fleet,
-    watcher: &mut Watcher,
+    (watcher, mut deposits): (&mut Watcher, Option<FirstDeposits>),
     goal: Goal,
     shutdown: &Shutdown,
     observe: &mut dyn FnMut(&Snapshot),
@@ -96,6 +98,12 @@ fn watch(
     loop {
         let snapshot = watcher.look(fleet);
         observe(&snapshot);
+        if let Some(first) = &deposits
+            && watcher.block_on(first.make())
+        {
+            tracing::info!("the first deposits are on the ledger");
+            deposits = None;
+        }
         let settled = settled(&snapshot.ended);
         if let Some(wanted) = goal.rounds.filter(|wanted| settled >= *wanted) {
             tracing::info!(rounds = wanted, "the goal is reached");

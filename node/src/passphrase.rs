@@ -156,6 +156,33 @@ pub fn read_file(path: &Path) -> Result<Passphrase, PassphraseError> {
     Passphrase::new(&path.display().to_string(), text)
 }
 
+/// The words of a seed: from a file that only its owner may read, on one line or several, else from the terminal. They are
+/// looked at by [`crate::keyfile::words`].
+///
+/// # Errors
+/// [`PassphraseError`].
+pub fn recovery_words(file: Option<&Path>) -> Result<Secret<String>, PassphraseError> {
+    let text = match file {
+        Some(path) => {
+            let unreadable = |reason| PassphraseError::File { path: path.to_owned(), reason };
+            let file = std::fs::File::open(path).map_err(unreadable)?;
+            if crate::keyfile::is_open_to_others(&file.metadata().map_err(unreadable)?) {
+                return Err(PassphraseError::Permissions { path: path.to_owned() });
+            }
+            // The buffer never grows, so that no copy of the words is left behind.
+            let mut text = Vec::with_capacity(MAX_BYTES + 8);
+            file.take(MAX_BYTES as u64).read_to_end(&mut text).map_err(unreadable)?;
+            text
+        }
+        None => ask("The 24 words: ")?.expose().to_vec(),
+    };
+    let fault = |_| PassphraseError::Unusable {
+        origin: "the words".to_owned(),
+        fault: "is no text; give the 24 words in letters",
+    };
+    Ok(Secret::new(String::from_utf8(text).map_err(fault)?))
+}
+
 fn ask(prompt: &str) -> Result<Passphrase, PassphraseError> {
     if !std::io::stdin().is_terminal() {
         return Err(PassphraseError::Nowhere);

@@ -44,6 +44,7 @@
 //!         threshold: threshold_for(4),
 //!         timing,
 //!         capacity_classes: CapacityClasses::of_connections(900),
+//!         money: None,
 //!     },
 //!     validators: 4,
 //!     members: keyrings.iter().map(|keyring| keyring.account_key(0).verifying_key().to_bytes()).collect(),
@@ -83,3 +84,5 @@ pub mod own_votes;
 pub mod proposer;
 pub mod registrar;
 pub mod replica;
+pub mod treasury;
+pub mod wallet;

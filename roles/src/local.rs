@@ -30,8 +30,8 @@ use veilgrid_ledger::refusal::BlockError;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::{Effect, SettledRound};
 use veilgrid_ledger::state::expected::Expected;
-use veilgrid_ledger::transaction::VoidReason;
-use veilgrid_ledger::verdicts::{BidVerdicts, VerdictCache};
+use veilgrid_ledger::transaction::{Transaction, VoidReason};
+use veilgrid_ledger::verdicts::{BidVerdicts, BidsAsked, VerdictCache};
 
 /// Bids whose verdicts the aggregator's process remembers.
 const REMEMBERED_BIDS: usize = 20_000;
@@ -246,7 +246,9 @@ impl LocalCommunity {
             let state = self.intake.state();
             let round = state.round_context(round_id).ok_or(IntakeError::NotOpen { round_id })?;
             let params = state.community().bid_params().ok_or(IntakeError::NotOpen { round_id })?;
-            let verdicts = self.verdicts.verify(params, &round, &queue);
+            let terms = state.terms_of(round_id, &queue).map_err(IntakeError::from)?;
+            let asked = BidsAsked { round: &round, bids: &queue, terms: terms.as_deref() };
+            let verdicts = self.verdicts.verify(params, asked);
             let verdicts = verdicts.into_iter().map(|verdict| verdict.map(|_| ()));
             let verdicts = queue.into_iter().zip(verdicts).collect();
             let concluded = self.intake.conclude(verdicts, self.now_unix_ms, rng);
@@ -277,6 +279,17 @@ impl LocalCommunity {
             self.step()?;
         }
         Ok(())
+    }
+
+    /// Hands a transaction from outside to all validators; the next block has it unless the ledger refuses it.
+    ///
+    /// # Errors
+    /// The first validator's refusal.
+    pub fn offer(&mut self, transaction: &Transaction) -> Result<Vec<Effect>, LocalError> {
+        for validator in &mut self.validators {
+            validator.core_mut().offer_transaction(transaction)?;
+        }
+        self.step()
     }
 
     /// Waits for a round's close and drives it to its end: openings, clearing, settlement, or the voiding.

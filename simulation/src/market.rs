@@ -115,6 +115,7 @@ pub(crate) fn params() -> MarketParams {
         threshold: (VALIDATORS - FAULTY) as u16,
         timing: TIMING,
         capacity_classes: CapacityClasses::of_connections(SLOT_SECONDS),
+        money: None,
     }
 }
 

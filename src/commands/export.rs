@@ -45,7 +45,7 @@ pub fn export_store(dir: &Path, ledger: &Path) -> Result<State, Failure> {
 
 /// The database writes on opening, so a store that may not be written, on a read-only medium for example, is read from a copy
 /// that goes when the command ends.
-fn copy_of_read_only(dir: &Path) -> Result<Option<tempfile::TempDir>, Failure> {
+pub(crate) fn copy_of_read_only(dir: &Path) -> Result<Option<tempfile::TempDir>, Failure> {
     match OpenOptions::new().append(true).open(dir.join(STORE_FILE)) {
         Err(error) if matches!(error.kind(), ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied) => {
         }

@@ -104,19 +104,19 @@ fn an_order_larger_than_a_step_is_told_what_helps() {
     let rows = "workshop,buy,20,70\npv field,sell,10,60\nh1,buy,18,0.2\nh2,buy,19,0.4\n";
     let book = write_book(dir.path(), "large.csv", &format!("{head}{rows}"));
     let path = book.to_str().expect("UTF-8");
-    // 32 bits fit two members of so many prices only: they are not offered.
+    // With 32 bits capacities bound what can be opened, so that they are offered, and they help.
     let refused = veilgrid(["clear", path]);
     assert_eq!(cli::code(&refused), 2);
-    assert!(
-        !stderr(&refused).contains("--bits 32") && stderr(&refused).contains("--plain"),
-        "{}",
-        stderr(&refused)
-    );
-    // Whoever asks for them all the same is told too.
-    let refused = veilgrid(["clear", path, "--bits", "32"]);
-    let message = stderr(&refused);
-    assert!(cli::code(&refused) == 2 && message.contains("at most 2 members"), "{message}");
-    assert!(message.contains("or clear the book with --plain"), "{message}");
+    assert!(stderr(&refused).contains("or take --bits 32"), "{}", stderr(&refused));
+    // What no bits hold is told what else helps.
+    let rows = rows.replace("buy,20,70", "buy,20,5000000");
+    let beyond = write_book(dir.path(), "beyond.csv", &format!("{head}{rows}"));
+    for bits in ["16", "32"] {
+        let refused = veilgrid(["clear", beyond.to_str().expect("UTF-8"), "--bits", bits]);
+        let message = stderr(&refused);
+        assert!(cli::code(&refused) == 2 && message.contains("--plain"), "{message}");
+        assert!(!message.contains("or take --bits"), "{message}");
+    }
     // What it says does.
     assert_eq!(clear(&book, &["--plain"])["traded"], true);
     assert_eq!(clear(&book, &["--plain", "--bits", "32"])["traded"], true);
@@ -171,4 +171,17 @@ fn a_book_is_read_from_standard_input_and_a_level_that_does_not_exist_is_refused
     let refused = veilgrid(["clear", "--plain", "--log", "warning", "-"]);
     assert_eq!(cli::code(&refused), 2);
     assert!(stderr(&refused).contains("warning"), "{}", stderr(&refused));
+}
+
+/// A connection of 70 kWh in a quarter-hour: with 32 bits the members' capacities bound what can be opened, and not what a step
+/// can hold.
+#[test]
+fn an_order_above_65_kwh_clears_with_32_bits() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let book = "id,side,price_ct_per_kwh,quantity_kwh\nworkshop,buy,20,70\npv field,sell,10,60\nh1,buy,18,0.2\nh2,buy,19,0.4\n";
+    let path = cli::write_book(dir.path(), "book.csv", book);
+    let sealed = cli::clear(&path, &["--bits", "32", "--ticks", "32"]);
+    let plain = cli::clear(&path, &["--bits", "32", "--ticks", "32", "--plain"]);
+    assert_eq!((&sealed["volume_wh"], &sealed["fills"]), (&plain["volume_wh"], &plain["fills"]));
+    assert_eq!(sealed["volume_wh"], 60_000);
 }

@@ -32,8 +32,8 @@ fn unusable_books_are_refused_with_line_and_column() {
     refused(&row("a,buy,10,NaN"), &[], &["line 3", "NaN"]);
     refused(&row("a,buy,inf,1"), &[], &["line 3", "inf"]);
     refused(&row("a,buy,10,0.0001"), &[], &["line 3", "0.0001", "Wh"]);
-    // More bits do not fit so many prices: what helps is said, and they are not.
-    refused(&row("a,buy,10,65.536"), &[], &["line 3", "65535", "--plain"]);
+    // More bits help, and that is said.
+    refused(&row("a,buy,10,65.536"), &[], &["line 3", "65535", "--bits 32"]);
     refused(&format!("{HEAD}a,buy,1,0.256\n"), &["--bits", "8"], &["line 2", "--bits 16"]);
     refused(&row("a,buy,10,99999999999999999999"), &[], &["line 3"]);
     refused(&row("a,hold,10,1"), &[], &["line 3", "hold"]);
@@ -60,8 +60,9 @@ fn impossible_parameters_are_refused() {
     refused(&book, &["--tick", "999"], &["even", "999"]);
     refused(&book, &["--tick", "0"], &["even"]);
     refused(&book, &["--bits", "12"], &["12"]);
-    // 2 members x 8,192 steps x 2^32 Wh is above 2^40.
-    refused(&book, &["--bits", "32", "--ticks", "4096"], &["members"]);
+    // 2 members x 8,192 steps x 2^32 Wh is above 2^40, and at such prices so much energy costs more than 2^62.
+    let large = format!("{HEAD}a,buy,10,4000000\nb,sell,5,1\n");
+    refused(&large, &["--bits", "32", "--ticks", "4096"], &["members"]);
     refused(&book, &["--tick", "1000000000000"], &["price"]);
 }
 
@@ -91,10 +92,12 @@ fn usage_errors_exit_with_2() {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    let benches = ["prepare", "verify", "prove", "tally", "round", "network"].map(|what| vec!["bench", what]);
-    let commands =
-        ["demo", "clear", "compare", "audit", "show", "export", "bench"].map(|command| vec![command]);
-    for command in commands.into_iter().chain(benches) {
+    let benches = ["prepare", "verify", "prove", "tally", "readings", "round", "network"]
+        .map(|what| vec!["bench", what]);
+    let commands = ["demo", "clear", "share", "compare", "audit", "show", "export", "bench"]
+        .map(|command| vec![command]);
+    let readings = ["import", "status", "gaps", "session"].map(|what| vec!["readings", what]);
+    for command in commands.into_iter().chain(benches).chain(readings) {
         let output = veilgrid(command.iter().copied().chain(["--help"]));
         let command = command.join(" ");
         assert_eq!(code(&output), 0);

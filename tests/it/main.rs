@@ -27,3 +27,5 @@ mod readings;
 mod sealed_equals_plain;
 mod sharing;
 mod utility;
+#[cfg(feature = "network")]
+mod wallet;

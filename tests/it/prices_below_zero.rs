@@ -61,10 +61,19 @@ fn impossible_grids_and_prices_are_refused_with_the_reason() {
     let output = veilgrid(["clear", low.to_str().expect("UTF-8"), "--plain"]);
     assert_eq!(code(&output), 2);
     assert!(stderr(&output).contains("too low; at least -1099511627.776 is possible"), "{}", stderr(&output));
-    // Money would leave its 63 bits on either side of zero.
+    // Money would leave its 63 bits on either side of zero, however small the largest order is.
     refused(&["--bits", "32", "--price-min=-200000"], "can never trade");
-    let sealed =
-        veilgrid(["clear", book, "--bits", "32", "--ticks", "4", "--tick", "2", "--price-min=-8194"]);
+    let sealed = veilgrid([
+        "clear",
+        book,
+        "--bits",
+        "32",
+        "--ticks",
+        "4",
+        "--tick",
+        "2",
+        "--price-min=-1099511627776",
+    ]);
     assert_eq!(code(&sealed), 2);
     assert!(stderr(&sealed).contains("a price can be at most 8.192 ct/kWh from zero"), "{}", stderr(&sealed));
 }

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use veilgrid_crypto::bid::{BidFault, SealedBid};
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_ledger::state::State;
-use veilgrid_ledger::verdicts::BidVerdicts;
+use veilgrid_ledger::verdicts::{BidVerdicts, BidsAsked};
 use veilgrid_roles::intake::{Concluded, Intake, IntakeError, Received};
 
 /// Envelopes that may wait; senders beyond that are held back.
@@ -254,7 +254,18 @@ fn verify(state: &State, batch: Vec<SealedBid>, mut verdicts: SharedVerdicts) ->
             judged.extend(bids.into_iter().map(|bid| (bid, Err(ended.clone()))));
             continue;
         };
-        let of_round = verdicts.verify(params, &round, &bids);
+        // An account that has moved on since the intake took its bid has no terms for it.
+        let (moved, bids): (Vec<SealedBid>, Vec<SealedBid>) =
+            bids.into_iter().partition(|bid| state.terms_of(round_id, std::slice::from_ref(bid)).is_err());
+        judged.extend(moved.into_iter().map(|bid| {
+            let found = bid.money.as_ref().map_or(0, |money| money.debit_sequence);
+            let terms = state.account_terms(round_id, &bid.account);
+            let expected = terms.map_or(0, |terms| terms.debit_sequence);
+            (bid, Err(BidFault::Sequence { bid: found, account: expected }))
+        }));
+        let terms = state.terms_of(round_id, &bids).ok().flatten();
+        let asked = BidsAsked { round: &round, bids: &bids, terms: terms.as_deref() };
+        let of_round = verdicts.verify(params, asked);
         judged.extend(bids.into_iter().zip(of_round.into_iter().map(|verdict| verdict.map(|_| ()))));
     }
     (judged, began.elapsed())

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tracing::Instrument;
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::receipt::Receipt;
+use veilgrid_ledger::transaction::Transaction;
 use veilgrid_roles::member::{
     Action, Answer, BidArchive, Desk, DeskError, OrderSource, ResultBook, SealFailure, Target, Wanted,
     envelope_to,
@@ -57,6 +58,21 @@ impl<A: BidArchive + Unpin, R: ResultBook + Unpin> MemberActor<A, R> {
                 Action::Seal { wanted, without_orders } => self.seal(wanted, without_orders, ctx),
                 Action::Send { round_id, to, bid } => self.send(round_id, to, &bid, ctx),
             }
+        }
+        self.claim(ctx);
+    }
+
+    /// Claims what fills of settled rounds are worth.
+    fn claim(&mut self, ctx: &mut Context<Self>) {
+        for round_id in self.desk.claims_due(self.now_unix_ms()) {
+            let Some(claims) = self.desk.claim(round_id, &mut OsRng) else { continue };
+            let post = Arc::clone(&self.around.post);
+            let sent = async move {
+                if let Err(why) = post.submit(Transaction::Claims(claims)).await {
+                    tracing::warn!(round_id, why, "the claim is not taken yet");
+                }
+            };
+            ctx.spawn(sent.instrument(tracing::info_span!("claim", round_id)).into_actor(self));
         }
     }
 
@@ -140,8 +156,9 @@ impl<A: BidArchive + Unpin, R: ResultBook + Unpin> Actor for MemberActor<A, R> {
 impl<A: BidArchive + Unpin, R: ResultBook + Unpin> Handler<Observe> for MemberActor<A, R> {
     type Result = Result<(), DeskError>;
 
-    fn handle(&mut self, message: Observe, _: &mut Self::Context) -> Self::Result {
-        self.desk.observe(&message.state, message.effects.all())?;
+    fn handle(&mut self, message: Observe, ctx: &mut Self::Context) -> Self::Result {
+        self.desk.observe(&message.state, &message.block.transactions, message.effects.all())?;
+        self.claim(ctx);
         self.around.watch.look(&self.desk);
         self.failed.take().map_or(Ok(()), Err)
     }

@@ -2,6 +2,7 @@
 
 use actix::Message;
 use std::sync::Arc;
+use veilgrid_ledger::block::Block;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::BlockEffects;
 use veilgrid_roles::member::DeskError;
@@ -10,6 +11,8 @@ use veilgrid_roles::member::DeskError;
 #[derive(Message, Clone)]
 #[rtype(result = "Result<(), DeskError>")]
 pub struct Observe {
+    /// The block.
+    pub block: Arc<Block>,
     /// The state after it.
     pub state: State,
     /// What it did.

@@ -18,4 +18,4 @@ mod surroundings;
 
 pub use actor::{Around, MemberActor};
 pub use messages::{Observe, Turn};
-pub use surroundings::{News, NoReceipt, Post, Posted, Watch};
+pub use surroundings::{News, NoReceipt, Post, Posted, Submitted, Watch};

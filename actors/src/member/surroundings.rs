@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use veilgrid_crypto::receipt::Receipt;
+use veilgrid_ledger::transaction::Transaction;
 use veilgrid_roles::member::{Answer, Desk, SealFailure, Target};
 
 /// Why there is no receipt.
@@ -17,10 +18,16 @@ pub struct NoReceipt {
 /// The answer to an envelope.
 pub type Posted<'a> = Pin<Box<dyn Future<Output = Result<Receipt, NoReceipt>> + Send + 'a>>;
 
+/// The answer to a transaction: why it was not taken, in words.
+pub type Submitted<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
+
 /// How envelopes get to nodes: by HTTP, or to actors of the same process.
 pub trait Post: Send + Sync + 'static {
     /// Hands an envelope to a node and returns its receipt, unchecked.
     fn post(&self, to: Target, envelope: Vec<u8>) -> Posted<'_>;
+
+    /// Hands a transaction to a node that hands it on. It is sent again until the ledger has it.
+    fn submit(&self, transaction: Transaction) -> Submitted<'_>;
 }
 
 /// What happens to a member's bids.

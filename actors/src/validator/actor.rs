@@ -2,8 +2,8 @@
 
 use super::journal::{Journal, JournalError, Kept, replay};
 use super::messages::{
-    Acknowledgement, CastVote, Finalise, Gossip, Gossiped, Identify, Join, OfferBids, Propose, Tip,
-    ValidatorFault,
+    Acknowledgement, CastVote, Finalise, Gossip, Gossiped, Identify, Join, OfferBids, OfferTransaction,
+    Propose, Tip, ValidatorFault,
 };
 use actix::{Actor, ActorContext, Context, Handler, MessageResult, Supervised};
 use rand_core::OsRng;
@@ -186,6 +186,14 @@ impl Handler<OfferBids> for ValidatorActor {
     fn handle(&mut self, message: OfferBids, _: &mut Self::Context) -> Self::Result {
         let bids = message.bids.as_ref().clone();
         Ok(self.member()?.core_mut().offer_bids(message.round_id, bids))
+    }
+}
+
+impl Handler<OfferTransaction> for ValidatorActor {
+    type Result = Result<Result<Offered, OfferRefusal>, ValidatorFault>;
+
+    fn handle(&mut self, message: OfferTransaction, _: &mut Self::Context) -> Self::Result {
+        Ok(self.member()?.core_mut().offer_transaction(&message.0))
     }
 }
 

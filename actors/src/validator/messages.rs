@@ -11,6 +11,7 @@ use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::refusal::BlockError;
 use veilgrid_ledger::roster::ValidatorEntry;
 use veilgrid_ledger::state::State;
+use veilgrid_ledger::transaction::Transaction;
 use veilgrid_roles::committee::{FinaliseFault, VoteFault};
 use veilgrid_roles::replica::{GossipFault, OfferRefusal, Offered, Proposal};
 
@@ -37,6 +38,11 @@ pub struct OfferBids {
     /// The bids.
     pub bids: Arc<Vec<SealedBid>>,
 }
+
+/// Offers a transaction that comes from outside and is no bid.
+#[derive(Message, Clone)]
+#[rtype(result = "Result<Result<Offered, OfferRefusal>, ValidatorFault>")]
+pub struct OfferTransaction(pub Arc<Transaction>);
 
 /// A message of a validator for all others, with its consensus key.
 pub type GossipMessage = (ConsensusKeyBytes, Arc<Vec<u8>>);

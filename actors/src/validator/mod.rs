@@ -5,6 +5,7 @@
 //! | message | an engine's |
 //! |---|---|
 //! | [`OfferBids`] | the relay of an aggregator |
+//! | [`OfferTransaction`] | claims, orders and other transactions from outside |
 //! | [`Gossip`] | what validators tell each other |
 //! | [`Propose`] | the leader's turn |
 //! | [`CastVote`] | proposal; the answer is the vote |
@@ -25,6 +26,6 @@ mod messages;
 pub use actor::ValidatorActor;
 pub use journal::{Journal, JournalError, StoreJournal, replay};
 pub use messages::{
-    Acknowledgement, CastVote, Finalise, Gossip, GossipMessage, Gossiped, Identify, Join, OfferBids, Propose,
-    Tip, ValidatorFault,
+    Acknowledgement, CastVote, Finalise, Gossip, GossipMessage, Gossiped, Identify, Join, OfferBids,
+    OfferTransaction, Propose, Tip, ValidatorFault,
 };

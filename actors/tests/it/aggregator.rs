@@ -80,6 +80,7 @@ fn scene_with(refuses: bool, journal: Option<Keeper>) -> Scene {
         threshold: 3,
         timing,
         capacity_classes: CapacityClasses::of_connections(SLOT_SECONDS),
+        money: None,
     };
     let founding = Founding {
         params,

@@ -8,18 +8,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use veilgrid_actors::cancel::CancelFlag;
-use veilgrid_actors::member::{Around, MemberActor, News, NoReceipt, Observe, Post, Posted, Turn, Watch};
+use veilgrid_actors::member::{
+    Around, MemberActor, News, NoReceipt, Observe, Post, Posted, Submitted, Turn, Watch,
+};
 use veilgrid_actors::pool::{PoolError, ProofPool};
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::envelope::{EnvelopeKey, open_envelope};
 use veilgrid_crypto::keyring::{Keyring, KeyringSeed};
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_crypto::schnorr::SigningKey;
+use veilgrid_ledger::block::Block;
 use veilgrid_ledger::capacity::CapacityClasses;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::BlockEffects;
 use veilgrid_ledger::state::round::Slot;
+use veilgrid_ledger::transaction::Transaction;
 use veilgrid_market::{Grid, Order, Rule, Side};
 use veilgrid_roles::committee::{Founding, Keys, one_process_timing};
 use veilgrid_roles::local::LocalCommunity;
@@ -54,6 +58,7 @@ fn world() -> World {
         threshold: 3,
         timing,
         capacity_classes: CapacityClasses::of_connections(SLOT_SECONDS),
+        money: None,
     };
     let account = |keyring: &Keyring| keyring.account_key(1).verifying_key().to_bytes();
     let other = Keyring::from_seed(&KeyringSeed::generate(&mut OsRng));
@@ -130,6 +135,10 @@ impl Post for Lossy {
         let (account, digest) = (bid.account, bid.digest());
         let receipt = Receipt::issue(key, ledger_id, bid.round_id, account, digest, 1, &mut OsRng);
         Box::pin(async move { Ok(receipt) })
+    }
+
+    fn submit(&self, _: Transaction) -> Submitted<'_> {
+        Box::pin(async { Err("no money here".to_owned()) })
     }
 }
 
@@ -257,7 +266,9 @@ fn a_promise_is_kept_and_a_cancelled_member_makes_no_bid() {
             at_start: Vec::new(),
             effects: Vec::new(),
         };
-        let block = Observe { state: world.state.clone(), effects: Arc::new(effects) };
+        let empty = Block::new(world.state.height(), [0; 32], 0, [0; 32], Vec::new());
+        let (state, effects) = (world.state.clone(), Arc::new(effects));
+        let block = Observe { block: Arc::new(empty), state, effects };
         scene.member.send(block).await.expect("there").expect("it goes on");
         scene.turn_after(10).await;
         assert_eq!(seen.lock().expect("seen").len(), 3, "it is not sent again");

@@ -1,7 +1,7 @@
 //! The orderer's actor: a mailbox in front of [`OrdererCore`], which works on one message at a time.
 
 use super::core::OrdererCore;
-use super::messages::{Attend, Decided, Ended, Follow, Halt, LedgerTip, NextBlock, OrderError};
+use super::messages::{Attend, Decided, Ended, Follow, Halt, LedgerTip, NextBlock, OrderError, Submit};
 use actix::{Actor, ActorFutureExt, AtomicResponse, Context, Handler, Message, Recipient, WrapFuture};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -97,6 +97,14 @@ impl Handler<NextBlock> for OrdererActor {
 
     fn handle(&mut self, _: NextBlock, _: &mut Self::Context) -> Self::Result {
         self.with_core(Err(OrderError::Halted), async |core| core.next_block().await)
+    }
+}
+
+impl Handler<Submit> for OrdererActor {
+    type Result = AtomicResponse<Self, Result<(), OrderError>>;
+
+    fn handle(&mut self, message: Submit, _: &mut Self::Context) -> Self::Result {
+        self.with_core(Err(OrderError::Halted), async move |core| core.submit(message.0).await)
     }
 }
 

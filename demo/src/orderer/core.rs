@@ -11,7 +11,7 @@ use std::sync::Arc;
 use veilgrid_actors::follow::FollowBlock;
 use veilgrid_actors::member::Observe;
 use veilgrid_actors::validator::{
-    Acknowledgement, CastVote, Finalise, Gossip, OfferBids, Propose, ValidatorFault,
+    Acknowledgement, CastVote, Finalise, Gossip, OfferBids, OfferTransaction, Propose, ValidatorFault,
 };
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_ledger::block::Block;
@@ -19,6 +19,7 @@ use veilgrid_ledger::finality::quorum;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::{BlockEffects, Effect};
 use veilgrid_ledger::state::expected::Expected;
+use veilgrid_ledger::transaction::Transaction;
 use veilgrid_roles::committee::{FalseShare, Orderer, bids_at_once};
 use veilgrid_roles::replica::{OfferRefusal, Proposal, SharedVerdicts};
 
@@ -124,6 +125,27 @@ impl OrdererCore {
                 Ok(None) => taken = true,
                 Ok(Some(refusal)) => refused = Some(refusal),
                 Err(fault) => self.heed(&fault, "bids were not taken"),
+            }
+        }
+        match refused.filter(|_| !taken) {
+            Some(refusal) => Err(refusal.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Offers a transaction from outside to everybody: what all that are in step refuse is refused. A later block has it.
+    pub(super) async fn submit(&mut self, transaction: Transaction) -> Result<(), OrderError> {
+        self.going_on()?;
+        let transaction = Arc::new(transaction);
+        let offers = self.peers.iter().filter(|peer| peer.in_step()).map(|peer| {
+            ask(&peer.link.submit, OfferTransaction(Arc::clone(&transaction)), peer.link.validator)
+        });
+        let (mut taken, mut refused) = (false, None);
+        for answer in join_all(offers).await {
+            match answer {
+                Ok(Ok(_)) => taken = true,
+                Ok(Err(refusal)) => refused = Some(refusal),
+                Err(fault) => self.heed(&fault, "a transaction was not taken"),
             }
         }
         match refused.filter(|_| !taken) {
@@ -358,7 +380,7 @@ impl OrdererCore {
         self.catch_up().await;
         self.hand_on(&block, &certificate).await?;
         let effects = Arc::new(applied);
-        self.tell_members(&effects).await?;
+        self.tell_members(&block, &effects).await?;
         effects.all().for_each(|effect| self.observe(effect));
         Ok(Arc::new(Decided { block, certificate, effects, state: self.state.clone() }))
     }
@@ -380,8 +402,9 @@ impl OrdererCore {
         Ok(())
     }
 
-    async fn tell_members(&self, effects: &Arc<BlockEffects>) -> Result<(), OrderError> {
-        let message = Observe { state: self.state.clone(), effects: Arc::clone(effects) };
+    async fn tell_members(&self, block: &Arc<Block>, effects: &Arc<BlockEffects>) -> Result<(), OrderError> {
+        let (block, state, effects) = (Arc::clone(block), self.state.clone(), Arc::clone(effects));
+        let message = Observe { block, state, effects };
         for told in join_all(self.members.iter().map(|member| member.send(message.clone()))).await {
             let why = match told {
                 Ok(Ok(())) => continue,

@@ -4,7 +4,8 @@ use actix::{Addr, Message, Recipient};
 use std::collections::VecDeque;
 use std::time::Duration;
 use veilgrid_actors::validator::{
-    Acknowledgement, CastVote, Finalise, Gossip, OfferBids, Propose, ValidatorActor, ValidatorFault,
+    Acknowledgement, CastVote, Finalise, Gossip, OfferBids, OfferTransaction, Propose, ValidatorActor,
+    ValidatorFault,
 };
 use veilgrid_ledger::finality::ConsensusKeyBytes;
 
@@ -25,6 +26,8 @@ pub struct ValidatorLink {
     pub consensus_key: ConsensusKeyBytes,
     /// Takes bids.
     pub offer: Recipient<OfferBids>,
+    /// Takes other transactions from outside.
+    pub submit: Recipient<OfferTransaction>,
     /// Takes the others' messages and gives its own.
     pub gossip: Recipient<Gossip>,
     /// Makes blocks.
@@ -42,6 +45,7 @@ impl ValidatorLink {
             validator,
             consensus_key,
             offer: address.clone().recipient(),
+            submit: address.clone().recipient(),
             gossip: address.clone().recipient(),
             propose: address.clone().recipient(),
             vote: address.clone().recipient(),

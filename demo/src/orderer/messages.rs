@@ -10,6 +10,7 @@ use veilgrid_ledger::block::Block;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::BlockEffects;
+use veilgrid_ledger::transaction::Transaction;
 use veilgrid_roles::committee::{FalseShare, named};
 use veilgrid_roles::replica::OfferRefusal;
 
@@ -27,6 +28,11 @@ pub struct Ended;
 #[derive(Message)]
 #[rtype(result = "LedgerTip")]
 pub struct Halt;
+
+/// Hands a transaction from outside to the validators; a later block has it.
+#[derive(Message)]
+#[rtype(result = "Result<(), OrderError>")]
+pub struct Submit(pub Transaction);
 
 /// Adds a follower. Blocks that are final already are not sent again.
 #[derive(Message)]

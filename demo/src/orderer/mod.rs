@@ -28,4 +28,4 @@ mod messages;
 pub use self::core::OrdererCore;
 pub use actor::{BACKLOG_BLOCKS, OrdererActor};
 pub use links::{ANSWER_TIMEOUT, ValidatorLink};
-pub use messages::{Attend, Decided, Ended, Follow, Halt, LedgerTip, NextBlock, OrderError, Pace};
+pub use messages::{Attend, Decided, Ended, Follow, Halt, LedgerTip, NextBlock, OrderError, Pace, Submit};

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use veilgrid_actors::cancel::CancelFlag;
 use veilgrid_demo::{
-    DayConfig, DayError, DayEvent, DayReport, MarketSlot, RoundResult, Surroundings, run_day_in,
+    DayConfig, DayError, DayEvent, DayMoney, DayReport, MarketSlot, RoundResult, Surroundings, run_day_in,
 };
 use veilgrid_ledger::audit::{AuditReport, AuditRequest, Record, audit};
 use veilgrid_ledger::block::Block;
@@ -37,6 +37,7 @@ pub fn params() -> MarketParams {
         threshold: 3,
         timing: one_process_timing(0, 0, SLOT_SECONDS),
         capacity_classes: CapacityClasses::of_connections(SLOT_SECONDS),
+        money: None,
     }
 }
 
@@ -68,6 +69,7 @@ pub fn config(dir: &Path) -> DayConfig {
         participants,
         slots: vec![slot(1), slot(2)],
         params: params(),
+        money: Some(DayMoney::for_members(MEMBERS)),
         tariffs: Tariffs::new(30_000, 8_000).expect("tariffs"),
         validators: 4,
         key_epoch: 1,

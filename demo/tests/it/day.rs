@@ -6,7 +6,7 @@ use crate::common::{
     run_quietly,
 };
 use std::path::PathBuf;
-use veilgrid_demo::{ConfigError, DayEvent, DayReport, RoundResult, Surroundings};
+use veilgrid_demo::{ConfigError, DayEvent, DayMoney, DayReport, RoundResult, Surroundings};
 use veilgrid_ledger::audit::{AuditReport, ReceiptVerdict, audit_export};
 use veilgrid_ledger::transaction::{Transaction, VoidReason};
 use veilgrid_scenario::community::Role;
@@ -57,6 +57,9 @@ fn a_day_runs_to_its_end_and_everybody_agrees() {
     assert!(report.energy.iter().all(|line| line.account.is_balanced()));
     let bought: u128 = report.energy.iter().map(|line| line.account.bought_wh_q16).sum();
     assert_eq!(bought, report.rounds.iter().map(|round| round.market.bought_wh_q16).sum::<u128>());
+    let money = report.money.expect("a day with money");
+    assert_eq!((money.unclaimed, money.difference_units()), (0, 0), "money is neither lost nor made");
+    assert_eq!(money.deposited_ct, u128::from(DayMoney::for_members(MEMBERS).deposit_ct) * 7 + 10_000);
     check_events(&events);
 }
 
@@ -66,7 +69,7 @@ fn is_opening(transaction: &Transaction) -> bool {
 
 fn check_events(events: &[DayEvent]) {
     let count = |wanted: fn(&DayEvent) -> bool| events.iter().filter(|event| wanted(event)).count();
-    assert!(matches!(events[0], DayEvent::KeyGenerationStarted { validators: 4, threshold: 3, keys: 16 }));
+    assert!(matches!(events[0], DayEvent::KeyGenerationStarted { validators: 4, threshold: 3, keys: 17 }));
     assert!(matches!(events[1], DayEvent::KeyGenerationFinished { .. }));
     assert_eq!(count(|event| matches!(event, DayEvent::RoundOpened { .. })), 2);
     assert_eq!(count(|event| matches!(event, DayEvent::BidSealed { total: MEMBERS, .. })), 2 * MEMBERS);

@@ -22,6 +22,7 @@ use veilgrid_node::passphrase::Passphrase;
 /// Buffers of readers of text and files.
 const TEXT_BYTES: u64 = 256 << 10;
 
+const KEY_BYTES: [u8; 32] = [1; 32];
 const KEY: &str = "0101010101010101010101010101010101010101010101010101010101010101";
 
 #[test]
@@ -150,10 +151,12 @@ fn plan() {
     let read = |path: &Path| {
         let plan = FoundingPlan::read(path)?;
         // Numbers that make no market are refused and nothing else.
-        let _ = plan.params(4).map(|params| params.check(4));
+        let _ = plan.params(4, plan.market.money.map(|_| KEY_BYTES)).map(|params| params.check(4));
         Ok::<_, veilgrid_node::founding::FoundingError>(plan)
     };
     text_file("plan.toml", &folder(), PLAN, read, |plan| toml::to_string(plan).expect("TOML"));
+    let money = format!("{PLAN}[market.money]\ncommunity_deposit_ct = 5000\nclaim_s = 3600\n");
+    text_file("plan.toml", &folder(), &money, read, |plan| toml::to_string(plan).expect("TOML"));
 }
 
 #[test]
@@ -163,6 +166,8 @@ fn public_parts() {
             r#"{{"kind":"validator","signing_key":"{KEY}","consensus_key":"{KEY}","envelope_key":"{KEY}"}}"#
         ),
         format!(r#"{{"kind":"aggregator","receipt_key":"{KEY}","envelope_key":"{KEY}"}}"#),
+        format!(r#"{{"kind":"treasury","treasury_key":"{KEY}"}}"#),
+        format!(r#"{{"kind":"asker","asker_key":"{KEY}"}}"#),
         format!(r#"{{"kind":"participant","account_key":"{KEY}","key_epoch":3}}"#),
     ];
     for sample in samples {

@@ -2,6 +2,7 @@
 
 use super::certificates::Coverage;
 use super::finality::FinalReceipts;
+use super::money::PublicTotals;
 use super::pin::Pin;
 use super::report::AuditReport;
 use super::tally::Tally;
@@ -24,6 +25,8 @@ pub struct Auditor {
     pub(super) receipts: FinalReceipts,
     coverage: Coverage,
     pub(super) tally: Tally,
+    /// Public totals of money by the effects alone; none without money, and in pruned blocks.
+    pub(super) totals: Option<PublicTotals>,
     /// Opened sums of rounds that are not cleared yet.
     pub(super) opened: BTreeMap<u64, Vec<OpenedSum>>,
     pub(super) replay: Replay,
@@ -52,6 +55,7 @@ impl Auditor {
             receipts: FinalReceipts::new(request.receipts),
             coverage: Coverage::new(request.certificates),
             tally: Tally::default(),
+            totals: None,
             opened: BTreeMap::new(),
             replay: Replay::Nothing,
             pending: None,
@@ -156,6 +160,10 @@ impl Auditor {
         self.tally.block().blocks += 1;
         let kinds: Vec<_> = block.transactions.iter().map(|tx| (tx.kind(), tx.round_id())).collect();
         self.effects(&state, &kinds, &effects.at_start, effects.effects.iter().map(Some))?;
+        if let (Some(totals), Some(accounts)) = (&self.totals, state.accounts()) {
+            let rule = |error| ViolationRule::Conservation(Box::new(error));
+            totals.compare(accounts).map_err(|error| Violation::of_height(height, rule(error)))?;
+        }
         if let Some(pending) = self.pending.take_if(|pending| pending.height == height) {
             // Nothing below it is pruned, so that it is known what it has to be.
             if state.checkpoint() != pending {
@@ -197,6 +205,7 @@ impl Auditor {
         if certificate.is_some() {
             return Err(Violation::of_height(height, ViolationRule::StrayCertificate));
         }
+        self.totals = state.accounts().map(PublicTotals::of);
         self.count(TransactionKind::Genesis);
         self.tally.begin(&state, found, self.trusted_genesis.is_some());
         self.receipts.settle(&state);

@@ -46,6 +46,9 @@ impl Auditor {
 
     fn effect(&mut self, grid: &Grid, effect: &Effect) -> Result<(), ViolationRule> {
         self.tally.block().count(effect);
+        if let Some(totals) = &mut self.totals {
+            totals.take(effect);
+        }
         match effect {
             Effect::ValueOpened { round_id, request, value_wh, .. } => {
                 let sum = OpenedSum { request: *request, value_wh: *value_wh };

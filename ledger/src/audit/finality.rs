@@ -44,7 +44,10 @@ impl FinalReceipts {
     pub(super) fn observe(&mut self, effect: &Effect) {
         let matters = matches!(
             effect,
-            Effect::RoundOpened { .. } | Effect::RoundClosed { .. } | Effect::BidsAccepted { .. }
+            Effect::RoundOpened { .. }
+                | Effect::RoundClosed { .. }
+                | Effect::BidsAccepted { .. }
+                | Effect::Withdrawn { .. }
         );
         if self.asked && matters {
             self.waiting.push(Observed::Effect(effect.clone()));

@@ -136,6 +136,51 @@ impl MemberCounts {
     }
 }
 
+/// What moved on a ledger with money, and what is there at the last covered block. Of single accounts only deposits and
+/// withdrawals are public; of all of them together the total is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct MoneyCounts {
+    /// Accounts at the last covered block, those of members that have left included.
+    pub accounts: u64,
+    /// Deposits that the treasury has signed, one for each account named.
+    pub deposits: u64,
+    /// All deposits, the community's first one included, in ct.
+    pub deposited_ct: u64,
+    /// Withdrawals, each with its proof.
+    pub withdrawals: u64,
+    /// All of them, in ct.
+    pub withdrawn_ct: u64,
+    /// Withdrawals that the treasury has confirmed to be paid.
+    pub paid: u64,
+    /// Withdrawals that wait to be paid.
+    pub unpaid: u64,
+    /// Claims, each with its proof.
+    pub claims: u64,
+    /// Claims that validators have made for members that did not, each from shares with their proofs.
+    pub claims_by_validators: u64,
+    /// Rounds with fills that nobody has claimed.
+    pub unclaimed_rounds: u64,
+    /// Fills that nobody has claimed.
+    pub unclaimed_fills: u64,
+    /// What is on the community's public account, in units (Wh/2^16 times mct/kWh).
+    pub community_units: i64,
+    /// What is on all members' accounts and in fills that are not claimed together, in units: deposits less withdrawals less the
+    /// community's account.
+    pub members_units: i64,
+}
+
+impl MoneyCounts {
+    /// Adds what later blocks did; what is there at the end is set elsewhere.
+    pub(super) fn absorb(&mut self, later: Self) {
+        let Self { deposits, withdrawals, paid, claims, claims_by_validators, .. } = later;
+        self.deposits += deposits;
+        self.withdrawals += withdrawals;
+        self.paid += paid;
+        self.claims += claims;
+        self.claims_by_validators += claims_by_validators;
+    }
+}
+
 /// How a key session ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeySessionOutcome {

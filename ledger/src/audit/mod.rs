@@ -2,7 +2,7 @@
 //!
 //! What is checked is what the state machine checks, and nothing is taken on trust: every proof of the key
 //! sessions, every bid, share, opened value, outcome and settlement point, every hash and state root. On top come
-//! the conservation of energy and money ([`conservation`]), receipts ([`receipts`]), the certificates
+//! the conservation of energy and money ([`conservation`]), the public totals of accounts, receipts ([`receipts`]), the certificates
 //! ([`certificates`]) and, for a file, its trailer. Of pruned blocks everything is checked that is left of them.
 //!
 //! # Security
@@ -17,6 +17,7 @@ pub mod conservation;
 mod effects;
 mod finality;
 mod listed;
+mod money;
 mod past_pruned;
 mod pin;
 pub mod receipts;

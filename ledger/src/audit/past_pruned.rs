@@ -1,6 +1,7 @@
 //! The part of an audit that goes past blocks whose bids are pruned.
 
 use super::auditor::{Auditor, Replay};
+use super::money::PublicTotals;
 use super::violation::{Violation, ViolationRule};
 use crate::block::Block;
 use crate::foresight::Foreseen;
@@ -83,6 +84,7 @@ impl Auditor {
             return Err(fault(BlockFault::PriorStateRoot { found, expected: root }.into()));
         }
         self.tally.know_root(before, root);
+        self.totals = None;
         if without {
             self.tally.block().pruned.roots_unknown_from = Some(height);
         }
@@ -107,6 +109,7 @@ impl Auditor {
         self.replay = match skeleton.complete() {
             Ok((state, lost)) => {
                 self.checkpoint = Some(state.height());
+                self.totals = state.accounts().map(PublicTotals::of);
                 // It counts with the next block, which confirms it.
                 self.tally.block().pruned.checkpoints += 1;
                 self.receipts.observe_finished(&lost);

@@ -2,8 +2,12 @@
 //!
 //! The aggregator promises alone. Of a network's validators f may be faulty, and an honest one may have been cut off:
 //! only f + 1 of those in force, for one and the same bid, promise it a place.
+//!
+//! With money a bid names its account's debit sequence. An account that makes another debit while a round takes bids, a
+//! withdrawal or a bid in another round, may have overtaken its own promised bid, which nobody can put on the ledger then.
 
 use crate::hash::{Hash, serialize_hex};
+use crate::members::order::AccountNumber;
 use crate::roster::Roster;
 use crate::state::State;
 use crate::state::effects::Effect;
@@ -38,6 +42,10 @@ pub enum ReceiptVerdict {
     /// The same for a receipt of a validator: it proves nothing. An account can give two bids to different validators,
     /// and the ledger takes the first.
     SecondBid,
+    /// The round is closed without any bid of the account, which made another debit while the round took bids: a bid that was sealed
+    /// before it has no place on the ledger, by its account's own doing. Only the bid itself, with its debit sequence, would
+    /// tell that it was left out.
+    Overtaken,
     /// The bid is not on the ledger, and fewer than f + 1 validators have signed receipts for it: it proves nothing.
     TooFewReceipts,
     /// The receipt is for another ledger, or signed neither by this ledger's aggregator nor by a validator of the
@@ -78,6 +86,10 @@ pub(super) struct ReceiptCheck {
     rounds: BTreeSet<u64>,
     opened: BTreeSet<u64>,
     closed: BTreeSet<u64>,
+    /// (round, account) for bids in other rounds while the round took bids.
+    bid_elsewhere: BTreeSet<(u64, PointBytes)>,
+    /// (round, account number) for withdrawals while it did.
+    withdrawn: BTreeSet<(u64, AccountNumber)>,
     /// Rounds that were not recomputed, because bids of theirs are pruned.
     lost: BTreeSet<u64>,
     /// Bid digests of the receipts, by round; set when the digest was in a pruned block.
@@ -107,7 +119,20 @@ impl ReceiptCheck {
         let rounds = receipts.iter().map(|receipt| receipt.round_id).collect();
         let pruned = receipts.iter().map(|receipt| ((receipt.round_id, receipt.bid_digest), false)).collect();
         let (opened, closed, lost, in_force, aggregators) = Default::default();
-        Self { receipts, bids, rounds, opened, closed, lost, pruned, in_force, aggregators }
+        let (bid_elsewhere, withdrawn) = Default::default();
+        Self {
+            receipts,
+            bids,
+            rounds,
+            opened,
+            closed,
+            bid_elsewhere,
+            withdrawn,
+            lost,
+            pruned,
+            in_force,
+            aggregators,
+        }
     }
 
     /// A round was opened or closed, in a block of which more need not be known, by the validators that are in force and under the
@@ -133,15 +158,37 @@ impl ReceiptCheck {
             Effect::RoundClosed { round_id, .. } if self.rounds.contains(round_id) => {
                 self.closed.insert(*round_id);
             }
-            Effect::BidsAccepted { round_id, bids } if self.rounds.contains(round_id) => {
+            Effect::BidsAccepted { round_id, bids } => {
+                for other in self.taking_bids().filter(|other| other != round_id).collect::<Vec<_>>() {
+                    self.bid_elsewhere.extend(bids.iter().map(|bid| (other, bid.account)));
+                }
                 for bid in bids {
                     if let Some(digest) = self.bids.get_mut(&(*round_id, bid.account)) {
                         *digest = Some(bid.bid_digest);
                     }
                 }
             }
+            Effect::Withdrawn { terms } => {
+                let rounds: Vec<u64> = self.taking_bids().collect();
+                self.withdrawn.extend(rounds.into_iter().map(|round_id| (round_id, terms.number)));
+            }
             _ => {}
         }
+    }
+
+    /// Rounds of the receipts that take bids at this point of the ledger.
+    fn taking_bids(&self) -> impl Iterator<Item = u64> {
+        self.opened.difference(&self.closed).copied()
+    }
+
+    /// With money: whether the account of a receipt has made another debit while the round took bids.
+    fn overtaken(&self, state: &State, receipt: &Receipt) -> bool {
+        let Some(accounts) = state.accounts() else { return false };
+        let (round_id, account) = (receipt.round_id, receipt.account);
+        let of_round = (round_id, AccountNumber::MIN)..=(round_id, AccountNumber::MAX);
+        let mut withdrawn =
+            self.withdrawn.range(of_round).filter_map(|(_, number)| accounts.account(*number));
+        self.bid_elsewhere.contains(&(round_id, account)) || withdrawn.any(|owner| owner.key() == account)
     }
 
     /// Bids of which a pruned block has the digests.
@@ -191,6 +238,7 @@ impl ReceiptCheck {
         }
         let missing = || match signer {
             Signer::Validator(_) if !promised.contains(&named(receipt)) => ReceiptVerdict::TooFewReceipts,
+            _ if self.overtaken(state, receipt) => ReceiptVerdict::Overtaken,
             _ => ReceiptVerdict::Missing,
         };
         let by_digest = self.pruned.get(&(receipt.round_id, receipt.bid_digest)) == Some(&true);
@@ -199,9 +247,11 @@ impl ReceiptCheck {
             Some(_) if matches!(signer, Signer::Validator(_)) => ReceiptVerdict::SecondBid,
             Some(_) => ReceiptVerdict::OtherBid,
             None if by_digest => ReceiptVerdict::IncludedByDigest,
-            // The aggregator's promise is broken by another bid as well; of validators that proves nothing.
+            // The aggregator's promise is broken by another bid as well; of validators that proves nothing. With money, debits
+            // of pruned bids may have overtaken it.
             None if self.lost.contains(&receipt.round_id) => match missing() {
                 few @ ReceiptVerdict::TooFewReceipts => few,
+                _ if state.accounts().is_some() => ReceiptVerdict::NotCheckable,
                 broken if matches!(signer, Signer::Aggregator) && self.closed.contains(&receipt.round_id) => {
                     broken
                 }

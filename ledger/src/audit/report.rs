@@ -5,6 +5,8 @@ use super::pin::Pin;
 use super::receipts::ReceiptFinding;
 use crate::community::Community;
 use crate::hash::{Hash, serialize_hex};
+use crate::money::accounts::Accounts;
+use crate::money::treasury::TreasuryAction;
 use crate::state::State;
 use crate::state::effects::{Effect, PassedRounds};
 use crate::transaction::TransactionKind;
@@ -13,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use veilgrid_crypto::keygen::Task;
 
 pub use super::listed::{
-    KeyGenerationCounts, KeySessionOutcome, MemberCounts, OpenedValue, PrunedCounts, RefusedTransaction,
-    UncoveredBlocks, UnfinishedRound, ValidatorChange, VoidRound,
+    KeyGenerationCounts, KeySessionOutcome, MemberCounts, MoneyCounts, OpenedValue, PrunedCounts,
+    RefusedTransaction, UncoveredBlocks, UnfinishedRound, ValidatorChange, VoidRound,
 };
 
 /// The report of an audit that found no violation. All hashes serialise as hex.
@@ -45,6 +47,8 @@ pub struct AuditReport {
     pub validator_changes: Vec<ValidatorChange>,
     /// Members that have joined and left, by the registrar's orders.
     pub members: MemberCounts,
+    /// What moved on accounts; none on a ledger without money.
+    pub money: Option<MoneyCounts>,
     /// Certificates of blocks.
     pub certificates: CertificateCounts,
     /// Blocks after the last one that a certificate covers. Nothing else in this report is of them.
@@ -152,6 +156,21 @@ impl AuditReport {
             }
             Effect::MembersChanged { kind, accounts, .. } => self.members.count(*kind, accounts.len() as u64),
             Effect::KeysReplaced { .. } => self.members.keys_replaced += 1,
+            Effect::TreasuryActed { action: TreasuryAction::Deposit(deposits), .. } => {
+                self.money.get_or_insert_default().deposits += deposits.len() as u64;
+            }
+            Effect::TreasuryActed { action: TreasuryAction::Paid(payments), .. } => {
+                self.money.get_or_insert_default().paid += payments.len() as u64;
+            }
+            // With its last share.
+            Effect::ClaimedByValidators { .. } => {
+                self.shares += 1;
+                self.money.get_or_insert_default().claims_by_validators += 1;
+            }
+            Effect::Withdrawn { .. } => self.money.get_or_insert_default().withdrawals += 1,
+            Effect::Claimed { accounts, .. } => {
+                self.money.get_or_insert_default().claims += accounts.len() as u64;
+            }
             Effect::BidsAccepted { bids, .. } => self.bids += bids.len() as u64,
             Effect::ShareAccepted { .. } => self.shares += 1,
             Effect::ValueOpened { round_id, opening_index, request, value_wh } => {
@@ -204,7 +223,24 @@ impl AuditReport {
         generated.proofs = generated.packages * generated.keys;
         let members = state.members();
         (self.members.members, self.members.suspended) = (members.len() as u64, members.suspended() as u64);
+        if let Some(accounts) = state.accounts() {
+            stands_at(self.money.get_or_insert_default(), accounts);
+        }
         self.height = state.height();
         self.block_hash = state.block_hash();
     }
+}
+
+/// What is on a ledger's accounts. The rules keep all of it below 2^62 units.
+fn stands_at(counts: &mut MoneyCounts, accounts: &Accounts) {
+    let number = |ct: u128| u64::try_from(ct).unwrap_or(u64::MAX);
+    let units = |units: i128| i64::try_from(units).unwrap_or(i64::MAX);
+    counts.accounts = accounts.iter().len() as u64;
+    counts.deposited_ct = number(accounts.deposited_ct());
+    counts.withdrawn_ct = number(accounts.withdrawn_ct());
+    counts.unpaid = accounts.unpaid().len() as u64;
+    counts.unclaimed_rounds = accounts.unclaimed().len() as u64;
+    counts.unclaimed_fills = accounts.unclaimed().map(|round| round.open().len() as u64).sum();
+    counts.community_units = units(accounts.community_units());
+    counts.members_units = units(accounts.members_units());
 }

@@ -110,6 +110,7 @@ impl AuditReport {
             key_sessions,
             validator_changes,
             members,
+            money,
             certificates: _,
             uncovered: _,
             pruned,
@@ -142,6 +143,9 @@ impl AuditReport {
         self.key_sessions.extend(key_sessions);
         self.validator_changes.extend(validator_changes);
         self.members.absorb(members);
+        if let Some(money) = money {
+            self.money.get_or_insert_default().absorb(money);
+        }
         self.pruned.absorb(pruned);
         self.refused += refused;
         for (kind, count) in refused_by_kind {

@@ -169,6 +169,21 @@ pub enum ConservationError {
         /// What the outcome says it is.
         rest_q16: i128,
     },
+    /// The public totals of money are not those of the transactions.
+    #[error(
+        "{} ct deposited, {} ct withdrawn and {community_units} units on the community's account; the transactions add up to {} ct, \
+         {} ct and {expected_units} units", .found[0], .found[1], .expected[0], .expected[1]
+    )]
+    Accounts {
+        /// Deposits and withdrawals of the state, in ct.
+        found: [u128; 2],
+        /// Those of the transactions.
+        expected: [u128; 2],
+        /// The community's account of the state, in units.
+        community_units: i128,
+        /// That of the transactions.
+        expected_units: i128,
+    },
     /// Energy or money of the round does not add up.
     #[error("{0}")]
     Flows(#[from] FlowError),

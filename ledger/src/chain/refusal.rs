@@ -1,5 +1,5 @@
 //! Why a transaction or a block is refused. Each domain has its own rules: [`RoundRefusal`], [`KeyRefusal`],
-//! [`RosterError`], [`MembersRefusal`].
+//! [`RosterError`], [`MembersRefusal`], [`MoneyRefusal`].
 //!
 //! Three layers, as in the checks: *structural* rules look at the transaction and the parameters, *semantic* rules at
 //! proofs, *contextual* rules at the state. The rule stands above each variant in quotation marks.
@@ -8,6 +8,7 @@ use crate::genesis::GenesisError;
 use crate::hash::Hash;
 use crate::keys::refusal::KeyRefusal;
 use crate::members::refusal::MembersRefusal;
+use crate::money::refusal::MoneyRefusal;
 use crate::roster::RosterError;
 use crate::rounds::refusal::RoundRefusal;
 use core::fmt;
@@ -33,6 +34,9 @@ pub enum Refusal {
     /// A rule about members, and about the keys of registrar and aggregator.
     #[error(transparent)]
     Members(#[from] MembersRefusal),
+    /// A rule about accounts and what moves money between them.
+    #[error(transparent)]
+    Money(#[from] MoneyRefusal),
 }
 
 /// A rule that a block as such breaks.

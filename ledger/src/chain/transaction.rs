@@ -4,6 +4,9 @@ use crate::genesis::Genesis;
 use crate::hash::{Hash, hash};
 use crate::members::offices::KeyReplacement;
 use crate::members::order::RegistrarOrder;
+use crate::money::claims::Claims;
+use crate::money::treasury::TreasuryOrder;
+use crate::money::withdrawal::Withdrawal;
 use crate::roster::RosterChange;
 use crate::rounds;
 use core::fmt;
@@ -95,6 +98,12 @@ pub enum Transaction {
     Registrar(Box<RegistrarOrder>),
     /// Replaces the registrar's or the aggregator's keys: two kinds.
     ReplaceKeys(Box<KeyReplacement>),
+    /// The treasury has received or paid out money: two kinds.
+    Treasury(Box<TreasuryOrder>),
+    /// A member takes money out.
+    Withdraw(Box<Withdrawal>),
+    /// Members put what their fills of a round are worth on their balances.
+    Claims(Claims),
 }
 
 /// Why a round ends without a result.
@@ -143,6 +152,10 @@ pub enum TransactionKind {
     Leave,
     ReplaceRegistrar,
     ReplaceAggregator,
+    Deposit,
+    Paid,
+    Withdraw,
+    Claims,
 }
 
 impl fmt::Display for TransactionKind {
@@ -165,6 +178,10 @@ impl fmt::Display for TransactionKind {
             Self::Leave => "leave",
             Self::ReplaceRegistrar => "replace-registrar",
             Self::ReplaceAggregator => "replace-aggregator",
+            Self::Deposit => "deposit",
+            Self::Paid => "paid",
+            Self::Withdraw => "withdraw",
+            Self::Claims => "claims",
         })
     }
 }
@@ -186,9 +203,7 @@ pub enum DecodeContext {
 impl DecodeContext {
     /// The context of the blocks that follow this genesis.
     pub fn of(genesis: &Genesis) -> Self {
-        let shape =
-            BidShape { steps: genesis.params.steps(), bits: u32::from(genesis.params.bits), money: false };
-        Self::Rounds { shape, max_bids: genesis.params.max_members }
+        Self::Rounds { shape: genesis.params.bid_shape(), max_bids: genesis.params.max_members }
     }
 }
 
@@ -209,6 +224,9 @@ impl Transaction {
             Self::ChangeValidators(_) => TransactionKind::ChangeValidators,
             Self::Registrar(order) => order.action.kind(),
             Self::ReplaceKeys(replacement) => replacement.keys.kind(),
+            Self::Treasury(order) => order.action.kind(),
+            Self::Withdraw(_) => TransactionKind::Withdraw,
+            Self::Claims(_) => TransactionKind::Claims,
         }
     }
 
@@ -219,7 +237,9 @@ impl Transaction {
             | Self::KeyEvent { .. }
             | Self::ChangeValidators(_)
             | Self::Registrar(_)
-            | Self::ReplaceKeys(_) => None,
+            | Self::ReplaceKeys(_)
+            | Self::Treasury(_)
+            | Self::Withdraw(_) => None,
             Self::OpenRound { round_id, .. }
             | Self::Bids { round_id, .. }
             | Self::CloseRound { round_id }
@@ -228,6 +248,7 @@ impl Transaction {
             | Self::Clear { round_id, .. }
             | Self::Settle { round_id, .. }
             | Self::Void { round_id, .. } => Some(*round_id),
+            Self::Claims(claims) => Some(claims.round_id),
         }
     }
 
@@ -243,6 +264,9 @@ impl Transaction {
             Self::ChangeValidators(change) => change.write(&mut w),
             Self::Registrar(order) => order.write(&mut w),
             Self::ReplaceKeys(replacement) => replacement.write(&mut w),
+            Self::Treasury(order) => order.write(&mut w),
+            Self::Withdraw(withdrawal) => withdrawal.write(&mut w),
+            Self::Claims(claims) => claims.write(&mut w),
             Self::OpenRound { .. }
             | Self::Bids { .. }
             | Self::CloseRound { .. }
@@ -302,7 +326,7 @@ fn read_later(
     shape: BidShape,
     max_bids: usize,
 ) -> Result<Transaction, WireError> {
-    if kind == TransactionKind::Genesis as u8 || kind > TransactionKind::ReplaceAggregator as u8 {
+    if kind == TransactionKind::Genesis as u8 || kind > TransactionKind::Claims as u8 {
         let why = "no transaction of a block after the first has this number";
         return Err(WireError::Invalid { field: "transaction kind", why });
     }
@@ -316,8 +340,17 @@ fn read_later(
     if (TransactionKind::Enrol as u8..=TransactionKind::Leave as u8).contains(&kind) {
         return Ok(Transaction::Registrar(Box::new(RegistrarOrder::read(r, kind)?)));
     }
-    if kind >= TransactionKind::ReplaceRegistrar as u8 {
+    if kind == TransactionKind::ReplaceRegistrar as u8 || kind == TransactionKind::ReplaceAggregator as u8 {
         return Ok(Transaction::ReplaceKeys(Box::new(KeyReplacement::read(r, kind)?)));
+    }
+    if kind == TransactionKind::Deposit as u8 || kind == TransactionKind::Paid as u8 {
+        return Ok(Transaction::Treasury(Box::new(TreasuryOrder::read(r, kind)?)));
+    }
+    if kind == TransactionKind::Withdraw as u8 {
+        return Ok(Transaction::Withdraw(Box::new(Withdrawal::read(r)?)));
+    }
+    if kind == TransactionKind::Claims as u8 {
+        return Ok(Transaction::Claims(Claims::read(r, max_bids)?));
     }
     rounds::transactions::read(r, kind, shape, max_bids)
 }

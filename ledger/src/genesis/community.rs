@@ -4,11 +4,12 @@ use crate::genesis::{Genesis, GenesisError};
 use crate::hash::Hash;
 use crate::members::offices::{NewKeys, Offices};
 use crate::members::refusal::MembersRefusal;
-use crate::params::MarketParams;
+use crate::money::market::{MoneyRulesError, cost_weights};
+use crate::params::{MarketParams, ParamsError};
 use crate::state::round::Slot;
 use crate::transaction::DecodeContext;
 use std::sync::Arc;
-use veilgrid_crypto::bid::{BidParams, BidShape, RoundContext};
+use veilgrid_crypto::bid::{BidParams, BidShape, CostWeights, RoundContext};
 use veilgrid_crypto::group::PointBytes;
 use veilgrid_crypto::keygen::ThresholdKeys;
 use veilgrid_crypto::schnorr::VerifyingKey;
@@ -23,6 +24,9 @@ pub struct Community {
     offices: Offices,
     receipt_key: VerifyingKey,
     registrar_key: VerifyingKey,
+    treasury_key: Option<VerifyingKey>,
+    /// What a Wh costs at most, step by step; with money only.
+    costs: Option<CostWeights>,
 }
 
 #[derive(Clone)]
@@ -43,8 +47,12 @@ impl Community {
             VerifyingKey::from_bytes(&offices.aggregator().receipt).map_err(|_| GenesisError::ReceiptKey)?;
         let registrar_key =
             VerifyingKey::from_bytes(offices.registrar()).map_err(|_| GenesisError::RegistrarKey)?;
-        let ledger_id = genesis.ledger_id();
-        Ok(Self { ledger_id, keyed: None, offices, receipt_key, registrar_key, genesis: Arc::new(genesis) })
+        let treasury_key = genesis.params.money.map(|money| VerifyingKey::from_bytes(&money.treasury_key));
+        let treasury_key =
+            treasury_key.transpose().map_err(|_| ParamsError::Money(MoneyRulesError::TreasuryKey))?;
+        let costs = genesis.params.money.map(|_| cost_weights(&genesis.params.grid));
+        let (ledger_id, keyed, genesis) = (genesis.ledger_id(), None, Arc::new(genesis));
+        Ok(Self { ledger_id, keyed, offices, receipt_key, registrar_key, treasury_key, costs, genesis })
     }
 
     /// The same community with another registrar or aggregator.
@@ -93,7 +101,7 @@ impl Community {
     pub fn params(&self) -> &MarketParams {
         &self.genesis.params
     }
-    /// The threshold keys in force, one a step; none until they are generated over the ledger.
+    /// The threshold keys in force: one a step and, with money, the one of balances; none until they are generated over the ledger.
     pub fn keys(&self) -> Option<&ThresholdKeys> {
         self.keyed.as_ref().map(|keyed| keyed.keys.as_ref())
     }
@@ -112,6 +120,14 @@ impl Community {
     /// The registrar's key in force.
     pub fn registrar_key(&self) -> &VerifyingKey {
         &self.registrar_key
+    }
+    /// The treasury's key; none on a ledger without money.
+    pub fn treasury_key(&self) -> Option<&VerifyingKey> {
+        self.treasury_key.as_ref()
+    }
+    /// What a Wh costs its bidder at most, step by step; none on a ledger without money.
+    pub fn costs(&self) -> Option<&CostWeights> {
+        self.costs.as_ref()
     }
     /// The keys of registrar and aggregator.
     pub fn offices(&self) -> &Offices {
@@ -137,7 +153,7 @@ impl Community {
     }
     /// The lengths of a bid, which the market's parameters fix.
     pub fn bid_shape(&self) -> BidShape {
-        BidShape { steps: self.params().steps(), bits: u32::from(self.params().bits), money: false }
+        self.params().bid_shape()
     }
     /// What the decoder of this ledger's blocks has to know.
     pub fn decode_context(&self) -> DecodeContext {
@@ -148,7 +164,12 @@ impl Community {
 impl Keyed {
     fn new(genesis: &Genesis, keys: ThresholdKeys) -> Result<Self, GenesisError> {
         let bits = u32::from(genesis.params.bits);
-        let bid_params = BidParams::new(bits, keys.keys().to_vec(), genesis.params.digest())?;
+        let (mut step_keys, digest) = (keys.keys().to_vec(), genesis.params.digest());
+        let account_key = if genesis.params.money.is_some() { step_keys.pop() } else { None };
+        let bid_params = match account_key {
+            Some(account_key) => BidParams::with_money(bits, step_keys, account_key, digest)?,
+            None => BidParams::new(bits, step_keys, digest)?,
+        };
         Ok(Self { keys: Arc::new(keys), bid_params })
     }
 }

@@ -20,6 +20,8 @@ pub enum KeyRole {
     AggregatorEnvelopes,
     /// The registrar's, for its orders.
     Registrar,
+    /// The treasury's, for its orders.
+    Treasury,
     /// A validator's, for key sessions, receipts and changes of the roster.
     Signing,
     /// A validator's, for votes and connections.
@@ -36,6 +38,7 @@ impl fmt::Display for KeyRole {
             Self::Receipts => "the aggregator's receipt key",
             Self::AggregatorEnvelopes => "the aggregator's envelope key",
             Self::Registrar => "the registrar's key",
+            Self::Treasury => "the treasury's key",
             Self::Signing => "a validator's signing key",
             Self::Consensus => "a validator's consensus key",
             Self::Envelopes => "a validator's envelope key",

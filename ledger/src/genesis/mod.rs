@@ -26,7 +26,7 @@ use veilgrid_crypto::schnorr::VerifyingKey;
 use veilgrid_crypto::wire::{Reader, WireError, Writer};
 
 /// Version of the ledger's transactions and blocks that this crate reads and writes.
-pub const FORMAT_VERSION: u16 = 3;
+pub const FORMAT_VERSION: u16 = 4;
 
 /// What a decoder calls the first field of a genesis, by which a ledger of another format is told from a damaged one.
 pub const FORMAT_FIELD: &str = "ledger format";
@@ -109,7 +109,7 @@ pub enum GenesisError {
 /// Which program reads a format.
 pub(crate) fn other_program(found: u16) -> &'static str {
     if found < FORMAT_VERSION {
-        "this ledger was written before members could join and leave; read it with the program that wrote it"
+        "this ledger was written before ledgers could have money; read it with the program that wrote it"
     } else {
         "use a newer program"
     }
@@ -123,12 +123,12 @@ impl Genesis {
         hash(labels::LEDGER_ID, &[&w.finish()])
     }
 
-    /// The context of the first key session, in which the validators generate this ledger's keys, one per step of the
-    /// grid.
+    /// The context of the first key session, in which the validators generate this ledger's keys: one per step of the
+    /// grid and, with money, the one that balances are under.
     ///
     /// Meaningful for a genesis that [`Genesis::check`] accepts.
     pub fn first_session(&self) -> SessionContext {
-        let keys = u32::try_from(self.params.steps()).unwrap_or(u32::MAX);
+        let keys = u32::try_from(self.params.key_count()).unwrap_or(u32::MAX);
         let (ledger_id, group) = (self.ledger_id(), self.roster.group());
         SessionContext::generate(ledger_id, self.first_session, self.key_epoch, group, keys)
     }
@@ -174,7 +174,7 @@ impl Genesis {
     /// Whether the key sessions of the first validators fit into blocks and epochs.
     fn check_sessions(&self) -> Result<(), GenesisError> {
         let (group, timing) = (self.roster.group(), &self.params.timing);
-        check_founders(group, u32::try_from(self.params.steps()).unwrap_or(u32::MAX))?;
+        check_founders(group, u32::try_from(self.params.key_count()).unwrap_or(u32::MAX))?;
         let phase_blocks = timing.phase_blocks([group, group]);
         timing.check_epoch(phase_blocks).map_err(|error| GenesisError::Params(error.into()))
     }

@@ -2,8 +2,10 @@
 
 use crate::capacity::{CapacityClasses, CapacityError};
 use crate::hash::{Hash, hash};
+use crate::money::market::{MoneyRules, MoneyRulesError};
 use crate::timing::{RoundTiming, TimingError};
 use thiserror::Error;
+use veilgrid_crypto::bid::BidShape;
 use veilgrid_crypto::keygen::Group;
 use veilgrid_crypto::labels;
 use veilgrid_crypto::wire::{Reader, WireError, Writer};
@@ -39,6 +41,8 @@ pub struct MarketParams {
     pub timing: RoundTiming,
     /// Sizes of connections, which certificates name by their number.
     pub capacity_classes: CapacityClasses,
+    /// The rules of money; none for a market that clears and does not bill.
+    pub money: Option<MoneyRules>,
 }
 
 /// Parameters that no ledger may start with.
@@ -86,6 +90,9 @@ pub enum ParamsError {
     /// "The capacity classes are sound."
     #[error("capacity classes: {0}")]
     Capacities(#[from] CapacityError),
+    /// "The rules of money are sound."
+    #[error("money: {0}")]
+    Money(#[from] MoneyRulesError),
     /// "Every sum that can be opened stays in the table, every amount in 63 bits."
     #[error("grid, bits and max_members together: {0}")]
     Bounds(#[from] BoundsError),
@@ -95,6 +102,16 @@ impl MarketParams {
     /// Number of steps M = 2L of a bid.
     pub fn steps(&self) -> usize {
         self.grid.steps()
+    }
+
+    /// Keys that the validators generate together: one per step and, with money, the one that balances are under.
+    pub fn key_count(&self) -> usize {
+        self.steps().saturating_add(usize::from(self.money.is_some()))
+    }
+
+    /// The lengths of a bid.
+    pub fn bid_shape(&self) -> BidShape {
+        BidShape { steps: self.steps(), bits: u32::from(self.bits), money: self.money.is_some() }
     }
 
     /// Checks the rules above for a ledger with `validators` validators.
@@ -118,7 +135,11 @@ impl MarketParams {
         }
         self.timing.check(self.slot_seconds)?;
         self.capacity_classes.check()?;
-        check_bounds(&self.grid, u32::from(self.bits), u64::from(max_members))?;
+        // With money capacities bind every bid, and the members' capacities fit a sum that can be opened.
+        match &self.money {
+            Some(money) => money.check(&self.grid, &self.capacity_classes, self.timing.interval_ms)?,
+            None => check_bounds(&self.grid, u32::from(self.bits), u64::from(max_members))?,
+        }
         Ok(())
     }
 
@@ -136,6 +157,10 @@ impl MarketParams {
         w.u32(self.min_bidders).u32(self.max_members).u32(self.slot_seconds).u16(self.threshold);
         self.timing.write(w);
         self.capacity_classes.write(w);
+        w.u8(u8::from(self.money.is_some()));
+        if let Some(money) = &self.money {
+            money.write(w);
+        }
     }
 
     /// Reads the canonical encoding. The rules of [`MarketParams::check`] are not checked yet.
@@ -153,6 +178,7 @@ impl MarketParams {
             threshold: r.u16("threshold")?,
             timing: RoundTiming::read(r)?,
             capacity_classes: CapacityClasses::read(r)?,
+            money: read_flag(r, "money")?.then(|| MoneyRules::read(r)).transpose()?,
         })
     }
 }
@@ -205,6 +231,7 @@ mod tests {
             threshold: 3,
             timing: crate::timing::tests::timing(),
             capacity_classes: CapacityClasses::of_connections(900),
+            money: None,
         }
     }
 
@@ -255,6 +282,24 @@ mod tests {
         assert!(matches!(wide.check(4), Err(ParamsError::Bounds(_))));
     }
 
+    /// Capacities bind every bid of a market with money, so that they bound its sums and not what a step can hold.
+    #[test]
+    fn with_money_a_thousand_members_of_100_kwh_and_32_bits_are_a_market() {
+        let key = veilgrid_crypto::schnorr::SigningKey::generate(&mut rand_core::OsRng);
+        let treasury_key = key.verifying_key().to_bytes();
+        let wide = with(|p| {
+            p.grid = Grid::new(-16_000, 1_000, 64).expect("grid");
+            p.bits = 32;
+            p.max_members = 1_000;
+            p.capacity_classes = CapacityClasses::new(vec![0, 2_750, 100_000]).expect("rising");
+        });
+        assert!(matches!(wide.check(4), Err(ParamsError::Bounds(_))));
+        let money = MoneyRules { treasury_key, community_deposit_ct: 100, claim_ms: 1 };
+        let with_money = MarketParams { money: Some(money), ..wide };
+        assert_eq!(with_money.check(4), Ok(()));
+        assert_eq!(with_money.key_count(), 129);
+    }
+
     #[test]
     fn the_threshold_is_all_but_the_faulty_ones() {
         let ok = |t, n| with(|p| p.threshold = t).check(n).is_ok();
@@ -268,6 +313,7 @@ mod tests {
 
     #[test]
     fn digest_depends_on_each_field() {
+        let rules = MoneyRules { treasury_key: [1; 32], community_deposit_ct: 2, claim_ms: 3 };
         let all = [
             params(),
             with(|p| p.grid = Grid::new(10_002, 1_000, 4).expect("grid")),
@@ -282,6 +328,10 @@ mod tests {
             with(|p| p.threshold = 4),
             with(|p| p.timing.grace_blocks += 1),
             with(|p| p.capacity_classes = CapacityClasses::of_connections(300)),
+            with(|p| p.money = Some(rules)),
+            with(|p| p.money = Some(MoneyRules { treasury_key: [2; 32], ..rules })),
+            with(|p| p.money = Some(MoneyRules { community_deposit_ct: 3, ..rules })),
+            with(|p| p.money = Some(MoneyRules { claim_ms: 4, ..rules })),
         ];
         let digests: std::collections::BTreeSet<_> = all.iter().map(MarketParams::digest).collect();
         assert_eq!(digests.len(), all.len());

@@ -234,6 +234,9 @@ impl State {
             effects.push(Effect::ValidatorsChanged { epoch, validators: roster.group().validators });
             network.rosters.replace(epoch, roster);
         }
+        if let Some(accounts) = self.accounts_mut() {
+            accounts.drop_shares();
+        }
         for round in self.rounds.values_mut() {
             if matches!(round.stage, Stage::Opening(_))
                 && let Stage::Opening(opening) = &mut Arc::make_mut(round).stage
@@ -314,7 +317,7 @@ impl State {
             epoch: self.community.genesis().key_epoch,
             dealers: group,
             receivers,
-            keys: u32::try_from(self.community.params().steps()).unwrap_or(u32::MAX),
+            keys: u32::try_from(self.community.params().key_count()).unwrap_or(u32::MAX),
             previous: network.keys_digest,
         };
         let previous = keys.cloned();

@@ -5,7 +5,7 @@ use crate::hash::hash;
 use crate::params::{MarketParams, read_flag};
 use core::fmt;
 use thiserror::Error;
-use veilgrid_crypto::group::PointBytes;
+use veilgrid_crypto::group::{PointBytes, decode_point};
 use veilgrid_crypto::labels;
 use veilgrid_crypto::schnorr::VerifyingKey;
 use veilgrid_crypto::wire::{Reader, WireError, Writer};
@@ -95,7 +95,8 @@ pub struct Certificate {
     pub import_class: u8,
     /// Capacity class of export.
     pub export_class: u8,
-    /// Commitment to the credit line. None until accounts hold money: others are refused.
+    /// Commitment to the credit line, credit·V + c·Y_0 with the credit in units of balances: what a bid may cost beyond the
+    /// balance. Only the member and the registrar know it. None for a prepaid account, and on ledgers without money.
     pub credit_line: Option<[u8; 32]>,
     /// Part of the connection point that belongs to this community, in per mille. That the parts of one point in several
     /// communities add up to at most the whole, the registrar attests: one ledger can't check it.
@@ -137,8 +138,11 @@ pub enum CertificateFault {
         /// The market's last class.
         last: usize,
     },
-    /// "Until accounts hold money there is no credit line."
-    #[error("it names a credit line: there is none until accounts of this ledger hold money")]
+    /// "Without money there is no credit line."
+    #[error("it names a credit line: this ledger has no money")]
+    NoMoney,
+    /// "A credit line is a commitment."
+    #[error("its credit line is not the encoding of a point")]
     CreditLine,
     /// "Until there are readings there is no source of them."
     #[error("it names a source of {direction} readings: there is none until this ledger takes readings")]
@@ -222,8 +226,11 @@ impl Certificate {
                 return Err(CertificateFault::CapacityClass { direction, class, last });
             }
         }
-        if self.credit_line.is_some() {
-            return Err(CertificateFault::CreditLine);
+        if let Some(credit_line) = &self.credit_line {
+            if genesis.params.money.is_none() {
+                return Err(CertificateFault::NoMoney);
+            }
+            decode_point("credit line", credit_line).map_err(|_| CertificateFault::CreditLine)?;
         }
         for (direction, source) in [("import", &self.import_source), ("export", &self.export_source)] {
             if source.is_some() {

@@ -38,6 +38,8 @@ pub enum NewKeys {
 pub struct Offices {
     registrars: Vec<PointBytes>,
     aggregators: Vec<AggregatorKeys>,
+    /// The treasury's key, with money.
+    treasury: Option<PointBytes>,
 }
 
 impl Offices {
@@ -47,7 +49,8 @@ impl Offices {
             receipt: genesis.aggregator_receipt_key,
             envelope: genesis.aggregator_envelope_key,
         };
-        Self { registrars: vec![genesis.registrar_key], aggregators: vec![aggregator] }
+        let treasury = genesis.params.money.map(|money| money.treasury_key);
+        Self { registrars: vec![genesis.registrar_key], aggregators: vec![aggregator], treasury }
     }
 
     /// The registrar's key in force.
@@ -75,7 +78,8 @@ impl Offices {
     /// All keys that ever stood for an office, with their role.
     pub(crate) fn keys(&self) -> impl Iterator<Item = (KeyRole, [u8; 32])> {
         let registrars = self.registrars.iter().map(|key| (KeyRole::Registrar, *key));
-        registrars.chain(self.aggregators.iter().flat_map(AggregatorKeys::roles))
+        let treasury = self.treasury.map(|key| (KeyRole::Treasury, key));
+        registrars.chain(self.aggregators.iter().flat_map(AggregatorKeys::roles)).chain(treasury)
     }
 
     pub(crate) fn replace(&mut self, keys: NewKeys) {

@@ -132,6 +132,10 @@ impl State {
 
     pub(crate) fn take_order(&mut self, order: &RegistrarOrder) -> Result<Effect, Refusal> {
         let (register, accounts) = self.after_order(order)?;
+        if let (Action::Enrol(certificates), Some(money)) = (&order.action, self.accounts_mut()) {
+            let enrolled = accounts.iter().zip(certificates);
+            enrolled.for_each(|(number, certificate)| money.enrol(*number, certificate.account));
+        }
         self.members = Arc::new(register);
         Ok(Effect::MembersChanged { sequence: order.sequence, kind: order.action.kind(), accounts })
     }

@@ -7,7 +7,7 @@ use crate::rounds::refusal::RoundRefusal;
 use crate::state::effects::{AcceptedBid, Effect};
 use crate::state::{MAX_ACTIVE_ROUNDS, State, out_of_order};
 use crate::transaction::{Transaction, TransactionKind, VoidReason};
-use crate::verdicts::BidVerdicts;
+use crate::verdicts::{BidVerdicts, BidsAsked};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use veilgrid_crypto::bid::SealedBid;
@@ -45,12 +45,14 @@ impl State {
         if cleared || self.rounds().any(|round| round.slot.overlaps(&slot)) {
             return Err(Refusal::Rounds(RoundRefusal::SlotTaken { round: round_id }));
         }
-        self.last_round_id = Some(round_id);
         let params = self.community.params();
         // Of all that a round needs to know about its members, nothing changes from here on.
         let bidders = Arc::new(self.members.bidders(params, &slot));
-        let mut round = Round::new(round_id, slot, params.steps(), bidders);
+        self.check_community_funds(round_id, &bidders)?;
+        let snapshot = self.snapshot_for(&bidders);
+        let mut round = Round::new(round_id, slot, params.steps(), bidders, snapshot);
         round.progress_ms = self.time_unix_ms;
+        self.last_round_id = Some(round_id);
         self.rounds.insert(round_id, Arc::new(round));
         Ok(Effect::RoundOpened { round_id, slot })
     }
@@ -73,7 +75,9 @@ impl State {
             self.check_bidder(round_id, Some(round), &mut bidders, bid)
         })?;
         let context = self.community.round_context(round_id, round.slot);
-        let verified = semantic::verified_bids(&self.community, &context, bids, verdicts)?;
+        let terms = self.terms_of(round_id, bids)?;
+        let asked = BidsAsked { round: &context, bids, terms: terms.as_deref() };
+        let verified = semantic::verified_bids(&self.community, asked, verdicts)?;
         let round = self.active_mut(round_id)?;
         let mut accepted = Vec::with_capacity(verified.len());
         for bid in verified {
@@ -83,6 +87,7 @@ impl State {
             accepted.push(AcceptedBid { account: bid.account(), bid_digest: bid.digest() });
             round.bids.push(bid);
         }
+        self.hold_back(round_id, bids);
         Ok(Effect::BidsAccepted { round_id, bids: accepted })
     }
 
@@ -196,6 +201,7 @@ impl State {
             return Err(out_of_order(round, self.community.threshold(), TransactionKind::Void));
         }
         let round = round.clone();
+        self.release_costs(&round);
         self.finish_round(&round, &[reason as u8]);
         self.finished.voided = self.finished.voided.saturating_add(1);
         if reason == VoidReason::OpeningDeadline {
@@ -213,8 +219,12 @@ impl Opening {
         index: u32,
         request: veilgrid_market::SumRequest,
         weights: Vec<i64>,
+        key_count: usize,
     ) -> Self {
         let c_sum = round.tally.weighted_sum(&weights);
+        // The key of balances, which comes after the steps' with money, has no part in any sum of a round.
+        let mut weights = weights;
+        weights.resize(key_count, 0);
         Self { index, request, weights, c_sum, shares: Vec::new() }
     }
 }

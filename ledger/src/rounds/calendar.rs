@@ -9,6 +9,7 @@ use crate::roster::Roster;
 use crate::rounds::refusal::RoundRefusal;
 use crate::state::State;
 use crate::state::effects::{Effect, PassedRounds};
+use crate::state::round::Slot;
 use crate::timing::RoundTiming;
 use crate::transaction::{Transaction, VoidReason};
 use std::sync::Arc;
@@ -95,7 +96,14 @@ impl State {
         // The keys come into force at the start of the next block, before its transactions.
         let keyed = self.community.keys().is_some() || self.keys_come_in_force_next();
         let room = self.rounds.len().saturating_sub(ending) < crate::state::MAX_ACTIVE_ROUNDS;
-        (fresh && keyed && room).then_some(Transaction::OpenRound {
+        // Nobody puts into a block what it would refuse: without funds the round passes over.
+        let slot = Slot { start_unix_s: slot_start_unix_s, seconds: slot_seconds };
+        let funded = || {
+            let params = self.community.params();
+            params.money.is_none()
+                || self.check_community_funds(round_id, &self.members.bidders(params, &slot)).is_ok()
+        };
+        (fresh && keyed && room && funded()).then_some(Transaction::OpenRound {
             round_id,
             slot_start_unix_s,
             slot_seconds,

@@ -45,8 +45,9 @@ impl State {
             let account = Account(round.bids[wrong].account());
             return Err(Refusal::Rounds(RoundRefusal::SettlementPoint { round: round_id, account }));
         }
-        let round = round.clone();
-        let settled = settled_round(&round, *outcome, expected);
+        let (round, outcome) = (round.clone(), *outcome);
+        self.settle_money(&round, &outcome);
+        let settled = settled_round(&round, outcome, expected);
         self.finish_round(&round, points.as_flattened());
         // A checkpoint of a false ledger may say any number.
         self.finished.settled = self.finished.settled.saturating_add(1);

@@ -2,6 +2,7 @@
 //! the sum that it names.
 
 use super::round::Stage;
+use crate::members::order::AccountNumber;
 use crate::refusal::{Refusal, Waits};
 use crate::state::State;
 use crate::transaction::VoidReason;
@@ -51,16 +52,25 @@ pub enum Expected {
     Done,
 }
 
+/// What shares are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opens {
+    /// A sum of the round.
+    Sum(SumRequest),
+    /// The claim of an account's fill. Nothing is opened by it.
+    Claim(AccountNumber),
+}
+
 /// Everything that a validator needs to release its share of the sum that the ledger asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShareRequest {
-    /// Which sum.
-    pub request: SumRequest,
+    /// What they are for.
+    pub opens: Opens,
     /// Ledger, round, number of the opening, digest of the frozen set of bids.
     pub context: OpeningContext,
-    /// One weight per step.
+    /// One weight per key: of the steps and, with money, of balances.
     pub weights: Vec<i64>,
-    /// R_tot of the round.
+    /// R_tot of the round; for a claim R of the bid.
     pub r_total: RistrettoPoint,
     /// Validators whose shares are in.
     pub have: Vec<u16>,
@@ -92,7 +102,7 @@ impl State {
                 let have: Vec<u16> = opening.shares.iter().map(|(share, _)| share.validator).collect();
                 let missing = threshold.saturating_sub(u16::try_from(have.len()).unwrap_or(u16::MAX));
                 Expected::Shares(Box::new(ShareRequest {
-                    request: opening.request,
+                    opens: Opens::Sum(opening.request),
                     context: self.opening_context(round, opening),
                     weights: opening.weights.clone(),
                     r_total: round.tally.r_total(),

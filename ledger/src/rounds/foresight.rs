@@ -13,7 +13,7 @@
 use crate::audit::CertificateCheck;
 use crate::block::{Block, BlockHeader};
 use crate::hash::Hash;
-use crate::rounds::verdicts::{BidVerdicts, Key};
+use crate::rounds::verdicts::{BidVerdicts, BidsAsked, VerdictKey};
 use crate::state::State;
 use crate::state::round::Slot;
 use crate::transaction::Transaction;
@@ -21,7 +21,7 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use veilgrid_crypto::bid::{
-    BidFault, BidParams, RoundContext, SealedBid, Statement, VerifiedBid, verify_statements,
+    AccountTerms, BidFault, BidParams, RoundContext, SealedBid, Statement, VerifiedBid, verify_statements,
 };
 
 /// Points of the bids of a window, 40 MB of them at most: with 128 steps the bids' own points are then 40 times those
@@ -37,7 +37,7 @@ const WINDOW_ITEMS: usize = 4096;
 /// Verdicts that were found ahead of time.
 #[derive(Debug, Default)]
 pub struct Foresight {
-    verdicts: BTreeMap<Key, Result<Arc<VerifiedBid>, BidFault>>,
+    verdicts: BTreeMap<VerdictKey, Result<Arc<VerifiedBid>, BidFault>>,
     certified: BTreeSet<Certified>,
 }
 
@@ -48,18 +48,23 @@ impl Foresight {
     /// Verifies the bids of these blocks in one batch, against the keys that are in force in `state`.
     pub fn of<'a>(state: &State, blocks: impl IntoIterator<Item = &'a Block>) -> Self {
         let Some(params) = state.community().bid_params() else { return Self::default() };
-        let mut found: Vec<(RoundContext, &SealedBid)> = Vec::new();
+        let mut found: Vec<(RoundContext, &SealedBid, Option<AccountTerms>)> = Vec::new();
         for transaction in blocks.into_iter().flat_map(|block| &block.transactions) {
             let Transaction::Bids { round_id, bids } = transaction else { continue };
             let Some(context) = predicted_context(state, *round_id) else { continue };
-            found.extend(bids.iter().map(|bid| (context, bid)));
+            let of = |bid| Some((context, bid, predicted_terms(state, *round_id, bid)?));
+            found.extend(bids.iter().filter_map(of));
         }
-        let key = |(context, bid): &(RoundContext, &SealedBid)| (*context, params.digest(), bid.digest());
-        let keys: Vec<Key> = found.par_iter().map(key).collect();
+        fn statement<'a>(
+            (round, bid, terms): &'a (RoundContext, &SealedBid, Option<AccountTerms>),
+        ) -> Statement<'a> {
+            Statement { round, bid, terms: terms.as_ref() }
+        }
+        let keys: Vec<VerdictKey> =
+            found.par_iter().map(|one| VerdictKey::of(params, &statement(one))).collect();
         // A bid that stands there twice is verified once.
-        let bids: BTreeMap<Key, (RoundContext, &SealedBid)> = keys.into_iter().zip(found).collect();
-        let statements: Vec<Statement<'_>> =
-            bids.values().map(|(round, bid)| Statement { round, bid, terms: None }).collect();
+        let bids: BTreeMap<VerdictKey, _> = keys.into_iter().zip(found).collect();
+        let statements: Vec<Statement<'_>> = bids.values().map(statement).collect();
         let verdicts = verify_statements(params, &statements).into_iter();
         let verdicts = verdicts.map(|verdict| verdict.map(Arc::new));
         Self { verdicts: bids.keys().copied().zip(verdicts).collect(), certified: BTreeSet::new() }
@@ -114,6 +119,16 @@ fn predicted_context(state: &State, round_id: u64) -> Option<RoundContext> {
     Some(state.community().round_context(round_id, Slot { start_unix_s, seconds }))
 }
 
+/// The terms that a bid of this account has to keep to, as far as they are known: of a round that is open in `state`, while
+/// nothing else moves the account. `Some(None)` without money; none where they are not known yet, and the bid is left to be
+/// verified at its own place.
+fn predicted_terms(state: &State, round_id: u64, bid: &SealedBid) -> Option<Option<AccountTerms>> {
+    match state.accounts() {
+        None => Some(None),
+        Some(_) => state.account_terms(round_id, &bid.account).map(Some),
+    }
+}
+
 /// See [`Foresight::before`].
 pub struct Foreseen<'a> {
     foresight: &'a Foresight,
@@ -143,13 +158,12 @@ impl BidVerdicts for Foreseen<'_> {
     fn verify(
         &mut self,
         params: &BidParams,
-        round: &RoundContext,
-        bids: &[SealedBid],
+        asked: BidsAsked<'_>,
     ) -> Vec<Result<Arc<VerifiedBid>, BidFault>> {
-        let known = |bid: &SealedBid| self.foresight.verdicts.get(&(*round, params.digest(), bid.digest()));
-        let known: Option<Vec<_>> = bids.iter().map(|bid| known(bid).cloned()).collect();
+        let known = |statement| self.foresight.verdicts.get(&VerdictKey::of(params, &statement));
+        let known: Option<Vec<_>> = asked.statements().map(|statement| known(statement).cloned()).collect();
         // All of a transaction's bids are foreseen, or none.
-        known.unwrap_or_else(|| self.otherwise.verify(params, round, bids))
+        known.unwrap_or_else(|| self.otherwise.verify(params, asked))
     }
 }
 

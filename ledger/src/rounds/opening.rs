@@ -1,6 +1,7 @@
 //! The second stage: the sums on the clearing path are opened, one after another.
 
 use super::round::{OpenedSum, Opening, Round, Stage};
+use crate::money::forced::FORCED_CLAIMS;
 use crate::refusal::{Refusal, Waits};
 use crate::rounds::refusal::RoundRefusal;
 use crate::state::effects::Effect;
@@ -30,7 +31,7 @@ impl State {
         Ok(match next_step(&params.grid, params.rule, params.open_volume, opened_wh).map_err(impossible)? {
             Next::Open(request) => {
                 let weights = request.weights(&params.grid);
-                Stage::Opening(Box::new(Opening::new(round, index, request, weights)))
+                Stage::Opening(Box::new(Opening::new(round, index, request, weights, params.key_count())))
             }
             Next::Done(outcome) => Stage::Clearing(outcome),
         })
@@ -52,6 +53,9 @@ impl State {
         index: u32,
         share: &OpeningShare,
     ) -> Result<Effect, Refusal> {
+        if index >= FORCED_CLAIMS {
+            return self.take_claim_share(round_id, index, share);
+        }
         let round = self.active(round_id)?;
         let opening = self.due_opening(round, index, TransactionKind::OpeningShare)?;
         let validator = share.validator;

@@ -2,6 +2,7 @@
 
 use crate::hash::Hash;
 use crate::members::bidders::BidderSet;
+use crate::money::snapshot::Snapshot;
 use crate::params::write_option;
 use crate::refusal::Waits;
 use crate::rounds::encoding::{write_outcome, write_request};
@@ -76,6 +77,8 @@ pub struct Round {
     pub(crate) bids: Vec<Arc<VerifiedBid>>,
     /// Who may bid, from its opening on.
     pub(crate) bidders: Arc<BidderSet>,
+    /// What each of them had available then, with money.
+    pub(crate) snapshot: Option<Arc<Snapshot>>,
     /// Account → digest of its bid.
     pub(crate) accounts: BTreeMap<PointBytes, Hash>,
     /// R → account, so that no R occurs twice.
@@ -89,9 +92,16 @@ pub struct Round {
 }
 
 impl Round {
-    pub(crate) fn new(round_id: u64, slot: Slot, steps: usize, bidders: Arc<BidderSet>) -> Self {
+    pub(crate) fn new(
+        round_id: u64,
+        slot: Slot,
+        steps: usize,
+        bidders: Arc<BidderSet>,
+        snapshot: Option<Arc<Snapshot>>,
+    ) -> Self {
         Self {
             bidders,
+            snapshot,
             round_id,
             slot,
             tally: Tally::new(steps),
@@ -124,6 +134,10 @@ impl Round {
     /// Who may bid in it, as it was when it opened.
     pub fn bidders(&self) -> &BidderSet {
         &self.bidders
+    }
+    /// What each account had available when it opened; none without money.
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.snapshot.as_deref()
     }
     /// Digest of an account's bid, when it has bid.
     pub fn bid_of(&self, account: &PointBytes) -> Option<Hash> {
@@ -175,6 +189,9 @@ impl Round {
         w.u64(self.round_id).i64(self.slot.start_unix_s).u32(self.slot.seconds);
         write_option(w, self.grace_from.map(u64::to_le_bytes));
         w.bytes(&self.bidders.digest());
+        if let Some(snapshot) = self.snapshot() {
+            w.bytes(&snapshot.digest());
+        }
         w.blob(self.tally.to_canonical_bytes()).length(self.bids.len());
         for bid in &self.bids {
             w.bytes(&bid.account()).bytes(&bid.r_bytes()).bytes(&bid.digest());

@@ -60,6 +60,12 @@ pub enum SkeletonFault {
         /// The round.
         round: u64,
     },
+    /// "A ledger with money keeps its bids."
+    #[error(
+        "the ledger has money, and bids of it are pruned: what its accounts hold can't be recomputed without them; take a copy \
+         that has its bids"
+    )]
+    Money,
     /// "Header and body of a pruned block hold."
     #[error("{0}")]
     Block(#[from] BlockFault),
@@ -135,8 +141,12 @@ impl State {
     }
 
     /// Whether a block at or below this state's height can lose its bids when a replay is to go on from this state's
-    /// checkpoint: none of them, accepted or refused, is for a round that is active here.
+    /// checkpoint: none of them, accepted or refused, is for a round that is active here. With money no block can: a
+    /// checkpoint says nothing of accounts.
     pub fn may_prune(&self, block: &Block) -> bool {
+        if self.accounts.is_some() {
+            return false;
+        }
         let active = |transaction: &Transaction| match transaction {
             Transaction::Bids { round_id, .. } => self.round(*round_id).is_some(),
             _ => false,
@@ -195,8 +205,12 @@ impl Skeleton {
     /// Goes on from a full state with blocks of which some are pruned, to a checkpoint when there is one.
     ///
     /// # Errors
-    /// [`SkeletonFault::Height`].
+    /// [`SkeletonFault::Money`], [`SkeletonFault::Height`].
     pub fn new(state: State, checkpoint: Option<Checkpoint>) -> Result<Self, SkeletonFault> {
+        // Costs are in bids, and snapshots of later rounds follow from them: no account would be what it is.
+        if state.accounts.is_some() {
+            return Err(SkeletonFault::Money);
+        }
         let height = state.height;
         if let Some(found) = checkpoint.as_ref().map(|found| found.height).filter(|found| *found <= height) {
             return Err(SkeletonFault::Height { found, height });

@@ -3,6 +3,8 @@
 use super::round::{OpenedSum, Slot};
 use crate::hash::Hash;
 use crate::members::order::AccountNumber;
+use crate::money::treasury::TreasuryAction;
+use crate::money::withdrawal::WithdrawalTerms;
 use crate::refusal::Refusal;
 use crate::transaction::{TransactionKind, VoidReason};
 use veilgrid_crypto::group::PointBytes;
@@ -26,7 +28,7 @@ pub struct BlockEffects {
 
 impl BlockEffects {
     /// All effects: of height and time first, then of the transactions.
-    pub fn all(&self) -> impl Iterator<Item = &Effect> {
+    pub fn all(&self) -> impl Iterator<Item = &Effect> + Clone {
         self.at_start.iter().chain(&self.effects)
     }
 
@@ -180,6 +182,32 @@ pub enum Effect {
         kind: TransactionKind,
         /// The accounts, in the order in which they were named.
         accounts: Vec<AccountNumber>,
+    },
+    /// The treasury has received or paid out money.
+    TreasuryActed {
+        /// Number of its order.
+        sequence: u64,
+        /// What it said.
+        action: TreasuryAction,
+    },
+    /// A member has taken money out.
+    Withdrawn {
+        /// Account, debit sequence, amount, reference.
+        terms: WithdrawalTerms,
+    },
+    /// Fills of a round are on their owners' balances.
+    Claimed {
+        /// The round.
+        round_id: u64,
+        /// The accounts in rising order.
+        accounts: Vec<AccountNumber>,
+    },
+    /// Validators have put a fill on its owner's balance, who did not in time.
+    ClaimedByValidators {
+        /// The round.
+        round_id: u64,
+        /// The account.
+        account: AccountNumber,
     },
     /// The registrar or the aggregator has other keys.
     KeysReplaced {

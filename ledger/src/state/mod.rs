@@ -22,6 +22,7 @@ use crate::genesis::GenesisError;
 use crate::hash::Hash;
 use crate::keys::sessions::Network;
 use crate::members::register::Register;
+use crate::money::accounts::Accounts;
 use crate::refusal::{BlockError, BlockFault, Refusal};
 use crate::rounds::refusal::RoundRefusal;
 use crate::transaction::{Transaction, TransactionKind};
@@ -63,6 +64,8 @@ pub struct State {
     pub(crate) network: Arc<Network>,
     /// Who is a member.
     pub(crate) members: Arc<Register>,
+    /// Balances, with money.
+    pub(crate) accounts: Option<Arc<Accounts>>,
 }
 
 impl State {
@@ -103,7 +106,9 @@ impl State {
                 transaction: Some(0),
                 fault: BlockFault::Genesis(GenesisError::Member { position, refusal: Box::new(refusal) }),
             })?;
+        let money = community.params().money;
         Ok(Self {
+            accounts: money.map(|rules| Arc::new(Accounts::of_genesis(&rules, &members))),
             members: Arc::new(members),
             network: Arc::new(network),
             community: Arc::new(community),
@@ -222,6 +227,9 @@ impl State {
             Transaction::ChangeValidators(change) => self.take_roster_change(change),
             Transaction::Registrar(order) => self.take_order(order),
             Transaction::ReplaceKeys(replacement) => self.take_replacement(replacement),
+            Transaction::Treasury(order) => self.take_treasury_order(order),
+            Transaction::Withdraw(withdrawal) => self.take_withdrawal(withdrawal),
+            Transaction::Claims(claims) => self.take_claims(claims),
         }
     }
 

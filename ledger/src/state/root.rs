@@ -24,6 +24,10 @@ impl State {
         self.network.write(&mut w);
         self.members.write(&mut w);
         self.community.offices().write(&mut w);
+        w.u8(u8::from(self.accounts.is_some()));
+        if let Some(accounts) = self.accounts() {
+            accounts.write(&mut w);
+        }
         hash(labels::LEDGER_STATE, &[&w.finish()])
     }
 

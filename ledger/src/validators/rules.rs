@@ -53,7 +53,7 @@ impl State {
     pub fn check_change(&self, change: &RosterChange) -> Result<(), RosterError> {
         let (roster, since_epoch) = (self.roster(), self.roster_since());
         let checked = change.check(&self.community.ledger_id(), roster, since_epoch);
-        let keys = u32::try_from(self.community.params().steps()).unwrap_or(u32::MAX);
+        let keys = u32::try_from(self.community.params().key_count()).unwrap_or(u32::MAX);
         let checked = checked.and_then(|()| self.check_keys_of(&change.roster));
         let checked = checked.and_then(|()| check_change(roster.group(), change.roster.group(), keys));
         checked.and_then(|()| self.check_epochs_of(change.roster.group()))

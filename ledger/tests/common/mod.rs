@@ -59,6 +59,7 @@ pub fn params(rule: Rule, open_volume: bool) -> MarketParams {
         threshold: 3,
         timing: timing(),
         capacity_classes: CapacityClasses::of_connections(SLOT_SECONDS),
+        money: None,
     }
 }
 

@@ -103,7 +103,7 @@ pub struct Verdict {
 }
 
 /// Fields of the report that say the same in every implementation. Fields with sentences in them are not among them.
-const FACTS: [&str; 29] = [
+const FACTS: [&str; 30] = [
     "ledger_id",
     "genesis_hash",
     "blocks",
@@ -114,6 +114,7 @@ const FACTS: [&str; 29] = [
     "key_generation",
     "validator_changes",
     "members",
+    "money",
     "certificates",
     "uncovered",
     "pinned",
@@ -172,7 +173,7 @@ fn rule_name(rule: &dyn std::fmt::Debug) -> String {
         let name: String = part.chars().take_while(char::is_ascii_alphanumeric).collect();
         let ends = name.len() < part.len();
         // Refusals are named without the domain whose rule it is; a variant often has the name of what is in it.
-        let domain = ["Rounds", "Keys", "Members"].contains(&name.as_str());
+        let domain = ["Rounds", "Keys", "Members", "Money"].contains(&name.as_str()) && !ends;
         if !domain && name.starts_with(|c: char| c.is_ascii_uppercase()) && names.last() != Some(&name) {
             names.push(name);
         }

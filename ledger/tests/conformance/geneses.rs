@@ -36,7 +36,9 @@ pub fn cases() -> Vec<Case> {
     let mut alone = sound.clone();
     alone.members.clear();
     cases.push(case("members-none", "no members yet: they are enrolled later", alone, Expected::Passes));
-    for (name, version) in [("format-earlier", 1), ("format-members", 2), ("format-later", 4)] {
+    for (name, version) in
+        [("format-earlier", 1), ("format-members", 2), ("format-money", 3), ("format-later", 5)]
+    {
         let mut other = sound.clone();
         other.format_version = version;
         cases.push(case(name, "a format that is not this one", other, Expected::Unreadable("LedgerFormat")));

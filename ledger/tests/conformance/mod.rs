@@ -16,6 +16,7 @@ mod files;
 mod geneses;
 mod key_events;
 pub mod members;
+pub mod money;
 mod network;
 mod promises;
 mod pruned;
@@ -35,8 +36,16 @@ fn folder() -> PathBuf {
 }
 
 fn cases() -> Vec<Case> {
-    [files::cases(), geneses::cases(), network::cases(), members::cases(), pruned::cases(), promises::cases()]
-        .concat()
+    [
+        files::cases(),
+        geneses::cases(),
+        network::cases(),
+        members::cases(),
+        money::cases(),
+        pruned::cases(),
+        promises::cases(),
+    ]
+    .concat()
 }
 
 /// All files of the kit by their path in the folder.
@@ -156,5 +165,8 @@ fn the_conformance_kit_covers_every_kind() {
         "leave",
     ] {
         altered("network", kind);
+    }
+    for kind in ["deposit", "paid", "withdraw", "claims", "bids"] {
+        altered("money", kind);
     }
 }

@@ -3,7 +3,7 @@
 use crate::common::*;
 use crate::world::World;
 use std::sync::Arc;
-use veilgrid_crypto::bid::{BidFault, BidParams, RoundContext, SealedBid, VerifiedBid};
+use veilgrid_crypto::bid::{BidFault, BidParams, SealedBid, VerifiedBid};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::builder::{genesis_block, propose};
 use veilgrid_ledger::checks::check_without_state;
@@ -16,7 +16,7 @@ use veilgrid_ledger::rounds::refusal::RoundRefusal;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::transaction::{DecodeContext, Transaction};
-use veilgrid_ledger::verdicts::{BidVerdicts, VerifyAll};
+use veilgrid_ledger::verdicts::{BidVerdicts, BidsAsked, VerifyAll};
 
 fn open() -> World {
     let mut world = World::keyed(4);
@@ -124,7 +124,7 @@ fn a_genesis_that_is_not_sound() {
         E::Member { position: at, refusal: Box::new(MembersRefusal::Certificate { account, fault }) }
     };
     assert_eq!(error(|g| g.members[0].account = [0; 32]), fault(0, CertificateFault::AccountKey));
-    assert_eq!(error(|g| g.members[2].credit_line = Some([1; 32])), fault(2, CertificateFault::CreditLine));
+    assert_eq!(error(|g| g.members[2].credit_line = Some([1; 32])), fault(2, CertificateFault::NoMoney));
     let twice = error(|g| g.members[3].point = g.members[1].point);
     let refusal = Box::new(MembersRefusal::PointTwice { account: Account(world.account(3)), number: 2 });
     assert_eq!(twice, E::Member { position: 3, refusal });
@@ -150,7 +150,7 @@ fn a_ledger_of_an_earlier_format_is_refused_with_what_to_do() {
     let mut bytes = World::new(4).blocks[0].transactions[0].to_bytes();
     assert_eq!(bytes[1..3], FORMAT_VERSION.to_le_bytes());
     let earlier = "read it with the program that wrote it";
-    for (version, advice) in [(1, earlier), (2, earlier), (4, "use a newer program")] {
+    for (version, advice) in [(1, earlier), (2, earlier), (3, earlier), (5, "use a newer program")] {
         bytes[1] = version;
         let error = Transaction::from_bytes(&bytes, &DecodeContext::Genesis).expect_err("another format");
         assert!(error.to_string().contains(advice), "{error}");
@@ -164,7 +164,7 @@ fn checks_without_state_find_structure_and_proofs() {
     let check = |transactions| {
         let block = Block::new(9, [7; 32], 0, [8; 32], transactions);
         let slot_of = |round_id| world.state.round(round_id).map(|round| round.slot());
-        check_without_state(world.state.community(), &block, &slot_of, &mut VerifyAll)
+        check_without_state(world.state.community(), &block, &slot_of, &|_, _| None, &mut VerifyAll)
     };
     assert_eq!(check(vec![Transaction::Bids { round_id: 1, bids: vec![bid.clone()] }]), Ok(()));
     bid.c.swap(0, 1);
@@ -183,16 +183,15 @@ impl BidVerdicts for Counting {
     fn verify(
         &mut self,
         params: &BidParams,
-        round: &RoundContext,
-        bids: &[SealedBid],
+        asked: BidsAsked<'_>,
     ) -> Vec<Result<Arc<VerifiedBid>, BidFault>> {
-        self.one_by_one += bids.len();
-        VerifyAll.verify(params, round, bids)
+        self.one_by_one += asked.bids.len();
+        VerifyAll.verify(params, asked)
     }
 
-    fn all_hold(&mut self, params: &BidParams, round: &RoundContext, bids: &[SealedBid]) -> bool {
-        self.all_at_once += bids.len();
-        VerifyAll.all_hold(params, round, bids)
+    fn all_hold(&mut self, params: &BidParams, asked: BidsAsked<'_>) -> bool {
+        self.all_at_once += asked.bids.len();
+        VerifyAll.all_hold(params, asked)
     }
 }
 
@@ -208,7 +207,7 @@ fn before_a_vote_false_bids_cost_one_question() {
     let block = Block::new(9, [7; 32], 0, [8; 32], halves.collect());
     let slot_of = |round_id| world.state.round(round_id).map(|round| round.slot());
     let mut verdicts = Counting::default();
-    let error = check_without_state(world.state.community(), &block, &slot_of, &mut verdicts);
+    let error = check_without_state(world.state.community(), &block, &slot_of, &|_, _| None, &mut verdicts);
     let error = error.expect_err("false bids");
     assert_eq!(
         (error.transaction, &error.fault),

@@ -72,7 +72,7 @@ fn each_kind_of_damage_has_its_error() {
     let body = 15 + HEADER_BYTES;
     // A list of one transaction, a genesis: count, length, kind, and then the format.
     let format = body + 4 + 4 + 1;
-    for (version, advice) in [(2, "read it with the program that wrote it"), (4, "use a newer program")] {
+    for (version, advice) in [(3, "read it with the program that wrote it"), (5, "use a newer program")] {
         assert_eq!(bytes[format..format + 2], FORMAT_VERSION.to_le_bytes());
         let error = changed(format, version);
         assert!(matches!(error, ReadError::LedgerFormat { .. }), "{error}");

@@ -15,7 +15,7 @@ use veilgrid_ledger::block::Block;
 use veilgrid_ledger::foresight::{Ended, Execution, Foreseen, Foresight, Window, in_windows};
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::transaction::Transaction;
-use veilgrid_ledger::verdicts::{BidVerdicts, VerifyAll};
+use veilgrid_ledger::verdicts::{BidVerdicts, BidsAsked, VerifyAll};
 
 const ONE_BY_ONE: Window = Window::Bids(0);
 
@@ -172,11 +172,10 @@ impl BidVerdicts for Counted {
     fn verify(
         &mut self,
         params: &BidParams,
-        round: &RoundContext,
-        bids: &[SealedBid],
+        asked: BidsAsked<'_>,
     ) -> Vec<Result<Arc<VerifiedBid>, BidFault>> {
-        self.0 += bids.len();
-        VerifyAll.verify(params, round, bids)
+        self.0 += asked.bids.len();
+        VerifyAll.verify(params, asked)
     }
 }
 
@@ -253,7 +252,9 @@ fn verdicts_of_another_state_are_not_found() {
     let params = keyed.community().bid_params().expect("keys");
     let asked = |params: &BidParams, context: &RoundContext, bid: &SealedBid| {
         let mut counted = Counted(0);
-        let verdict = foresight.before(&mut counted).verify(params, context, std::slice::from_ref(bid));
+        let verdict = foresight
+            .before(&mut counted)
+            .verify(params, BidsAsked::without_money(context, std::slice::from_ref(bid)));
         (verdict[0].is_ok(), counted.0)
     };
     assert_eq!(asked(params, &context, &bid), (true, 0));

@@ -4,6 +4,8 @@
 mod common;
 #[path = "../conformance/mod.rs"]
 mod conformance;
+#[path = "../common/money.rs"]
+mod purses;
 #[path = "../common/signed.rs"]
 mod signed;
 #[path = "../common/story.rs"]
@@ -16,6 +18,9 @@ mod bytes;
 mod export;
 mod foresight;
 mod members;
+mod money;
+mod money_audit;
+mod money_rounds;
 mod network;
 mod network_audit;
 mod network_blocks;
@@ -23,6 +28,7 @@ mod network_covered;
 mod network_keys;
 mod network_pruned;
 mod network_receipts;
+mod public;
 mod refusals;
 mod rounds;
 mod tampering;

@@ -255,7 +255,7 @@ fn certificates_that_are_not_sound() {
     let class = |direction| F::CapacityClass { direction, class: 10, last: 9 };
     assert_eq!(fault(&|c| c.import_class = 10), class("import"));
     assert_eq!(fault(&|c| c.export_class = 10), class("export"));
-    assert_eq!(fault(&|c| c.credit_line = Some([1; 32])), F::CreditLine);
+    assert_eq!(fault(&|c| c.credit_line = Some([1; 32])), F::NoMoney);
     assert_eq!(fault(&|c| c.import_source = Some([1; 32])), F::Source { direction: "import" });
     assert_eq!(fault(&|c| c.export_source = Some([1; 32])), F::Source { direction: "export" });
     assert_eq!(fault(&|c| c.participation_per_mille = 0), F::Participation { per_mille: 0 });

@@ -443,7 +443,7 @@ fn shares_of_two_sharings_are_never_combined() {
         world.until_sharing(2);
         let Ok(Expected::Shares(again)) = world.state.expected(1) else { panic!("the shares are dropped") };
         assert_eq!((again.have.len(), again.missing), (0, 3));
-        assert_eq!((again.request, &again.context), (request.request, &request.context));
+        assert_eq!((again.opens, &again.context), (request.opens, &request.context));
         // A share of before is none of now.
         let old = world.try_next(shares[0].clone());
         assert!(matches!(old, Err(Refusal::Rounds(RoundRefusal::ShareInvalid { round: 1, .. }))), "{old:?}");

@@ -11,7 +11,7 @@ use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::state::expected::Expected;
 use veilgrid_ledger::transaction::{Transaction, TransactionKind, VoidReason};
-use veilgrid_ledger::verdicts::{BidVerdicts, VerdictCache, VerifyAll};
+use veilgrid_ledger::verdicts::{BidVerdicts, BidsAsked, VerdictCache, VerifyAll};
 use veilgrid_market::{Rationed, Rule, SumRequest, clear_plain, fill_weights};
 
 fn opened(world: &World) -> Vec<(SumRequest, i64)> {
@@ -164,13 +164,16 @@ fn what_intake_verified_is_not_verified_again_and_nothing_else_is_trusted() {
     let mut cache = VerdictCache::new(3);
     let mut broken = bids.clone();
     broken[1].proof[0] ^= 1;
-    assert!(cache.verify(&params, &context, &broken)[1].is_err());
+    assert!(cache.verify(&params, BidsAsked::without_money(&context, &broken))[1].is_err());
     assert_eq!(cache.len(), 3, "faults are not remembered, the bound holds");
-    let verdicts = cache.verify(&params, &context, &bids);
+    let verdicts = cache.verify(&params, BidsAsked::without_money(&context, &bids));
     assert!(verdicts.iter().zip(&bids).all(|(v, bid)| v.as_ref().expect("valid").digest() == bid.digest()));
     let other = RoundContext { round_id: 2, ..context };
-    assert!(cache.verify(&params, &other, &bids).iter().all(Result::is_err), "a verdict is for one round");
-    assert!(cache.verify(&params, &context, &broken)[1].is_err());
+    assert!(
+        cache.verify(&params, BidsAsked::without_money(&other, &bids)).iter().all(Result::is_err),
+        "a verdict is for one round"
+    );
+    assert!(cache.verify(&params, BidsAsked::without_money(&context, &broken))[1].is_err());
 
     let mut with_cache = world.state.clone();
     let transaction = Transaction::Bids { round_id: 1, bids };

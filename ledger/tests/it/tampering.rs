@@ -23,7 +23,7 @@ fn found(change: impl FnOnce(&mut Vec<Vec<Transaction>>)) -> Refusal {
 
 /// Under the certificates of the true blocks the forged ledger fails. When dishonest validators certify it anew, what was
 /// changed is refused, in the audit's list too, and the round does not end as it did.
-fn refusal_of(world: &World, change: impl FnOnce(&mut Vec<Vec<Transaction>>)) -> Refusal {
+pub fn refusal_of(world: &World, change: impl FnOnce(&mut Vec<Vec<Transaction>>)) -> Refusal {
     let forged = forge(&world.blocks, change);
     assert_ne!(forged, world.blocks, "something has to be changed");
     let old = |block: &Block| {

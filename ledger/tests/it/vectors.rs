@@ -39,10 +39,12 @@ struct Vectors {
     receipt: SignedReceipt,
     envelope: Envelope,
     /// A ledger of a key session, a settled and a voided round, block by block: every kind of transaction is in it but a
-    /// change of the validators and those of members, which follow.
+    /// change of the validators and those of members and of money, which follow.
     blocks: Vec<BlockVector>,
     /// A ledger on which members join, change, are suspended and leave, and registrar and aggregator have new keys.
     members: Vec<BlockVector>,
+    /// A ledger with money: deposits, bids within balances, claims, withdrawals, a payment.
+    money: Vec<BlockVector>,
     /// The file of the blocks of the first ledger without certificates.
     file_bytes: u64,
     file_sha256: String,
@@ -126,6 +128,7 @@ fn computed() -> Vectors {
         envelope: envelope(),
         blocks: block_vectors(&world.blocks),
         members: block_vectors(&crate::conformance::members::story().blocks),
+        money: block_vectors(&crate::conformance::money::story().world.blocks),
         file_bytes: file.len() as u64,
         file_sha256: hex::encode(Sha256::digest(&file)),
     }
@@ -216,10 +219,11 @@ fn encodings_are_the_stored_ones_byte_for_byte() {
         .blocks
         .iter()
         .chain(&stored.members)
+        .chain(&stored.money)
         .flat_map(|block| &block.transactions)
         .map(|t| t.kind.as_str())
         .collect();
-    assert_eq!(kinds.len(), 16, "every kind of transaction is stored: {kinds:?}");
+    assert_eq!(kinds.len(), 20, "every kind of transaction is stored: {kinds:?}");
 }
 
 /// From the file alone, as an implementation in another language would use it.
@@ -229,6 +233,7 @@ fn the_stored_ledger_is_executed_and_exported_as_stored() {
     let blocks = stored_blocks(&vectors.blocks);
     assert_eq!(block_vectors(&blocks), vectors.blocks);
     assert_eq!(block_vectors(&stored_blocks(&vectors.members)), vectors.members);
+    assert_eq!(block_vectors(&stored_blocks(&vectors.money)), vectors.money);
     let file = plain(&blocks, array(&vectors.blocks.last().expect("blocks").state_root));
     assert_eq!(file.len() as u64, vectors.file_bytes);
     assert_eq!(hex::encode(Sha256::digest(&file)), vectors.file_sha256);

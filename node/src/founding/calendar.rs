@@ -200,7 +200,7 @@ mod tests {
     /// Quarters of an hour, traded a day ahead.
     fn params(change: impl FnOnce(&mut RoundTiming)) -> MarketParams {
         let plan = crate::founding::tests::plan_of(900_000, NOW + HOUR_MS);
-        let mut params = plan.params(4).expect("params");
+        let mut params = plan.params(4, None).expect("params");
         let mut timing = params.timing;
         timing.opening_deadline_ms = 900_000;
         change(&mut timing);

@@ -13,14 +13,15 @@ const FIRST_SESSION: u64 = 1;
 /// Makes block 0 from the plan and everybody's public parts; validators are numbered in the order in which they come.
 ///
 /// # Errors
-/// [`FoundingError`]: not exactly one aggregator and one registrar, keys of another epoch, and every rule of the genesis.
+/// [`FoundingError`]: not exactly one aggregator, one registrar and, with money, one treasury, keys of another epoch, and every rule of the genesis.
 pub fn assemble(
     plan: &FoundingPlan,
     parts: &[PublicPart],
     now_unix_ms: u64,
     rng: &mut impl CryptoRngCore,
 ) -> Result<GenesisFile, FoundingError> {
-    let (mut validators, mut aggregators, mut registrars, mut members) = (vec![], vec![], vec![], vec![]);
+    let (mut validators, mut aggregators, mut registrars) = (vec![], vec![], vec![]);
+    let (mut treasuries, mut members) = (vec![], vec![]);
     for part in parts {
         match *part {
             PublicPart::Validator { signing_key, consensus_key, envelope_key } => {
@@ -34,6 +35,10 @@ pub fn assemble(
                 aggregators.push((receipt_key, envelope_key))
             }
             PublicPart::Registrar { registrar_key } => registrars.push(registrar_key),
+            PublicPart::Treasury { treasury_key } => treasuries.push(treasury_key.0),
+            PublicPart::Asker { asker_key } => {
+                return Err(FoundingError::Asker { key: asker_key.to_string() });
+            }
             PublicPart::Participant { account_key, key_epoch } if key_epoch != plan.key_epoch => {
                 let (account, expected) = (account_key.to_string(), plan.key_epoch);
                 return Err(FoundingError::KeyEpoch { account, found: key_epoch, expected });
@@ -47,11 +52,17 @@ pub fn assemble(
     let [registrar_key] = registrars[..] else {
         return Err(FoundingError::Registrars { found: registrars.len() });
     };
+    let treasury = match (&treasuries[..], plan.market.money.is_some()) {
+        ([], false) => None,
+        ([treasury], true) => Some(*treasury),
+        (_, true) => return Err(FoundingError::Treasuries { found: treasuries.len() }),
+        (_, false) => return Err(FoundingError::TreasuryWithoutMoney),
+    };
     members.sort_unstable();
     if let Some((account, _)) = members.iter().zip(members.iter().skip(1)).find(|(a, b)| a == b) {
         return Err(FoundingError::Repeated { account: hex::encode(account) });
     }
-    let params = plan.params(u16::try_from(validators.len()).unwrap_or(u16::MAX))?;
+    let params = plan.params(u16::try_from(validators.len()).unwrap_or(u16::MAX), treasury)?;
     // The registrar gives them connection points with names, and other limits, once it has the ledger.
     let members = Certificate::of_accounts(&params, plan.key_epoch, members);
     let mut nonce = [0u8; 32];

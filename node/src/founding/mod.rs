@@ -19,7 +19,7 @@ use veilgrid_store::files::FileError;
 
 pub use calendar::{Dates, check_times, date_of};
 pub use genesis::assemble;
-pub use plan::{FoundingPlan, MarketPlan, TimingPlan};
+pub use plan::{FoundingPlan, MarketPlan, MoneyPlan, TimingPlan};
 pub use public::PublicPart;
 
 /// Why a network was not founded. One variant per rule.
@@ -44,6 +44,20 @@ pub enum FoundingError {
          `veilgrid keys new --kind registrar`"
     )]
     Registrars { found: usize },
+    /// "A market with money has one treasury."
+    #[error(
+        "{found} public parts of treasuries, and the plan has [market.money]: a market with money has exactly one; make its \
+         key with `veilgrid keys new --kind treasury`"
+    )]
+    Treasuries { found: usize },
+    /// "A market without money has none."
+    #[error(
+        "a treasury's public part, and the plan has no [market.money]: add that to the plan, or leave the treasury out"
+    )]
+    TreasuryWithoutMoney,
+    /// "Whoever asks for proofs has no part in a genesis."
+    #[error("the public part of an asker ({key}): a genesis names nobody who asks for proofs; leave it out")]
+    Asker { key: String },
     /// "Account keys are those of the network's key epoch."
     #[error(
         "the account key {account} is of key epoch {found}, the plan says {expected}: print it again with \

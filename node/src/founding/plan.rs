@@ -4,7 +4,9 @@ use super::FoundingError;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::Path;
+use veilgrid_crypto::group::PointBytes;
 use veilgrid_ledger::capacity::CapacityClasses;
+use veilgrid_ledger::money::market::MoneyRules;
 use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_market::{Grid, Rule};
@@ -60,6 +62,35 @@ pub struct MarketPlan {
     /// Sizes of connections, Wh per slot, rising; without it those of common connections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity_classes_wh: Option<Vec<u64>>,
+    /// Whether members have balances; without it the market clears and nobody pays by this ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub money: Option<MoneyPlan>,
+}
+
+/// Money of the market. The treasury's key comes from its public part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MoneyPlan {
+    /// What the community's public account begins with, ct: it buys and sells the rounding rest of every round.
+    #[serde(default = "hundred_euro")]
+    pub community_deposit_ct: u64,
+    /// A fill that its owner has not claimed after this long may be claimed by the validators, seconds; at most the time of 32
+    /// rounds, and 16 of them when nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim_s: Option<u64>,
+}
+
+/// Rounds whose time a claim may take when the plan says nothing.
+const CLAIM_ROUNDS: u64 = 16;
+
+impl Default for MoneyPlan {
+    fn default() -> Self {
+        Self { community_deposit_ct: hundred_euro(), claim_s: None }
+    }
+}
+
+fn hundred_euro() -> u64 {
+    10_000
 }
 
 fn sixteen() -> u8 {
@@ -155,11 +186,22 @@ impl FoundingPlan {
         Ok(plan)
     }
 
-    /// The market's parameters for this number of validators. The ledger's rules are checked with the genesis.
+    /// The market's parameters for this number of validators and, with money, this treasury's key. The ledger's rules are
+    /// checked with the genesis.
     ///
     /// # Errors
-    /// [`FoundingError::Grid`], [`FoundingError::Capacities`].
-    pub fn params(&self, validators: u16) -> Result<MarketParams, FoundingError> {
+    /// [`FoundingError::Grid`], [`FoundingError::Capacities`]; a plan with money and no treasury, or the other way round.
+    pub fn params(
+        &self,
+        validators: u16,
+        treasury: Option<PointBytes>,
+    ) -> Result<MarketParams, FoundingError> {
+        let money = match (self.market.money, treasury) {
+            (None, None) => None,
+            (Some(plan), Some(treasury_key)) => Some(plan.rules(treasury_key, self.timing.interval_ms)),
+            (Some(_), None) => return Err(FoundingError::Treasuries { found: 0 }),
+            (None, Some(_)) => return Err(FoundingError::TreasuryWithoutMoney),
+        };
         let MarketPlan { price_min_mct_per_kwh, tick_mct_per_kwh, ticks, .. } = &self.market;
         Ok(MarketParams {
             grid: Grid::new(*price_min_mct_per_kwh, *tick_mct_per_kwh, *ticks)?,
@@ -174,11 +216,21 @@ impl FoundingPlan {
             slot_seconds: self.market.slot_seconds,
             threshold: threshold_for(validators),
             timing: self.timing.timing(),
+            money,
             capacity_classes: match &self.market.capacity_classes_wh {
                 Some(capacities_wh) => CapacityClasses::new(capacities_wh.clone())?,
                 None => CapacityClasses::of_connections(self.market.slot_seconds),
             },
         })
+    }
+}
+
+impl MoneyPlan {
+    fn rules(self, treasury_key: PointBytes, interval_ms: u64) -> MoneyRules {
+        let Self { community_deposit_ct, claim_s } = self;
+        let by_rounds = interval_ms.saturating_mul(CLAIM_ROUNDS);
+        let claim_ms = claim_s.map_or(by_rounds, |claim_s| claim_s.saturating_mul(1000));
+        MoneyRules { treasury_key, community_deposit_ct, claim_ms }
     }
 }
 

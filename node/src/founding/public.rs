@@ -2,7 +2,9 @@
 
 use super::FoundingError;
 use crate::config::Hex32;
-use crate::keyfile::{AggregatorKeys, ParticipantKeys, RegistrarKeys, ValidatorKeys};
+use crate::keyfile::{
+    AggregatorKeys, AskerKeys, ParticipantKeys, RegistrarKeys, TreasuryKeys, ValidatorKeys,
+};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use veilgrid_crypto::keyring::Keyring;
@@ -36,6 +38,16 @@ pub enum PublicPart {
         /// Orders about members (Ristretto).
         registrar_key: Hex32,
     },
+    /// Of the treasury of a market with money.
+    Treasury {
+        /// Deposits and payments (Ristretto).
+        treasury_key: Hex32,
+    },
+    /// Of somebody who asks members for proofs; it has no part in a network.
+    Asker {
+        /// Questions (Ristretto).
+        asker_key: Hex32,
+    },
     /// Of a participant.
     Participant {
         /// Its account (Ristretto).
@@ -67,6 +79,18 @@ impl From<&AggregatorKeys> for PublicPart {
 impl From<&RegistrarKeys> for PublicPart {
     fn from(keys: &RegistrarKeys) -> Self {
         Self::Registrar { registrar_key: Hex32(keys.signing.verifying_key().to_bytes()) }
+    }
+}
+
+impl From<&TreasuryKeys> for PublicPart {
+    fn from(keys: &TreasuryKeys) -> Self {
+        Self::Treasury { treasury_key: Hex32(keys.signing.verifying_key().to_bytes()) }
+    }
+}
+
+impl From<&AskerKeys> for PublicPart {
+    fn from(keys: &AskerKeys) -> Self {
+        Self::Asker { asker_key: Hex32(keys.signing.verifying_key().to_bytes()) }
     }
 }
 

@@ -1,7 +1,9 @@
 //! A founded network is one that the ledger, the configurations and the key files accept.
 
 use super::*;
-use crate::keyfile::{AggregatorKeys, ParticipantKeys, RegistrarKeys, ValidatorKeys};
+use crate::keyfile::{
+    AggregatorKeys, AskerKeys, ParticipantKeys, RegistrarKeys, TreasuryKeys, ValidatorKeys,
+};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::path::Path;
@@ -27,6 +29,7 @@ pub(crate) fn plan_of(interval_ms: u64, first_open_unix_ms: u64) -> FoundingPlan
         max_members: 6,
         slot_seconds: 900,
         capacity_classes_wh: None,
+        money: None,
     };
     let timing = TimingPlan {
         first_open_unix_ms,
@@ -104,6 +107,38 @@ fn a_genesis_needs_its_people() {
         *key_epoch = 2;
     }
     assert!(matches!(assemble(&other_epoch), Err(FoundingError::KeyEpoch { found: 2, expected: 1, .. })));
+}
+
+#[test]
+fn a_market_with_money_has_one_treasury_and_one_without_has_none() {
+    let (without, mut with) = (plan(), plan());
+    with.market.money = Some(MoneyPlan::default());
+    let treasury = TreasuryKeys::generate(&mut rng());
+    let people = |treasuries: usize| {
+        let mut parts = parts(4, 1, 6);
+        parts.extend((0..treasuries).map(|_| PublicPart::from(&treasury)));
+        parts
+    };
+    let assemble = |plan: &FoundingPlan, parts: &[PublicPart]| assemble(plan, parts, NOW, &mut rng());
+    let genesis = assemble(&with, &people(1)).expect("founded");
+    let state = State::from_genesis_block(&genesis.block).expect("sound");
+    let rules = state.community().params().money.expect("money");
+    assert_eq!(rules.treasury_key, treasury.signing.verifying_key().to_bytes());
+    assert_eq!((rules.community_deposit_ct, rules.claim_ms), (10_000, 16 * with.timing.interval_ms));
+    assert!(assemble(&without, &people(0)).expect("founded").genesis().expect("one").params.money.is_none());
+    assert!(matches!(assemble(&with, &people(0)), Err(FoundingError::Treasuries { found: 0 })));
+    assert!(matches!(assemble(&with, &people(2)), Err(FoundingError::Treasuries { found: 2 })));
+    assert!(matches!(assemble(&without, &people(1)), Err(FoundingError::TreasuryWithoutMoney)));
+    let mut asked = people(1);
+    asked.push(PublicPart::from(&AskerKeys::generate(&mut rng())));
+    assert!(matches!(assemble(&with, &asked), Err(FoundingError::Asker { .. })));
+    let text = toml::to_string(&with).expect("TOML");
+    assert!(text.contains("[market.money]"), "{text}");
+    let short = text.replace("community_deposit_ct = 10000\n", "");
+    let read = FoundingPlan::read_from(Path::new("plan.toml"), short.as_bytes()).expect("read");
+    assert_eq!(read, with, "what is not said has defaults");
+    with.market.money = Some(MoneyPlan { claim_s: Some(u64::MAX), ..MoneyPlan::default() });
+    assert!(matches!(assemble(&with, &people(1)), Err(FoundingError::Genesis(_))));
 }
 
 #[test]

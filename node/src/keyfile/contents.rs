@@ -1,4 +1,4 @@
-//! What the key files of the processes and of the registrar hold.
+//! What the key files of the processes, offices and members hold.
 
 use super::Kind;
 use veilgrid_crypto::envelope::EnvelopeKey;
@@ -51,6 +51,20 @@ pub struct RegistrarKeys {
     pub signing: SigningKey,
 }
 
+/// The treasury's key.
+#[derive(Clone, Debug)]
+pub struct TreasuryKeys {
+    /// Signs deposits and payments, and hides the references of the bank.
+    pub signing: SigningKey,
+}
+
+/// The key of whoever asks members for proofs of facts.
+#[derive(Clone, Debug)]
+pub struct AskerKeys {
+    /// Signs questions. Proofs convince its holder alone.
+    pub signing: SigningKey,
+}
+
 /// The seed of a participant's keyring.
 #[derive(Clone, Debug)]
 pub struct ParticipantKeys {
@@ -86,6 +100,20 @@ impl RegistrarKeys {
     }
 }
 
+impl TreasuryKeys {
+    /// A fresh key.
+    pub fn generate(rng: &mut impl rand_core::CryptoRngCore) -> Self {
+        Self { signing: SigningKey::generate(rng) }
+    }
+}
+
+impl AskerKeys {
+    /// A fresh key.
+    pub fn generate(rng: &mut impl rand_core::CryptoRngCore) -> Self {
+        Self { signing: SigningKey::generate(rng) }
+    }
+}
+
 impl ParticipantKeys {
     /// A fresh seed.
     pub fn generate(rng: &mut impl rand_core::CryptoRngCore) -> Self {
@@ -105,6 +133,19 @@ fn read_signing(r: &mut Reader<'_>, field: &'static str) -> Result<SigningKey, W
     let bytes = Secret::new(r.array::<32>(field)?);
     SigningKey::from_scalar(Secret::new(decode_scalar(field, bytes.expose())?))
         .ok_or(WireError::Invalid { field, why: "a signing key is not zero" })
+}
+
+/// The content of a file that holds a signing key and nothing else.
+fn encode_alone(key: &SigningKey) -> Secret<Vec<u8>> {
+    let signing = Secret::new(key.secret().expose().to_bytes());
+    join(&[signing.expose()])
+}
+
+fn read_alone(bytes: &[u8], field: &'static str) -> Result<SigningKey, WireError> {
+    let mut r = Reader::new(bytes);
+    let signing = read_signing(&mut r, field)?;
+    r.finish()?;
+    Ok(signing)
 }
 
 fn read_envelope(r: &mut Reader<'_>) -> Result<EnvelopeKey, WireError> {
@@ -150,15 +191,35 @@ impl Contents for RegistrarKeys {
     const KIND: Kind = Kind::Registrar;
 
     fn encode(&self) -> Secret<Vec<u8>> {
-        let signing = Secret::new(self.signing.secret().expose().to_bytes());
-        join(&[signing.expose()])
+        encode_alone(&self.signing)
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, WireError> {
-        let mut r = Reader::new(bytes);
-        let signing = read_signing(&mut r, "registrar's key")?;
-        r.finish()?;
-        Ok(Self { signing })
+        Ok(Self { signing: read_alone(bytes, "registrar's key")? })
+    }
+}
+
+impl Contents for TreasuryKeys {
+    const KIND: Kind = Kind::Treasury;
+
+    fn encode(&self) -> Secret<Vec<u8>> {
+        encode_alone(&self.signing)
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        Ok(Self { signing: read_alone(bytes, "treasury's key")? })
+    }
+}
+
+impl Contents for AskerKeys {
+    const KIND: Kind = Kind::Asker;
+
+    fn encode(&self) -> Secret<Vec<u8>> {
+        encode_alone(&self.signing)
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        Ok(Self { signing: read_alone(bytes, "asker's key")? })
     }
 }
 

@@ -39,12 +39,23 @@ pub enum Kind {
     ValidatorSecrets,
     /// The registrar's key.
     Registrar,
+    /// The treasury's key.
+    Treasury,
+    /// The key of whoever asks for proofs of facts.
+    Asker,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 5] =
-        [Self::Validator, Self::Aggregator, Self::Participant, Self::ValidatorSecrets, Self::Registrar];
+    pub const ALL: [Kind; 7] = [
+        Self::Validator,
+        Self::Aggregator,
+        Self::Participant,
+        Self::ValidatorSecrets,
+        Self::Registrar,
+        Self::Treasury,
+        Self::Asker,
+    ];
 
     /// For messages.
     pub fn name(self) -> &'static str {
@@ -54,6 +65,8 @@ impl Kind {
             Self::Participant => "a participant's keys",
             Self::ValidatorSecrets => "a validator's secrets",
             Self::Registrar => "a registrar's key",
+            Self::Treasury => "a treasury's key",
+            Self::Asker => "an asker's key",
         }
     }
 
@@ -64,6 +77,8 @@ impl Kind {
             Self::Participant => 3,
             Self::ValidatorSecrets => 4,
             Self::Registrar => 5,
+            Self::Treasury => 6,
+            Self::Asker => 7,
         }
     }
 
@@ -79,6 +94,8 @@ impl Kind {
             Self::Participant => b"veilgrid/1/keyfile/participant",
             Self::ValidatorSecrets => b"veilgrid/1/keyfile/validator-secrets",
             Self::Registrar => b"veilgrid/1/keyfile/registrar",
+            Self::Treasury => b"veilgrid/1/keyfile/treasury",
+            Self::Asker => b"veilgrid/1/keyfile/asker",
         }
     }
 }

@@ -29,12 +29,15 @@ mod format;
 #[cfg(test)]
 mod tests;
 mod vault;
+pub mod words;
 
 use std::path::PathBuf;
 use thiserror::Error;
 use veilgrid_crypto::wire::WireError;
 
-pub use contents::{AggregatorKeys, Contents, ParticipantKeys, RegistrarKeys, ValidatorKeys};
+pub use contents::{
+    AggregatorKeys, AskerKeys, Contents, ParticipantKeys, RegistrarKeys, TreasuryKeys, ValidatorKeys,
+};
 pub use format::{Cost, Kind, MAX_FILE_BYTES};
 pub(crate) use vault::is_open_to_others;
 pub use vault::{KeyVault, create, open, peek_kind};

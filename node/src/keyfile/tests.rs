@@ -55,6 +55,17 @@ fn each_kind_round_trips() {
     assert_eq!(back.receipt.verifying_key(), aggregator.receipt.verifying_key());
     assert_eq!(back.envelope.public(), aggregator.envelope.public());
     assert_eq!(peek_kind(&path).expect("known"), Kind::Aggregator);
+    let (treasury, asker) = (TreasuryKeys::generate(&mut rng), AskerKeys::generate(&mut rng));
+    let path = dir.path().join("treasury");
+    create(&path, &treasury, &pass, Cost::LEAST, &mut rng).expect("created");
+    let (_, back) = open::<TreasuryKeys>(&path, &pass).expect("opened");
+    assert_eq!(back.signing.verifying_key(), treasury.signing.verifying_key());
+    let refused = open::<RegistrarKeys>(&path, &pass).expect_err("another office").to_string();
+    assert!(refused.contains("holds a treasury's key, not a registrar's key"), "{refused}");
+    let path = dir.path().join("asker");
+    create(&path, &asker, &pass, Cost::LEAST, &mut rng).expect("created");
+    let (_, back) = open::<AskerKeys>(&path, &pass).expect("opened");
+    assert_eq!(back.signing.verifying_key(), asker.signing.verifying_key());
     let (_dir, path, _, keys) = world();
     let (_, back) = open::<ParticipantKeys>(&path, &pass).expect("opened");
     assert_eq!(back.seed.to_bytes().expose(), keys.seed.to_bytes().expose());

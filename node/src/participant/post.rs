@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use veilgrid_actors::member::{NoReceipt, Post, Posted};
+use veilgrid_actors::member::{NoReceipt, Post, Posted, Submitted};
 use veilgrid_api::{NodeStatus, StatusReport};
 use veilgrid_client::{Client, ClientError};
+use veilgrid_ledger::transaction::Transaction;
 use veilgrid_roles::member::{Answer, Target};
 
 /// Why there is no receipt.
@@ -94,6 +95,21 @@ impl Post for HttpPost {
                 self.numbers().remove(&number);
             }
             Ok(posted?)
+        })
+    }
+
+    /// Validators hand it on to each other, so that one that takes it is enough.
+    fn submit(&self, transaction: Transaction) -> Submitted<'_> {
+        Box::pin(async move {
+            let bytes = transaction.to_bytes();
+            let mut refusals = Vec::new();
+            for client in &self.validators {
+                match client.submit_transaction(bytes.clone()).await {
+                    Ok(()) => return Ok(()),
+                    Err(error) => refusals.push(error.to_string()),
+                }
+            }
+            Err(refusals.join("; "))
         })
     }
 }

@@ -109,7 +109,7 @@ async fn participate(
     // Nothing else runs yet, so the stored blocks are executed on this thread.
     let (mut observed, mut roll) = (Ok(()), ShareRoll::default());
     let follower = Follower::open(options, |block| {
-        observed = desk.observe(&block.state, block.effects.all());
+        observed = desk.observe(&block.state, &block.block.transactions, block.effects.all());
         view.publish(block.state.clone(), &block.effects);
         block.effects.all().for_each(|effect| roll.note(effect));
         observed.is_ok() && !shutdown.is_triggered()
@@ -164,8 +164,8 @@ async fn attend(
             () = shutdown.wait() => return Ok(()),
             block = applied.recv() => match block {
                 Some(block) => {
-                    let Accepted { state, effects, .. } = block.clone();
-                    let told = member.send(Observe { state, effects }).await;
+                    let Accepted { block: one, state, effects, .. } = block.clone();
+                    let told = member.send(Observe { block: one, state, effects }).await;
                     shown.take(&block);
                     told
                 }

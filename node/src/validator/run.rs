@@ -37,6 +37,7 @@ use veilgrid_client::{Client, ClientOptions};
 use veilgrid_crypto::dlog::SmallLog;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::state::State;
+use veilgrid_ledger::transaction::Transaction;
 use veilgrid_roles::keyholder::KeyHolder;
 use veilgrid_roles::replica::Limits;
 use veilgrid_store::ReplayError;
@@ -62,6 +63,7 @@ pub fn run(mut config: ValidatorConfig, shutdown: Shutdown) -> Result<(), NodeEr
     let genesis = read_genesis(&config.genesis, trusted.as_ref())
         .map_err(|error| NodeError::refused("the ledger", error))?;
     secure_files(&mut config, &genesis)?;
+    check_retention(config.retention.prune_after_rounds, &genesis)?;
     let (mut ended, mut roll) = (RoundEnds::default(), ShareRoll::default());
     let mut retention = Retention::new(config.retention.prune_after_rounds);
     let note = &mut |effect: &_, after: Option<&State>| {
@@ -96,6 +98,19 @@ pub fn run(mut config: ValidatorConfig, shutdown: Shutdown) -> Result<(), NodeEr
     let validator = Validator { config, keys, consensus_key, genesis, store, others, disk };
     let replayed = Replayed { state, ended, roll, retention };
     actix::System::new().block_on(validator.run(vault, replayed, health, shutdown))
+}
+
+/// Whether the bids of this ledger may be pruned, when that is asked for.
+fn check_retention(prune_after_rounds: Option<u64>, genesis: &Block) -> Result<(), NodeError> {
+    let has_money = genesis.transactions.iter().any(|transaction| match transaction {
+        Transaction::Genesis(genesis) => genesis.params.money.is_some(),
+        _ => false,
+    });
+    if prune_after_rounds.is_some() && has_money {
+        let reason = "a ledger with money keeps its bids, as nobody could recompute its accounts without them: leave it out";
+        return Err(NodeError::refused("retention.prune_after_rounds", reason));
+    }
+    Ok(())
 }
 
 /// What the stored blocks have led to.

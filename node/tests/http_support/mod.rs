@@ -125,6 +125,7 @@ pub fn params() -> MarketParams {
         threshold: 3,
         timing: one_process_timing(OPENS_MS, 900, 900),
         capacity_classes: CapacityClasses::of_connections(900),
+        money: None,
     }
 }
 
@@ -159,13 +160,18 @@ pub fn trusting() -> reqwest::ClientBuilder {
 impl World {
     /// Round 1 is open. Called inside of an actix system.
     pub fn new(options: HttpOptions) -> Self {
+        Self::of_market(options, params())
+    }
+
+    /// The same of another market.
+    pub fn of_market(options: HttpOptions, params: MarketParams) -> Self {
         let keyrings: Vec<Keyring> =
             (0..MEMBERS).map(|_| Keyring::from_seed(&KeyringSeed::generate(&mut OsRng))).collect();
         let registrar_key = SigningKey::generate(&mut OsRng);
         let (receipt_key, envelope_key) =
             (SigningKey::generate(&mut OsRng), EnvelopeKey::generate(&mut OsRng));
         let founding = Founding {
-            params: params(),
+            params,
             validators: 4,
             members: keyrings.iter().map(account).collect(),
             key_epoch: EPOCH,

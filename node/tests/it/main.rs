@@ -9,6 +9,7 @@ mod http_support;
 #[path = "../../../ledger/tests/common/network.rs"]
 mod world;
 
+mod accounts;
 mod follower;
 mod forwarder;
 mod http;

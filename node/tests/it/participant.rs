@@ -62,7 +62,9 @@ impl Member {
             let next = self.chain.state().height() as usize + 1;
             let taken = self.chain.take(&[certified(world, next)], &mut VerifyAll).expect("no end");
             for block in &taken.accepted {
-                self.desk.observe(&block.state, block.effects.all()).expect("observed");
+                self.desk
+                    .observe(&block.state, &block.block.transactions, block.effects.all())
+                    .expect("observed");
             }
         }
     }
@@ -76,6 +78,7 @@ impl Member {
             round_id: wanted.round_id,
             slot: wanted.slot,
             orders,
+            means: None,
             archive: self.desk.archive().clone(),
         }
         .run(&mut OsRng)

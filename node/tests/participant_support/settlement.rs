@@ -122,7 +122,7 @@ fn a_member_tells_its_owner_nothing_of_a_wrong_settlement() {
         archive.keep_bid(bids[0].clone(), world.state.community().bid_shape()).expect("kept");
         let keyring = Arc::new(world.keyrings[0].clone());
         let mut desk = Desk::new(keyring, world.state.clone(), archive, told.clone());
-        desk.observe(&world.state, &[Effect::Settled(round.clone())]).expect("observed");
+        desk.observe(&world.state, &[], &[Effect::Settled(round.clone())]).expect("observed");
         told.0.lock().expect("told").remove(0)
     };
     let RoundResult::Settled(fill) = settle(&round) else { panic!("its fill") };
@@ -152,7 +152,10 @@ fn follow_changed(member: &mut Member, world: &World, change: impl Fn(&mut Settl
                 }
             }
             block.effects = Arc::new(effects);
-            member.desk.observe(&block.state, block.effects.all()).expect("observed");
+            member
+                .desk
+                .observe(&block.state, &block.block.transactions, block.effects.all())
+                .expect("observed");
         }
     }
 }

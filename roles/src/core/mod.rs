@@ -356,7 +356,8 @@ impl<J: Journal, R: CryptoRngCore> ValidatorCore<J, R> {
         self.replica.offer_bids(round_id, bids)
     }
 
-    /// Offers a key event, a change of validators, an order of the registrar or a replacement of keys from outside.
+    /// Offers a key event, a change of validators, an order of registrar or treasury, a replacement of keys, a withdrawal or
+    /// claims from outside.
     ///
     /// # Errors
     /// Why it is not taken; [`OfferRefusal::Kind`] for any other transaction.
@@ -366,6 +367,9 @@ impl<J: Journal, R: CryptoRngCore> ValidatorCore<J, R> {
             Transaction::KeyEvent { session, event } => self.replica.offer_key_event(*session, event),
             Transaction::Registrar(order) => self.replica.offer_order(order),
             Transaction::ReplaceKeys(replacement) => self.replica.offer_replacement(replacement),
+            Transaction::Treasury(order) => self.replica.offer_treasury_order(order),
+            Transaction::Withdraw(withdrawal) => self.replica.offer_withdrawal(withdrawal),
+            Transaction::Claims(claims) => self.replica.offer_claims(claims),
             other => Err(OfferRefusal::Kind { found: other.kind() }),
         }
     }

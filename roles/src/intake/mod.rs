@@ -28,7 +28,7 @@ use crate::bidder::{bid_on_ledger, check_first, check_handle, check_member};
 use queue::Queue;
 use rand_core::CryptoRngCore;
 use std::collections::BTreeMap;
-use veilgrid_crypto::bid::{BidFault, BidShape, SealedBid, check_signature};
+use veilgrid_crypto::bid::{BidFault, BidShape, SealedBid, check_signature, check_signature_with_money};
 use veilgrid_crypto::envelope::{ENVELOPE_OVERHEAD, EnvelopeKey, open_envelope};
 use veilgrid_crypto::group::PointBytes;
 use veilgrid_crypto::receipt::Receipt;
@@ -91,7 +91,7 @@ pub fn envelope_bytes(params: &MarketParams) -> usize {
 
 /// The lengths of a market's bids, known before its keys are.
 pub fn shape_of(params: &MarketParams) -> BidShape {
-    BidShape { steps: params.steps(), bits: u32::from(params.bits), money: false }
+    params.bid_shape()
 }
 
 impl Intake {
@@ -166,7 +166,11 @@ impl Intake {
         }
         self.queue.check_quota(round_id, account)?;
         let round = self.state.round_context(round_id).ok_or(IntakeError::NotOpen { round_id })?;
-        check_signature(params, &round, &bid)?;
+        let terms = self.state.terms_of(round_id, std::slice::from_ref(&bid))?;
+        match terms.as_deref() {
+            Some([terms]) => check_signature_with_money(params, &round, &bid, terms)?,
+            _ => check_signature(params, &round, &bid)?,
+        }
         self.queue.push(bid, digest);
         Ok(Received::Waiting(digest))
     }
@@ -198,8 +202,8 @@ impl Intake {
         now_unix_ms: u64,
         rng: &mut impl CryptoRngCore,
     ) -> Concluded {
-        // The round's end is not the sender's fault.
-        let is_false = |verdict: &Result<(), BidFault>| matches!(verdict, Err(fault) if !matches!(fault, BidFault::Round { .. }));
+        // The round's end is not the sender's fault, and an account that has moved on meanwhile has sent nothing false.
+        let is_false = |verdict: &Result<(), BidFault>| matches!(verdict, Err(fault) if !matches!(fault, BidFault::Round { .. } | BidFault::Sequence { .. }));
         let accounts: Vec<PointBytes> = verdicts.iter().map(|(bid, _)| bid.account).collect();
         self.queue.learn_from_batch(&accounts, verdicts.iter().any(|(_, verdict)| is_false(verdict)));
         let mut concluded = Concluded::default();

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use veilgrid_crypto::opening::{OPENING_SHARE_BYTES, OpeningShare};
 use veilgrid_crypto::wire::{Reader, WireError};
 use veilgrid_ledger::hash::Hash;
+use veilgrid_ledger::money::forced::FORCED_CLAIMS;
 
 /// Slots whose set of bids is remembered. Many times the rounds that are active at once; slots at or before one that
 /// was forgotten are refused, so forgetting opens nothing.
@@ -77,7 +78,12 @@ impl ReleaseGuard {
         made: (u64, OpeningShare),
     ) {
         let first = || Slot { round_id, bid_set, shares: BTreeMap::new() };
-        self.slots.entry(slot_start_unix_s).or_insert_with(first).shares.insert(opening, made);
+        let shares = &mut self.slots.entry(slot_start_unix_s).or_insert_with(first).shares;
+        if opening >= FORCED_CLAIMS {
+            // Claims are asked for one after another: the one before is made.
+            shares.retain(|other, _| *other < FORCED_CLAIMS);
+        }
+        shares.insert(opening, made);
     }
 
     /// Forgets the shares of rounds that are over and, beyond the bound, the oldest slots. `active` is rising.

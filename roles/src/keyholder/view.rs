@@ -20,9 +20,9 @@ pub(super) struct View<'a> {
     /// The validator's number in the roster in force.
     pub(super) index: Option<u16>,
     pub(super) session: Option<SessionView<'a>>,
-    /// Sums that rounds wait for.
+    /// Sums that rounds wait for, and claims that are overdue.
     pub(super) asked: Vec<Asked>,
-    /// Ids of the active rounds, rising.
+    /// Ids of the active rounds and of those with overdue claims, rising.
     pub(super) active: Vec<u64>,
 }
 
@@ -43,12 +43,21 @@ pub(super) struct Asked {
 
 impl<'a> View<'a> {
     pub(super) fn of(state: &'a State, me: &VerifyingKey) -> Self {
-        let asked = |round: &Round| match state.expected(round.round_id()) {
+        let sum = |round: &Round| match state.expected(round.round_id()) {
             Ok(Expected::Shares(request)) => {
                 Some(Asked { slot_start_unix_s: round.slot().start_unix_s, request })
             }
             _ => None,
         };
+        let overdue = state.overdue_rounds();
+        let claim = |round_id: &u64| {
+            let slot = state.accounts()?.unclaimed_of(*round_id)?.slot();
+            let request = state.claim_request(*round_id)?;
+            Some(Asked { slot_start_unix_s: slot.start_unix_s, request })
+        };
+        let mut active: Vec<u64> =
+            overdue.iter().copied().chain(state.rounds().map(Round::round_id)).collect();
+        active.sort_unstable();
         Self {
             ledger_id: state.community().ledger_id(),
             height: state.height(),
@@ -57,8 +66,8 @@ impl<'a> View<'a> {
             keys: state.community().keys(),
             index: state.roster().index_of(&me.to_bytes()),
             session: state.session().map(|session| SessionView::of(state, session, me)),
-            asked: state.rounds().filter_map(asked).collect(),
-            active: state.rounds().map(Round::round_id).collect(),
+            asked: state.rounds().filter_map(sum).chain(overdue.iter().filter_map(claim)).collect(),
+            active,
         }
     }
 }

@@ -127,7 +127,7 @@ pub fn envelope_to(
 }
 
 /// Energy bought and sold by a bid under public fill weights, Wh/2^16. Market bounds keep both inside 63 bits.
-fn fills(weights: &[i64], quantities_wh: &[u64]) -> (u64, u64) {
+pub(crate) fn fills(weights: &[i64], quantities_wh: &[u64]) -> (u64, u64) {
     let side = |sign: i64| -> u64 {
         let terms = weights.iter().zip(quantities_wh).filter(|(weight, _)| weight.signum() == sign);
         terms.fold(0u64, |sum, (weight, wh)| sum.saturating_add(weight.unsigned_abs().saturating_mul(*wh)))

@@ -14,7 +14,7 @@
 //! Prices, quantities, fills and keys are in no log and in no message. Every member bids in every round, with zeros when it has no
 //! orders, so that absence says nothing.
 
-mod bid;
+pub(crate) mod bid;
 mod delivery;
 mod desk;
 mod memory;
@@ -28,4 +28,4 @@ pub use memory::MemoryArchive;
 pub use ports::{
     ArchiveFailure, BidArchive, BrokenPromise, OrderSource, ResultBook, ResultsFailure, RoundResult,
 };
-pub use sealing::{SealFailure, SealTask};
+pub use sealing::{Means, SealFailure, SealTask};

@@ -4,7 +4,9 @@ use super::ports::{ArchiveFailure, BidArchive, OrderSource};
 use rand_core::CryptoRngCore;
 use std::sync::Arc;
 use thiserror::Error;
-use veilgrid_crypto::bid::{SealError, SealedBid, seal_bid};
+use veilgrid_crypto::bid::{
+    AccountTerms, AvailableOpening, SealError, SealedBid, seal_bid, seal_bid_with_money,
+};
 use veilgrid_crypto::keyring::Keyring;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::round::Slot;
@@ -51,8 +53,24 @@ pub struct SealTask<A> {
     pub slot: Slot,
     /// The orders; none for a bid without any, which nobody can tell from another.
     pub orders: Option<Arc<dyn OrderSource>>,
+    /// With money, what the bid may cost and trade.
+    pub means: Option<Means>,
     /// Where the bid is kept.
     pub archive: A,
+}
+
+/// What a bid may cost and trade on a ledger with money.
+#[derive(Debug, Clone)]
+pub struct Means {
+    /// What the ledger says of the account.
+    pub terms: AccountTerms,
+    /// What the owner knows of it.
+    pub available: AvailableOpening,
+}
+
+/// Whether the orders, and not what they are sealed with, are the reason.
+fn is_beyond_means(error: &SealError) -> bool {
+    matches!(error, SealError::Balance | SealError::ImportCapacity | SealError::ExportCapacity)
 }
 
 impl<A: BidArchive> SealTask<A> {
@@ -73,7 +91,22 @@ impl<A: BidArchive> SealTask<A> {
                 let orders = self.orders.map_or_else(|| Ok(Vec::new()), |source| source.orders(self.slot));
                 let orders = orders.map_err(SealFailure::Orders)?;
                 let quantities_wh = step_quantities(&market.grid, &orders, u32::from(market.bits))?;
-                let bid = seal_bid(params, &round, &self.keyring, &quantities_wh, rng)?;
+                let seal = |quantities_wh: &[u64], rng: &mut _| match &self.means {
+                    None => seal_bid(params, &round, &self.keyring, quantities_wh, rng),
+                    Some(Means { terms, available }) => {
+                        let keyring = &self.keyring;
+                        seal_bid_with_money(params, &round, keyring, quantities_wh, terms, available, rng)
+                    }
+                };
+                let bid = match seal(&quantities_wh, rng) {
+                    // Absence would be seen by everybody, so zeros are bid, which nobody can tell from other bids.
+                    Err(error) if is_beyond_means(&error) => {
+                        let round_id = self.round_id;
+                        tracing::error!(round_id, %error, "a bid without orders is made");
+                        seal(&vec![0; quantities_wh.len()], rng)?
+                    }
+                    sealed => sealed?,
+                };
                 self.archive.keep_bid(bid, shape)?
             }
         };

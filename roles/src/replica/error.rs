@@ -7,6 +7,7 @@ use veilgrid_crypto::opening::ShareFault;
 use veilgrid_crypto::wire::WireError;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::members::refusal::MembersRefusal;
+use veilgrid_ledger::money::refusal::MoneyRefusal;
 use veilgrid_ledger::refusal::{Account, BlockError, Refusal};
 use veilgrid_ledger::roster::RosterError;
 use veilgrid_ledger::rounds::refusal::RoundRefusal;
@@ -207,6 +208,9 @@ pub enum OfferRefusal {
     /// The ledger does not take the registrar's order, or the replacement of keys, now.
     #[error("{0}")]
     Members(#[from] MembersRefusal),
+    /// The ledger does not take an order of the treasury, a withdrawal or a claim now.
+    #[error("{0}")]
+    Money(#[from] MoneyRefusal),
 }
 
 impl From<Refusal> for OfferRefusal {

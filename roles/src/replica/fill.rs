@@ -8,13 +8,16 @@
 
 use super::Replica;
 use super::pool::may_come_later;
+use super::pool::money::merged;
 use crate::proposer::Step;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_crypto::group::PointBytes;
 use veilgrid_ledger::builder::BlockDraft;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::keys::refusal::KeyRefusal;
+use veilgrid_ledger::money::claims::Claims;
+use veilgrid_ledger::money::refusal::MoneyRefusal;
 use veilgrid_ledger::refusal::Refusal;
 use veilgrid_ledger::rounds::refusal::RoundRefusal;
 use veilgrid_ledger::state::State;
@@ -52,8 +55,24 @@ impl Replica {
         for round_id in &round_ids {
             self.fill_steps(draft, *round_id);
         }
+        for round_id in draft.state().overdue_rounds() {
+            self.fill_overdue_claims(draft, round_id);
+        }
         for round_id in later {
             self.fill_bids(draft, round_id);
+        }
+    }
+
+    /// Shares of the claims that nobody has made in time, one account after another.
+    fn fill_overdue_claims(&mut self, draft: &mut BlockDraft<'_>, round_id: u64) {
+        while let Some(request) = draft.state().claim_request(round_id) {
+            let opening_index = request.context.opening_index;
+            let shares = self.pool.shares.for_request(draft.state(), &request);
+            let share = |share| Transaction::OpeningShare { round_id, opening_index, share };
+            let mut pushed = shares.into_iter().map(|one| self.push(draft, share(one)));
+            if pushed.len() == 0 || pushed.any(|outcome| outcome.is_err()) {
+                return;
+            }
         }
     }
 
@@ -74,11 +93,32 @@ impl Replica {
     /// Key events in the order of their phases: a phase that is complete ends at once, so that one block may hold the
     /// events of several.
     fn fill_events(&mut self, draft: &mut BlockDraft<'_>, parent: &Hash) {
+        let mut claims: BTreeMap<u64, Vec<(Hash, Claims)>> = BTreeMap::new();
         for (digest, transaction) in self.pool.events.untried(parent) {
+            if let Transaction::Claims(one) = transaction {
+                claims.entry(one.round_id).or_default().push((digest, one));
+                continue;
+            }
             match self.push(draft, transaction) {
                 Ok(()) | Err(Left::NoRoom) => {}
                 Err(Left::Refused(refusal)) if is_hopeless(&refusal) => self.pool.events.remove(&digest),
                 Err(Left::Refused(_)) => self.pool.events.refused_on(&digest, parent),
+            }
+        }
+        for claims in claims.into_values() {
+            self.fill_claims(draft, claims, parent);
+        }
+    }
+
+    /// The claims of a round as one transaction, which everybody checks as one batch; one by one when that is refused.
+    fn fill_claims(&mut self, draft: &mut BlockDraft<'_>, claims: Vec<(Hash, Claims)>, parent: &Hash) {
+        let together = merged(&claims.iter().map(|(_, claims)| claims).collect::<Vec<_>>());
+        if together.is_some_and(|all| self.push(draft, all).is_ok()) {
+            return;
+        }
+        for (digest, one) in claims {
+            if let Err(Left::Refused(_)) = self.push(draft, Transaction::Claims(one)) {
+                self.pool.events.refused_on(&digest, parent);
             }
         }
     }
@@ -117,7 +157,7 @@ impl Replica {
             match self.push(draft, Transaction::Bids { round_id, bids: bids.clone() }) {
                 Ok(()) | Err(Left::NoRoom) => return,
                 Err(Left::Refused(refusal)) => {
-                    let Some(account) = bidder(&refusal) else { return };
+                    let Some(account) = bidder(draft.state(), &refusal) else { return };
                     let (gone, rest): (Vec<_>, Vec<_>) = bids.into_iter().partition(|b| b.account == account);
                     if gone.is_empty() {
                         return;
@@ -167,8 +207,11 @@ fn closes_soon(state: &State, round_id: u64) -> bool {
 }
 
 /// The account whose bid a refusal is about.
-fn bidder(refusal: &Refusal) -> Option<PointBytes> {
+fn bidder(state: &State, refusal: &Refusal) -> Option<PointBytes> {
     match refusal {
+        Refusal::Money(MoneyRefusal::DebitSequence { number, .. }) => {
+            state.accounts()?.account(*number).map(|account| account.key())
+        }
         Refusal::Rounds(RoundRefusal::NotAMember { account, .. })
         | Refusal::Rounds(RoundRefusal::HasLeft { account, .. })
         | Refusal::Rounds(RoundRefusal::Suspended { account, .. })

@@ -13,12 +13,15 @@ use veilgrid_crypto::opening::OpeningShare;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::members::offices::KeyReplacement;
 use veilgrid_ledger::members::order::RegistrarOrder;
+use veilgrid_ledger::money::claims::Claims;
+use veilgrid_ledger::money::treasury::TreasuryOrder;
+use veilgrid_ledger::money::withdrawal::Withdrawal;
 use veilgrid_ledger::refusal::Account;
 use veilgrid_ledger::roster::RosterChange;
 use veilgrid_ledger::state::expected::Expected;
 use veilgrid_ledger::state::round::Slot;
 use veilgrid_ledger::transaction::Transaction;
-use veilgrid_ledger::verdicts::BidVerdicts;
+use veilgrid_ledger::verdicts::{BidVerdicts, BidsAsked};
 
 /// Rounds after the last one on the final ledger whose bids are taken already: another validator may be some blocks
 /// ahead.
@@ -100,6 +103,37 @@ impl Replica {
         Ok(offered)
     }
 
+    /// Offers an order of the treasury.
+    ///
+    /// # Errors
+    /// Not signed by the treasury, refused by the ledger, or no room.
+    pub fn offer_treasury_order(&mut self, order: &TreasuryOrder) -> Result<Offered, OfferRefusal> {
+        let (digest, offered) = self.pool.events.offer_treasury_order(&self.state, order)?;
+        self.bring_in(Item::Transaction(digest));
+        Ok(offered)
+    }
+
+    /// Offers a withdrawal.
+    ///
+    /// # Errors
+    /// Refused by the ledger, or no room.
+    pub fn offer_withdrawal(&mut self, withdrawal: &Withdrawal) -> Result<Offered, OfferRefusal> {
+        let (digest, offered) = self.pool.events.offer_withdrawal(&self.state, withdrawal)?;
+        self.bring_in(Item::Transaction(digest));
+        Ok(offered)
+    }
+
+    /// Offers claims of a round.
+    ///
+    /// # Errors
+    /// The first that is refused by the ledger, or no room.
+    pub fn offer_claims(&mut self, claims: &Claims) -> Result<Offered, OfferRefusal> {
+        let offered = self.pool.events.offer_claims(&self.state, claims)?;
+        let any_new = offered.iter().any(|(_, offered)| *offered == Offered::New);
+        offered.into_iter().for_each(|(digest, _)| self.bring_in(Item::Transaction(digest)));
+        Ok(if any_new { Offered::New } else { Offered::Known })
+    }
+
     /// Offers a change of validators that t of the current ones have signed.
     ///
     /// # Errors
@@ -116,8 +150,14 @@ impl Replica {
         let context = self.context_of(round_id).ok()?;
         let is_new = |bid: &SealedBid| self.check_cheaply(round_id, bid) == Ok(Offered::New);
         let bids: Vec<SealedBid> = bids.into_iter().filter(is_new).collect();
+        self.job(context, bids)
+    }
+
+    /// The work of verifying these bids, of which the cheap rules hold; none when there are none.
+    pub(super) fn job(&self, context: RoundContext, bids: Vec<SealedBid>) -> Option<BidJob> {
+        let terms = self.state.terms_of(context.round_id, &bids).ok()?;
         let (state, verdicts) = (self.state.clone(), self.verdicts.clone());
-        (!bids.is_empty()).then_some(BidJob { state, context, bids, verdicts })
+        (!bids.is_empty()).then_some(BidJob { state, context, bids, terms, verdicts })
     }
 
     /// Messages for all validators: what is new from outside, and what is not on the ledger for too long.
@@ -182,6 +222,13 @@ impl Replica {
             Transaction::ReplaceKeys(replacement) => {
                 self.pool.events.offer_replacement(&self.state, replacement)
             }
+            Transaction::Treasury(order) => self.pool.events.offer_treasury_order(&self.state, order),
+            Transaction::Withdraw(withdrawal) => self.pool.events.offer_withdrawal(&self.state, withdrawal),
+            Transaction::Claims(claims) => {
+                let offered = self.pool.events.offer_claims(&self.state, claims)?;
+                let new = offered.iter().find(|(_, offered)| *offered == Offered::New);
+                return Ok(new.map_or(Offered::Known, |(_, offered)| *offered));
+            }
             other => Err(OfferRefusal::Kind { found: other.kind() }),
         };
         taken.map(|(_, offered)| offered)
@@ -204,9 +251,13 @@ impl Replica {
         self.check_backlog(round_id, &bids, &mut answers, backlog_bytes);
         let new: Vec<usize> = (0..bids.len()).filter(|at| answers[*at] == Ok(Offered::New)).collect();
         let unverified: Vec<SealedBid> = new.iter().map(|at| bids[*at].clone()).collect();
-        let verdicts = match self.state.community().bid_params() {
-            Some(params) => self.verdicts.verify(params, &context, &unverified),
-            None => Vec::new(),
+        let terms = self.state.terms_of(round_id, &unverified).ok();
+        let verdicts = match (self.state.community().bid_params(), &terms) {
+            (Some(params), Some(terms)) => {
+                let asked = BidsAsked { round: &context, bids: &unverified, terms: terms.as_deref() };
+                self.verdicts.verify(params, asked)
+            }
+            _ => Vec::new(),
         };
         for ((at, bid), verdict) in new.into_iter().zip(unverified).zip(verdicts) {
             answers[at] = match verdict {
@@ -241,6 +292,8 @@ impl Replica {
         }
         match self.state.expected(round_id) {
             Ok(Expected::Bids { .. }) => self.state.round_context(round_id).ok_or(not_open),
+            // With money a bid is for what its account has available when the round opens.
+            Ok(Expected::NotOpened) if self.state.accounts().is_some() => Err(not_open),
             Ok(Expected::NotOpened) => {
                 let near = self.state.last_round_id().unwrap_or(0).saturating_add(ROUNDS_AHEAD);
                 let seconds = community.params().slot_seconds;
@@ -275,6 +328,7 @@ impl Replica {
             return Ok(Offered::Known);
         }
         check_handle(&self.state, bid, self.pool.bids.owner_of(round_id, &bid.r))?;
+        self.state.terms_of(round_id, std::slice::from_ref(bid))?;
         self.pool.bids.room(round_id, &bid.account, bid.to_bytes().len(), self.bound_of(round_id))?;
         Ok(Offered::New)
     }

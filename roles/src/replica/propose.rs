@@ -81,6 +81,12 @@ impl Replica {
         if !state.due(time_unix_ms).is_empty() || self.pool.events.has_untried(&state.block_hash()) {
             return true;
         }
+        for round_id in state.overdue_rounds() {
+            let Some(request) = state.claim_request(round_id) else { continue };
+            if !self.pool.shares.for_request(state, &request).is_empty() {
+                return true;
+            }
+        }
         let round_ids: Vec<u64> = state.rounds().map(|round| round.round_id()).collect();
         round_ids.into_iter().any(|round_id| match state.expected(round_id) {
             Ok(Expected::Bids { .. }) => !self.bids_for(state, round_id, usize::MAX).is_empty(),

@@ -15,10 +15,10 @@ use super::item::{MAX_GOSSIP_BYTES, OpeningId};
 use super::pool::MAX_PER_ACCOUNT;
 use super::verdicts::BidJob;
 use std::collections::{BTreeMap, BTreeSet};
-use veilgrid_crypto::bid::{SealedBid, Statement, check_signatures};
+use veilgrid_crypto::bid::{SealedBid, check_signatures};
 use veilgrid_crypto::group::PointBytes;
 use veilgrid_ledger::refusal::Account;
-use veilgrid_ledger::verdicts::BidVerdicts;
+use veilgrid_ledger::verdicts::{BidVerdicts, BidsAsked};
 
 /// The bids of a gossip message that are new, to be checked on any thread.
 pub struct GossipJob {
@@ -42,21 +42,20 @@ impl GossipJob {
 
     /// Checks the signatures of all, and only then, in one batch, the proofs.
     pub fn run(self) -> CheckedGossip {
-        let BidJob { state, context, bids, mut verdicts } = self.job;
+        let BidJob { state, context, bids, terms, mut verdicts } = self.job;
         let round_id = context.round_id;
         let no_keys = GossipFault::False { count: bids.len(), first: OfferRefusal::NoKeys };
         let Some(params) = state.community().bid_params() else {
             return CheckedGossip { round_id, bids, proofs: false, outcome: Err(no_keys) };
         };
-        let statements: Vec<_> =
-            bids.iter().map(|bid| Statement { round: &context, bid, terms: None }).collect();
-        if let Err((at, fault)) = check_signatures(params, &statements) {
+        let asked = BidsAsked { round: &context, bids: &bids, terms: terms.as_deref() };
+        if let Err((at, fault)) = check_signatures(params, &asked.statements().collect::<Vec<_>>()) {
             let account = Account(bids.get(at).map_or([0; 32], |bid| bid.account));
             let first = OfferRefusal::BidInvalid { round_id, account, fault };
             let outcome = Err(GossipFault::False { count: 1, first });
             return CheckedGossip { round_id, bids, proofs: false, outcome };
         }
-        let holds = verdicts.all_hold(params, &context, &bids);
+        let holds = verdicts.all_hold(params, asked);
         let fault = GossipFault::FalseProofs { round_id, bids: bids.len() };
         CheckedGossip { round_id, bids, proofs: true, outcome: if holds { Ok(()) } else { Err(fault) } }
     }
@@ -164,8 +163,6 @@ impl Replica {
                 _ => {}
             }
         }
-        let (state, verdicts) = (self.state.clone(), self.verdicts.clone());
-        let job = BidJob { state, context, bids: new, verdicts };
-        Ok((!job.bids.is_empty()).then_some(GossipJob { job }))
+        Ok(self.job(context, new).map(|job| GossipJob { job }))
     }
 }

@@ -6,22 +6,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use veilgrid_crypto::bid::{BidFault, BidParams, RoundContext, SealedBid, VerifiedBid, verify_all_bids};
+use veilgrid_crypto::bid::{
+    AccountTerms, BidFault, BidParams, RoundContext, SealedBid, Statement, VerifiedBid,
+    verify_all_statements, verify_statements,
+};
 use veilgrid_ledger::state::State;
-use veilgrid_ledger::verdicts::{BidVerdicts, VerifyAll};
-
-/// Everything that a verdict depends on: round context, parameters and every byte of the bid.
-type Key = (RoundContext, [u8; 32], [u8; 32]);
+use veilgrid_ledger::verdicts::{BidVerdicts, BidsAsked, VerdictKey};
 
 /// Remembered valid bids, up to a bound. Clones share what they remember. The lock is never held while proofs are
 /// verified.
 ///
 /// As in [`VerdictCache`](veilgrid_ledger::verdicts::VerdictCache) faults are not remembered: a flood of invalid bids
-/// would push out the valid ones. Only this module puts something in, and only what `verify_bids` or
-/// `verify_all_bids` has found valid.
+/// would push out the valid ones. Only this module puts something in, and only what `verify_statements` or
+/// `verify_all_statements` has found valid.
 #[derive(Clone)]
 pub struct SharedVerdicts {
-    valid: Arc<Mutex<BTreeMap<Key, Arc<VerifiedBid>>>>,
+    valid: Arc<Mutex<BTreeMap<VerdictKey, Arc<VerifiedBid>>>>,
     capacity: usize,
 }
 
@@ -38,24 +38,36 @@ impl SharedVerdicts {
 
     /// Forgets the bids of all rounds up to and with `round_id`, when a round is finished.
     pub fn forget_up_to(&self, round_id: u64) {
-        self.lock().retain(|(round, _, _), _| round.round_id > round_id);
+        self.lock().retain(|key, _| key.round.round_id > round_id);
     }
 
-    fn known(&self, keys: &[Key]) -> Vec<Option<Arc<VerifiedBid>>> {
+    fn known(&self, keys: &[VerdictKey]) -> Vec<Option<Arc<VerifiedBid>>> {
         let valid = self.lock();
         keys.iter().map(|key| valid.get(key).cloned()).collect()
     }
 
-    fn remember(&self, key: Key, bid: &Arc<VerifiedBid>) {
+    fn remember(&self, key: VerdictKey, bid: &Arc<VerifiedBid>) {
         let mut valid = self.lock();
         if valid.len() < self.capacity {
             valid.insert(key, Arc::clone(bid));
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Arc<VerifiedBid>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<VerdictKey, Arc<VerifiedBid>>> {
         // A panic elsewhere leaves at worst fewer verdicts in the map, never a wrong one.
         self.valid.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is known of some bids, and those that are not known with their places.
+type Split<'a> = (Vec<Option<Arc<VerifiedBid>>>, Vec<(usize, Statement<'a>)>);
+
+impl SharedVerdicts {
+    /// What is known of these bids, and those that are not known with their places.
+    fn split<'a>(&self, keys: &[VerdictKey], asked: BidsAsked<'a>) -> Split<'a> {
+        let known = self.known(keys);
+        let unknown = asked.statements().enumerate().filter(|(at, _)| known[*at].is_none()).collect();
+        (known, unknown)
     }
 }
 
@@ -63,15 +75,14 @@ impl BidVerdicts for SharedVerdicts {
     fn verify(
         &mut self,
         params: &BidParams,
-        round: &RoundContext,
-        bids: &[SealedBid],
+        asked: BidsAsked<'_>,
     ) -> Vec<Result<Arc<VerifiedBid>, BidFault>> {
-        let keys: Vec<Key> = bids.iter().map(|bid| (*round, params.digest(), bid.digest())).collect();
-        let mut verdicts: Vec<_> = self.known(&keys).into_iter().map(|known| known.map(Ok)).collect();
-        let unknown: Vec<usize> = (0..bids.len()).filter(|at| verdicts[*at].is_none()).collect();
-        let unknown_bids: Vec<SealedBid> = unknown.iter().map(|at| bids[*at].clone()).collect();
-        let fresh = VerifyAll.verify(params, round, &unknown_bids);
-        for (at, verdict) in unknown.into_iter().zip(fresh) {
+        let keys = asked.keys(params);
+        let (known, unknown) = self.split(&keys, asked);
+        let (places, statements): (Vec<usize>, Vec<Statement<'_>>) = unknown.into_iter().unzip();
+        let mut verdicts: Vec<_> = known.into_iter().map(|known| known.map(Ok)).collect();
+        for (at, verdict) in places.into_iter().zip(verify_statements(params, &statements)) {
+            let verdict = verdict.map(Arc::new);
             if let Ok(bid) = &verdict {
                 self.remember(keys[at], bid);
             }
@@ -80,13 +91,12 @@ impl BidVerdicts for SharedVerdicts {
         verdicts.into_iter().flatten().collect()
     }
 
-    fn all_hold(&mut self, params: &BidParams, round: &RoundContext, bids: &[SealedBid]) -> bool {
-        let keys: Vec<Key> = bids.iter().map(|bid| (*round, params.digest(), bid.digest())).collect();
-        let known = self.known(&keys);
-        let unknown: Vec<usize> = (0..bids.len()).filter(|at| known[*at].is_none()).collect();
-        let unknown_bids: Vec<SealedBid> = unknown.iter().map(|at| bids[*at].clone()).collect();
-        let Some(fresh) = verify_all_bids(params, round, &unknown_bids) else { return false };
-        for (at, bid) in unknown.into_iter().zip(fresh) {
+    fn all_hold(&mut self, params: &BidParams, asked: BidsAsked<'_>) -> bool {
+        let keys = asked.keys(params);
+        let (_, unknown) = self.split(&keys, asked);
+        let (places, statements): (Vec<usize>, Vec<Statement<'_>>) = unknown.into_iter().unzip();
+        let Some(fresh) = verify_all_statements(params, &statements) else { return false };
+        for (at, bid) in places.into_iter().zip(fresh) {
             self.remember(keys[at], &Arc::new(bid));
         }
         true
@@ -98,6 +108,8 @@ pub struct BidJob {
     pub(super) state: State,
     pub(super) context: RoundContext,
     pub(super) bids: Vec<SealedBid>,
+    /// With money, the terms of their accounts, bid by bid.
+    pub(super) terms: Option<Vec<AccountTerms>>,
     pub(super) verdicts: SharedVerdicts,
 }
 
@@ -110,7 +122,8 @@ impl BidJob {
     /// Verifies them; the replica remembers those that are valid. One answer per bid, in order.
     pub fn run(mut self) -> Vec<Result<(), BidFault>> {
         let Some(params) = self.state.community().bid_params() else { return Vec::new() };
-        let verdicts = self.verdicts.verify(params, &self.context, &self.bids);
+        let asked = BidsAsked { round: &self.context, bids: &self.bids, terms: self.terms.as_deref() };
+        let verdicts = self.verdicts.verify(params, asked);
         verdicts.into_iter().map(|verdict| verdict.map(|_| ())).collect()
     }
 }

@@ -8,6 +8,7 @@
 
 use super::Replica;
 use super::error::VoteRefusal;
+use veilgrid_crypto::bid::SealedBid;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::checks::check_without_state;
 use veilgrid_ledger::refusal::BlockError;
@@ -81,7 +82,8 @@ impl Replica {
             VoteRefusal::Refused { height, position, refusal }
         })?;
         let slot_of = |round_id| parent.round(round_id).map(|round| round.slot());
-        Ok(check_without_state(parent.community(), block, &slot_of, &mut self.verdicts)?)
+        let terms_of = |round_id, bids: &[SealedBid]| parent.terms_of(round_id, bids).ok().flatten();
+        Ok(check_without_state(parent.community(), block, &slot_of, &terms_of, &mut self.verdicts)?)
     }
 
     /// "No transaction of a block is refused."

@@ -30,5 +30,6 @@ pub fn params(timing: RoundTiming, threshold: u16) -> MarketParams {
         threshold,
         timing,
         capacity_classes: CapacityClasses::of_connections(SLOT_SECONDS),
+        money: None,
     }
 }

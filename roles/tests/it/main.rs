@@ -8,4 +8,5 @@ mod intake;
 mod intake_network;
 mod keyholder;
 mod local;
+mod money;
 mod replica;

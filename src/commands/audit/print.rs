@@ -3,6 +3,7 @@
 use crate::output;
 use std::collections::BTreeMap;
 use veilgrid_ledger::audit::{AuditReport, ReceiptVerdict};
+use veilgrid_ledger::money::market::UNITS_PER_CT;
 
 /// Prints what was checked, how many of each, and every opened value.
 pub fn print(report: &AuditReport) {
@@ -38,6 +39,14 @@ pub fn print_checked(report: &AuditReport) {
         row("members at the end", report.members.members);
         row("accounts enrolled", report.members.enrolled);
         row("accounts that have left", report.members.left);
+        if let Some(money) = &report.money {
+            row("deposits: signatures of the treasury", money.deposits);
+            row("withdrawals: signatures, and proofs of what is left", money.withdrawals);
+            row("withdrawals that wait to be paid", money.unpaid);
+            row("claims: proofs of what a fill is worth", money.claims);
+            row("claims by validators: shares with their proofs", money.claims_by_validators);
+            row("fills that nobody has claimed", money.unclaimed_fills);
+        }
         row("transactions refused and recorded", report.refused);
         row("rounds suspended for a while", report.suspended_rounds.len() as u64);
         row("blocks without their bids", report.pruned.blocks);
@@ -54,6 +63,10 @@ pub fn print_checked(report: &AuditReport) {
         row("receipts of too few validators to prove that a bid was left out", few);
         row("receipts of validators for a second bid, which prove nothing", second);
         row("receipts that only the pruned bids could judge", receipts(ReceiptVerdict::NotCheckable));
+        if report.money.is_some() {
+            let overtaken = receipts(ReceiptVerdict::Overtaken);
+            row("receipts for bids that their own account overtook by another debit", overtaken);
+        }
     }
     output::line(checked);
     for unfinished in &report.rounds_unfinished {
@@ -63,6 +76,7 @@ pub fn print_checked(report: &AuditReport) {
         ));
     }
     print_network(report);
+    print_money(report);
     print_unproven(report);
     print_uncovered(report);
     output::line(format!("ledger     {}", hex::encode(report.ledger_id)));
@@ -100,6 +114,25 @@ fn passed_lines(report: &AuditReport) -> Vec<String> {
 /// "7", or "7-9".
 fn stretch((first, last): &(u64, u64)) -> String {
     if first == last { first.to_string() } else { format!("{first}-{last}") }
+}
+
+/// Units of balances in ct, to a thousandth, rounded toward zero.
+fn ct(units: i64) -> String {
+    let thousandths = u128::from(units.unsigned_abs()) * 1_000 / UNITS_PER_CT.unsigned_abs();
+    let sign = if units < 0 { "-" } else { "" };
+    format!("{sign}{}.{:03}", thousandths / 1_000, thousandths % 1_000)
+}
+
+/// The public totals of a ledger with money.
+fn print_money(report: &AuditReport) {
+    let Some(money) = &report.money else { return };
+    let (deposited, withdrawn) = (money.deposited_ct, money.withdrawn_ct);
+    output::line(format!("money      {deposited} ct deposited, {withdrawn} ct withdrawn"));
+    output::line(format!(
+        "           {} ct on members' accounts and in fills to be claimed, {} ct on the community's account",
+        ct(money.members_units),
+        ct(money.community_units)
+    ));
 }
 
 fn is_network(report: &AuditReport) -> bool {

@@ -111,6 +111,7 @@ impl LedgerSize {
             grid: Grid::new(0, 1000, self.ticks).map_err(Failure::input)?,
             bits: self.bits,
             capacity_classes: CapacityClasses::of_connections(SLOT_SECONDS),
+            money: None,
             rule: Rule::Uniform,
             open_volume: true,
             min_bidders: 2,

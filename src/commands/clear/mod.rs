@@ -6,6 +6,9 @@ mod sealed;
 use crate::cli::{ClearArgs, OffGridArg, RuleArg};
 use crate::failure::Failure;
 use crate::{input, output};
+use rand_core::OsRng;
+use veilgrid_crypto::schnorr::SigningKey;
+use veilgrid_ledger::capacity::MAX_CAPACITY_WH;
 use veilgrid_market::{
     BookOrder, Grid, MAX_OPENED_WH, OffGrid, Order, Outcome, Rule, Side, SumRequest, Utility, UtilityFill,
     check_bounds, clear_plain, clear_plain_with_utility, parse_book, parse_price, parse_quantity, place_book,
@@ -20,6 +23,8 @@ struct Round {
     grid: Grid,
     rule: Rule,
     bits: u8,
+    /// Whether the market needs capacities that bind, and so money, for the bounds of what can be opened.
+    by_capacity: bool,
     /// The utility's order beside the book, if it has one.
     utility: Option<Utility>,
     kept: Vec<BookOrder>,
@@ -60,15 +65,21 @@ fn read_round(args: &ClearArgs) -> Result<Round, Failure> {
         OffGridArg::Drop => OffGrid::Drop,
     };
     // The bounds are those of openings; whoever reads every order opens none.
-    if !args.plain {
-        check_bounds(&grid, u32::from(args.bits), book.len().max(LEAST_MEMBERS) as u64).map_err(|error| {
+    let largest_wh = book.iter().map(|row| row.order.energy_wh).max().unwrap_or(0);
+    let bounds = check_bounds(&grid, u32::from(args.bits), book.len().max(LEAST_MEMBERS) as u64);
+    // Fewer bits are taken because they are enough: their bound is that of the steps.
+    let by_capacity = args.bits == 32 && bounds.is_err();
+    let within = args.plain || by_capacity && fits_by_capacity(&grid, book.len(), largest_wh);
+    if !within {
+        bounds.map_err(|error| {
             Failure::Input(format!("{error}; or clear the book with --plain, which opens no sum"))
         })?;
     }
     let placed = place_book(&grid, book, off_grid).map_err(|error| Failure::file(&args.book, error))?;
     for row in placed.kept.iter().filter(|_| !args.plain) {
         step_quantities(&grid, &[row.order], u32::from(args.bits)).map_err(|error| {
-            let (id, way_out) = (output::harmless(&row.id), way_out(&grid, args.bits, placed.kept.len()));
+            let id = output::harmless(&row.id);
+            let way_out = way_out(&grid, args.bits, placed.kept.len(), row.order.energy_wh);
             Failure::file(&args.book, format!("line {}, order {id}: {error}; {way_out}", row.line))
         })?;
     }
@@ -77,7 +88,8 @@ fn read_round(args: &ClearArgs) -> Result<Round, Failure> {
         RuleArg::TradeReduction => Rule::TradeReduction,
     };
     let utility = utility(&grid, rule, args)?;
-    Ok(Round { grid, rule, bits: args.bits, utility, kept: placed.kept, dropped: placed.dropped })
+    let (bits, kept, dropped) = (args.bits, placed.kept, placed.dropped);
+    Ok(Round { grid, rule, bits, by_capacity, utility, kept, dropped })
 }
 
 /// The utility's order from `--retail`, `--feed-in` and the limits.
@@ -118,12 +130,25 @@ fn tariff(name: &str, text: &str) -> Result<i64, Failure> {
     }
 }
 
+/// Whether the book is within the bounds of a market in which capacities bind every bid: everybody's connection is as large as
+/// the largest order, which is proved of each bid, instead of as large as a step can hold.
+fn fits_by_capacity(grid: &Grid, orders: usize, largest_wh: u64) -> bool {
+    let all_wh = largest_wh.checked_mul(orders.max(LEAST_MEMBERS) as u64);
+    all_wh.is_some_and(|all_wh| all_wh <= MAX_CAPACITY_WH)
+        && sealed::capacities(largest_wh).is_ok_and(|classes| {
+            sealed::money_rules(&SigningKey::generate(&mut OsRng), 0)
+                .check(grid, &classes, sealed::INTERVAL_MS)
+                .is_ok()
+        })
+}
+
 /// What helps whose order is larger than a step holds: more bits where that many orders may have them, else fewer prices
 /// with them, else clearing in plaintext.
-fn way_out(grid: &Grid, bits: u8, orders: usize) -> String {
+fn way_out(grid: &Grid, bits: u8, orders: usize, energy_wh: u64) -> String {
     let members = orders.max(LEAST_MEMBERS) as u64;
     for wider in [16, 32].into_iter().filter(|wider| *wider > u32::from(bits)) {
-        if check_bounds(grid, wider, members).is_ok() {
+        let holds = wider == 32 && energy_wh < 1 << wider && fits_by_capacity(grid, orders, energy_wh);
+        if holds || check_bounds(grid, wider, members).is_ok() {
             return format!("or take --bits {wider}");
         }
         let halves = std::iter::successors(Some(grid.ticks() / 2), |ticks| (*ticks > 2).then_some(ticks / 2));

@@ -175,6 +175,7 @@ fn reduction_cost(round: &Round, outcome: &Outcome) -> Result<String, Failure> {
         grid: round.grid,
         rule: Rule::Uniform,
         bits: round.bits,
+        by_capacity: round.by_capacity,
         utility: None,
         kept: round.kept.clone(),
         dropped: Vec::new(),

@@ -47,6 +47,7 @@ pub fn plan(args: &DemoArgs, out: &Path) -> Result<Plan, Failure> {
         threshold: threshold_for(args.validators),
         timing: one_process_timing(0, 0, slot_seconds),
         capacity_classes: CapacityClasses::of_connections(slot_seconds),
+        money: None,
     };
     let config = DayConfig::from_selection(
         &community,

@@ -4,8 +4,9 @@ use super::plan::Plan;
 use crate::output;
 use serde::Serialize;
 use std::path::Path;
-use veilgrid_demo::{DayReport, RoundResult, RoundRow};
+use veilgrid_demo::{DayReport, MoneyReport, RoundResult, RoundRow};
 use veilgrid_ledger::audit::AuditReport;
+use veilgrid_ledger::money::market::UNITS_PER_CT;
 use veilgrid_ledger::transaction::VoidReason;
 use veilgrid_market::Outcome;
 use veilgrid_market::units::{format_ct_per_kwh, format_kwh, format_ratio};
@@ -48,6 +49,9 @@ pub fn print(plan: &Plan, day: &DayReport) {
         gains.add_row(gain_cells(summary));
     }
     output::line(gains);
+    if let Some(money) = &day.money {
+        output::line(money_line(money));
+    }
     let proving: f64 = day.rounds.iter().map(|row| row.timings.proving.as_secs_f64()).sum();
     let opening: f64 = day.rounds.iter().map(|row| row.timings.opening.as_secs_f64()).sum();
     output::line(format!(
@@ -61,6 +65,20 @@ pub fn print(plan: &Plan, day: &DayReport) {
     for (validator, why) in &day.tip.left_behind {
         output::line(format!("validator {validator} was left behind by the others: {why}"));
     }
+}
+
+/// Balances are the simulation's own knowledge, their sum with the public account everybody's to check by the claims' proofs.
+fn money_line(money: &MoneyReport) -> String {
+    let ct = |units: i128| format_ratio(units, UNITS_PER_CT.unsigned_abs(), 6);
+    format!(
+        "money: {} ct were deposited; members hold {} ct, the community's public account {} ct; {} fills are not claimed, \
+         {} units of 1/{UNITS_PER_CT} ct are missing",
+        money.deposited_ct,
+        ct(money.balances_units),
+        ct(money.community_units),
+        money.unclaimed,
+        money.difference_units(),
+    )
 }
 
 fn rounding_line(rounding: &Rounding) -> String {
@@ -140,11 +158,23 @@ pub struct DayJson<'a> {
     rounds: Vec<RoundJson<'a>>,
     /// From the simulation's own knowledge; nobody else can compute it.
     gains: &'a [RoleSummary],
+    /// None when the day was cancelled.
+    money: Option<MoneyJson>,
     false_shares: Vec<String>,
     /// Validators that the others have left behind, and why.
     left_behind: Vec<LeftBehindJson<'a>>,
     key_generation_s: f64,
     audit: &'a AuditReport,
+}
+
+/// Amounts in units of 1/65,536,000,000 ct are text: they have more digits than every reader of numbers keeps.
+#[derive(Serialize)]
+struct MoneyJson {
+    deposited_ct: u64,
+    community_units: String,
+    /// From the simulation's own knowledge.
+    balances_units: String,
+    unclaimed: usize,
 }
 
 #[derive(Serialize)]
@@ -187,6 +217,12 @@ pub fn json<'a>(plan: &'a Plan, day: &'a DayReport, audit: &'a AuditReport, ledg
         rounding: plan.rounding,
         rounds: day.rounds.iter().map(round_json).collect(),
         gains: &day.gains,
+        money: day.money.as_ref().map(|money| MoneyJson {
+            deposited_ct: u64::try_from(money.deposited_ct).unwrap_or(u64::MAX),
+            community_units: money.community_units.to_string(),
+            balances_units: money.balances_units.to_string(),
+            unclaimed: money.unclaimed,
+        }),
         false_shares: day.tip.false_shares.iter().map(ToString::to_string).collect(),
         left_behind: left_behind.collect(),
         key_generation_s: day.key_generation.as_secs_f64(),

@@ -4,6 +4,7 @@ use crate::output;
 use serde::Serialize;
 use veilgrid_ledger::genesis::Genesis;
 use veilgrid_ledger::hash::Hex32;
+use veilgrid_ledger::money::market::MoneyRules;
 use veilgrid_ledger::timing::RoundTiming;
 
 /// The whole content of a genesis beside what its summary names.
@@ -20,6 +21,16 @@ pub(super) struct Details {
     member_accounts: Vec<Hex32>,
     parameters: Parameters,
     timing: Timing,
+    /// Absent on ledgers without money.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    money: Option<Money>,
+}
+
+#[derive(Debug, Serialize)]
+struct Money {
+    treasury_key: Hex32,
+    community_deposit_ct: u64,
+    claim_ms: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -83,6 +94,7 @@ impl Details {
                 threshold: params.threshold,
             },
             timing: Timing::of(&params.timing),
+            money: params.money.as_ref().map(Money::of),
         }
     }
 
@@ -96,6 +108,10 @@ impl Details {
         output::line(format!("aggregator     receipt key {aggregator_receipt_key}"));
         output::line(format!("               envelope key {}", self.aggregator_envelope_key));
         output::line(format!("registrar      key {}", self.registrar_key));
+        match &self.money {
+            Some(money) => output::line(format!("treasury       key {}", money.treasury_key)),
+            None => output::line("treasury       none: this market has no money"),
+        }
         for (place, key) in self.validator_envelope_keys.iter().enumerate() {
             output::line(format!("validator {:<4} envelope key {key}", place + 1));
         }
@@ -112,7 +128,21 @@ impl Details {
             ("first_key_session", self.first_key_session.to_string()),
         ];
         let general = general.into_iter().map(|(name, value)| (name.to_owned(), value));
-        general.chain(fields(&self.parameters)).chain(fields(&self.timing)).collect()
+        let money = self.money.iter().flat_map(Money::rows);
+        general.chain(fields(&self.parameters)).chain(fields(&self.timing)).chain(money).collect()
+    }
+}
+
+impl Money {
+    fn of(rules: &MoneyRules) -> Self {
+        // Every field has to be named: what is added to the format is shown.
+        let MoneyRules { treasury_key, community_deposit_ct, claim_ms } = *rules;
+        Self { treasury_key: Hex32(treasury_key), community_deposit_ct, claim_ms }
+    }
+
+    fn rows(&self) -> impl Iterator<Item = (String, String)> {
+        let (deposit, claim) = (self.community_deposit_ct.to_string(), self.claim_ms.to_string());
+        [("community_deposit_ct".to_owned(), deposit), ("claim_ms".to_owned(), claim)].into_iter()
     }
 }
 

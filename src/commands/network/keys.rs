@@ -1,4 +1,4 @@
-//! `veilgrid keys`: key files of validators, aggregators, registrars and participants.
+//! `veilgrid keys`: key files of everybody who has a part in a network.
 
 use crate::failure::Failure;
 use crate::output;
@@ -7,8 +7,8 @@ use rand_core::OsRng;
 use std::path::{Path, PathBuf};
 use veilgrid_node::founding::PublicPart;
 use veilgrid_node::keyfile::{
-    AggregatorKeys, Contents, Cost, Kind, ParticipantKeys, RegistrarKeys, ValidatorKeys, create, open,
-    peek_kind,
+    AggregatorKeys, AskerKeys, Contents, Cost, Kind, ParticipantKeys, RegistrarKeys, TreasuryKeys,
+    ValidatorKeys, create, open, peek_kind,
 };
 use veilgrid_node::passphrase::{self, Passphrase};
 
@@ -71,6 +71,10 @@ pub enum KeyKind {
     Aggregator,
     /// The registrar: the key of its orders
     Registrar,
+    /// The treasury of a market with money: the key of its orders
+    Treasury,
+    /// Somebody who asks members for proofs: the key of its questions
+    Asker,
     /// A participant: the seed of its keys
     Participant,
 }
@@ -107,6 +111,16 @@ fn new(kind: KeyKind, out: &Path, common: &KeysCommon) -> Result<(), Failure> {
             write(out, &keys, &passphrase)?;
             PublicPart::from(&keys)
         }
+        KeyKind::Treasury => {
+            let keys = TreasuryKeys::generate(&mut OsRng);
+            write(out, &keys, &passphrase)?;
+            PublicPart::from(&keys)
+        }
+        KeyKind::Asker => {
+            let keys = AskerKeys::generate(&mut OsRng);
+            write(out, &keys, &passphrase)?;
+            PublicPart::from(&keys)
+        }
         KeyKind::Participant => {
             let keys = ParticipantKeys::generate(&mut OsRng);
             write(out, &keys, &passphrase)?;
@@ -131,6 +145,8 @@ fn show(file: &Path, common: &KeysCommon) -> Result<(), Failure> {
         Kind::Validator => PublicPart::from(&read::<ValidatorKeys>(file, &passphrase)?),
         Kind::Aggregator => PublicPart::from(&read::<AggregatorKeys>(file, &passphrase)?),
         Kind::Registrar => PublicPart::from(&read::<RegistrarKeys>(file, &passphrase)?),
+        Kind::Treasury => PublicPart::from(&read::<TreasuryKeys>(file, &passphrase)?),
+        Kind::Asker => PublicPart::from(&read::<AskerKeys>(file, &passphrase)?),
         Kind::Participant | Kind::ValidatorSecrets => {
             PublicPart::of_participant(&read::<ParticipantKeys>(file, &passphrase)?, common.key_epoch)
         }

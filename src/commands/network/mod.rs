@@ -3,15 +3,19 @@
 
 mod aggregator;
 mod create_genesis;
+mod euro;
 mod genesis_details;
 mod keys;
+mod ledger_source;
 mod localnet;
 mod orders;
 mod participant;
 mod process;
 mod registrar;
+mod treasury;
 mod validator;
 mod validators;
+mod wallet;
 
 use crate::cli::LogArgs;
 use crate::failure::Failure;
@@ -23,8 +27,10 @@ use localnet::LocalnetArgs;
 use orders::OrdersArgs;
 use participant::ParticipantArgs;
 use registrar::RegistrarArgs;
+use treasury::TreasuryArgs;
 use validator::ValidatorArgs;
 use validators::ValidatorsArgs;
+use wallet::WalletArgs;
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -58,7 +64,8 @@ pub enum NetworkCommand {
     /// Run a whole network on this machine, one process each, and watch it
     #[command(after_help = "Example:\n  veilgrid localnet --validators 4 --participants 5 --rounds 3\n  \
         veilgrid localnet --dir my-network --interval-s 60\n\n\
-        The second one goes on with the network in my-network if there is one.")]
+        The second one goes on with the network in my-network if there is one. With --money members have balances, and \
+        treasury/keys is for `veilgrid treasury`.")]
     Localnet(LocalnetArgs),
     /// Make key files and print their public parts
     #[command(after_help = "Example:\n  veilgrid keys new --kind participant --out me.keys > me.json")]
@@ -85,6 +92,16 @@ pub enum NetworkCommand {
     #[command(after_help = "Example:\n  veilgrid localnet    # in another terminal\n  \
         veilgrid registrar members --url http://127.0.0.1:18001")]
     Registrar(RegistrarArgs),
+    /// Enter deposits of members, and withdrawals that were paid, on a ledger with money
+    #[command(after_help = "Example:\n  veilgrid localnet --money    # in another terminal\n  \
+        veilgrid treasury status --url http://127.0.0.1:18001")]
+    Treasury(TreasuryArgs),
+    /// A member's money: its keys as words, its statement from the ledger, claims and withdrawals
+    #[command(
+        after_help = "Example:\n  veilgrid wallet new --out me.keys --words-out me.words > me.json\n  \
+        veilgrid wallet statement --key-file me.keys --ledger my-net/ledger.vgl"
+    )]
+    Wallet(WalletArgs),
 }
 
 impl NetworkCommand {
@@ -109,6 +126,8 @@ impl NetworkCommand {
             Self::Genesis(args) => create_genesis::genesis(&args),
             Self::Validators(args) => validators::run(&args),
             Self::Registrar(args) => registrar::run(&args),
+            Self::Treasury(args) => treasury::run(&args),
+            Self::Wallet(args) => wallet::run(&args),
         }
     }
 }

@@ -58,6 +58,7 @@ pub fn genesis() -> Genesis {
             max_clock_skew_ms: 2_000,
         },
         capacity_classes: CapacityClasses::of_connections(900),
+        money: None,
     };
     let genesis = Genesis {
         format_version: FORMAT_VERSION,

@@ -5,12 +5,12 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
-use veilgrid_crypto::bid::{BidFault, BidParams, RoundContext, SealedBid, VerifiedBid};
+use veilgrid_crypto::bid::{BidFault, BidParams, VerifiedBid};
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::export::{Exported, MAX_CERTIFICATE_BYTES};
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::Effect;
-use veilgrid_ledger::verdicts::{BidVerdicts, VerifyAll};
+use veilgrid_ledger::verdicts::{BidVerdicts, BidsAsked, VerifyAll};
 use veilgrid_store::{Appended, Existing, Store, StoreError, Tip, read_ledger, write_ledger};
 
 #[test]
@@ -273,13 +273,8 @@ fn an_export_appears_whole_and_replaces_nothing() {
 struct NotAsked;
 
 impl BidVerdicts for NotAsked {
-    fn verify(
-        &mut self,
-        _: &BidParams,
-        round: &RoundContext,
-        bids: &[SealedBid],
-    ) -> Vec<Result<Arc<VerifiedBid>, BidFault>> {
-        panic!("{} bids of round {} were not verified ahead", bids.len(), round.round_id)
+    fn verify(&mut self, _: &BidParams, asked: BidsAsked<'_>) -> Vec<Result<Arc<VerifiedBid>, BidFault>> {
+        panic!("{} bids of round {} were not verified ahead", asked.bids.len(), asked.round.round_id)
     }
 }
 

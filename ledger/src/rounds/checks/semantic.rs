@@ -5,9 +5,9 @@
 use crate::community::Community;
 use crate::refusal::{Account, Refusal};
 use crate::rounds::refusal::RoundRefusal;
-use crate::verdicts::BidVerdicts;
+use crate::verdicts::{BidVerdicts, BidsAsked};
 use std::sync::Arc;
-use veilgrid_crypto::bid::{RoundContext, SealedBid, VerifiedBid};
+use veilgrid_crypto::bid::VerifiedBid;
 
 /// The same rule as a question of yes or no: it names nobody, and false bids cost no more than true ones.
 ///
@@ -15,13 +15,12 @@ use veilgrid_crypto::bid::{RoundContext, SealedBid, VerifiedBid};
 /// [`RoundRefusal::BidsInvalid`]; [`RoundRefusal::NoKeys`] before keys were generated.
 pub fn check_all_bids(
     community: &Community,
-    context: &RoundContext,
-    bids: &[SealedBid],
+    asked: BidsAsked<'_>,
     verdicts: &mut dyn BidVerdicts,
 ) -> Result<(), Refusal> {
-    let (round, count) = (context.round_id, bids.len());
+    let (round, count) = (asked.round.round_id, asked.bids.len());
     let params = community.bid_params().ok_or(Refusal::Rounds(RoundRefusal::NoKeys { round }))?;
-    let hold = verdicts.all_hold(params, context, bids);
+    let hold = verdicts.all_hold(params, asked);
     if hold { Ok(()) } else { Err(Refusal::Rounds(RoundRefusal::BidsInvalid { round, count })) }
 }
 
@@ -31,23 +30,18 @@ pub fn check_all_bids(
 /// [`RoundRefusal::BidInvalid`] with the bidder; [`RoundRefusal::NoKeys`] before keys were generated.
 pub fn verified_bids(
     community: &Community,
-    context: &RoundContext,
-    bids: &[SealedBid],
+    asked: BidsAsked<'_>,
     verdicts: &mut dyn BidVerdicts,
 ) -> Result<Vec<Arc<VerifiedBid>>, Refusal> {
-    let params =
-        community.bid_params().ok_or(Refusal::Rounds(RoundRefusal::NoKeys { round: context.round_id }))?;
+    let round = asked.round.round_id;
+    let params = community.bid_params().ok_or(Refusal::Rounds(RoundRefusal::NoKeys { round }))?;
     verdicts
-        .verify(params, context, bids)
+        .verify(params, asked)
         .into_iter()
-        .zip(bids)
+        .zip(asked.bids)
         .map(|(verdict, bid)| {
             verdict.map_err(|fault| {
-                Refusal::Rounds(RoundRefusal::BidInvalid {
-                    round: context.round_id,
-                    account: Account(bid.account),
-                    fault,
-                })
+                Refusal::Rounds(RoundRefusal::BidInvalid { round, account: Account(bid.account), fault })
             })
         })
         .collect()

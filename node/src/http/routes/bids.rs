@@ -128,6 +128,9 @@ pub(super) async fn transactions(
             | Transaction::ChangeValidators(_)
             | Transaction::Registrar(_)
             | Transaction::ReplaceKeys(_)
+            | Transaction::Treasury(_)
+            | Transaction::Withdraw(_)
+            | Transaction::Claims(_)
     );
     if !from_outside {
         let detail = format!("{} comes from validators only, not over HTTP", transaction.kind());

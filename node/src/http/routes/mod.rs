@@ -1,6 +1,7 @@
 //! Which paths there are, and what each takes. HEAD is GET without the body, OPTIONS says what a path takes, and any other
 //! method is 405 with `Allow`.
 
+mod accounts;
 mod bids;
 mod ledger;
 mod members;
@@ -26,6 +27,9 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(reading(paths::GENESIS, ledger::genesis))
         .service(reading(paths::VALIDATORS, validators::validators))
         .service(reading(paths::MEMBERS, members::members))
+        .service(reading(paths::ACCOUNTS, accounts::accounts))
+        .service(reading(paths::ACCOUNT, accounts::account))
+        .service(reading(paths::WITHDRAWALS, accounts::withdrawals))
         .service(reading(paths::BLOCKS, ledger::blocks))
         .service(reading(paths::ROUND, rounds::round));
     health_routes(config);

@@ -63,6 +63,7 @@ impl<A: BidArchive, R: ResultBook> Desk<A, R> {
             round_id: wanted.round_id,
             slot: wanted.slot,
             orders,
+            means: self.means(wanted.round_id),
             archive: self.archive.clone(),
         }
     }

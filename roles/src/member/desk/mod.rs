@@ -5,6 +5,7 @@
 //! crash at any moment loses nothing and repeats nothing.
 
 mod bidding;
+mod money;
 mod outcome;
 
 use super::delivery::{Delivery, Target};
@@ -20,6 +21,7 @@ use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::state::expected::Expected;
 use veilgrid_ledger::state::round::{Round, Slot};
+use veilgrid_ledger::transaction::Transaction;
 
 /// Why a member can't go on: what it has to keep is not kept.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -117,6 +119,8 @@ pub struct Desk<A, R> {
     active: BTreeMap<u64, Active>,
     sealing: BTreeMap<u64, Sealing>,
     counts: Counts,
+    /// With money.
+    purse: Option<money::Purse>,
 }
 
 impl<A: BidArchive, R: ResultBook> Desk<A, R> {
@@ -126,7 +130,9 @@ impl<A: BidArchive, R: ResultBook> Desk<A, R> {
         let account = keyring.account_key(key_epoch).verifying_key().to_bytes();
         let (slots, on_ledger, active, sealing) = Default::default();
         let counts = Counts::default();
+        let purse = money::Purse::new(&keyring, &state);
         Self {
+            purse,
             keyring,
             key_epoch,
             account,
@@ -166,16 +172,19 @@ impl<A: BidArchive, R: ResultBook> Desk<A, R> {
         self.active.iter_mut().map(|(round_id, active)| (*round_id, active))
     }
 
-    /// Takes the next block: the state after it, and what it did, in order.
+    /// Takes the next block: the state after it, its transactions, and what it did, in order.
     ///
     /// # Errors
     /// [`DeskError`]: the member's own records. What the network does wrong is written down and no error.
     pub fn observe<'a>(
         &mut self,
         state: &State,
-        effects: impl IntoIterator<Item = &'a Effect>,
+        transactions: &[Transaction],
+        effects: impl IntoIterator<Item = &'a Effect, IntoIter: Clone>,
     ) -> Result<(), DeskError> {
         self.state = state.clone();
+        let effects = effects.into_iter();
+        self.follow_money(transactions, effects.clone());
         for effect in effects {
             match effect {
                 Effect::PassedOver(passed) => {
@@ -211,6 +220,7 @@ impl<A: BidArchive, R: ResultBook> Desk<A, R> {
                 && takes_bids(round_id)
                 && round.bidders().get(&self.account).is_some()
                 && !self.active.contains_key(&round_id)
+                && self.may_seal(round_id)
                 && round.bid_of(&self.account).is_none();
             waits.then_some(Wanted { round_id, slot, bidding_ms })
         };

@@ -1,5 +1,6 @@
-//! Key events, changes of validators, orders of the registrar and replacements of keys, by their digests.
+//! Key events, changes of validators, orders of the registrar, replacements of keys and what moves money, by their digests.
 
+use super::money;
 use crate::replica::error::{OfferRefusal, Offered};
 use std::collections::BTreeMap;
 use veilgrid_crypto::keygen::{Event, Party, Refusal, Session};
@@ -19,11 +20,11 @@ const MAX_PER_PLACE: usize = 2;
 /// Most changes of validators. Each is signed by t validators.
 const MAX_CHANGES: usize = 4;
 
-/// Most orders of the registrar that wait: each is signed by it, and they count one after another.
-const MAX_ORDERS: usize = 16;
+/// Most orders of the registrar, and of the treasury, that wait: each is signed by it, and they count one after another.
+pub(super) const MAX_ORDERS: usize = 16;
 
 /// Most different orders of one number. The registrar signs one; a second is its own doing.
-const MAX_PER_NUMBER: usize = 2;
+pub(super) const MAX_PER_NUMBER: usize = 2;
 
 /// Most replacements of keys. Each is signed by t validators.
 const MAX_REPLACEMENTS: usize = 4;
@@ -34,7 +35,7 @@ type Place = (u8, Party, u16);
 
 /// What a transaction is for; key events come before changes, and orders of the registrar in the order of their numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Of {
+pub(super) enum Of {
     /// A place in the session of this number.
     Session(u64, Place),
     /// The replacement of the roster that is in force since this epoch.
@@ -43,6 +44,12 @@ enum Of {
     Office(u64, u64),
     /// The registrar's order of this number.
     Order(u64),
+    /// The treasury's order of this number.
+    Treasury(u64),
+    /// The claim of an account in a round.
+    Claim(u64, u32),
+    /// A withdrawal of this account.
+    Withdrawal(u32),
 }
 
 struct Pooled {
@@ -75,7 +82,7 @@ impl EventPool {
         self.count(|of| matches!(of, Of::Roster(_)))
     }
 
-    fn count(&self, of: impl Fn(Of) -> bool) -> usize {
+    pub(super) fn count(&self, of: impl Fn(Of) -> bool) -> usize {
         self.entries.values().filter(|entry| of(entry.of)).count()
     }
 
@@ -195,7 +202,11 @@ impl EventPool {
         self.insert(digest, transaction, office_of(state))
     }
 
-    fn insert(
+    pub(super) fn full(&self) -> OfferRefusal {
+        OfferRefusal::PoolFull { bytes: self.bytes, bound: self.bound_bytes }
+    }
+
+    pub(super) fn insert(
         &mut self,
         digest: Hash,
         transaction: Transaction,
@@ -269,7 +280,7 @@ fn is_possible(state: &State, entry: &Pooled) -> bool {
             state.check_order(order).is_ok()
         }
         Transaction::Registrar(order) => order.sequence > state.members().sequence(),
-        _ => false,
+        other => money::is_possible(state, other),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod bids;
 mod events;
+pub(in crate::replica) mod money;
 mod shares;
 
 pub(super) use bids::{BidPool, MAX_PER_ACCOUNT};

@@ -13,6 +13,7 @@ use crate::replica::item::{OpeningId, Owner};
 use std::collections::{BTreeMap, BTreeSet};
 use veilgrid_crypto::keygen::ThresholdKeys;
 use veilgrid_crypto::opening::{OpeningShare, ShareFault, verify_share};
+use veilgrid_ledger::money::forced::FORCED_CLAIMS;
 use veilgrid_ledger::roster::Roster;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::expected::{Expected, ShareRequest};
@@ -96,7 +97,7 @@ impl SharePool {
             return Ok(Offered::Known);
         }
         opening.shares.insert(owner, share);
-        if let Ok(Expected::Shares(request)) = state.expected(round_id)
+        if let Some(request) = state.share_request(round_id)
             && OpeningId::of(state, &request) == id
             && let Some(keys) = state.community().keys()
             && let Some(fault) =
@@ -128,7 +129,7 @@ impl SharePool {
     pub(super) fn follow(&mut self, state: &State) {
         self.openings.retain(|id, _| is_near(state, id));
         for (id, opening) in &mut self.openings {
-            if let Ok(Expected::Shares(request)) = state.expected(id.round_id)
+            if let Some(request) = state.share_request(id.round_id)
                 && OpeningId::of(state, &request) == *id
             {
                 opening.shares.retain(|owner, _| !request.have.contains(&owner.0) && is_owner(state, owner));
@@ -142,6 +143,10 @@ fn is_near(state: &State, id: &OpeningId) -> bool {
     let sharing = state.sharing().unwrap_or(0);
     if !(sharing..=sharing.saturating_add(SHARINGS_AHEAD)).contains(&id.sharing) {
         return false;
+    }
+    if let Some(number) = id.opening_index.checked_sub(FORCED_CLAIMS) {
+        let unclaimed = state.accounts().and_then(|accounts| accounts.unclaimed_of(id.round_id));
+        return unclaimed.is_some_and(|unclaimed| unclaimed.open().contains_key(&number));
     }
     let awaited = match state.expected(id.round_id) {
         Ok(Expected::Shares(request)) => request.context.opening_index,

@@ -15,7 +15,7 @@ use veilgrid_ledger::params::MarketParams;
 use veilgrid_ledger::refusal::{Account, Refusal};
 use veilgrid_ledger::rounds::refusal::RoundRefusal;
 use veilgrid_ledger::state::State;
-use veilgrid_ledger::verdicts::{BidVerdicts, VerifyAll};
+use veilgrid_ledger::verdicts::{BidVerdicts, BidsAsked, VerifyAll};
 use veilgrid_market::Grid;
 use veilgrid_roles::committee::{Founding, one_process_timing, threshold_for};
 use veilgrid_roles::intake::{
@@ -98,7 +98,10 @@ impl World {
         let state = self.state();
         let batch = intake.batch(usize::MAX);
         let context = state.round_context(1).expect("open");
-        let verdicts = VerifyAll.verify(state.community().bid_params().expect("keys"), &context, &batch);
+        let verdicts = VerifyAll.verify(
+            state.community().bid_params().expect("keys"),
+            BidsAsked::without_money(&context, &batch),
+        );
         let verdicts = batch.into_iter().zip(verdicts.into_iter().map(|verdict| verdict.map(|_| ())));
         intake.conclude(verdicts.collect(), NOW_MS, &mut self.rng)
     }

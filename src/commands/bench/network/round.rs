@@ -13,7 +13,7 @@ use std::time::Duration;
 use veilgrid_crypto::receipt::Receipt;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::Effect;
-use veilgrid_ledger::verdicts::BidVerdicts;
+use veilgrid_ledger::verdicts::{BidVerdicts, BidsAsked};
 use veilgrid_localnet::load::{Answer, Batch, Outcome, Seen, send};
 use veilgrid_market::Outcome as Cleared;
 use veilgrid_node::checks::wall_clock_unix_ms;
@@ -178,7 +178,8 @@ impl Session {
         let params = self.state.community().bid_params();
         let params = params.ok_or_else(|| Failure::Input("the ledger has no keys".to_owned()))?;
         let mut verdicts = self.verdicts.clone();
-        let fault = verdicts.verify(params, &sealed.context, &sealed.bids).into_iter().find_map(Result::err);
+        let asked = BidsAsked::without_money(&sealed.context, &sealed.bids);
+        let fault = verdicts.verify(params, asked).into_iter().find_map(Result::err);
         fault.map_or(Ok(()), |fault| Err(Failure::Input(format!("a sealed bid does not verify: {fault}"))))
     }
 

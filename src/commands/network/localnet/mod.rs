@@ -3,6 +3,7 @@
 mod report;
 mod view;
 
+use super::euro::euro;
 use crate::failure::Failure;
 use clap::Args;
 use rand_core::OsRng;
@@ -58,6 +59,9 @@ pub struct LocalnetArgs {
     /// Validators drop a round's bids, not its results, when so many later rounds are over [default: never]
     #[arg(long, value_name = "N")]
     pub prune_after_rounds: Option<u64>,
+    /// Members have balances; each begins with this many EUR [without a value: 50]
+    #[arg(long, value_name = "EUR", num_args = 0..=1, default_missing_value = "50")]
+    pub money: Option<String>,
     /// Seconds in which --rounds have to be settled [default: by interval and rounds]
     #[arg(long, value_name = "S", requires = "rounds")]
     pub timeout_s: Option<u64>,
@@ -78,6 +82,7 @@ pub fn run(args: &LocalnetArgs) -> Result<(), Failure> {
         Some(dir) => dir.clone(),
         None => std::env::temp_dir().join(format!("veilgrid-localnet-{}", std::process::id())),
     };
+    let deposit_ct = args.money.as_deref().map(|text| euro("--money", text)).transpose()?;
     let options = Options {
         validators: args.validators,
         participants: args.participants,
@@ -90,6 +95,7 @@ pub fn run(args: &LocalnetArgs) -> Result<(), Failure> {
         deadline_s: args.deadline_s,
         epoch_blocks: args.epoch_blocks,
         prune_after_rounds: args.prune_after_rounds,
+        deposit_ct,
         starts_next: !args.found_only,
     };
     let shutdown = Shutdown::new();
