@@ -1,16 +1,29 @@
 //! `veilgrid export`: a ledger file from a validator's store, for whoever was interrupted before one was written.
 
-use crate::cli::ExportArgs;
 use crate::failure::Failure;
 use crate::output;
+use clap::Args;
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use veilgrid_ledger::state::State;
 use veilgrid_store::{Existing, Store};
 
 /// What a store's directory holds from its first moment on; opening any other directory would begin a store in it.
 const STORE_FILE: &str = "db";
+
+/// What `export --help` says after its options.
+pub const HELP: &str = "Example:\n  veilgrid export my-day/validators/validator-1 rescued.vgl\n  \
+        veilgrid audit rescued.vgl";
+
+/// Arguments of `export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The directory of a validator's store
+    pub store: PathBuf,
+    /// The ledger file; it must not exist
+    pub ledger: PathBuf,
+}
 
 /// Runs the command.
 ///

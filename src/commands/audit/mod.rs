@@ -1,14 +1,15 @@
 //! `veilgrid audit`: everything recomputed from an exported ledger, with no secret.
 
+mod args;
 mod compare;
 mod print;
 mod read;
 
+pub use args::{AuditArgs, HELP};
 pub use print::print_checked;
 pub use read::audit_file;
 pub(crate) use read::read_failure;
 
-use crate::cli::AuditArgs;
 use crate::failure::Failure;
 use crate::input::STANDARD_INPUT;
 use crate::{output, receipts};

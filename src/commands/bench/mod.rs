@@ -4,6 +4,7 @@
 //! of values, and both beside the machine's own unit costs.
 #![allow(clippy::disallowed_types, reason = "measuring needs a clock; nothing here is hashed or settled")]
 
+mod args;
 mod arithmetic;
 mod audit;
 mod ledger;
@@ -21,13 +22,13 @@ mod units;
 mod verify;
 mod world;
 
+pub use args::{BenchArgs, BenchCommand, BenchSize, HELP};
 pub use arithmetic::ArithmeticArgs;
 pub use audit::AuditBenchArgs;
 #[cfg(feature = "network")]
 pub use network::NetworkArgs;
 pub use restart::RestartBenchArgs;
 
-use crate::cli::{BenchArgs, BenchCommand, BenchSize};
 use crate::failure::Failure;
 use crate::output;
 use report::Report;

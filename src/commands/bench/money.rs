@@ -1,9 +1,9 @@
 //! `bench money`: what money costs a bid, beside the same bids without it: bytes, proving, checking in a batch, and both claims of
 //! a round.
 
+use super::BenchSize;
 use super::audit::median;
 use super::world::World;
-use crate::cli::BenchSize;
 use crate::failure::Failure;
 use crate::output;
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_TABLE;

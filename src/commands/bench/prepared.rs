@@ -2,8 +2,8 @@
 //!
 //! Format: "VGBENCH1", ticks u32, bits u32, count u32, then for each bid its quantities (u32 each) and its bytes.
 
+use super::BenchSize;
 use super::world::{KnownBid, World};
-use crate::cli::BenchSize;
 use crate::failure::Failure;
 use crate::{input, output};
 use std::fs::File;

@@ -1,9 +1,9 @@
 //! `bench prove`: sealing a bid beside the crate's range prover for as many values of the same width.
 
+use super::BenchSize;
 use super::report::Report;
 use super::verify::CrateProof;
 use super::world::World;
-use crate::cli::BenchSize;
 use crate::failure::Failure;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;

@@ -1,9 +1,9 @@
 //! `bench readings`: days of readings beside as many bids of the market, in one run.
 
+use super::BenchSize;
 use super::audit::median;
 use super::report::arithmetic_in_use;
 use super::world::World;
-use crate::cli::BenchSize;
 use crate::failure::Failure;
 use crate::output;
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_TABLE;

@@ -3,10 +3,10 @@
 //! Bids are verified and added as they arrive, in batches; at the close nothing is left to verify. Repeated bids are
 //! decoded, verified and added like any other: nothing is remembered between them.
 
+use super::BenchSize;
 use super::prepared;
 use super::report::Report;
 use super::world::{KnownBid, THRESHOLD, World};
-use crate::cli::BenchSize;
 use crate::failure::Failure;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;

@@ -1,9 +1,9 @@
 //! `bench tally`: adding verified bids to the running sums.
 
+use super::BenchSize;
 use super::prepared;
 use super::report::Report;
 use super::world::World;
-use crate::cli::BenchSize;
 use crate::failure::Failure;
 use std::time::Instant;
 use veilgrid_crypto::bid::{SealedBid, verify_bids};

@@ -1,10 +1,10 @@
 //! `bench verify`: our batch beside the crate's `verify_multiple` one by one, over the same number of values.
 
+use super::BenchSize;
 use super::prepared;
 use super::report::Report;
 use super::units;
 use super::world::World;
-use crate::cli::BenchSize;
 use crate::failure::Failure;
 use bulletproofs::{BulletproofGens, PedersenGens, RangeProof};
 use curve25519_dalek::ristretto::CompressedRistretto;

@@ -1,7 +1,7 @@
 //! The market that bids of a run are for. Its keys follow from a public seed, so that prepared bids can be read again:
 //! they are for measuring and protect nothing.
 
-use crate::cli::BenchSize;
+use super::BenchSize;
 use crate::failure::Failure;
 use crate::output;
 use rand_chacha::ChaCha20Rng;

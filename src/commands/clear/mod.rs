@@ -1,11 +1,14 @@
 //! `veilgrid clear`: one round from an order book, each order a bidder of its own.
 
+mod args;
 mod report;
 mod sealed;
 
-use crate::cli::{ClearArgs, OffGridArg, RuleArg};
+pub use args::{ClearArgs, HELP};
+
 use crate::failure::Failure;
 use crate::{input, output};
+use args::{OffGridArg, RuleArg};
 use rand_core::OsRng;
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_ledger::capacity::MAX_CAPACITY_WH;

@@ -1,7 +1,7 @@
 //! The round sealed end to end: keys, bids, proofs, a ledger.
 
+use super::ClearArgs;
 use super::{Cleared, LEAST_MEMBERS, Round};
-use crate::cli::ClearArgs;
 use crate::failure::Failure;
 use crate::output;
 use rand_core::OsRng;

@@ -1,10 +1,12 @@
 //! `veilgrid demo`: a day of a community in private, everything in one process.
 
+mod args;
 mod plan;
 mod report;
 mod watch;
 
-use crate::cli::DemoArgs;
+pub use args::{DemoArgs, HELP};
+
 use crate::commands::audit::audit_file;
 use crate::commands::export::export_store;
 use crate::failure::Failure;

@@ -1,6 +1,6 @@
 //! From arguments and data to the day that is traded.
 
-use crate::cli::DemoArgs;
+use super::DemoArgs;
 use crate::failure::Failure;
 use crate::input;
 use std::path::Path;

@@ -5,10 +5,12 @@
 //! A network's ledger also holds transactions that were refused. Only its state machine knows which, so that one is
 //! replayed: what is shown is what has happened.
 
+mod args;
 mod json;
 mod print;
 
-use crate::cli::ShowArgs;
+pub use args::{HELP, ShowArgs};
+
 use crate::failure::Failure;
 use crate::{input, output};
 use print::{print_ledger, print_round};

@@ -12,8 +12,8 @@ mod round;
 mod session;
 mod statistics;
 
+use super::BenchSize;
 use super::world::World;
-use crate::cli::BenchSize;
 use crate::failure::Failure;
 use crate::output;
 use clap::Args;
