@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # pyarrow 26.0.1, seen on 30 November 2026.
 #
-# A timestamp with a zone is an instant of UTC, and none is ambiguous. floor_temporal, ceil_temporal and round_temporal go by the local clock and back, and fail for
-# every instant of the hour that comes twice in October, also for quarter-hours that are already whole and for units of a second; there is no option to say
-# which of the two is meant, since that is known. One such row in a year of readings fails the whole column. By days it works, and days of 92 and 100
-# quarter-hours come out right.
+# A timestamp with a zone is an instant of UTC, and none is ambiguous. floor_temporal, ceil_temporal and round_temporal go
+# by the local clock and back, and fail for every instant of the hour that comes twice in October, also for quarter-hours
+# that are already whole and for units of a second; there is no option to say which of the two is meant, since that is
+# known. One such row in a year of readings fails the whole column. By days it works, and days of 92 and 100 quarter-hours
+# come out right.
 #
 # Output seen:
 #   a year of 35040 quarter-hours in Vienna
@@ -17,7 +18,7 @@
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
-"$work/venv/bin/pip" install -q pyarrow==26.0.1 tzdata
+"$work/venv/bin/pip" install -q pyarrow==26.0.1 tzdata==2026.6
 "$work/venv/bin/python" - <<'PY'
 import collections
 import datetime as dt
