@@ -11,4 +11,5 @@ pub mod input;
 pub mod last_words;
 pub mod logs;
 pub mod output;
+pub mod page;
 pub mod receipts;

@@ -21,6 +21,7 @@ mod interruption;
 mod network_cli;
 #[cfg(feature = "network")]
 mod network_ledgers;
+mod pages;
 mod prices_below_zero;
 mod public_books;
 mod readings;

@@ -4,7 +4,7 @@ use crate::hash::{Hash, serialize_hex};
 use crate::transaction::{TransactionKind, VoidReason};
 use serde::Serialize;
 use std::collections::BTreeSet;
-use veilgrid_market::{Purpose, SumKind};
+use veilgrid_market::{Outcome, Purpose, SumKind};
 
 /// Blocks that no certificate covers. They keep the rules, and whoever handed on the ledger can have written them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -31,6 +31,19 @@ pub struct RefusedTransaction {
     pub kind: TransactionKind,
     /// The rule that it broke.
     pub reason: String,
+}
+
+/// A round that was settled, with what everybody may know of its result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SettledResult {
+    /// The round.
+    pub round_id: u64,
+    /// Start of its slot, seconds since 1970 UTC.
+    pub slot_start_unix_s: i64,
+    /// Its bids.
+    pub bids: u64,
+    /// Prices, volume, the rationed side.
+    pub outcome: Outcome,
 }
 
 /// A round that was voided.

@@ -16,7 +16,7 @@ use veilgrid_crypto::keygen::Task;
 
 pub use super::listed::{
     KeyGenerationCounts, KeySessionOutcome, MemberCounts, MoneyCounts, OpenedValue, PrunedCounts,
-    RefusedTransaction, UncoveredBlocks, UnfinishedRound, ValidatorChange, VoidRound,
+    RefusedTransaction, SettledResult, UncoveredBlocks, UnfinishedRound, ValidatorChange, VoidRound,
 };
 
 /// The report of an audit that found no violation. All hashes serialise as hex.
@@ -75,6 +75,8 @@ pub struct AuditReport {
     pub rounds_cleared: u64,
     /// Rounds that were settled.
     pub rounds_settled: u64,
+    /// The same with their results, in the ledger's order.
+    pub settled_rounds: Vec<SettledResult>,
     /// Rounds that were void, those that no block opened included.
     pub rounds_void: u64,
     /// The same with the reason, those that bids could come for.
@@ -187,6 +189,12 @@ impl AuditReport {
             Effect::Settled(round) => {
                 self.rounds_settled += 1;
                 self.settlement_points += round.bids.len() as u64;
+                self.settled_rounds.push(SettledResult {
+                    round_id: round.round_id,
+                    slot_start_unix_s: round.slot.start_unix_s,
+                    bids: round.bids.len() as u64,
+                    outcome: round.outcome,
+                });
             }
             Effect::PassedOver(passed) => {
                 self.rounds_void = self.rounds_void.saturating_add(passed.count());

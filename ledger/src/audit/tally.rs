@@ -124,6 +124,7 @@ impl AuditReport {
             conservation_undetermined,
             rounds_cleared,
             rounds_settled,
+            settled_rounds,
             rounds_void,
             void_rounds,
             passed_rounds,
@@ -160,6 +161,7 @@ impl AuditReport {
         self.conservation_undetermined += conservation_undetermined;
         self.rounds_cleared += rounds_cleared;
         self.rounds_settled += rounds_settled;
+        self.settled_rounds.extend(settled_rounds);
         self.rounds_void = self.rounds_void.saturating_add(rounds_void);
         self.void_rounds.extend(void_rounds);
         self.passed_rounds.extend(passed_rounds);

@@ -112,6 +112,8 @@ impl Metrics {
 
     fn write_ledger(&self, page: &mut Page, state: &State) {
         page.gauge("veilgrid_height", "Height of the last final block.", state.height());
+        let help = "1 when there are keys to seal bids under.";
+        page.gauge("veilgrid_keys_ready", help, u8::from(state.community().bid_params().is_some()));
         let help = "Last round that was opened or whose time has passed.";
         page.gauge("veilgrid_round", help, state.last_round_id().unwrap_or(0));
         page.gauge("veilgrid_rounds_active", "Rounds that are not finished.", state.rounds().count());

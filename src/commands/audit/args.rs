@@ -1,5 +1,6 @@
 //! Arguments of `audit`.
 
+use crate::page::PageLanguage;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ Example:
   veilgrid audit my-net/ledger.vgl --genesis $(cat my-net/genesis.hash)
   cat my-net/ledger.vgl | veilgrid audit - --json
   veilgrid audit my-net/ledger.vgl --compare my-net/ledger.vgl
+  veilgrid audit my-net/ledger.vgl --html audit.html --lang de
 
 Is it still the ledger that I saw? --height 4711 --block HASH, as an earlier report has them. Were promises kept? --receipts \
 FILE. Where do two copies part? --compare OTHER.
@@ -32,7 +34,7 @@ or the aggregator, for its ledger.
 Fields of --json: ok, violation (text or null), and when the ledger could be replayed: ledger_id, genesis_hash, \
 genesis_trusted, pinned {height, block_hash} (or null), blocks, transactions (count by kind), key_generation {packages, \
 proofs, keys}, bids, shares, settlement_points, conservation_checks, conservation_undetermined, rounds_cleared, \
-rounds_settled, rounds_void, void_rounds [{round_id, reason, bids}], passed_rounds (void because no block opened them) \
+rounds_settled, settled_rounds [{round_id, slot_start_unix_s, bids, outcome}], rounds_void, void_rounds [{round_id, reason, bids}], passed_rounds (void because no block opened them) \
 [{first_round_id, last_round_id, reason}], suspended_rounds [id], rounds_unfinished [{round_id, waits_for}], \
 opened_values [{round_id, opening_index, kind, tick, purpose, value_wh}], receipts [{round_id, account, bid_digest, \
 sequence, verdict}], height, block_hash, state_root (of the last block that counts).
@@ -71,6 +73,13 @@ pub struct AuditArgs {
     /// validators of a network, have signed receipts for it was censored
     #[arg(long, value_name = "FILE")]
     pub receipts: Option<PathBuf>,
+    /// Write the verdict and everything that was checked, with price and energy as pictures, into this HTML file; it must not
+    /// exist
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// The page's language
+    #[arg(long, value_enum, default_value_t = PageLanguage::En, requires = "html")]
+    pub lang: PageLanguage,
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,

@@ -2,6 +2,7 @@
 
 mod args;
 mod compare;
+mod page;
 mod print;
 mod read;
 
@@ -21,8 +22,10 @@ use veilgrid_ledger::audit::{AuditReport, AuditRequest, Pin};
 /// Runs the command.
 ///
 /// # Errors
-/// [`Failure::Audit`] with the first violation; [`Failure::Input`] when a file can't be opened or is no ledger.
+/// [`Failure::Audit`] with the first violation; [`Failure::Input`] when a file can't be opened or is no ledger, or the page
+/// can't be written.
 pub fn run(args: &AuditArgs) -> Result<(), Failure> {
+    crate::page::refuse_existing(args.html.as_deref())?;
     let request = request(args)?;
     let (trusted_genesis, compared) = (request.trusted_genesis, args.compare.as_deref());
     // Told even when this ledger, or the other one, does not pass: where they part is known without that.
@@ -47,6 +50,10 @@ pub fn run(args: &AuditArgs) -> Result<(), Failure> {
         _ => None,
     };
     violation = violation.or(unreadable).or_else(|| compared.as_ref().and_then(Compared::violation));
+    if let Some(path) = &args.html {
+        let page = page::page(&args.ledger, report.as_ref(), violation.as_deref());
+        crate::page::write(path, page.to_html(args.lang.into()))?;
+    }
     if args.json {
         let (ok, violation) = (violation.is_none(), violation.as_deref());
         output::json(&Verdict { ok, violation, comparison: compared.as_ref(), report: report.as_ref() })?;

@@ -11,13 +11,11 @@ pub fn print(report: &AuditReport) {
     print_checked(report);
 }
 
-/// Prints what was checked and how many of each.
-pub fn print_checked(report: &AuditReport) {
-    let mut checked = output::table(&["checked", "count"]);
+/// What was checked, and how many of each.
+pub fn checked_rows(report: &AuditReport) -> Vec<(&'static str, u64)> {
+    let mut rows = Vec::new();
     let keys = &report.key_generation;
-    let mut row = |what: &str, count: u64| {
-        checked.add_row([what.to_owned(), count.to_string()]);
-    };
+    let mut row = |what, count| rows.push((what, count));
     row("blocks: links, bodies, state roots", report.blocks);
     row("key generation: dealers' packages and signatures", keys.packages);
     row("key generation: proofs of knowledge", keys.proofs);
@@ -67,6 +65,15 @@ pub fn print_checked(report: &AuditReport) {
             let overtaken = receipts(ReceiptVerdict::Overtaken);
             row("receipts for bids that their own account overtook by another debit", overtaken);
         }
+    }
+    rows
+}
+
+/// Prints what was checked and how many of each.
+pub fn print_checked(report: &AuditReport) {
+    let mut checked = output::table(&["checked", "count"]);
+    for (what, count) in checked_rows(report) {
+        checked.add_row([what.to_owned(), count.to_string()]);
     }
     output::line(checked);
     for unfinished in &report.rounds_unfinished {

@@ -1,5 +1,6 @@
 //! Arguments of `demo`.
 
+use crate::page::PageLanguage;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -42,6 +43,9 @@ pub struct DemoArgs {
     /// Seed of limit prices and charging sessions; keys always come from the system
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub seed: u64,
+    /// Language of the day's page
+    #[arg(long, value_enum, default_value_t = PageLanguage::En)]
+    pub lang: PageLanguage,
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,

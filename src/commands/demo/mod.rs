@@ -1,6 +1,7 @@
 //! `veilgrid demo`: a day of a community in private, everything in one process.
 
 mod args;
+mod page;
 mod plan;
 mod report;
 mod watch;
@@ -45,10 +46,13 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     let receipts_file = out.join("receipts.txt");
     receipts::write(&receipts_file, &day.receipts)?;
     let audit = audit_file(&ledger, Some(day.genesis_hash), day.receipts.clone(), args.json)?;
+    let picture = out.join("report.html");
+    crate::page::write(&picture, page::page(&plan, &day, &ledger).to_html(args.lang.into()))?;
     if args.json {
         output::json(&report::json(&plan, &day, &audit, &ledger))?;
     } else {
         print(&plan, &day, &audit, &ledger);
+        output::line(format!("the day as pictures: {} (open it in a browser)", picture.display()));
     }
     if day.cancelled {
         let text =
