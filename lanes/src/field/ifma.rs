@@ -7,16 +7,12 @@
 //!   than 2^61; one parallel carry then leaves at most 2^51 + 19·2^10.
 //! - sum: at most 2^52 + 2^16 before its carry; difference: 2p is added first, so limbs stay positive and below 2^53.
 
-use super::{Entry, Field, Limbs, Ring, formulas};
+use super::{Entry, Field, Limbs, MASK, Ring, TWO_P, formulas};
 use core::arch::x86_64::*;
 
 /// Eight field elements.
 #[derive(Clone, Copy)]
 pub(crate) struct Ifma(pub [__m512i; 5]);
-
-const MASK: i64 = (1 << 51) - 1;
-/// 2p in limbs of 51 bits.
-const TWO_P: [i64; 5] = [(1 << 52) - 38, (1 << 52) - 2, (1 << 52) - 2, (1 << 52) - 2, (1 << 52) - 2];
 
 impl Ifma {
     /// The same element in all lanes.
@@ -46,7 +42,7 @@ impl Ifma {
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub(super) fn carry(z: [__m512i; 5]) -> Self {
-        let mask = _mm512_set1_epi64(MASK);
+        let mask = _mm512_set1_epi64(MASK.cast_signed());
         let c: [__m512i; 5] = core::array::from_fn(|i| _mm512_srli_epi64::<51>(z[i]));
         let low: [__m512i; 5] = core::array::from_fn(|i| _mm512_and_si512(z[i], mask));
         Self([
@@ -68,7 +64,10 @@ impl Ifma {
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub fn sub(&self, other: &Self) -> Self {
         Self::carry(core::array::from_fn(|i| {
-            _mm512_sub_epi64(_mm512_add_epi64(self.0[i], _mm512_set1_epi64(TWO_P[i])), other.0[i])
+            _mm512_sub_epi64(
+                _mm512_add_epi64(self.0[i], _mm512_set1_epi64(TWO_P[i].cast_signed())),
+                other.0[i],
+            )
         }))
     }
 
@@ -136,7 +135,7 @@ impl Ifma {
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub fn freeze(&self) -> Self {
-        let mask = _mm512_set1_epi64(MASK);
+        let mask = _mm512_set1_epi64(MASK.cast_signed());
         let nineteen = _mm512_set1_epi64(19);
         // Reduced is below 2p, so q is 1 exactly when the value is at least p: then x + 19 carries past 2^255.
         let mut q = _mm512_srli_epi64::<51>(_mm512_add_epi64(self.0[0], nineteen));

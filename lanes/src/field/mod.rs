@@ -42,6 +42,13 @@ pub(crate) mod words;
 /// One element as five 51-bit limbs.
 pub(crate) type Limbs = [u64; 5];
 
+/// The bits of a limb.
+const MASK: u64 = (1 << 51) - 1;
+/// p in limbs of 51 bits.
+const P: Limbs = [MASK - 18, MASK, MASK, MASK, MASK];
+/// 2p, limb by limb: what a difference of reduced elements starts from.
+const TWO_P: Limbs = [2 * P[0], 2 * MASK, 2 * MASK, 2 * MASK, 2 * MASK];
+
 /// Eight lanes of (y + x, y − x, 2d·x·y), limb by limb: an entry of a table for secret scalars.
 pub(crate) type Entry = [[u64; 8]; 15];
 
@@ -220,13 +227,12 @@ pub(crate) fn inverse_sqrt<F: Field, const K: usize>(v: &[F; K]) -> [(u8, F); K]
 /// Splits 32 little-endian bytes into limbs; bit 255 is dropped.
 pub(crate) fn limbs_from_bytes(bytes: &[u8; 32]) -> Limbs {
     let word = |i: usize| u64::from_le_bytes(bytes[i..i + 8].try_into().expect("8 bytes"));
-    let mask = (1 << 51) - 1;
     [
-        word(0) & mask,
-        (word(6) >> 3) & mask,
-        (word(12) >> 6) & mask,
-        (word(19) >> 1) & mask,
-        (word(24) >> 12) & mask,
+        word(0) & MASK,
+        (word(6) >> 3) & MASK,
+        (word(12) >> 6) & MASK,
+        (word(19) >> 1) & MASK,
+        (word(24) >> 12) & MASK,
     ]
 }
 

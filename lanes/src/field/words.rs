@@ -9,15 +9,11 @@
 //!
 //! Nothing here can overflow, so everything is computed wrapping: a check would cost as much as what it checks.
 
-use super::{Entry, Field, Limbs, Ring, formulas};
+use super::{Entry, Field, Limbs, MASK, Ring, TWO_P, formulas};
 
 /// Eight field elements.
 #[derive(Clone, Copy)]
 pub(crate) struct Words(pub(super) [Limbs; 8]);
-
-const MASK: u64 = (1 << 51) - 1;
-/// 2p in limbs of 51 bits.
-const TWO_P: Limbs = [(1 << 52) - 38, (1 << 52) - 2, (1 << 52) - 2, (1 << 52) - 2, (1 << 52) - 2];
 
 /// One parallel carry.
 #[inline(always)]
