@@ -239,13 +239,21 @@ impl Register {
 
     /// Who may bid for a slot, as things stand: members that are not suspended, and whose certificate covers the slot.
     pub fn bidders(&self, params: &MarketParams, slot: &Slot) -> BidderSet {
-        let may_bid = self.iter().filter(|(_, member)| !member.suspended && covers(member, slot));
-        let bidders = may_bid.map(|(number, Member { certificate, .. })| {
+        let bidders = self.may_bid(slot).map(|(number, Member { certificate, .. })| {
             let (import_wh, export_wh) = certificate.capacities_wh(params);
             let (point, zone) = (certificate.point, certificate.zone);
             (certificate.account, Bidder { number, point, zone, import_wh, export_wh })
         });
         BidderSet::new(bidders.collect())
+    }
+
+    /// Import and export capacities of those who may bid for a slot, in Wh per slot.
+    pub(crate) fn capacities_wh(&self, params: &MarketParams, slot: &Slot) -> impl Iterator<Item = [u64; 2]> {
+        self.may_bid(slot).map(|(_, member)| member.certificate.capacities_wh(params).into())
+    }
+
+    fn may_bid(&self, slot: &Slot) -> impl Iterator<Item = (AccountNumber, &Member)> {
+        self.iter().filter(|(_, member)| !member.suspended && covers(member, slot))
     }
 
     /// What of it a state root covers: the orders that have led to it.

@@ -18,13 +18,21 @@ use veilgrid_crypto::group::PointBytes;
 use veilgrid_crypto::opening::{OpeningShare, VerifiedShare};
 use veilgrid_crypto::wire::Writer;
 
+/// A withdrawal that waits to be paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Unpaid {
+    amount_ct: u64,
+    /// Block time of the withdrawal, Unix milliseconds. No rule follows from it, so that no state root has it.
+    since_unix_ms: u64,
+}
+
 /// The money of a ledger. It follows from the genesis and the transactions alone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Accounts {
     accounts: BTreeMap<AccountNumber, Arc<Account>>,
     unclaimed: BTreeMap<u64, Arc<Unclaimed>>,
-    /// Withdrawals that the treasury has not paid yet, with their amounts in ct.
-    unpaid: BTreeMap<(AccountNumber, u64), u64>,
+    /// Withdrawals that the treasury has not paid yet.
+    unpaid: BTreeMap<(AccountNumber, u64), Unpaid>,
     treasury_sequence: u64,
     deposited_ct: u128,
     withdrawn_ct: u128,
@@ -66,7 +74,11 @@ impl Accounts {
     }
     /// Withdrawals that wait to be paid: account, debit sequence, amount in ct.
     pub fn unpaid(&self) -> impl ExactSizeIterator<Item = (AccountNumber, u64, u64)> {
-        self.unpaid.iter().map(|((number, sequence), amount_ct)| (*number, *sequence, *amount_ct))
+        self.unpaid.iter().map(|((number, sequence), one)| (*number, *sequence, one.amount_ct))
+    }
+    /// When the oldest withdrawal that waits to be paid was made, Unix milliseconds.
+    pub fn unpaid_since_unix_ms(&self) -> Option<u64> {
+        self.unpaid.values().map(|one| one.since_unix_ms).min()
     }
     /// The number of the treasury's next order.
     pub fn treasury_sequence(&self) -> u64 {
@@ -198,10 +210,11 @@ impl Accounts {
         Ok(())
     }
 
-    /// Deposits less withdrawals, in units.
+    /// Deposits less withdrawals, in units. Below zero where members sell to others' credit lines and take their money out
+    /// before those have paid: no reason to refuse what they pay then.
     fn outstanding_units(&self) -> Option<i128> {
-        let outstanding_ct = self.deposited_ct.checked_sub(self.withdrawn_ct)?;
-        i128::try_from(outstanding_ct).ok()?.checked_mul(UNITS_PER_CT)
+        let [deposited, withdrawn] = [self.deposited_ct, self.withdrawn_ct].map(i128::try_from);
+        deposited.ok()?.checked_sub(withdrawn.ok()?)?.checked_mul(UNITS_PER_CT)
     }
 
     fn pay(&mut self, payment: &Payment) -> Result<(), MoneyRefusal> {
@@ -211,11 +224,12 @@ impl Accounts {
     }
 
     /// A withdrawal that was verified.
-    pub(crate) fn withdraw(&mut self, terms: &WithdrawalTerms) {
+    pub(crate) fn withdraw(&mut self, terms: &WithdrawalTerms, time_unix_ms: u64) {
         let units = i128::from(terms.amount_ct) * UNITS_PER_CT;
         if let Some(account) = self.account_mut(terms.number) {
             account.withdraw(units);
-            self.unpaid.insert((terms.number, terms.debit_sequence), terms.amount_ct);
+            let unpaid = Unpaid { amount_ct: terms.amount_ct, since_unix_ms: time_unix_ms };
+            self.unpaid.insert((terms.number, terms.debit_sequence), unpaid);
             self.withdrawn_ct = self.withdrawn_ct.saturating_add(terms.amount_ct.into());
         }
     }
@@ -225,8 +239,8 @@ impl Accounts {
         w.length(self.accounts.len()).bytes(&self.root()).length(self.unclaimed.len());
         self.unclaimed.values().for_each(|unclaimed| unclaimed.write(w));
         w.length(self.unpaid.len());
-        for ((number, debit_sequence), amount_ct) in &self.unpaid {
-            w.u32(*number).u64(*debit_sequence).u64(*amount_ct);
+        for ((number, debit_sequence), one) in &self.unpaid {
+            w.u32(*number).u64(*debit_sequence).u64(one.amount_ct);
         }
         w.u64(self.treasury_sequence).bytes(&self.deposited_ct.to_le_bytes());
         w.bytes(&self.withdrawn_ct.to_le_bytes()).bytes(&self.community_units.to_le_bytes());

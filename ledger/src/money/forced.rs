@@ -24,18 +24,26 @@ use veilgrid_market::fill_weights;
 /// Numbers of openings from here on are claims: this and the account's number.
 pub const FORCED_CLAIMS: u32 = 1 << 31;
 
+/// Rounds whose release of shares validators remember for sure: they remember as many slots, and one that had no shares
+/// released takes no place.
+pub const REMEMBERED_ROUNDS: u64 = 64;
+
 /// Most rounds whose overdue claims are asked for at once.
 const MAX_ASKED_ROUNDS: usize = 8;
 
 impl State {
-    /// Settled rounds with a fill that nobody has claimed in time, oldest first, some of them.
+    /// Settled rounds with a fill that nobody has claimed in time, some of them: oldest first, those last for which validators
+    /// may not remember any more what they have released. Those they never claim, and they must not be in others' way.
     pub fn overdue_rounds(&self) -> Vec<u64> {
         let Some(rules) = self.community().params().money else { return Vec::new() };
         let overdue = |unclaimed: &&Unclaimed| {
             self.time_unix_ms() >= unclaimed.settled_ms().saturating_add(rules.claim_ms)
         };
-        let rounds = self.accounts().into_iter().flat_map(Accounts::unclaimed);
-        rounds.filter(overdue).take(MAX_ASKED_ROUNDS).map(Unclaimed::round_id).collect()
+        let rounds = self.accounts().into_iter().flat_map(Accounts::unclaimed).filter(overdue);
+        let first_remembered = self.last_round_id().unwrap_or(0).saturating_sub(REMEMBERED_ROUNDS - 1);
+        let (remembered, older): (Vec<u64>, Vec<u64>) =
+            rounds.map(Unclaimed::round_id).partition(|round_id| *round_id >= first_remembered);
+        remembered.into_iter().chain(older).take(MAX_ASKED_ROUNDS).collect()
     }
 
     /// The claim that validators are asked for in a settled round: that of the lowest account number whose time is over.

@@ -22,4 +22,5 @@ pub mod snapshot;
 pub mod treasury;
 pub mod tree;
 pub mod unclaimed;
+pub mod watch;
 pub mod withdrawal;

@@ -24,12 +24,16 @@ use veilgrid_crypto::money::scalar_from_i128;
 use veilgrid_crypto::tally::settlement_sides;
 use veilgrid_market::{Outcome, community_flow_q16, fill_weights};
 
-/// A bound of a round's rest in Wh/2^16: as many units as its bidders may trade Wh.
-fn rest_below_q16(bidders: &BidderSet) -> i128 {
-    let [import, export] = bidders.iter().fold([0u128; 2], |[import, export], (_, bidder)| {
-        [import + u128::from(bidder.import_wh), export + u128::from(bidder.export_wh)]
-    });
+/// A bound of a round's rest in Wh/2^16: as many units as its bidders, of whom import and export capacities are given, may
+/// trade Wh.
+fn rest_below_q16(capacities_wh: impl Iterator<Item = [u64; 2]>) -> i128 {
+    let [import, export] =
+        capacities_wh.fold([0u128; 2], |sums, wh| [sums[0] + u128::from(wh[0]), sums[1] + u128::from(wh[1])]);
     i128::try_from(import.max(export)).unwrap_or(i128::MAX)
+}
+
+fn capacities_of(bidders: &BidderSet) -> impl Iterator<Item = [u64; 2]> {
+    bidders.iter().map(|(_, bidder)| [bidder.import_wh, bidder.export_wh])
 }
 
 impl State {
@@ -50,10 +54,9 @@ impl State {
     /// 2^16th of all capacities, at the price farthest from zero.
     pub(crate) fn check_community_funds(&self, round: u64, bidders: &BidderSet) -> Result<(), MoneyRefusal> {
         let Some(accounts) = self.accounts() else { return Ok(()) };
-        let price = i128::from(farthest_price(&self.community().params().grid).unsigned_abs());
         // Who may bid in the rounds that are open may have been more than now.
-        let open = self.rounds().map(|round| rest_below_q16(round.bidders()));
-        let needed = open.fold(rest_below_q16(bidders), i128::saturating_add).saturating_mul(price);
+        let open = self.rounds().map(|round| self.funds_for(capacities_of(round.bidders())));
+        let needed = open.fold(self.funds_for(capacities_of(bidders)), i128::saturating_add);
         let held = accounts.community_units();
         if held < needed {
             let ct = |units: i128| i64::try_from(units / UNITS_PER_CT).unwrap_or(i64::MAX);
@@ -61,6 +64,12 @@ impl State {
             return Err(MoneyRefusal::CommunityFunds { round, needed_ct, held_ct: ct(held) });
         }
         Ok(())
+    }
+
+    /// What a round of bidders with these capacities may cost the community's account, in units.
+    pub(crate) fn funds_for(&self, capacities_wh: impl Iterator<Item = [u64; 2]>) -> i128 {
+        let price = i128::from(farthest_price(&self.community().params().grid).unsigned_abs());
+        rest_below_q16(capacities_wh).saturating_mul(price)
     }
 
     /// The credit line of a bidder; its commitment is a point, which its certificate's check has decoded.
@@ -216,9 +225,9 @@ impl State {
 
     pub(crate) fn take_withdrawal(&mut self, withdrawal: &Withdrawal) -> Result<Effect, Refusal> {
         self.check_withdrawal(withdrawal)?;
-        let terms = withdrawal.terms;
+        let (terms, time_unix_ms) = (withdrawal.terms, self.time_unix_ms);
         if let Some(accounts) = self.accounts_mut() {
-            accounts.withdraw(&terms);
+            accounts.withdraw(&terms, time_unix_ms);
         }
         Ok(Effect::Withdrawn { terms })
     }

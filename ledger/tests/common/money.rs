@@ -16,7 +16,8 @@ use veilgrid_crypto::money::scalar_from_i128;
 use veilgrid_crypto::schnorr::SigningKey;
 use veilgrid_crypto::secret::Secret;
 use veilgrid_ledger::community::Community;
-use veilgrid_ledger::members::order::AccountNumber;
+use veilgrid_ledger::members::certificate::Certificate;
+use veilgrid_ledger::members::order::{AccountNumber, Action};
 use veilgrid_ledger::money::claims::Claims;
 use veilgrid_ledger::money::market::{MoneyRules, UNITS_PER_CT};
 use veilgrid_ledger::money::treasury::{Deposit, Payment, TreasuryAction, TreasuryOrder};
@@ -294,6 +295,18 @@ impl Market {
     pub fn deposit(&mut self, deposits: &[(AccountNumber, u64)]) {
         let order = self.deposits(deposits);
         self.push(vec![order]);
+    }
+
+    /// The registrar gives a member (from 0) a credit line.
+    pub fn give_credit(&mut self, member: usize, credit: Opening) {
+        let number = self.purses[member].number;
+        let key = *self.world.state.account_key().expect("keys");
+        let point = scalar_from_i128(credit.units) * value_base() + credit.blinding * key;
+        let plain = self.world.state.members().member(number).expect("a member").certificate.clone();
+        let on_credit = Certificate { credit_line: Some(encode_point(&point)), ..plain };
+        let order = self.world.ordered(Action::Update(vec![(number, on_credit)]));
+        self.push(vec![order]);
+        self.purses[member].credit = credit;
     }
 
     pub fn push(&mut self, transactions: Vec<Transaction>) {

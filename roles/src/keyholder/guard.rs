@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 use veilgrid_crypto::opening::{OPENING_SHARE_BYTES, OpeningShare};
 use veilgrid_crypto::wire::{Reader, WireError};
 use veilgrid_ledger::hash::Hash;
-use veilgrid_ledger::money::forced::FORCED_CLAIMS;
+use veilgrid_ledger::money::forced::{FORCED_CLAIMS, REMEMBERED_ROUNDS};
 
 /// Slots whose set of bids is remembered. Many times the rounds that are active at once; slots at or before one that
 /// was forgotten are refused, so forgetting opens nothing.
-const REMEMBERED_SLOTS: usize = 64;
+const REMEMBERED_SLOTS: usize = REMEMBERED_ROUNDS as usize;
 /// More openings than any search over a grid has.
 const MAX_OPENINGS: usize = 256;
 

@@ -11,6 +11,7 @@ use veilgrid_crypto::tally::settlement_side_keys;
 use veilgrid_ledger::capacity::CapacityClasses;
 use veilgrid_ledger::members::order::Action;
 use veilgrid_ledger::money::claims::Claims;
+use veilgrid_ledger::money::forced::REMEMBERED_ROUNDS;
 use veilgrid_ledger::money::market::{MoneyRules, UNITS_PER_CT};
 use veilgrid_ledger::money::refusal::MoneyRefusal;
 use veilgrid_ledger::money::treasury::COMMUNITY_ACCOUNT;
@@ -139,8 +140,13 @@ fn a_round_that_the_community_could_not_fund_is_not_opened() {
     let funds = |held_ct| money(MoneyRefusal::CommunityFunds { round: 1, needed_ct, held_ct });
     assert_eq!(market.world.refusal(open_round(1)), funds(0));
     market.deposit(&[(COMMUNITY_ACCOUNT, u64::try_from(needed_ct).expect("small") - 1)]);
+    let watch = market.world.state.money_watch().expect("money");
+    assert_eq!((watch.is_unfunded(), watch.community_ct), (true, needed_ct - 1));
+    assert_eq!(i64::try_from(watch.round_needs_ct), Ok(needed_ct));
     assert_eq!(market.world.refusal(open_round(1)), funds(needed_ct - 1));
     market.deposit(&[(COMMUNITY_ACCOUNT, 1)]);
+    let watch = market.world.state.money_watch().expect("money");
+    assert_eq!((watch.is_unfunded(), watch.is_short()), (false, true));
     market.push(vec![open_round(1)]);
     // Another one beside it takes as much again, but for who has left; the open one's bidders stay.
     let order = market.world.ordered(Action::Leave(vec![1]));
@@ -234,4 +240,32 @@ fn shares_of_claims_are_dropped_with_the_sharing_that_they_are_of() {
     let again = market.claim_shares(1);
     market.push(again);
     assert_eq!(market.unclaimed(), 0);
+}
+
+/// Fills that are overdue are counted, and those of rounds that validators may have forgotten are in nobody's way.
+#[test]
+fn rounds_that_validators_may_have_forgotten_come_last() {
+    let mut market = Market::of_one_epoch(money_params(Rule::Uniform));
+    market.deposit(&[(1, 10), (2, 10), (3, 10), (4, 10)]);
+    let watch = |market: &Market| {
+        let watch = market.world.state.money_watch().expect("money");
+        (watch.unclaimed_fills, watch.overdue_fills)
+    };
+    for round_id in 1..=8 {
+        market.round(round_id);
+    }
+    assert_eq!(watch(&market), (32, 0));
+    let time_ms = market.world.ms(RoundTiming::open_ms, 8 + REMEMBERED_ROUNDS - 1);
+    market.world.at(time_ms, vec![]);
+    market.follow();
+    let last = market.world.state.last_round_id().expect("passed over");
+    market.round(last + 1);
+    assert_eq!(watch(&market), (36, 32));
+    market.let_claims_pass();
+    assert_eq!(watch(&market), (36, 36));
+    let asked = market.world.state.overdue_rounds();
+    let remembered =
+        |round_id: &u64| *round_id + REMEMBERED_ROUNDS > market.world.state.last_round_id().expect("rounds");
+    assert!(!remembered(&1) && remembered(&(last + 1)));
+    assert_eq!((asked.len(), asked[0], asked[1]), (8, last + 1, 1));
 }

@@ -7,7 +7,6 @@ use crate::world::World;
 use curve25519_dalek::scalar::Scalar;
 use veilgrid_crypto::bid::{SealError, SealedBid};
 use veilgrid_crypto::group::{encode_point, value_base};
-use veilgrid_crypto::money::scalar_from_i128;
 use veilgrid_ledger::members::certificate::Certificate;
 use veilgrid_ledger::members::order::Action;
 use veilgrid_ledger::money::market::UNITS_PER_CT;
@@ -40,13 +39,8 @@ fn overlapping() -> (Market, [SealedBid; 2]) {
 fn in_arrears() -> Market {
     let mut market = Market::of(money_params(Rule::Uniform));
     let credit = Opening { units: UNITS_PER_CT, blinding: Scalar::from(1_234u64) };
-    let key = *market.world.state.account_key().expect("keys");
-    let point = scalar_from_i128(credit.units) * value_base() + credit.blinding * key;
     let plain = certificate_of(&market.world, 3);
-    let on_credit = Certificate { credit_line: Some(encode_point(&point)), ..plain.clone() };
-    let order = market.world.ordered(Action::Update(vec![(3, on_credit)]));
-    market.push(vec![order]);
-    market.purses[BUYER].credit = credit;
+    market.give_credit(BUYER, credit);
     market.deposit(&[(4, 1)]);
     assert!(matches!(market.round(1), Effect::Settled(_)));
     let order = market.world.ordered(Action::Update(vec![(3, plain)]));

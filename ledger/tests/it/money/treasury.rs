@@ -1,16 +1,19 @@
 //! What the treasury may enter, and when.
 
-use super::money;
+use super::{BUYER, money};
 use crate::purses::*;
 use crate::world::{World, registrar_key};
+use curve25519_dalek::scalar::Scalar;
 use veilgrid_crypto::money::rest::REST_PROOF_BYTES;
 use veilgrid_ledger::money::claims::Claims;
-use veilgrid_ledger::money::market::{MAX_MONEY_UNITS, UNITS_PER_CT};
+use veilgrid_ledger::money::market::{MAX_MONEY_UNITS, MoneyRules, UNITS_PER_CT};
 use veilgrid_ledger::money::refusal::MoneyRefusal;
 use veilgrid_ledger::money::treasury::{
     COMMUNITY_ACCOUNT, MAX_ENTRIES_PER_ORDER, TreasuryAction, TreasuryOrder,
 };
 use veilgrid_ledger::money::withdrawal::{Withdrawal, WithdrawalTerms};
+use veilgrid_ledger::params::MarketParams;
+use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::transaction::Transaction;
 use veilgrid_market::Rule;
 
@@ -171,4 +174,38 @@ fn a_payment_is_of_a_withdrawal_that_waits() {
     assert_eq!(market.world.refusal(again), nothing(1, 0));
     let accounts = market.world.state.accounts().expect("money");
     assert_eq!((accounts.unpaid().len(), accounts.withdrawn_ct()), (0, 4));
+}
+
+/// Who sells to members with credit lines may take out more than was ever deposited; what those pay afterwards comes in.
+#[test]
+fn deposits_come_in_after_more_was_withdrawn_than_deposited() {
+    let rules = MoneyRules { community_deposit_ct: 1, ..money_rules() };
+    let mut market = Market::of(MarketParams { money: Some(rules), ..money_params(Rule::Uniform) });
+    market.give_credit(BUYER, Opening { units: 10 * UNITS_PER_CT, blinding: Scalar::from(1_234u64) });
+    let sells = [255, 0, 0, 0, 0, 0, 0, 0];
+    let book = [sells, sells, [0, 0, 0, 0, 0, 225, 0, 225], [0; 8]];
+    assert!(matches!(market.round_of(1, &book), Effect::Settled(_)));
+    market.claim_all(1);
+    let first_ms = market.world.state.time_unix_ms() + 60_000;
+    for (member, time_unix_ms) in [(0, first_ms), (1, first_ms + 60_000)] {
+        let withdrawal = market.withdraws(member, 2);
+        market.world.at(time_unix_ms, vec![withdrawal]);
+        market.follow();
+    }
+    let watch = |market: &Market| market.world.state.money_watch().expect("money");
+    let found = watch(&market);
+    assert_eq!((found.overdrawn_ct, found.unpaid, found.unpaid_ct), (3, 2, 4));
+    assert_eq!(found.unpaid_since_unix_ms, Some(first_ms));
+    let members: i128 = market.purses.iter().map(|purse| purse.balance.units).sum();
+    assert_eq!(market.world.state.accounts().expect("money").members_units(), members);
+    // One cent does not make up for it, and is a deposit all the same.
+    market.deposit(&[(3, 1)]);
+    assert_eq!(watch(&market).overdrawn_ct, 2);
+    // Their bids were the first debits.
+    let paid = market.paid(1, 1);
+    market.push(vec![paid]);
+    assert_eq!(watch(&market).unpaid_since_unix_ms, Some(first_ms + 60_000));
+    let paid = market.paid(2, 1);
+    market.push(vec![paid]);
+    assert_eq!((watch(&market).unpaid, watch(&market).unpaid_since_unix_ms), (0, None));
 }

@@ -146,7 +146,10 @@ fn is_near(state: &State, id: &OpeningId) -> bool {
     }
     if let Some(number) = id.opening_index.checked_sub(FORCED_CLAIMS) {
         let unclaimed = state.accounts().and_then(|accounts| accounts.unclaimed_of(id.round_id));
-        return unclaimed.is_some_and(|unclaimed| unclaimed.open().contains_key(&number));
+        let near = 1usize.saturating_add(OPENINGS_AHEAD as usize);
+        // Claims are asked for one after another, the lowest account number first.
+        return unclaimed
+            .is_some_and(|unclaimed| unclaimed.open().keys().take(near).any(|open| *open == number));
     }
     let awaited = match state.expected(id.round_id) {
         Ok(Expected::Shares(request)) => request.context.opening_index,
