@@ -1,5 +1,6 @@
 //! Why a block gets no vote, an offer is not taken, and a gossip message is a peer's fault.
 
+use super::pool::money::MAX_CLAIMS_AT_ONCE;
 use thiserror::Error;
 use veilgrid_crypto::bid::BidFault;
 use veilgrid_crypto::keygen;
@@ -97,6 +98,12 @@ pub enum OfferRefusal {
     Kind {
         /// The kind.
         found: TransactionKind,
+    },
+    /// More claims at once than are taken from outside.
+    #[error("{found} claims at once: send at most {MAX_CLAIMS_AT_ONCE}")]
+    ManyClaims {
+        /// How many.
+        found: usize,
     },
     /// Bids for a round that takes none now.
     #[error("round {round_id} takes no bids now")]

@@ -10,6 +10,10 @@ use veilgrid_ledger::money::withdrawal::Withdrawal;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::transaction::Transaction;
 
+/// Most claims that are taken from outside at once. Nobody signs them, so that whoever sends false ones has a validator check
+/// each; members send one a round.
+pub(in crate::replica) const MAX_CLAIMS_AT_ONCE: usize = 16;
+
 impl EventPool {
     /// Takes an order of the treasury: the next one after all checks; a later one, which waits for those before it, by its
     /// signature.
@@ -76,6 +80,10 @@ impl EventPool {
         state: &State,
         claims: &Claims,
     ) -> Result<Vec<(Hash, Offered)>, OfferRefusal> {
+        let found = claims.claims.len();
+        if found > MAX_CLAIMS_AT_ONCE {
+            return Err(OfferRefusal::ManyClaims { found });
+        }
         state.check_claims(claims)?;
         let round_id = claims.round_id;
         let offer = |(number, claim): &(u32, _)| {
