@@ -9,6 +9,7 @@ use veilgrid_ledger::members::order::AccountNumber;
 use veilgrid_ledger::money::account::{Account, leaf_of};
 use veilgrid_ledger::money::accounts::Accounts;
 use veilgrid_ledger::money::tree::root_of;
+use veilgrid_ledger::money::watch::MoneyWatch;
 use veilgrid_ledger::state::State;
 use veilgrid_market::units::format_exact_ct_q16;
 
@@ -98,6 +99,10 @@ pub struct AccountsPage {
     pub unpaid_ct: u64,
     /// The community's public account, ct, as an exact decimal.
     pub community_ct: String,
+    /// What somebody should look after; a node of before leaves it out.
+    pub watch: Option<MoneyWatch>,
+    /// Time of that block, Unix milliseconds.
+    pub time_unix_ms: Option<u64>,
     /// How many accounts there are.
     pub count: u64,
     /// Where the next page begins; none when this is the last one.
@@ -217,6 +222,8 @@ impl AccountsPage {
             unpaid: accounts.unpaid().len() as u64,
             unpaid_ct,
             community_ct: format_exact_ct_q16(accounts.community_units()),
+            watch: state.money_watch(),
+            time_unix_ms: Some(state.time_unix_ms()),
             count: accounts.iter().len() as u64,
             next: all.next().map(|(number, _)| number),
             accounts: entries,

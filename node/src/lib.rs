@@ -8,6 +8,7 @@ pub mod error;
 pub mod founding;
 pub mod http;
 pub mod keyfile;
+pub mod money_watch;
 pub mod open_files;
 pub mod participant;
 pub mod passphrase;

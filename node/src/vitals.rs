@@ -3,6 +3,7 @@
 
 use crate::checks::{certain_skew_ms, wall_clock_unix_ms};
 use crate::disk_space::{DiskWatch, free_space};
+use crate::money_watch::money_findings;
 use crate::share_roll::{ShareRoll, Validators};
 use crate::survey::Answer;
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use veilgrid_actors::stopwatch::Stopwatch;
 use veilgrid_api::StatusReport;
+use veilgrid_ledger::money::watch::MoneyWatch;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::{BlockEffects, Effect};
 
@@ -40,6 +42,8 @@ struct Inner {
     height: u64,
     block_unix_ms: u64,
     suspended_rounds: u64,
+    /// On a ledger with money.
+    money: Option<MoneyWatch>,
     /// n, t and f of the validators in force.
     validators: u16,
     threshold: u16,
@@ -53,12 +57,12 @@ struct Inner {
 
 /// Something that somebody should hear of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Finding {
-    key: &'static str,
-    is_error: bool,
+pub(crate) struct Finding {
+    pub(crate) key: &'static str,
+    pub(crate) is_error: bool,
     /// The process does not do its work, or the network not its own.
-    is_trouble: bool,
-    text: String,
+    pub(crate) is_trouble: bool,
+    pub(crate) text: String,
 }
 
 impl Vitals {
@@ -76,6 +80,7 @@ impl Vitals {
             height: 0,
             block_unix_ms: 0,
             suspended_rounds: 0,
+            money: None,
             validators: 0,
             threshold: 0,
             faults: 0,
@@ -119,6 +124,7 @@ impl Vitals {
         (inner.height, inner.block_unix_ms) = (state.height(), state.time_unix_ms());
         let suspended = state.rounds().filter(|round| state.is_suspended(round.round_id())).count();
         inner.suspended_rounds = suspended as u64;
+        inner.money = state.money_watch();
         (inner.validators, inner.threshold) = (state.community().validators(), state.community().threshold());
         inner.faults = state.roster().group().faults();
     }
@@ -215,7 +221,8 @@ impl Inner {
             silence.map(silent),
             certificate.and_then(|expires_unix_s| expiring(expires_unix_s, now_unix_s)),
         ];
-        found.into_iter().flatten().collect()
+        let money = self.money.map(|money| money_findings(&money, self.block_unix_ms)).unwrap_or_default();
+        found.into_iter().flatten().chain(money).collect()
     }
 
     /// Those of the findings that are to be said now, and the keys of those that were said and are over.

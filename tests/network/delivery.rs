@@ -15,6 +15,7 @@ const PLAN: Plan = Plan {
     epoch_blocks: 120,
     newcomers: 0,
     prune_after_rounds: None,
+    money: false,
 };
 
 #[test]

@@ -32,6 +32,8 @@ pub struct Plan {
     pub newcomers: u16,
     /// Rounds after whose end the validators drop the bids of an earlier one; never when there is none.
     pub prune_after_rounds: Option<u64>,
+    /// Whether members have balances. The test makes the first deposits.
+    pub money: bool,
 }
 
 impl Default for Plan {
@@ -48,6 +50,7 @@ impl Default for Plan {
             epoch_blocks: 120,
             newcomers: 0,
             prune_after_rounds: None,
+            money: false,
         }
     }
 }
@@ -95,6 +98,9 @@ impl Network {
         }
         if let Some(rounds) = plan.prune_after_rounds {
             command.arg("--prune-after-rounds").arg(rounds.to_string());
+        }
+        if plan.money {
+            command.arg("--money");
         }
         succeed(&command.stdin(Stdio::null()).output().expect("the program starts"));
         let network = Self { dir, plan, base_port, running: BTreeMap::new() };

@@ -15,6 +15,7 @@ const PLAN: Plan = Plan {
     epoch_blocks: 100_000,
     newcomers: 0,
     prune_after_rounds: None,
+    money: false,
 };
 
 /// Longer than anything here takes on a machine that has much else to do.

@@ -24,6 +24,7 @@ mod http;
 mod kills;
 mod lights;
 mod membership;
+mod money;
 mod ports;
 mod power;
 mod pruned;

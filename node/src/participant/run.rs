@@ -119,7 +119,7 @@ async fn participate(
     let Some(follower) = follower else { return Ok(()) };
     let (blocks, applied) = mpsc::channel(WAITING);
     let following = spawn(follower.run(blocks, shutdown.clone()));
-    let shown = Shown::new(Vitals::new(data, disk, roll, desk.state()), view, desk.counts());
+    let shown = Shown::new(Vitals::new(data, disk, roll, desk.state()), view, &desk);
     let _health = start::start_health(health, shown.services(&shutdown), None)?;
     spawn(keep_watch(shown.vitals.clone(), validators, ASK_EVERY, || None, shutdown.clone()));
     let pool = ProofPool::new("seal", None, CancelFlag::new()).map_err(|error| refuse(&error))?;
@@ -145,7 +145,7 @@ struct Face {
 
 impl Watch<Archive, Results> for Face {
     fn look(&mut self, desk: &MemberDesk) {
-        self.shown.count(desk.counts());
+        self.shown.count(desk);
         self.status.show(Status::of(desk, self.orders.note()));
     }
 }

@@ -1,5 +1,6 @@
 //! What a participant shows to whoever watches it: heights and counts, nothing of what is traded.
 
+use super::MemberDesk;
 use crate::http::Services;
 use crate::vitals::Vitals;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,27 +15,29 @@ use veilgrid_roles::member::Counts;
 pub(super) struct Shown {
     pub(super) vitals: Vitals,
     view: LedgerView,
-    member: Arc<Mutex<Counts>>,
+    member: Arc<Mutex<(Counts, bool)>>,
 }
 
 impl Shown {
-    pub(super) fn new(vitals: Vitals, view: LedgerView, counts: Counts) -> Self {
-        Self { vitals, view, member: Arc::new(Mutex::new(counts)) }
+    pub(super) fn new(vitals: Vitals, view: LedgerView, desk: &MemberDesk) -> Self {
+        let member = (desk.counts(), desk.wallet_is_right());
+        Self { vitals, view, member: Arc::new(Mutex::new(member)) }
     }
 
-    /// What has happened to its own bids.
-    pub(super) fn count(&self, counts: Counts) {
-        *self.member.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+    /// What has happened to its own bids, and whether its wallet is what the ledger says.
+    pub(super) fn count(&self, desk: &MemberDesk) {
+        let member = (desk.counts(), desk.wallet_is_right());
+        *self.member.lock().unwrap_or_else(PoisonError::into_inner) = member;
     }
 
     /// What stands behind the listener for health and metrics.
     pub(super) fn services(&self, shutdown: &Shutdown) -> Services {
         let (vitals, shutdown, member) = (self.vitals.clone(), shutdown.clone(), Arc::clone(&self.member));
         let status = move || {
-            let counts = *member.lock().unwrap_or_else(PoisonError::into_inner);
+            let (counts, wallet_is_right) = *member.lock().unwrap_or_else(PoisonError::into_inner);
             let report = StatusReport {
                 role: "participant".into(),
-                trouble: shutdown.is_triggered().then(|| "the process is ending".to_owned()),
+                trouble: trouble_of(shutdown.is_triggered(), wallet_is_right),
                 warnings: warnings_of(&counts),
                 member: Some(shown(counts)),
                 ..StatusReport::default()
@@ -68,6 +71,18 @@ fn shown(counts: Counts) -> MemberCounts {
     }
 }
 
+/// Why the process does not do its work.
+fn trouble_of(is_ending: bool, wallet_is_right: bool) -> Option<String> {
+    let found = [
+        is_ending.then_some("the process is ending"),
+        (!wallet_is_right).then_some(
+            "the wallet is not what the ledger says: nothing is bid and nothing is claimed; compare with `veilgrid wallet show`",
+        ),
+    ];
+    let found: Vec<&str> = found.into_iter().flatten().collect();
+    (!found.is_empty()).then(|| found.join("; "))
+}
+
 /// What a member should look into.
 fn warnings_of(counts: &Counts) -> Vec<String> {
     let found = [
@@ -80,6 +95,13 @@ fn warnings_of(counts: &Counts) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wallet_that_differs_from_the_ledger_is_trouble() {
+        assert_eq!(trouble_of(false, true), None);
+        assert!(trouble_of(false, false).is_some_and(|text| text.contains("nothing is bid")));
+        assert!(trouble_of(true, false).is_some_and(|text| text.contains("ending; the wallet")));
+    }
 
     #[test]
     fn a_member_that_was_wronged_is_warned() {

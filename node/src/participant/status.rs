@@ -21,6 +21,10 @@ pub struct Status {
     /// Counts since the process began.
     #[serde(flatten)]
     pub counts: Counts,
+    /// Whether the wallet is what the ledger says; when it is not, nothing is bid or claimed. Always on ledgers without money.
+    pub wallet_is_right: bool,
+    /// Rounds whose fills wait to be claimed.
+    pub unclaimed_rounds: Vec<u64>,
     /// The orders as they were last read; none before the first time.
     pub orders: Option<OrdersNote>,
 }
@@ -35,6 +39,12 @@ impl Status {
             last_round: state.last_round_id(),
             bids_under_way: desk.active().map(|(round_id, _)| round_id).collect(),
             counts: desk.counts(),
+            wallet_is_right: desk.wallet_is_right(),
+            unclaimed_rounds: desk
+                .wallet()
+                .into_iter()
+                .flat_map(|wallet| wallet.unclaimed_rounds())
+                .collect(),
             orders,
         }
     }

@@ -5,6 +5,7 @@
 mod paid;
 mod send;
 mod status;
+mod waiting;
 
 use super::euro::euro;
 use super::validators::Reach;
@@ -49,16 +50,16 @@ pub enum TreasuryCommand {
     #[command(after_help = "Example:\n  veilgrid localnet --money    # in another terminal\n  \
         veilgrid treasury status --url http://127.0.0.1:18001\n\n\
         Fields of --json: ledger_id, height, treasury_key, next_order, accounts, deposited_ct, withdrawn_ct, community_ct, \
-        unpaid_ct, unpaid [{number, debit_sequence, amount_ct}].")]
+        unpaid_ct, unpaid [{number, debit_sequence, amount_ct}], doubted (withdrawals that not all nodes name), nodes, warnings.")]
     Status(StatusArgs),
 }
 
 /// Arguments of `treasury status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// HTTP address of a validator, or of the aggregator
-    #[arg(long, value_name = "URL")]
-    pub url: String,
+    /// HTTP addresses of validators, or of the aggregator. One is enough; of several only what all of them say counts as to be paid
+    #[arg(long, value_name = "URL", num_args = 1.., required = true)]
+    pub url: Vec<String>,
     /// How it is reached
     #[command(flatten)]
     pub reach: Reach,

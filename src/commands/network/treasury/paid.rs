@@ -2,7 +2,7 @@
 
 use super::PaidArgs;
 use super::send::{Planned, Till};
-use super::status::all_unpaid;
+use super::waiting::waiting;
 use crate::failure::Failure;
 use std::collections::BTreeMap;
 use veilgrid_ledger::members::order::AccountNumber;
@@ -48,19 +48,10 @@ fn payment(text: &str) -> Result<Payment, Failure> {
     })
 }
 
-/// What the first node that answers says; a false entry is refused by the others when the order comes.
+/// What all nodes that answer name, with the same amounts.
 fn unpaid_everywhere(args: &PaidArgs) -> Result<BTreeMap<(AccountNumber, u64), u64>, Failure> {
-    let mut last = None;
-    for url in &args.order.url {
-        let client = args.order.reach.client(url)?;
-        match block_on(all_unpaid(&client)).map_err(Failure::input)? {
-            Ok(unpaid) => {
-                let entry =
-                    |one: &veilgrid_api::UnpaidWithdrawal| ((one.number, one.debit_sequence), one.amount_ct);
-                return Ok(unpaid.iter().map(entry).collect());
-            }
-            Err(error) => last = Some(Failure::input(error)),
-        }
-    }
-    Err(last.unwrap_or_else(|| Failure::Input("name the HTTP address of a validator (--url)".to_owned())))
+    let reach = &args.order.reach;
+    let clients = args.order.url.iter().map(|url| reach.client(url)).collect::<Result<Vec<_>, _>>()?;
+    let found = block_on(waiting(&clients)).map_err(Failure::input)??;
+    Ok(found.unpaid.iter().map(|one| ((one.number, one.debit_sequence), one.amount_ct)).collect())
 }

@@ -1,12 +1,14 @@
 //! `veilgrid treasury status`, and what a node says page by page.
 
 use super::StatusArgs;
+use super::waiting::{Waiting, waiting};
 use crate::failure::Failure;
 use crate::output;
 use serde::Serialize;
 use veilgrid_api::{AccountEntry, AccountsPage, AccountsQuery, UnpaidWithdrawal, WithdrawalsQuery};
 use veilgrid_client::{Client, ClientError};
 use veilgrid_ledger::hash::Hex32;
+use veilgrid_node::money_watch::money_texts;
 use veilgrid_node::start::block_on;
 use veilgrid_roles::treasury::amount::format_euro;
 
@@ -23,16 +25,14 @@ struct Status {
     community_ct: String,
     unpaid_ct: u64,
     unpaid: Vec<UnpaidWithdrawal>,
+    doubted: Vec<UnpaidWithdrawal>,
+    nodes: usize,
+    warnings: Vec<String>,
 }
 
 pub(super) fn run(args: &StatusArgs) -> Result<(), Failure> {
-    let client = args.reach.client(&args.url)?;
-    let (page, unpaid) = block_on(async {
-        let page = client.accounts(&AccountsQuery { from: 1, max: 0 }).await?;
-        Ok::<_, ClientError>((page, all_unpaid(&client).await?))
-    })
-    .map_err(Failure::input)?
-    .map_err(Failure::input)?;
+    let clients = args.url.iter().map(|url| args.reach.client(url)).collect::<Result<Vec<_>, _>>()?;
+    let Waiting { page, nodes, unpaid, doubted } = block_on(waiting(&clients)).map_err(Failure::input)??;
     let status = Status {
         ledger_id: page.ledger_id,
         height: page.height,
@@ -41,11 +41,27 @@ pub(super) fn run(args: &StatusArgs) -> Result<(), Failure> {
         accounts: page.count,
         deposited_ct: page.deposited_ct,
         withdrawn_ct: page.withdrawn_ct,
-        community_ct: page.community_ct,
         unpaid_ct: unpaid.iter().fold(0, |sum: u64, one| sum.saturating_add(one.amount_ct)),
         unpaid,
+        doubted,
+        nodes,
+        warnings: warnings(&page),
+        community_ct: page.community_ct,
     };
     if args.json { output::json(&status) } else { print(&status) }
+}
+
+/// What the treasury should look after.
+fn warnings(page: &AccountsPage) -> Vec<String> {
+    let Some((watch, now_unix_ms)) = page.watch.zip(page.time_unix_ms) else { return Vec::new() };
+    let mut found: Vec<String> = money_texts(&watch, now_unix_ms);
+    if watch.overdrawn_ct > 0 {
+        found.push(format!(
+            "{} EUR more were withdrawn than deposited: members with credit lines owe it to others",
+            format_euro(watch.overdrawn_ct)
+        ));
+    }
+    found
 }
 
 fn print(status: &Status) -> Result<(), Failure> {
@@ -61,14 +77,25 @@ fn print(status: &Status) -> Result<(), Failure> {
     output::line(format!("community      {} ct on its public account", status.community_ct));
     output::line(format!("to be paid     {} EUR", format_euro(status.unpaid_ct)));
     if !status.unpaid.is_empty() {
-        let mut table = output::table(&["withdrawal", "account", "EUR"]);
-        for one in &status.unpaid {
-            let name = format!("{}/{}", one.number, one.debit_sequence);
-            table.add_row([name, one.number.to_string(), format_euro(one.amount_ct)]);
-        }
-        output::line(table);
+        output::line(table_of(&status.unpaid));
     }
+    if !status.doubted.is_empty() {
+        output::line(
+            "not all nodes name these withdrawals, one of them is behind or lies: do not pay them before all do",
+        );
+        output::line(table_of(&status.doubted));
+    }
+    status.warnings.iter().for_each(|text| output::line(format!("warning        {text}")));
     Ok(())
+}
+
+fn table_of(withdrawals: &[UnpaidWithdrawal]) -> impl std::fmt::Display {
+    let mut table = output::table(&["withdrawal", "account", "EUR"]);
+    for one in withdrawals {
+        let name = format!("{}/{}", one.number, one.debit_sequence);
+        table.add_row([name, one.number.to_string(), format_euro(one.amount_ct)]);
+    }
+    table
 }
 
 /// How often pages are begun anew because the treasury has acted, or a member joined, between two of them.
