@@ -103,7 +103,7 @@ impl Layout {
             meter,
             repeated_hour,
         };
-        layout.seconds = layout.interval(&rows, options)?;
+        layout.seconds = layout.interval(head, &rows, options)?;
         Ok(layout)
     }
 
@@ -150,13 +150,13 @@ impl Layout {
     }
 
     /// The length of an interval: said, shown by begin and end, or by stamps that are just a slot apart.
-    fn interval(&self, rows: &[StringRecord], options: &Options) -> Result<u32, Fault> {
+    fn interval(&self, head: &[u8], rows: &[StringRecord], options: &Options) -> Result<u32, Fault> {
         let mut last: BTreeMap<String, i64> = BTreeMap::new();
         let mut apart: Option<i64> = None;
         for row in rows {
-            let line = row.position().map_or(0, csv::Position::line) + options.skip_lines;
-            self.check_fields(row, line)?;
-            let (first, second) = self.stamps(row).map_err(|what| Fault::line(line, what))?;
+            let fault = |what| Fault::line(line_of(head, row) + options.skip_lines, what);
+            self.check_fields(row).map_err(fault)?;
+            let (first, second) = self.stamps(row).map_err(fault)?;
             if matches!(first, Stamped::Local(_)) && self.zone.is_none() {
                 return Err(Fault::at(
                     "times",
@@ -166,7 +166,7 @@ impl Layout {
             if let Some(second) = second {
                 return match u32::try_from(plain(second) - plain(first)) {
                     Ok(seconds) if (1..=86_400).contains(&seconds) => Ok(seconds),
-                    _ => Err(Fault::line(line, "ends before it begins, or lasts longer than a day")),
+                    _ => Err(fault("ends before it begins, or lasts longer than a day".into())),
                 };
             }
             let key = self.key(row);
@@ -189,16 +189,13 @@ impl Layout {
     }
 
     /// Whether a row has the fields of the header.
-    pub(crate) fn check_fields(&self, row: &StringRecord, line: u64) -> Result<(), Fault> {
+    pub(crate) fn check_fields(&self, row: &StringRecord) -> Result<(), String> {
         let (found, expected) = (row.len(), self.columns.count());
         if found == expected {
             return Ok(());
         }
-        Err(Fault::line(
-            line,
-            format!(
-                "has {found} fields and the header {expected}; is the file cut off, or a value with the delimiter in it not quoted?"
-            ),
+        Err(format!(
+            "has {found} fields and the header {expected}; is the file cut off, or a value with the delimiter in it not quoted?"
         ))
     }
 
@@ -216,6 +213,15 @@ fn plain(stamped: Stamped) -> i64 {
         // Offset 0 is in every range.
         Stamped::Local(local) => local.at_offset(0).unwrap_or_default(),
     }
+}
+
+/// The line of a row, from 1. Its position stands before line ends that are skipped in front of it.
+fn line_of(head: &[u8], row: &StringRecord) -> u64 {
+    let start = row.position().map_or(0, |at| usize::try_from(at.byte()).unwrap_or(usize::MAX));
+    let rest = head.get(start..).unwrap_or_default();
+    let skipped = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    let before = head.get(..start + skipped).unwrap_or_default();
+    before.iter().filter(|byte| **byte == b'\n').count() as u64 + 1
 }
 
 /// The first lines as whole lines of text.

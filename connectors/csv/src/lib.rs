@@ -13,6 +13,7 @@ mod marks;
 mod options;
 mod repeated;
 mod rows;
+mod source;
 mod stamp;
 
 pub use detect::Layout;

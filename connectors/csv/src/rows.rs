@@ -4,6 +4,7 @@ use crate::detect::{Kind, Layout, ValueColumn};
 use crate::grades;
 use crate::options::{Role, Sign, StampIs};
 use crate::repeated::{Repeated, Said, Waiting};
+use crate::source::Source;
 use crate::stamp::Stamped;
 use csv::StringRecord;
 use std::io::Read;
@@ -24,7 +25,7 @@ pub struct Place {
 /// A file's rows. Memory is bounded by one line and the rows of a repeated hour.
 pub struct Rows<'l, R> {
     layout: &'l Layout,
-    table: csv::Reader<R>,
+    table: csv::Reader<Source<R>>,
     record: StringRecord,
     /// Where the source began.
     base: Place,
@@ -50,7 +51,7 @@ impl<'l, R: Read> Rows<'l, R> {
             .delimiter(layout.delimiter)
             .has_headers(false)
             .flexible(true)
-            .from_reader(source);
+            .from_reader(Source::new(source));
         let header_is_next = at.is_none();
         Ok(Self {
             layout,
@@ -89,23 +90,30 @@ impl<'l, R: Read> Rows<'l, R> {
             }
             return Ok(false);
         }
-        let line = self.record.position().map_or(0, |at| self.base.line + at.line() - 1);
-        self.layout.check_fields(&self.record, line)?;
+        let line = self.line();
+        self.layout.check_fields(&self.record).map_err(|what| Fault::line(line, what))?;
         self.take(line, sink)?;
         Ok(true)
     }
 
     fn next(&mut self) -> Result<bool, Fault> {
-        self.table.read_record(&mut self.record).map_err(|error| {
-            let line = error.position().map_or(0, |at| self.base.line + at.line() - 1);
-            match error.kind() {
-                csv::ErrorKind::Utf8 { .. } => Fault::line(
-                    line,
-                    "is not UTF-8; convert the file first: iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW",
-                ),
-                _ => Fault::line(line.max(1), error),
-            }
+        // Where the last row ended: a row that is too long has no end to be named by.
+        let begin = self.table.position().line();
+        self.table.get_mut().begin_row();
+        self.table.read_record(&mut self.record).map_err(|error| match error.kind() {
+            csv::ErrorKind::Utf8 { .. } => Fault::line(
+                self.line(),
+                "is not UTF-8; convert the file first: iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW",
+            ),
+            csv::ErrorKind::Io(error) => Fault::line(self.base.line + begin - 1, error),
+            _ => Fault::line(self.line(), error),
         })
+    }
+
+    /// The line in which the row ends that was read last.
+    fn line(&mut self) -> u64 {
+        let end = self.table.position().byte();
+        self.base.line + self.table.get_mut().lines_before(end)
     }
 
     fn take(&mut self, line: u64, sink: &mut Sink<'_>) -> Result<(), Fault> {

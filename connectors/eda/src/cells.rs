@@ -33,12 +33,25 @@ pub(crate) fn energy(cell: &Data) -> Result<Option<Energy>, String> {
     } else {
         DecimalMark::Point
     };
+    if matches!(cell, Data::String(_)) && may_be_grouped(&text) {
+        return Err(format!(
+            "{} is text, and may be a thousand times larger or not; store the sheet with numbers",
+            quoted(&text)
+        ));
+    }
     let nano_wh = parse_signed_nano_wh(&text, mark, Unit::KWh, 0)
         .map_err(|error| format!("{} {error}", quoted(&text)))?;
     Energy::from_nano_wh(nano_wh).map(Some).ok_or_else(|| format!("{} is below zero", quoted(&text)))
 }
 
-/// L1 measured, L2 substituted, L3 estimated; L0 and nothing: as if there were no column.
+/// `1.234` as text: people in Austria separate thousands by a point.
+fn may_be_grouped(text: &str) -> bool {
+    text.split_once('.').is_some_and(|(whole, rest)| {
+        rest.len() == 3 && (1..=3).contains(&whole.len()) && !whole.starts_with('0')
+    })
+}
+
+/// L1 measured, L2 substituted, L3 estimated; nothing: as if there were no column.
 pub(crate) fn grade(text: &str) -> Result<Grade, String> {
     match text {
         "" | "L1" => Ok(Grade::Measured),
@@ -88,4 +101,23 @@ fn of_text(text: &str) -> Option<Local> {
         small(second)?,
     )
     .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_that_may_be_thousands_is_refused_and_a_number_is_not() {
+        let wh = |cell: Data| energy(&cell).map(|energy| energy.map(|energy| energy.rounded_wh().0));
+        assert_eq!(wh(Data::Float(1.234)), Ok(Some(1234)));
+        let text = |text: &str| wh(Data::String(text.to_owned()));
+        assert_eq!(
+            [text("1,234"), text("0.125"), text("1.5")],
+            [Ok(Some(1234)), Ok(Some(125)), Ok(Some(1500))]
+        );
+        assert!(text("1.234").expect_err("refused").contains("thousand times"));
+        assert!(text("1.234,5").is_err());
+        assert_eq!([text(""), wh(Data::Empty)], [Ok(None), Ok(None)]);
+    }
 }

@@ -9,5 +9,6 @@
 
 mod cells;
 mod sheet;
+mod workbook;
 
 pub use sheet::{LeftOut, read};

@@ -1,8 +1,9 @@
 //! The sheet of energy data.
 
 use crate::cells;
-use calamine::{Data, Range, Reader, Xlsx};
-use std::io::Cursor;
+use crate::workbook::Workbook;
+use calamine::{Data, Range};
+use std::collections::BTreeSet;
 use veilgrid_readings::{Direction, Fault, Grade, Local, Reading, Sink, Zone, is_meter_id, quoted, resolve};
 
 const ZONE: &str = "Europe/Vienna";
@@ -40,18 +41,11 @@ struct Series {
 /// # Errors
 /// What is wrong, with sheet and cell; what `sink` refuses.
 pub fn read(file: &[u8], sink: &mut Sink<'_>) -> Result<LeftOut, Fault> {
-    let mut book: Xlsx<_> = calamine::open_workbook_from_rs(Cursor::new(file))
-        .map_err(|error| Fault::at("the file", format!("is no XLSX workbook: {error}")))?;
-    let names = book.sheet_names();
-    for name in names {
-        let range = book
-            .worksheet_range(&name)
-            .map_err(|error| Fault::at(format!("sheet {}", quoted(&name)), error))?;
+    let mut book = Workbook::open(file)?;
+    for name in book.sheets() {
+        let range = book.cells(&name)?;
         let Some(sheet) = Sheet::of(&name, &range) else { continue };
-        let formulas = book
-            .worksheet_formula(&name)
-            .map_err(|error| Fault::at(format!("sheet {}", quoted(&name)), error))?;
-        return sheet.read(&formulas, sink);
+        return sheet.read(&book.formulas(&name)?, sink);
     }
     Err(Fault::at(
         "the file",
@@ -216,7 +210,7 @@ impl<'r> Sheet<'r> {
         Ok(rows.iter().map(|(row, _)| *row).zip(instants).collect())
     }
 
-    fn read(&self, formulas: &Range<String>, sink: &mut Sink<'_>) -> Result<LeftOut, Fault> {
+    fn read(&self, formulas: &BTreeSet<(u32, u32)>, sink: &mut Sink<'_>) -> Result<LeftOut, Fault> {
         let (series, left_out) = self.series()?;
         let times = self.times()?;
         let start = self.range.start().unwrap_or_default();
@@ -227,7 +221,7 @@ impl<'r> Sheet<'r> {
                     start.0 + u32::try_from(row).unwrap_or(u32::MAX),
                     start.1 + u32::try_from(one.column).unwrap_or(u32::MAX),
                 );
-                if formulas.get_value(absolute).is_some_and(|formula| !formula.is_empty()) {
+                if formulas.contains(&absolute) {
                     // Programs that write a formula without computing it leave a 0 there, which is no reading.
                     return Err(fault("is a formula; store the sheet with values".into()));
                 }

@@ -1,7 +1,7 @@
 //! The feed's entries with their links.
 
 use quick_xml::Reader;
-use quick_xml::events::{BytesStart, Event};
+use quick_xml::events::{BytesRef, BytesStart, Event};
 use veilgrid_readings::{Direction, Fault, quoted};
 
 /// Elements within elements; a feed has eight.
@@ -67,7 +67,8 @@ impl ReadingType {
 #[derive(Debug, Default)]
 pub(crate) struct Interval {
     pub line: u64,
-    pub start_unix_s: i64,
+    /// None until it is told.
+    pub start_unix_s: Option<i64>,
     pub seconds: u32,
     pub value: Option<String>,
     pub qualities: Vec<String>,
@@ -97,7 +98,9 @@ pub(crate) fn entries(text: &str) -> Result<Vec<Entry>, Fault> {
                 walk.open(&tag, line)?;
                 walk.close(line)?;
             }
-            Event::Text(content) => walk.text.push_str(content.trim()),
+            Event::Text(content) => walk.text.push_str(&content),
+            Event::CData(content) => walk.text.push_str(&content),
+            Event::GeneralRef(entity) => walk.text.push(character(&entity, line)?),
             Event::End(_) => walk.close(line)?,
             Event::Eof if walk.path.is_empty() => break,
             Event::Eof => {
@@ -106,11 +109,27 @@ pub(crate) fn entries(text: &str) -> Result<Vec<Entry>, Fault> {
                     "is the last one, and elements are still open; was the file cut off?",
                 ));
             }
-            // Whatever is written as an entity is no number and no link of this format.
+            // Comments, instructions, declarations.
             _ => {}
         }
     }
     Ok(walk.entries)
+}
+
+/// The character of `&#48;` or `&amp;`. A feed defines no entities of its own, and a digit that is left out makes another number.
+fn character(entity: &BytesRef<'_>, line: u64) -> Result<char, Fault> {
+    let fault = || Fault::line(line, format!("has an entity {} that is not defined", quoted(entity)));
+    match entity.resolve_char_ref().map_err(|_| fault())? {
+        Some(character) => Ok(character),
+        None => match &**entity {
+            "amp" => Ok('&'),
+            "lt" => Ok('<'),
+            "gt" => Ok('>'),
+            "quot" => Ok('"'),
+            "apos" => Ok('\''),
+            _ => Err(fault()),
+        },
+    }
 }
 
 #[derive(Default)]
@@ -187,7 +206,7 @@ impl Walk {
             return Err(Fault::line(line, "closes an element that was not opened"));
         };
         let parent = self.path.last().map(String::as_str).unwrap_or_default();
-        let text = std::mem::take(&mut self.text);
+        let text = std::mem::take(&mut self.text).trim().to_owned();
         match (parent, name.as_str()) {
             ("ServiceCategory", "kind") => {
                 if let Some(Entry { content: Content::UsagePoint { is_electricity }, .. }) = &mut self.entry {
@@ -209,7 +228,7 @@ impl Walk {
                 self.interval.qualities.push(text)
             }
             ("timePeriod", "start") if self.in_interval() => {
-                self.interval.start_unix_s = number(&text, "start", line)?
+                self.interval.start_unix_s = Some(number(&text, "start", line)?)
             }
             ("timePeriod", "duration") if self.in_interval() => {
                 self.interval.seconds = number(&text, "duration", line)?
@@ -233,6 +252,9 @@ impl Walk {
                 line,
                 "ends an interval without a duration; it is not known how long it is",
             ));
+        }
+        if interval.start_unix_s.is_none() {
+            return Err(Fault::line(line, "ends an interval without a start; it is not known when it was"));
         }
         match &mut self.entry {
             Some(Entry { content: Content::Intervals(intervals), .. }) => intervals.push(interval),

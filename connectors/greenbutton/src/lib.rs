@@ -118,10 +118,11 @@ impl Series {
     fn hand_out(&self, interval: &feed::Interval, sink: &mut Sink<'_>) -> Result<(), Fault> {
         let fault = |what: String| Fault::line(interval.line, what);
         let value = values::value(interval, &self.reading_type).map_err(fault)?;
+        let start_unix_s = interval.start_unix_s.ok_or_else(|| fault("has no start".into()))?;
         let reading = Reading {
             meter: &self.meter,
             direction: self.direction,
-            start_unix_s: interval.start_unix_s,
+            start_unix_s,
             seconds: interval.seconds,
             value,
         };

@@ -28,7 +28,15 @@ pub enum RegistersError {
         "the register goes back between {before_unix_s} and {after_unix_s} s since 1970; was the meter replaced? Import the telegrams of each meter by themselves"
     )]
     Backwards { before_unix_s: i64, after_unix_s: i64 },
+    /// A wrong time among them: what is not there between the two would be written out, interval by interval.
+    #[error(
+        "the register was read first at {first_unix_s} and last at {last_unix_s} s since 1970, more than {MAX_INTERVALS} intervals apart; is one of the times wrong?"
+    )]
+    TooLong { first_unix_s: i64, last_unix_s: i64 },
 }
+
+/// Most intervals between the first stand and the last: eight years of minutes, a century of quarter-hours.
+const MAX_INTERVALS: i64 = 1 << 22;
 
 /// Stands of one register, in any order of arrival.
 #[derive(Debug, Clone, Default)]
@@ -56,7 +64,7 @@ impl Registers {
     /// stretch without gaps add up to the difference of its first and last stand.
     ///
     /// # Errors
-    /// [`RegistersError::Backwards`].
+    /// [`RegistersError::Backwards`], [`RegistersError::TooLong`].
     pub fn intervals(&self, seconds: u32, late_s: u32) -> Result<Vec<(i64, Option<Energy>)>, RegistersError> {
         for ((before_unix_s, before), (after_unix_s, after)) in
             self.stands.iter().zip(self.stands.iter().skip(1))
@@ -74,6 +82,9 @@ impl Registers {
             return Ok(Vec::new());
         };
         let step = i64::from(seconds.max(1));
+        if last.saturating_sub(*first) / step > MAX_INTERVALS {
+            return Err(RegistersError::TooLong { first_unix_s: *first, last_unix_s: *last });
+        }
         let late = i64::from(late_s).min(step - 1);
         let at =
             |boundary: i64| self.stands.range(boundary..=boundary + late).next().map(|(_, stand)| *stand);
@@ -154,5 +165,10 @@ mod tests {
         let mut twice = registers(&[(0, 5)]);
         assert!(twice.add(Register { unix_s: 0, nano_wh: 5_000_000_000 }).is_ok());
         assert!(twice.add(Register { unix_s: 0, nano_wh: 6_000_000_000 }).is_err());
+    }
+    #[test]
+    fn a_wrong_time_does_not_make_intervals_for_centuries() {
+        let stands = registers(&[(0, 5), (900, 6), (60_000_000_000, 7)]);
+        assert!(matches!(stands.intervals(900, 10), Err(RegistersError::TooLong { .. })));
     }
 }

@@ -80,6 +80,40 @@ fn what_is_wrong_is_named_with_its_line() {
     refused("meter,begin,consumption\nA,2026-06-21 10:00,1\nA,2026-06-2", &options, &["line 3", "cut off"]);
 }
 
+/// The lines of files from Windows are those that an editor shows, in the first lines, later, and after an import that goes on.
+#[test]
+fn lines_are_the_same_with_crlf_and_empty_lines() {
+    let file = |row: &str| format!("meter,begin,consumption\r\nA,2026-06-21 10:00,1\r\n\r\n{row}\r\n");
+    refused(&file("A,2026-06-21 10:15,x"), &plain(), &["line 4", "`x`"]);
+    refused(&file("A,2026-06-31 10:15,1"), &plain(), &["line 4", "does not exist"]);
+    let whole = file("A,2026-06-21 10:15,2\r\nA,2026-06-21 10:30,x");
+    let layout = Layout::detect(whole.as_bytes(), true, &plain()).expect("a file");
+    let mut rows = Rows::new(&layout, whole.as_bytes(), None).expect("rows");
+    for _ in 0..2 {
+        assert!(rows.step(&mut |_| Ok(())).expect("a row"));
+    }
+    let place = rows.place();
+    let rest = &whole.as_bytes()[place.byte as usize..];
+    let mut rows = Rows::new(&layout, rest, Some(place)).expect("rows");
+    let fault = rows.step(&mut |_| Ok(())).expect_err("no number");
+    assert_eq!(fault.place, "line 5");
+}
+
+#[test]
+fn a_quotation_mark_that_is_never_closed_takes_no_more_than_a_row() {
+    let mut text = "meter,begin,consumption\nA,2026-06-21 10:00,1\n".to_owned();
+    let layout = Layout::detect(text.as_bytes(), true, &plain()).expect("a file");
+    text += "\"A,2026-06-21 10:15,1\n";
+    text += &"A,2026-06-21 10:30,1\n".repeat(1 << 17);
+    let mut source = text.as_bytes();
+    let mut rows = Rows::new(&layout, &mut source, None).expect("rows");
+    assert!(rows.step(&mut |_| Ok(())).expect("the first row"));
+    let fault = rows.step(&mut |_| Ok(())).expect_err("no end").to_string();
+    assert!(fault.starts_with("line 3:") && fault.contains("quotation mark"), "{fault}");
+    drop(rows);
+    assert!(source.len() > text.len() / 2, "{} bytes were left", source.len());
+}
+
 #[test]
 fn empty_nan_and_dash_are_missing_and_zero_is_zero() {
     for (cell, value) in [

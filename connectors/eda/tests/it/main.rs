@@ -92,6 +92,33 @@ fn what_is_no_export_is_refused() {
     assert!(error.contains("cell B3") && error.contains("`GENERATION`"), "{error}");
 }
 
+/// The least workbook that has a sheet.
+fn workbook(sheet: &str) -> Vec<u8> {
+    let parts = [
+        ("[Content_Types].xml", r#"<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>"#.to_owned()),
+        ("_rels/.rels", r#"<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" Target="xl/workbook.xml"/></Relationships>"#.to_owned()),
+        ("xl/workbook.xml", r#"<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"><sheets><sheet name="Energiedaten" sheetId="1" r:id="rId1"/></sheets></workbook>"#.to_owned()),
+        ("xl/_rels/workbook.xml.rels", r#"<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" Target="worksheets/sheet1.xml"/></Relationships>"#.to_owned()),
+        ("xl/worksheets/sheet1.xml", format!(r#"<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{sheet}</sheetData></worksheet>"#)),
+    ];
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, text) in parts {
+        archive.start_file(name, zip::write::SimpleFileOptions::default()).expect("a part");
+        std::io::Write::write_all(&mut archive, text.as_bytes()).expect("memory");
+    }
+    archive.finish().expect("an archive").into_inner()
+}
+
+#[test]
+fn cells_that_span_more_than_any_export_are_refused_before_the_span_is_made() {
+    let cell = |name: &str| format!(r#"<row><c r="{name}"><v>1</v></c></row>"#);
+    let near = all(&workbook(&(cell("A1") + &cell("C9")))).expect_err("no export");
+    assert!(near.contains("MeteringpointID"), "{near}");
+    // 2^24 cells of 24 bytes; a sheet goes to XFD1048576.
+    let far = all(&workbook(&(cell("A1") + &cell("XFD1024")))).expect_err("a span");
+    assert!(far.contains("sheet `Energiedaten`") && far.contains("1024 rows of 16384 columns"), "{far}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 

@@ -90,9 +90,28 @@ fn what_is_wrong_is_named_with_its_line() {
         &FEED.replacen("<timePeriod><duration>900</duration>", "<timePeriod>", 1),
         &["line 5", "duration"],
     );
+    let start = FEED.find("<start>").expect("a start of a block");
+    let start = start + FEED[start + 1..].find("<start>").expect("a start of an interval") + 1;
+    let end = start + FEED[start..].find("</start>").expect("its end") + "</start>".len();
+    // Without its start it is not one of 1970.
+    refused(&(FEED[..start].to_owned() + &FEED[end..]), &["line 5", "without a start"]);
+    refused(
+        &FEED.replacen("<value>110</value>", "<value>1&v;0</value>", 1),
+        &["line 5", "`v`", "not defined"],
+    );
     // A value that is not written is missing, and no zero.
     let (readings, _) = all(&FEED.replacen("<value>110</value>", "", 1), None).expect("a feed");
     assert_eq!(readings.iter().filter(|one| one.4.is_none()).count(), 1);
+}
+
+#[test]
+fn a_number_is_the_same_however_xml_writes_it() {
+    let expected = all(FEED, None).expect("a feed").0;
+    for text in ["1&#49;0", "11<![CDATA[0]]>", " 1<!-- one -->10\n", "&#x31;10"] {
+        let feed = FEED.replacen("<value>110</value>", &format!("<value>{text}</value>"), 1);
+        assert_eq!(all(&feed, None).expect("a feed").0, expected, "{text}");
+    }
+    assert!(all(&FEED.replacen("<value>110</value>", "<value>1<!-- --> 10</value>", 1), None).is_err());
 }
 
 proptest! {
