@@ -138,8 +138,9 @@ fn slot(start_unix_s: Option<i64>) -> String {
 /// A slot in which too few accounts take part for its sums to be opened.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "slot {}: readings of {direction} are there of {accounts} where the minimum is {minimum} accounts; a sum of fewer says too \
-     much about them: leave the slot out, or take a smaller minimum",
+    "slot {}: readings of {direction} are there of {accounts} that count where the minimum is {minimum} accounts (under a key with \
+     shares only those who have one count as consumers); a sum of fewer says too much about them: leave the slot out, or take a \
+     smaller minimum",
     format_utc(*start_unix_s)
 )]
 #[allow(missing_docs)]

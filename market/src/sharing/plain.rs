@@ -20,19 +20,27 @@ pub fn share_plain(readings: &Readings, key: &SharingKey) -> Result<Vec<SlotShar
 }
 
 /// Checks that in every slot nobody or at least the minimum consumes, and generates: what is opened of a smaller set says too much
-/// about its members. Of an empty set there is nothing to open.
+/// about its members. Of an empty set there is nothing to open. Under a key with shares only those who have one count as consumers:
+/// all others get 0, so that what is shared is the sum over the few who have, and one alone is read.
 ///
 /// # Errors
 /// [`MinimumError`]: the first slot in which a set is too small.
 pub fn check_minimums(
     readings: &Readings,
+    key: &SharingKey,
     min_consumers: usize,
     min_producers: usize,
 ) -> Result<(), MinimumError> {
-    let minimums = [(Direction::Consumption, min_consumers), (Direction::Generation, min_producers)];
     for slot in &readings.slots {
-        for (direction, minimum) in minimums {
-            let accounts = slot.of(direction).len();
+        let consumers = match key.shares(readings, slot) {
+            None => slot.consumption.len(),
+            Some(shares) => shares.into_iter().filter(|share| share.get() > 0).count(),
+        };
+        let sets = [
+            (Direction::Consumption, consumers, min_consumers),
+            (Direction::Generation, slot.generation.len(), min_producers),
+        ];
+        for (direction, accounts, minimum) in sets {
             if (1..minimum).contains(&accounts) {
                 let (start_unix_s, direction) = (slot.start_unix_s, direction.name());
                 return Err(MinimumError { start_unix_s, direction, accounts, minimum });

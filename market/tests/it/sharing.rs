@@ -248,10 +248,24 @@ fn shares_that_nobody_can_get_are_named() {
 fn a_set_below_its_minimum_is_named_with_its_slot() {
     let rows = "2026-10-24T00:00:00Z,a,consumption,1\n2026-10-24T00:00:00Z,b,consumption,1\n2026-10-24T00:15:00Z,a,consumption,1\n";
     let readings = parse_readings(format!("{HEADER}{rows}").as_bytes()).expect("readings");
-    assert_eq!(check_minimums(&readings, 1, 1), Ok(()));
+    assert_eq!(check_minimums(&readings, &SharingKey::ProRata, 1, 1), Ok(()));
     // Nobody generates: there is nothing to open.
-    assert_eq!(check_minimums(&readings, 1, 5), Ok(()));
-    let few = check_minimums(&readings, 2, 1).expect_err("refused");
+    assert_eq!(check_minimums(&readings, &SharingKey::ProRata, 1, 5), Ok(()));
+    let few = check_minimums(&readings, &SharingKey::ProRata, 2, 1).expect_err("refused");
     assert_eq!((few.start_unix_s - readings.slots[0].start_unix_s, few.accounts, few.minimum), (900, 1, 2));
     assert!(few.to_string().starts_with("slot 2026-10-24T00:15:00Z: "), "{few}");
+}
+
+/// What is shared is then the reading of the only one who has a share, however many others consume.
+#[test]
+fn consumers_without_a_share_fill_no_minimum() {
+    let rows =
+        ["a", "b", "c"].map(|account| format!("2026-10-24T00:00:00Z,{account},consumption,7\n")).concat();
+    let readings = parse_readings(format!("{HEADER}{rows}").as_bytes()).expect("readings");
+    let keys = |rows: &str| parse_static_keys(format!("account,share_ppm\n{rows}").as_bytes()).expect("keys");
+    let alone = check_minimums(&readings, &keys("a,1000000\nb,0\nd,0\n"), 2, 1).expect_err("one alone");
+    assert_eq!((alone.accounts, alone.minimum), (1, 2));
+    assert_eq!(check_minimums(&readings, &keys("a,500000\nb,1\n"), 2, 1), Ok(()));
+    // Nobody has a share of this slot: nothing is opened.
+    assert_eq!(check_minimums(&readings, &keys("d,1000000\n"), 2, 1), Ok(()));
 }

@@ -50,7 +50,8 @@ pub struct ShareArgs {
     /// Share out in plaintext: no keys, no proofs
     #[arg(long)]
     plain: bool,
-    /// Fewest accounts whose consumption may be added up in a slot; nobody at all is all right
+    /// Fewest accounts whose consumption may be added up in a slot; nobody at all is all right. Under static and slots only
+    /// accounts with a share above 0 count
     #[arg(long, value_name = "K", default_value_t = 1)]
     min_consumers: usize,
     /// Fewest accounts whose generation may be added up in a slot
@@ -127,7 +128,7 @@ fn read(args: &ShareArgs) -> Result<Community, Failure> {
         }
     };
     name_idle_shares(&key, &readings);
-    let minimums = check_minimums(&readings, args.min_consumers, args.min_producers);
+    let minimums = check_minimums(&readings, &key, args.min_consumers, args.min_producers);
     minimums.map_err(|error| Failure::file(&args.readings, error))?;
     Ok(Community { readings, key })
 }
