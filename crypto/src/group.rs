@@ -4,7 +4,7 @@ use crate::labels;
 use crate::wire::WireError;
 use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
 use curve25519_dalek::scalar::Scalar;
-use curve25519_dalek::traits::IsIdentity;
+use curve25519_dalek::traits::{Identity, IsIdentity};
 use merlin::Transcript;
 use sha2::{Digest, Sha512};
 
@@ -22,6 +22,11 @@ pub fn decode_point(field: &'static str, bytes: &PointBytes) -> Result<Ristretto
         return Err(WireError::Invalid { field, why: "the identity is not allowed here" });
     }
     Ok(point)
+}
+
+/// Decodes a point that may be the identity, as sums may: 32 zero bytes.
+pub fn decode_any_point(field: &'static str, bytes: &PointBytes) -> Result<RistrettoPoint, WireError> {
+    if *bytes == [0; 32] { Ok(RistrettoPoint::identity()) } else { decode_point(field, bytes) }
 }
 
 /// Decodes a scalar below the group order; `s + ℓ` encodings are refused.

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use veilgrid_crypto::bid::SealedBid;
 use veilgrid_engine::simulation::consensus_key;
+use veilgrid_ledger::block::Block;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::verdicts::VerifyAll;
 use veilgrid_roles::core::{Failure, MemoryJournal, ValidatorCore};
@@ -258,6 +259,19 @@ impl World {
     }
 }
 
+/// A state after a restart from what was saved of it.
+fn from_saved(market: &Market, state: &State, blocks: &[(Block, Option<Vec<u8>>)]) -> State {
+    let stored = &mut |height: u64| match height.checked_sub(1) {
+        None => Some(market.genesis.clone()),
+        Some(at) => blocks.get(usize::try_from(at).ok()?).map(|(block, _)| block.clone()),
+    };
+    let saved = state.save();
+    let restored =
+        State::restore(&market.genesis, &saved, &state.root(), stored).expect("its own saved state");
+    assert_eq!(restored.save(), saved, "the state after block {}", state.height());
+    restored
+}
+
 fn core(
     market: &Market,
     index: usize,
@@ -266,8 +280,14 @@ fn core(
     (idle_interval_ms, busy_interval_ms): (u64, u64),
 ) -> Core {
     let mut state = State::from_genesis_block(&market.genesis).expect("a sound genesis");
-    for (block, _) in journal.blocks() {
-        state.apply_block(&block, &mut VerifyAll).expect("a block that was final before");
+    let blocks = journal.blocks();
+    // What comes back goes on from a saved state of some time.
+    let saved_at = blocks.len() * (index + 1) / (market.keys.len() + 1);
+    for (at, (block, _)) in blocks.iter().enumerate() {
+        if at == saved_at {
+            state = from_saved(market, &state, &blocks);
+        }
+        state.apply_block(block, &mut VerifyAll).expect("a block that was final before");
     }
     let key = market.keys[index].clone();
     let holder = match journal.secrets() {

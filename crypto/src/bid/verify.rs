@@ -9,6 +9,7 @@ use crate::bid::prepared::{Prepared, index};
 use crate::bid::sealed::SealedBid;
 use crate::fast::Points;
 use crate::group::PointBytes;
+use crate::wire::WireError;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -23,8 +24,8 @@ pub struct Statement<'a> {
     pub terms: Option<&'a AccountTerms>,
 }
 
-/// A bid whose proof and signature hold in its round. Only [`verify_statements`] and [`verify_all_bids`] make one. Holds the
-/// decompressed points, so that the tally and the settlement points need no second decompression.
+/// A bid whose proof and signature hold in its round. Only [`verify_statements`] and [`verify_all_bids`] make one, and
+/// [`VerifiedBid::remembered`] one that they have made before. Holds the decompressed points, so that the tally and the settlement points need no second decompression.
 #[derive(Clone)]
 pub struct VerifiedBid {
     account: PointBytes,
@@ -41,6 +42,30 @@ impl core::fmt::Debug for VerifiedBid {
 }
 
 impl VerifiedBid {
+    /// Bids that were verified before, in order, without their proofs: what a process kept of its own state knows them by their
+    /// digests.
+    ///
+    /// # Security
+    /// Nothing is verified here. Whoever calls this compares the digest of every bid with one that it knows to be of a verified
+    /// bid: the ledger does so with those of a saved state, of which the root is in a certified block.
+    ///
+    /// # Errors
+    /// [`WireError`] for a vector with a point that no verified bid has.
+    pub fn remembered(bids: &[SealedBid]) -> Result<Vec<Self>, WireError> {
+        let one = |bid: &SealedBid| {
+            let encodings: Vec<PointBytes> = std::iter::once(&bid.r).chain(&bid.c).copied().collect();
+            let vector = Points::decode("a point of the sealed vector", &encodings)?;
+            let (account, round_id, digest) = (bid.account, bid.round_id, bid.digest());
+            Ok(Self { account, round_id, digest, r_bytes: bid.r, vector })
+        };
+        bids.par_iter().map(one).collect()
+    }
+
+    /// Number of steps.
+    pub fn steps(&self) -> usize {
+        self.vector.len().saturating_sub(1)
+    }
+
     /// The bidder's account key.
     pub fn account(&self) -> PointBytes {
         self.account

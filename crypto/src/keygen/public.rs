@@ -1,10 +1,11 @@
 //! The public result: threshold keys and every validator's share keys, for validators and auditors alike.
 
-use super::{DealerPackage, Group, KeyGenContext, KeyGenError, WeightsError};
-use crate::group::{PointBytes, encode_point};
+use super::{DealerPackage, Group, KeyGenContext, KeyGenError, MAX_KEYS, MAX_VALIDATORS, WeightsError};
+use crate::group::{PointBytes, decode_any_point, encode_point};
 use crate::labels;
 use crate::schnorr::VerifyingKey;
 use crate::tally::weighted_sum;
+use crate::wire::{Reader, WireError, Writer};
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::{Identity, IsIdentity, VartimeMultiscalarMul};
@@ -12,7 +13,8 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 /// The keys Y_k of a session and the share keys Y_{k,i} = s_{k,i}·G of its validators. Only [`public_keys`] and
-/// [`super::Session`] make one, so everything behind it has been checked.
+/// [`super::Session`] make one, and [`ThresholdKeys::from_bytes`] makes one again of which the digest is known, so everything
+/// behind it has been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ThresholdKeys {
     validators: u16,
@@ -219,6 +221,43 @@ impl ThresholdKeys {
         digest.finalize().into()
     }
 
+    /// n, t, number of keys, keys, share keys validator by validator: for whoever keeps checked keys.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut w = Writer::new();
+        w.u16(self.validators).u16(self.threshold).length(self.keys.len());
+        for points in std::iter::once(&self.keys).chain(&self.share_keys) {
+            let encoded: Vec<PointBytes> = points.par_iter().map(encode_point).collect();
+            w.bytes(encoded.as_flattened());
+        }
+        w.finish()
+    }
+
+    /// Keys that were checked before: those, and no others, that have this [digest](Self::digest).
+    ///
+    /// # Errors
+    /// [`WireError`] for anything but the encoding of the keys with this digest.
+    pub fn from_bytes(bytes: &[u8], digest: &[u8; 32]) -> Result<Self, WireError> {
+        let mut r = Reader::new(bytes);
+        let (validators, threshold) = (r.u16("validators")?, r.u16("threshold")?);
+        if validators > MAX_VALIDATORS {
+            return Err(WireError::Invalid { field: "validators", why: "there are too many" });
+        }
+        let count = r.length("keys", MAX_KEYS as usize, 32)?;
+        let mut points = || -> Result<Vec<RistrettoPoint>, WireError> {
+            let encoded = r.bytes("keys", count.saturating_mul(32))?;
+            let (encoded, _) = encoded.as_chunks::<32>();
+            encoded.par_iter().map(|key| decode_any_point("key", key)).collect()
+        };
+        let keys = points()?;
+        let share_keys = (0..validators).map(|_| points()).collect::<Result<_, _>>()?;
+        r.finish()?;
+        let keys = Self { validators, threshold, keys, share_keys };
+        match keys.digest() == *digest {
+            true => Ok(keys),
+            false => Err(WireError::Invalid { field: "keys", why: "their digest is another one" }),
+        }
+    }
+
     /// The group that holds the shares.
     pub fn group(&self) -> Group {
         Group { validators: self.validators, threshold: self.threshold }
@@ -255,6 +294,22 @@ mod tests {
             let expected = Scalar::from(5u8) + Scalar::from(7u8) * x + Scalar::from(11u8) * x * x;
             assert_eq!(evaluate(&coefficients, i), expected * G);
         }
+    }
+
+    #[test]
+    fn kept_keys_come_back_under_their_digest_alone() {
+        let point = |factor: u64| Scalar::from(factor) * G;
+        let share_keys = vec![vec![point(3), point(4)], vec![RistrettoPoint::identity(), point(5)]];
+        let keys = ThresholdKeys { validators: 2, threshold: 2, keys: vec![point(6), point(7)], share_keys };
+        let (bytes, digest) = (keys.to_bytes(), keys.digest());
+        assert_eq!(ThresholdKeys::from_bytes(&bytes, &digest), Ok(keys));
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            assert!(ThresholdKeys::from_bytes(&changed, &digest).is_err(), "byte {at}");
+            assert!(ThresholdKeys::from_bytes(&bytes[..at], &digest).is_err(), "cut at {at}");
+        }
+        assert!(ThresholdKeys::from_bytes(&bytes, &[1; 32]).is_err());
     }
 
     #[test]

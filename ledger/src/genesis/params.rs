@@ -215,6 +215,11 @@ pub(crate) fn read_flag(r: &mut Reader<'_>, field: &'static str) -> Result<bool,
     }
 }
 
+/// Reads what [`write_option`] has written.
+pub(crate) fn read_option(r: &mut Reader<'_>, field: &'static str) -> Result<Option<[u8; 8]>, WireError> {
+    read_flag(r, field)?.then(|| r.array(field)).transpose()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,4 +2,5 @@
 
 pub mod refusal;
 pub mod room;
+mod saved;
 pub(crate) mod sessions;

@@ -33,37 +33,48 @@ use veilgrid_crypto::wire::Writer;
 pub(crate) struct Network {
     pub(crate) rosters: Rosters,
     /// The latest session, running or ended.
-    session: Option<Arc<Session>>,
+    pub(super) session: Option<Arc<Session>>,
+    /// Where its events are.
+    pub(super) log: SessionLog,
     /// Whether what the session ended in was taken over, which happens at the start of a block.
-    concluded: bool,
+    pub(super) concluded: bool,
     /// The number of the next session.
-    next_session: u64,
+    pub(super) next_session: u64,
     /// Agreed on, not in force yet.
-    agreed: Option<Agreed>,
+    pub(super) agreed: Option<Agreed>,
     /// The session whose shares are in force.
-    sharing: Option<u64>,
+    pub(super) sharing: Option<u64>,
     /// [`ThresholdKeys::digest`] of keys and share keys in force; zero before. Kept, because it costs a point encoding
     /// a key and validator and every state root has it.
-    keys_digest: Hash,
+    pub(super) keys_digest: Hash,
     /// A change that waits for its session, or is in it.
     pub(crate) change: Option<Arc<Roster>>,
     /// Whether the session deals for the change. One that began before the change deals for the validators in force.
-    deals_for_change: bool,
+    pub(super) deals_for_change: bool,
     /// Validators without shares of the sharing in force.
-    lacking: bool,
+    pub(super) lacking: bool,
     pub(crate) refused: u64,
     pub(crate) refused_digest: Hash,
 }
 
 #[derive(Clone)]
-struct Agreed {
-    session: u64,
-    keys: Arc<ThresholdKeys>,
-    keys_digest: Hash,
+pub(super) struct Agreed {
+    pub(super) session: u64,
+    pub(super) keys: Arc<ThresholdKeys>,
+    pub(super) keys_digest: Hash,
     /// In force from the first block of an epoch only.
-    waits_for_epoch: bool,
-    roster: Option<Arc<Roster>>,
-    lacking: bool,
+    pub(super) waits_for_epoch: bool,
+    pub(super) roster: Option<Arc<Roster>>,
+    pub(super) lacking: bool,
+}
+
+/// Where the latest session's events are, for whoever runs it again.
+#[derive(Clone, Default)]
+pub(super) struct SessionLog {
+    /// The height at which it began.
+    pub(super) started_at: u64,
+    /// Blocks with an event that counts, in rising order.
+    pub(super) heights: Vec<u64>,
 }
 
 impl Network {
@@ -76,6 +87,7 @@ impl Network {
         let mut network = Self {
             rosters: Rosters::new(roster),
             session: None,
+            log: SessionLog::default(),
             concluded: false,
             next_session: context.session,
             agreed: None,
@@ -131,6 +143,7 @@ impl Network {
         let receivers = deals_for.map_or_else(|| Ok(dealers.clone()), keys)?;
         let session = Session::new(context, schedule, Parties { dealers, receivers }, previous, height)?;
         self.session = Some(Arc::new(session));
+        self.log = SessionLog { started_at: height, heights: Vec::new() };
         (self.concluded, self.deals_for_change) = (false, deals_for_change);
         Ok(())
     }
@@ -140,6 +153,8 @@ impl Network {
         let Self {
             rosters,
             session,
+            // The session's digest has its events.
+            log: _,
             concluded,
             next_session,
             agreed,
@@ -342,7 +357,11 @@ impl State {
         running.check_signature(&decoded).map_err(refuse)?;
         let mut after = running.clone();
         let effect = after.apply(height, &decoded).map_err(refuse)?;
-        Arc::make_mut(&mut self.network).session = Some(Arc::new(after));
+        let network = Arc::make_mut(&mut self.network);
+        network.session = Some(Arc::new(after));
+        if network.log.heights.last() != Some(&height) {
+            network.log.heights.push(height);
+        }
         let excluded = match effect {
             SessionEffect::Accepted => None,
             SessionEffect::Excluded { dealer } => Some(dealer),

@@ -16,3 +16,4 @@ pub mod order;
 pub mod refusal;
 pub mod register;
 mod rules;
+pub(crate) mod saved;

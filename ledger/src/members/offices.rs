@@ -36,10 +36,10 @@ pub enum NewKeys {
 /// Who holds which office now, and who has held it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offices {
-    registrars: Vec<PointBytes>,
-    aggregators: Vec<AggregatorKeys>,
+    pub(super) registrars: Vec<PointBytes>,
+    pub(super) aggregators: Vec<AggregatorKeys>,
     /// The treasury's key, with money.
-    treasury: Option<PointBytes>,
+    pub(super) treasury: Option<PointBytes>,
 }
 
 impl Offices {

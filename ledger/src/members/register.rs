@@ -30,16 +30,16 @@ pub struct Member {
 /// The members, by account number. It follows from the genesis and the registrar's orders alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Register {
-    members: BTreeMap<AccountNumber, Member>,
+    pub(super) members: BTreeMap<AccountNumber, Member>,
     /// Of all accounts that were ever enrolled: a key is never enrolled again.
-    by_account: BTreeMap<PointBytes, AccountNumber>,
-    by_point: BTreeMap<PointId, AccountNumber>,
+    pub(super) by_account: BTreeMap<PointBytes, AccountNumber>,
+    pub(super) by_point: BTreeMap<PointId, AccountNumber>,
     /// None when all are given.
-    next_number: Option<AccountNumber>,
-    import_wh: u64,
-    export_wh: u64,
-    sequence: u64,
-    digest: Hash,
+    pub(super) next_number: Option<AccountNumber>,
+    pub(super) import_wh: u64,
+    pub(super) export_wh: u64,
+    pub(super) sequence: u64,
+    pub(super) digest: Hash,
 }
 
 impl Register {
@@ -48,7 +48,16 @@ impl Register {
     /// # Errors
     /// The first certificate that breaks a rule, by its position.
     pub fn of_genesis(genesis: &Genesis) -> Result<Self, (usize, MembersRefusal)> {
-        let mut register = Self {
+        let mut register = Self::empty();
+        for (position, certificate) in genesis.members.iter().enumerate() {
+            register.enrol(genesis, certificate).map_err(|refusal| (position, refusal))?;
+        }
+        Ok(register)
+    }
+
+    /// Nobody yet.
+    pub(super) fn empty() -> Self {
+        Self {
             members: BTreeMap::new(),
             by_account: BTreeMap::new(),
             by_point: BTreeMap::new(),
@@ -57,11 +66,7 @@ impl Register {
             export_wh: 0,
             sequence: 0,
             digest: [0; 32],
-        };
-        for (position, certificate) in genesis.members.iter().enumerate() {
-            register.enrol(genesis, certificate).map_err(|refusal| (position, refusal))?;
         }
-        Ok(register)
     }
 
     /// The register after an action, which the registrar has signed as its next order.
@@ -154,7 +159,7 @@ impl Register {
     }
 
     /// Puts a certificate in force.
-    fn place(
+    pub(super) fn place(
         &mut self,
         params: &MarketParams,
         number: AccountNumber,

@@ -12,15 +12,15 @@ use veilgrid_crypto::wire::Writer;
 /// An account with its balance (R, C) = (b·G, v·V + b·Y_0).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Account {
-    key: PointBytes,
-    r: RistrettoPoint,
-    c: RistrettoPoint,
+    pub(super) key: PointBytes,
+    pub(super) r: RistrettoPoint,
+    pub(super) c: RistrettoPoint,
     /// Sum of everything that was ever taken off: costs of bids, withdrawn amounts.
-    debits: RistrettoPoint,
-    debit_sequence: u64,
+    pub(super) debits: RistrettoPoint,
+    pub(super) debit_sequence: u64,
     /// Round → cost of the bid in it, until the fill is claimed or the round ends without one.
-    reserves: BTreeMap<u64, RistrettoPoint>,
-    leaf: Hash,
+    pub(super) reserves: BTreeMap<u64, RistrettoPoint>,
+    pub(super) leaf: Hash,
 }
 
 impl Account {
@@ -103,7 +103,7 @@ impl Account {
         self.release(round_id);
     }
 
-    fn with_leaf(mut self) -> Self {
+    pub(super) fn with_leaf(mut self) -> Self {
         self.leaf = self.digest();
         self
     }

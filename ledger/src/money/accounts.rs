@@ -20,24 +20,24 @@ use veilgrid_crypto::wire::Writer;
 
 /// A withdrawal that waits to be paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Unpaid {
-    amount_ct: u64,
+pub(super) struct Unpaid {
+    pub(super) amount_ct: u64,
     /// Block time of the withdrawal, Unix milliseconds. No rule follows from it, so that no state root has it.
-    since_unix_ms: u64,
+    pub(super) since_unix_ms: u64,
 }
 
 /// The money of a ledger. It follows from the genesis and the transactions alone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Accounts {
-    accounts: BTreeMap<AccountNumber, Arc<Account>>,
-    unclaimed: BTreeMap<u64, Arc<Unclaimed>>,
+    pub(super) accounts: BTreeMap<AccountNumber, Arc<Account>>,
+    pub(super) unclaimed: BTreeMap<u64, Arc<Unclaimed>>,
     /// Withdrawals that the treasury has not paid yet.
-    unpaid: BTreeMap<(AccountNumber, u64), Unpaid>,
-    treasury_sequence: u64,
-    deposited_ct: u128,
-    withdrawn_ct: u128,
+    pub(super) unpaid: BTreeMap<(AccountNumber, u64), Unpaid>,
+    pub(super) treasury_sequence: u64,
+    pub(super) deposited_ct: u128,
+    pub(super) withdrawn_ct: u128,
     /// The community's public account, in units.
-    community_units: i128,
+    pub(super) community_units: i128,
 }
 
 impl Accounts {

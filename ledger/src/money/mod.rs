@@ -18,6 +18,7 @@ pub mod forced;
 pub mod market;
 pub mod refusal;
 mod rules;
+mod saved;
 pub mod snapshot;
 pub mod treasury;
 pub mod tree;

@@ -14,8 +14,8 @@ use veilgrid_crypto::wire::Writer;
 /// For each account that may bid: what was free with its credit line, plus all its debits until then.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
-    free_and_debits: BTreeMap<AccountNumber, RistrettoPoint>,
-    digest: Hash,
+    pub(super) free_and_debits: BTreeMap<AccountNumber, RistrettoPoint>,
+    pub(super) digest: Hash,
 }
 
 impl Snapshot {

@@ -15,18 +15,18 @@ use veilgrid_market::{Grid, Outcome, fill_weights};
 /// A settled round whose claims are not all made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unclaimed {
-    round_id: u64,
-    slot: Slot,
-    outcome: Outcome,
+    pub(super) round_id: u64,
+    pub(super) slot: Slot,
+    pub(super) outcome: Outcome,
     /// Block time of the settlement, Unix milliseconds.
-    settled_ms: u64,
+    pub(super) settled_ms: u64,
     /// Digest of the round's bids.
-    bid_set: Hash,
+    pub(super) bid_set: Hash,
     /// Digest of all fills, claimed or not.
-    fills_digest: Hash,
+    pub(super) fills_digest: Hash,
     /// Shares of the claim that validators make for the lowest account number.
-    shares: Vec<(OpeningShare, VerifiedShare)>,
-    open: BTreeMap<AccountNumber, Fill>,
+    pub(super) shares: Vec<(OpeningShare, VerifiedShare)>,
+    pub(super) open: BTreeMap<AccountNumber, Fill>,
 }
 
 impl Unclaimed {

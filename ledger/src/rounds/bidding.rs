@@ -78,14 +78,12 @@ impl State {
         let terms = self.terms_of(round_id, bids)?;
         let asked = BidsAsked { round: &context, bids, terms: terms.as_deref() };
         let verified = semantic::verified_bids(&self.community, asked, verdicts)?;
+        let height = self.height;
         let round = self.active_mut(round_id)?;
         let mut accepted = Vec::with_capacity(verified.len());
         for bid in verified {
-            round.tally.add(&bid);
-            round.accounts.insert(bid.account(), bid.digest());
-            round.handles.insert(bid.r_bytes(), bid.account());
             accepted.push(AcceptedBid { account: bid.account(), bid_digest: bid.digest() });
-            round.bids.push(bid);
+            round.take_bid(bid, height);
         }
         self.hold_back(round_id, bids);
         Ok(Effect::BidsAccepted { round_id, bids: accepted })

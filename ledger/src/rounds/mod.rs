@@ -10,6 +10,7 @@ pub mod foresight;
 mod opening;
 pub mod refusal;
 pub mod round;
+mod saved;
 pub mod timing;
 pub(crate) mod transactions;
 pub mod verdicts;

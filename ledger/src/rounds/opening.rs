@@ -92,7 +92,7 @@ impl State {
     }
 
     /// "A share is proved to be the validator's share of this sum."
-    fn verified_share(
+    pub(crate) fn verified_share(
         &self,
         round: &Round,
         opening: &Opening,

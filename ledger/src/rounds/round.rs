@@ -75,6 +75,8 @@ pub struct Round {
     pub(crate) tally: Tally,
     /// In ledger order, the order of the settlement points.
     pub(crate) bids: Vec<Arc<VerifiedBid>>,
+    /// Blocks that brought them, in rising order. No rule asks for it.
+    pub(crate) bid_heights: Vec<u64>,
     /// Who may bid, from its opening on.
     pub(crate) bidders: Arc<BidderSet>,
     /// What each of them had available then, with money.
@@ -106,6 +108,7 @@ impl Round {
             slot,
             tally: Tally::new(steps),
             bids: Vec::new(),
+            bid_heights: Vec::new(),
             accounts: BTreeMap::new(),
             handles: BTreeMap::new(),
             opened: Vec::new(),
@@ -165,6 +168,17 @@ impl Round {
             Stage::Settling(outcome) => Some(outcome),
             _ => None,
         }
+    }
+
+    /// Takes a bid of the block of this height.
+    pub(crate) fn take_bid(&mut self, bid: Arc<VerifiedBid>, height: u64) {
+        self.tally.add(&bid);
+        self.accounts.insert(bid.account(), bid.digest());
+        self.handles.insert(bid.r_bytes(), bid.account());
+        if self.bid_heights.last() != Some(&height) {
+            self.bid_heights.push(height);
+        }
+        self.bids.push(bid);
     }
 
     /// The values opened so far, as the search wants them.

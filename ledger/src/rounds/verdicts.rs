@@ -71,6 +71,28 @@ impl BidVerdicts for VerifyAll {
     }
 }
 
+/// Takes every bid for true: for blocks that this process has verified before.
+///
+/// # Security
+/// Nothing is verified here. Whoever uses it compares the state root after each block with the one that the next block names, and
+/// executes the block again with true verdicts when they differ: a bid that was refused changes the root.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct VerifiedBefore;
+
+impl BidVerdicts for VerifiedBefore {
+    fn verify(
+        &mut self,
+        params: &BidParams,
+        asked: BidsAsked<'_>,
+    ) -> Vec<Result<Arc<VerifiedBid>, BidFault>> {
+        match VerifiedBid::remembered(asked.bids) {
+            Ok(bids) => bids.into_iter().map(|bid| Ok(Arc::new(bid))).collect(),
+            // With a point that no verified bid has.
+            Err(_) => VerifyAll.verify(params, asked),
+        }
+    }
+}
+
 /// Everything that a verdict depends on: round context, parameters, every byte of the bid, and its account's terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct VerdictKey {

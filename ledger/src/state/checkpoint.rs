@@ -13,7 +13,7 @@ use super::{FinishedRounds, MAX_ACTIVE_ROUNDS, State};
 use crate::block::{Block, BlockHeader};
 use crate::checks::structural;
 use crate::hash::Hash;
-use crate::params::write_option;
+use crate::params::{read_option, write_option};
 use crate::pruned::{PrunedBlock, PrunedTransaction};
 use crate::refusal::{BlockFault, Refusal};
 use crate::rounds::refusal::RoundRefusal;
@@ -119,10 +119,6 @@ impl Checkpoint {
         r.finish()?;
         Ok(Self { height, last_round_id, cleared_until_unix_s, finished, refused, refused_digest, active })
     }
-}
-
-fn read_option(r: &mut Reader<'_>, field: &'static str) -> Result<Option<[u8; 8]>, WireError> {
-    crate::params::read_flag(r, field)?.then(|| r.array(field)).transpose()
 }
 
 impl State {

@@ -12,6 +12,7 @@ pub mod checkpoint;
 pub mod effects;
 mod refused;
 mod root;
+pub mod saved;
 
 pub use crate::rounds::{expected, round};
 

@@ -71,7 +71,7 @@ pub struct World {
     pub validators: Vec<Validator>,
     pub keyrings: Vec<Keyring>,
     pub state: State,
-    /// Executes every block from its bytes.
+    /// Executes every block from its bytes, each after a restart from its own saved state.
     replica: State,
     pub blocks: Vec<Block>,
     pub effects: Vec<BlockEffects>,
@@ -177,9 +177,15 @@ impl World {
         let block = Block::new(height, parent, time_unix_ms, self.state.root(), transactions);
         let effects = self.state.apply_block(&block, &mut VerifyAll).expect("a sound header");
         let decoded = Block::from_bytes(&block.to_bytes(), &self.replica.community().decode_context());
+        // The replica starts again before every block.
+        let (bytes, root) = (self.replica.save(), self.replica.root());
+        let whole = &mut |height: u64| self.blocks.get(height as usize).cloned();
+        self.replica = State::restore(&self.blocks[0], &bytes, &root, whole).expect("its own saved state");
+        assert_eq!(self.replica.save(), bytes, "the state before height {height}");
         let again = self.replica.apply_block(&decoded.expect("canonical"), &mut VerifyAll).expect("the same");
         assert_eq!(again, effects, "two replicas differ at height {height}");
         assert_eq!(effects.state_root, self.state.root());
+        assert_eq!(self.replica.save(), self.state.save());
         self.blocks.push(block);
         self.effects.push(effects.clone());
         self.take_shares();

@@ -31,5 +31,6 @@ mod network_receipts;
 mod public;
 mod refusals;
 mod rounds;
+mod saved;
 mod tampering;
 mod vectors;

@@ -149,6 +149,26 @@ impl Session {
         &self.ctx
     }
 
+    /// The deadlines.
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    /// The validators' signature keys.
+    pub fn parties(&self) -> &Parties {
+        &self.parties
+    }
+
+    /// The keys whose shares are renewed; none when keys are generated.
+    pub fn previous(&self) -> Option<&ThresholdKeys> {
+        self.previous.as_ref()
+    }
+
+    /// The last height that it has seen.
+    pub fn height(&self) -> u64 {
+        self.height
+    }
+
     /// The phase after the last event and height.
     pub fn phase(&self) -> Phase {
         self.phase
