@@ -4,7 +4,9 @@
 //! |---|---|
 //! | [`Client`] | one node's API ([`veilgrid_api`]) with bounds in time, size and rate |
 //! | [`follower`] | the ledger from outside: blocks from any node, certificates checked, every transaction executed |
-//! | [`ledger`] | a stored ledger opened and executed again, once for everybody who has one |
+//! | [`ledger`] | a stored ledger opened, and executed again or gone on with, once for everybody who has one |
+//! | [`recheck`] | blocks that a start has not read, checked beside everything else |
+//! | [`saver`] | the state of a process on its way to its disk, for the next start |
 //! | [`ledger_view`] | the final ledger of a process as it shows it |
 //! | [`genesis`] | block 0 as a file that is trusted by its hash |
 //! | [`shutdown`] | a shutdown request, for threads and tasks |
@@ -20,6 +22,9 @@ pub mod genesis;
 mod http;
 pub mod ledger;
 pub mod ledger_view;
+pub mod recheck;
+mod round_ends;
+pub mod saver;
 pub mod shutdown;
 
 pub use address::check_address;

@@ -181,6 +181,8 @@ labels! {
     CERTIFICATES = b"veilgrid/1/ledger/certificates";
     /// Checksum of an exported ledger file.
     LEDGER_FILE = b"veilgrid/1/ledger/file";
+    /// HMAC that makes a secret of a node the key under which it knows its own saved state.
+    STORE_SAVED_KEY = b"veilgrid/1/store/saved-key";
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod founding;
 pub mod http;
 pub mod keyfile;
 pub mod money_watch;
+mod notes;
 pub mod open_files;
 pub mod participant;
 pub mod passphrase;

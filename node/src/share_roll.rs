@@ -6,6 +6,7 @@
 //! so that a lie makes a warning and no alarm. A holder that nobody has heard of counts: the roll is an upper bound.
 
 use std::collections::{BTreeMap, BTreeSet};
+use veilgrid_crypto::wire::{Reader, WireError, Writer};
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::Effect;
 use veilgrid_ledger::state::expected::Expected;
@@ -69,6 +70,42 @@ impl ShareRoll {
             }
             _ => {}
         }
+    }
+
+    /// What blocks have told, for the notes beside a saved state. What was seen by looking is not: it is looked at again.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let Self { has_keys, lacking, agreed, still: _, has_failed: _ } = self;
+        let mut w = Writer::new();
+        let write = |validators: &Validators, w: &mut Writer| {
+            w.length(validators.len());
+            for index in validators {
+                w.u16(*index);
+            }
+        };
+        w.u8(u8::from(*has_keys));
+        write(lacking, &mut w);
+        w.length(agreed.len());
+        for (session, lacking) in agreed {
+            w.u64(*session);
+            write(lacking, &mut w);
+        }
+        w.finish()
+    }
+
+    /// What [`ShareRoll::to_bytes`] has written.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, WireError> {
+        let mut r = Reader::new(bytes);
+        let read = |r: &mut Reader<'_>| -> Result<Validators, WireError> {
+            let count = r.length("validators", usize::MAX, 2)?;
+            (0..count).map(|_| r.u16("validator")).collect()
+        };
+        let has_keys = r.u8("keys")? != 0;
+        let lacking = read(&mut r)?;
+        let count = r.length("sessions", usize::MAX, 12)?;
+        let agreed = (0..count).map(|_| Ok((r.u64("session")?, read(&mut r)?)));
+        let agreed = agreed.collect::<Result<_, WireError>>()?;
+        r.finish()?;
+        Ok(Self { has_keys, lacking, agreed, ..Self::default() })
     }
 
     /// Looks at the openings of a state that stand still.

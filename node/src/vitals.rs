@@ -114,6 +114,11 @@ impl Vitals {
         });
     }
 
+    /// What is known of the holders of shares.
+    pub(crate) fn roll(&self) -> ShareRoll {
+        self.lock().roll.clone()
+    }
+
     /// Looks at the final state.
     pub(crate) fn look(&self, state: &State) {
         let mut inner = self.lock();

@@ -29,6 +29,7 @@ impl Store {
         let applied = self.database.apply(batch);
         self.halt_on_error(applied)?;
         self.usage.add_certificate(certificate.len());
+        self.uncertified.remove(&height);
         self.unflushed = true;
         Ok(Appended::Written)
     }

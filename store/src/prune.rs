@@ -41,6 +41,8 @@ impl Store {
     ) -> Result<Pruning, StoreError> {
         self.writable()?;
         let tip = self.tip().ok_or_else(|| StoreError::Empty { path: self.path.clone() })?;
+        // It counts whole blocks, and may need the bids of some.
+        self.forget_saved()?;
         self.put_checkpoint(checkpoint)?;
         let first = self.pruned_up_to.map_or(0, |height| height.saturating_add(1));
         let last = up_to_height.min(tip.height);

@@ -4,6 +4,7 @@
 use crate::database::Database;
 use crate::error::StoreError;
 use crate::layout::{block_key, read_certificate, read_checkpoint};
+use crate::open::Checks;
 use crate::place::{beside, put_in_place};
 use crate::record::{Bodies, Chain, Form, Stored};
 use crate::store::Store;
@@ -37,7 +38,15 @@ impl Store {
     /// # Errors
     /// As [`Store::open`], but for damage.
     pub fn open_or_rebuild(path: &Path) -> Result<Opened, StoreError> {
-        let damage = match Store::open(path) {
+        Self::open_checking_or_rebuild(path, Checks::All)
+    }
+
+    /// The same with [`Store::open_checking`]. A store that is built anew has no saved state.
+    ///
+    /// # Errors
+    /// As [`Store::open_or_rebuild`].
+    pub fn open_checking_or_rebuild(path: &Path, checks: Checks<'_>) -> Result<Opened, StoreError> {
+        let damage = match Store::open_checking(path, checks) {
             Ok(store) => return Ok(Opened { store, rebuilt: None }),
             Err(error) if error.is_damage() => error,
             Err(error) => return Err(error),

@@ -161,6 +161,18 @@ impl Bodies {
         }
     }
 
+    /// Removes what a crash has left at the heights from `from` to the one after the tip: files that no record there names.
+    pub(crate) fn keep_named(&self, named: &BTreeSet<String>, from: u64, tip: u64) -> Result<(), StoreError> {
+        for height in from..=tip.saturating_add(1) {
+            for form in [Form::Full, Form::Pruned] {
+                if !named.contains(&file_name(height, form)) {
+                    self.remove(height, form)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Removes the files that no record names.
     pub(crate) fn keep_only(&self, named: &BTreeSet<String>) -> Result<(), StoreError> {
         let failed = |source| StoreError::io(&self.directory, source);

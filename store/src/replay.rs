@@ -12,7 +12,7 @@ use veilgrid_ledger::refusal::BlockError;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::checkpoint::{Checkpoint, Skeleton};
 use veilgrid_ledger::state::effects::{BlockEffects, Effect};
-use veilgrid_ledger::verdicts::{BidVerdicts, VerifyAll};
+use veilgrid_ledger::verdicts::{BidVerdicts, VerifiedBefore, VerifyAll};
 
 /// Why a stored ledger can't be replayed.
 #[derive(Debug, Error)]
@@ -142,17 +142,60 @@ impl Store {
         let genesis = self.block(0)?.ok_or_else(|| StoreError::Empty { path: self.path.clone() })?;
         let mut state = State::from_genesis_block(&genesis).map_err(ReplayError::Genesis)?;
         let last = self.tip().map_or(0, |tip| tip.height);
-        let mut first = 1;
         let checkpoint = self.checkpoint()?.map(|bytes| Checkpoint::from_bytes(&bytes)).transpose();
         let checkpoint = checkpoint.map_err(|error| self.pruned(error.to_string()))?;
         // After damage the store may end below its checkpoint; if what is left is whole it needs none.
         if let Some(checkpoint) = checkpoint.filter(|checkpoint| checkpoint.height <= last) {
-            first = checkpoint.height.saturating_add(1);
+            let first = checkpoint.height.saturating_add(1);
             let skeleton =
                 Skeleton::new(state, Some(checkpoint)).map_err(|fault| self.pruned(fault.to_string()))?;
             let Some(after) = self.past_pruned(skeleton, first, verdicts, visit)? else { return Ok(None) };
             state = after;
         }
+        self.execute_from(state, verdicts, visit)
+    }
+
+    /// Executes blocks whose proofs this node has verified before; each state root is compared with the next block's header, and a
+    /// block with a bid that was refused is executed again with true verdicts.
+    fn execute_known(
+        &self,
+        mut state: State,
+        verdicts: &mut dyn BidVerdicts,
+        visit: &mut Visit<'_>,
+    ) -> Result<Option<State>, ReplayError> {
+        let Some(known) = self.verified_up_to.filter(|known| *known > state.height()) else {
+            return Ok(Some(state));
+        };
+        let Some(mut block) = self.block(state.height().saturating_add(1))? else { return Ok(Some(state)) };
+        while block.header.height <= known {
+            // There is one: what was saved had a block behind it.
+            let Some(next) = self.block(block.header.height.saturating_add(1))? else { break };
+            let mut after = state.clone();
+            let effects = match after.apply_block(&block, &mut VerifiedBefore) {
+                Ok(effects) if effects.state_root == next.header.prior_state_root => effects,
+                _ => {
+                    after = state.clone();
+                    after.apply_block(&block, verdicts).map_err(StoreError::Rule)?
+                }
+            };
+            state = after;
+            if visit(Replayed::Whole { block, effects, state: &state }).is_break() {
+                return Ok(None);
+            }
+            block = next;
+        }
+        Ok(Some(state))
+    }
+
+    /// Executes the blocks after a state.
+    pub(crate) fn execute_from(
+        &self,
+        state: State,
+        verdicts: &mut dyn BidVerdicts,
+        visit: &mut Visit<'_>,
+    ) -> Result<Option<State>, ReplayError> {
+        let Some(state) = self.execute_known(state, verdicts, visit)? else { return Ok(None) };
+        let (first, last) = (state.height().saturating_add(1), self.tip().map_or(0, |tip| tip.height));
         let blocks = (first..=last).map_while(|height| match self.block(height) {
             Err(StoreError::Pruned { .. }) => {
                 Some(Err(self.pruned(format!("block {height} has no bids any more"))))

@@ -2,13 +2,13 @@
 
 use crate::database::Database;
 use crate::error::StoreError;
-use crate::layout::{self, FORMAT, KEY_FORMAT, KEY_TIP, Tip, block_key, decode_height, hash_key};
-use crate::mark::{Acknowledged, Mark, is_marked};
-use crate::place;
+use crate::layout::{self, KEY_TIP, Tip, block_key, decode_height, hash_key};
+use crate::mark::{Acknowledged, Mark};
 use crate::record::{Bodies, Form, Stored, decode, later_context};
-use crate::scan::{self, Scanned};
+use crate::saved::Saved;
 use crate::usage::LedgerBytes;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::hash::Hash;
 use veilgrid_ledger::transaction::DecodeContext;
@@ -28,41 +28,26 @@ pub struct Store {
     pub(crate) database: Database,
     pub(crate) bodies: Bodies,
     pub(crate) path: PathBuf,
-    tip: Option<Tip>,
-    context: DecodeContext,
-    mark: Mark,
+    pub(crate) tip: Option<Tip>,
+    pub(crate) context: DecodeContext,
+    pub(crate) mark: Mark,
     pub(crate) pruned_up_to: Option<u64>,
     pub(crate) usage: LedgerBytes,
+    /// Blocks without a certificate.
+    pub(crate) uncertified: BTreeSet<u64>,
+    /// The saved state that the store was opened with.
+    pub(crate) saved: Option<Saved>,
+    /// Proofs of blocks up to this one are not verified again by a replay.
+    pub(crate) verified_up_to: Option<u64>,
+    /// A block was found damaged: no state is saved on top of it.
+    pub(crate) distrusted: bool,
     /// Something was applied that no flush has brought to the disk yet.
     pub(crate) unflushed: bool,
     /// A write failed: what the disk holds is known again when the store is opened again.
-    halted: bool,
+    pub(crate) halted: bool,
 }
 
 impl Store {
-    /// Opens or creates a store and checks everything in it: format, index, the chain of hashes, every body and every
-    /// certificate. [`Store::open_or_rebuild`] goes on with what is left of a damaged one.
-    ///
-    /// # Errors
-    /// [`StoreError::InUse`], [`StoreError::Version`], [`StoreError::Foreign`], [`StoreError::Damaged`],
-    /// [`StoreError::DamagedBlock`], [`StoreError::LostBlocks`], [`StoreError::Io`], [`StoreError::DiskFull`].
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        place::finish_interrupted(path)?;
-        let database = Database::open(path)?;
-        check_format(&database, path)?;
-        let bodies = Bodies::of(path);
-        bodies.create()?;
-        let Scanned { tip, context, pruned_up_to, usage, named_files } =
-            scan::check_all(&database, &bodies, path)?;
-        let mut mark = Mark::open(path)?;
-        check_mark(&mut mark, &database, path, tip, usage.certificates)?;
-        bodies.keep_only(&named_files)?;
-        tracing::debug!(path = %path.display(), height = ?tip.map(|tip| tip.height), "store opened");
-        let path = path.to_path_buf();
-        let (unflushed, halted) = (false, false);
-        Ok(Self { database, bodies, path, tip, context, mark, pruned_up_to, usage, unflushed, halted })
-    }
-
     /// The last block, or none in a new store.
     pub fn tip(&self) -> Option<Tip> {
         self.tip
@@ -150,8 +135,11 @@ impl Store {
             self.context = context;
         }
         self.usage.add_block(stored, bytes.len());
-        if let Some(certificate) = certificate {
-            self.usage.add_certificate(certificate.len());
+        match certificate {
+            Some(certificate) => self.usage.add_certificate(certificate.len()),
+            None => {
+                self.uncertified.insert(height);
+            }
         }
         (self.tip, self.unflushed) = (Some(Tip { height, hash }), true);
         Ok(())
@@ -260,52 +248,5 @@ impl Store {
 
     pub(crate) fn damaged(&self, height: u64, why: String) -> StoreError {
         StoreError::DamagedBlock { path: self.path.clone(), height, why }
-    }
-}
-
-fn check_format(database: &Database, path: &Path) -> Result<(), StoreError> {
-    match database.get(KEY_FORMAT)?.as_deref() {
-        Some(&[low, high]) => match u16::from_le_bytes([low, high]) {
-            FORMAT => Ok(()),
-            found => Err(StoreError::Version { path: path.to_path_buf(), found, known: FORMAT }),
-        },
-        None if database.is_new()? => {
-            let mut batch = sled::Batch::default();
-            batch.insert(KEY_FORMAT, &FORMAT.to_le_bytes());
-            database.apply(batch)?;
-            database.flush()
-        }
-        // A store's mark beside it: this was one.
-        Some(_) | None if is_marked(path) => {
-            Err(StoreError::Damaged { path: path.to_path_buf(), why: "its format can't be read".into() })
-        }
-        Some(_) | None => Err(StoreError::Foreign { path: path.to_path_buf() }),
-    }
-}
-
-/// Compares what is stored with what was acknowledged. What was stored and not marked, because the process was killed
-/// in between, is marked now.
-fn check_mark(
-    mark: &mut Mark,
-    database: &Database,
-    path: &Path,
-    tip: Option<Tip>,
-    certificates: u64,
-) -> Result<(), StoreError> {
-    if let Some(Acknowledged { tip: marked, certificates: acknowledged }) = mark.marked() {
-        let indexed = database.get(&hash_key(&marked.hash))?;
-        let indexed = indexed.as_deref().and_then(decode_height) == Some(marked.height);
-        if !indexed || tip.is_none_or(|tip| tip.height < marked.height) {
-            let (acknowledged, stored) = (marked.height, tip.map(|tip| tip.height));
-            return Err(StoreError::LostBlocks { path: path.to_path_buf(), acknowledged, stored });
-        }
-        if certificates < acknowledged {
-            let why = format!("{acknowledged} certificates were stored, {certificates} are left");
-            return Err(StoreError::Damaged { path: path.to_path_buf(), why });
-        }
-    }
-    match tip.map(|tip| Acknowledged { tip, certificates }) {
-        Some(stored) if mark.marked() != Some(stored) => mark.set(stored),
-        _ => Ok(()),
     }
 }

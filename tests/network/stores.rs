@@ -26,6 +26,56 @@ fn a_validator_without_its_data_catches_up() {
     network.finish();
 }
 
+/// Killed or stopped, validator and aggregator execute what has come since they saved their state, and know of earlier rounds what
+/// they knew; told to, or with a saved state that is not their own, they execute everything.
+#[test]
+fn a_validator_and_an_aggregator_go_on_from_what_they_have_saved() {
+    let mut network = Network::start_all("saved", Plan::default());
+    network.wait_for_keys(120);
+    let first = network.wait_for_bidding(0);
+    network.wait_for_clearing(first);
+    let goes_on = "the ledger goes on from the saved state";
+    let state = |network: &Network, name: &str| network.home(name).join("data/ledger/state");
+    for name in ["validator-2", "aggregator"] {
+        network.stop(name);
+        let ended = network.round("validator-1", first).expect("it answers");
+        network.forget_log(name);
+        network.start(name);
+        catch_up(&mut network, name);
+        assert!(network.log(name).contains(goes_on), "{name}: {}", network.log(name));
+        // How the round ended was in blocks that were not executed again.
+        let known = network.round(name, first).expect("it answers");
+        assert_eq!((&known["stage"], &known["outcome"]), (&ended["stage"], &ended["outcome"]), "{name}");
+    }
+    // Another node's.
+    network.kill("validator-2");
+    network.stop("validator-3");
+    std::fs::copy(state(&network, "validator-3"), state(&network, "validator-2")).expect("copied");
+    for (name, says, not) in
+        [("validator-3", goes_on, "is not used"), ("validator-2", "the saved state is not used", goes_on)]
+    {
+        network.forget_log(name);
+        network.start(name);
+        catch_up(&mut network, name);
+        let log = network.log(name);
+        assert!(log.contains(says) && !log.contains(not), "{name}: {log}");
+    }
+    network.stop("validator-4");
+    network.forget_log("validator-4");
+    let all = ["env", "VEILGRID_VALIDATOR__CHECKS__VERIFY_ALL=true"].map(Into::into);
+    network.start_under("validator-4", &all);
+    catch_up(&mut network, "validator-4");
+    let log = network.log("validator-4");
+    assert!(!log.contains(goes_on) && !log.contains("is not used"), "told to execute everything: {log}");
+    let next = network.wait_for_bidding(first);
+    network.wait_for_clearing(next);
+    network.agree();
+    network.stop("validator-2");
+    let report = network.audit(2);
+    network.promises_kept(&report, next);
+    network.finish();
+}
+
 /// Picks the file of a store that is damaged.
 type FileOf = fn(&Path) -> PathBuf;
 /// Damages it.

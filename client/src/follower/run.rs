@@ -89,7 +89,7 @@ impl<C: CertificateCheck + 'static> Follower<C> {
         options: FollowerOptions<C>,
         on_block: impl FnMut(Accepted) -> bool,
     ) -> Result<Option<Self>, FollowerError> {
-        let FollowerOptions { keeper, certificates, mut verdicts, .. } = options;
+        let FollowerOptions { mut keeper, certificates, mut verdicts, .. } = options;
         if options.sources.is_empty() {
             return Err(FollowerError::NoSources);
         }

@@ -7,10 +7,10 @@ use crate::disk_space::DiskWatch;
 use crate::error::NodeError;
 use crate::http::{Door, HealthDoor, HttpServer, Services};
 use crate::keyfile::{self, AggregatorKeys};
+use crate::notes::Notes;
 use crate::open_files::{self, Need};
 use crate::passphrase;
 use crate::round_log::log_block;
-use crate::share_roll::ShareRoll;
 use crate::start;
 use crate::survey::keep_watch;
 use crate::vitals::Vitals;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::task::spawn;
+use tokio::task::{spawn, spawn_blocking};
 use veilgrid_actors::aggregator::{Advance, AggregatorActor, Confirm, Keep, Keeper, journal};
 use veilgrid_actors::cancel::CancelFlag;
 use veilgrid_actors::pool::ProofPool;
@@ -30,11 +30,15 @@ use veilgrid_api::blocks::{BLOCKS_PER_REQUEST, LONG_POLL};
 use veilgrid_client::Client;
 use veilgrid_client::follower::{self, Accepted, Follower, FollowerOptions, QuorumCertificates};
 use veilgrid_client::genesis::read_genesis;
+use veilgrid_client::ledger::Restart;
 use veilgrid_client::ledger_view::LedgerView;
+use veilgrid_client::recheck;
+use veilgrid_client::saver::Saver;
 use veilgrid_client::shutdown::Shutdown;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::effects::Effect;
+use veilgrid_store::SavedKey;
 
 /// Blocks that may wait for the actors.
 const WAITING: usize = 64;
@@ -101,9 +105,17 @@ async fn aggregate(
     start::check_clock(&validators, genesis.header.time_unix_ms, &state, &config.checks).await?;
     let members = state.community().params().max_members as usize;
     let verdicts = SharedVerdicts::new(members.saturating_mul(REMEMBERED_ROUNDS));
-    let keeper = follower::Keeper::open(&config.data_dir.join("ledger"), genesis).map_err(refuse)?;
-    let view = LedgerView::new(state, keeper.store());
-    let mut roll = ShareRoll::default();
+    let restart =
+        Restart { key: SavedKey::derive(&keys.envelope.to_bytes()), verify_all: config.checks.verify_all };
+    let path = config.data_dir.join("ledger");
+    let opened = follower::Keeper::open_saved(&path, genesis, &restart, Notes::from_bytes);
+    let (keeper, notes) = opened.map_err(refuse)?;
+    let store = keeper.store();
+    if let Some(saved) = keeper.saved_state() {
+        recheck::start(store.clone(), saved, shutdown.clone()).map_err(refuse)?;
+    }
+    let Notes { height: noted, ended, mut roll, .. } = notes.unwrap_or_default();
+    let view = LedgerView::resumed(keeper.first_state().map_err(refuse)?, ended, store.clone());
     let follower = Follower::open(
         FollowerOptions {
             keeper,
@@ -118,7 +130,9 @@ async fn aggregate(
         |block| {
             view.publish(block.state.clone(), &block.effects);
             forget_finished(&verdicts, &block);
-            block.effects.all().for_each(|effect| roll.note(effect));
+            if block.state.height() > noted {
+                block.effects.all().for_each(|effect| roll.note(effect));
+            }
             !shutdown.is_triggered()
         },
     );
@@ -143,9 +157,10 @@ async fn aggregate(
     };
     spawn(keep_watch(vitals, validators, ASK_EVERY, || None, shutdown.clone()));
     tracing::info!(addresses = ?server.addresses(), "the aggregator takes bids");
+    let saver = Saver::new(store, &restart, view.state());
     let (blocks, accepted) = mpsc::channel(WAITING);
     let following = spawn(follower.run(blocks, shutdown.clone()));
-    actors.follow(accepted, &view).await;
+    actors.follow(accepted, &view, saver).await;
     // The follower has ended: it was told to, or it says why.
     server.stop().await;
     let followed = following.await.map_err(|_| NodeError::stopped("the follower", "it ended in a panic"))?;
@@ -211,8 +226,8 @@ impl Actors {
         }
     }
 
-    /// Hands blocks on until the follower ends.
-    async fn follow(&self, mut accepted: mpsc::Receiver<Accepted>, view: &LedgerView) {
+    /// Hands blocks on until the follower ends, and saves the state now and then and at the end.
+    async fn follow(&self, mut accepted: mpsc::Receiver<Accepted>, view: &LedgerView, mut saver: Saver) {
         while let Some(block) = accepted.recv().await {
             log_block(&block.effects);
             self.vitals.note(&block.effects);
@@ -222,6 +237,10 @@ impl Actors {
             if block.certificate.is_some() {
                 self.certified.store(block.state.height(), Ordering::Relaxed);
             }
+            saver.follow(&block.state);
+            if saver.is_due() {
+                self.save(&mut saver, view).await;
+            }
             let told = (
                 self.intake.send(Advance(block.state.clone())).await,
                 self.forwarder.send(Ledger(block.state)).await,
@@ -230,6 +249,20 @@ impl Actors {
                 tracing::error!("an actor is gone: this is a bug, please report it");
                 return;
             }
+        }
+        self.save(&mut saver, view).await;
+    }
+
+    async fn save(&self, saver: &mut Saver, view: &LedgerView) {
+        let notes = || Notes {
+            height: view.height(),
+            ended: view.ends(),
+            roll: self.vitals.roll(),
+            kept: Vec::new(),
+        };
+        let Some(job) = saver.job(|| notes().to_bytes()) else { return };
+        if let Err(error) = spawn_blocking(move || job.run()).await {
+            tracing::warn!(%error, "the state is not saved");
         }
     }
 }

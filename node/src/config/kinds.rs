@@ -142,6 +142,7 @@ macro_rules! keys {
         &[
             "data_dir", "genesis", "genesis_hash", "key_file", "passphrase_file", "validator_urls", "ca_file", "log",
             "health_listen", "checks.min_free_mib", "checks.warn_skew_ms", "checks.max_skew_ms",
+            "checks.verify_all",
             $($key),*
         ]
     };

@@ -264,11 +264,13 @@ pub struct ChecksConfig {
     pub warn_skew_ms: u64,
     /// Skew above which the process does not start, milliseconds.
     pub max_skew_ms: u64,
+    /// Whether all stored blocks are checked and executed again, instead of those since the process has saved its state.
+    pub verify_all: bool,
 }
 
 impl Default for ChecksConfig {
     fn default() -> Self {
-        Self { min_free_mib: 200, warn_skew_ms: 500, max_skew_ms: 5000 }
+        Self { min_free_mib: 200, warn_skew_ms: 500, max_skew_ms: 5000, verify_all: false }
     }
 }
 

@@ -23,7 +23,7 @@ use actix::{Actor, Addr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::task::spawn;
+use tokio::task::{spawn, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval};
 use veilgrid_actors::cancel::CancelFlag;
 use veilgrid_actors::member::{Around, MemberActor, Observe, Turn, Watch};
@@ -31,12 +31,15 @@ use veilgrid_actors::pool::ProofPool;
 use veilgrid_api::blocks::{BLOCKS_PER_REQUEST, LONG_POLL};
 use veilgrid_client::follower::{Accepted, Follower, FollowerOptions, Keeper, QuorumCertificates};
 use veilgrid_client::genesis::read_genesis;
+use veilgrid_client::ledger::Restart;
 use veilgrid_client::ledger_view::LedgerView;
+use veilgrid_client::saver::Saver;
 use veilgrid_client::shutdown::Shutdown;
 use veilgrid_client::{Client, ClientOptions};
 use veilgrid_crypto::keyring::Keyring;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::verdicts::VerifyAll;
+use veilgrid_store::SavedKey;
 
 /// How often the clocks of deliveries are turned.
 const TICK: Duration = Duration::from_millis(100);
@@ -65,13 +68,16 @@ pub fn run(config: ParticipantConfig, shutdown: Shutdown) -> Result<(), NodeErro
     let (_, keys) = keyfile::open::<ParticipantKeys>(&config.key_file, &passphrase)?;
     drop(passphrase);
     let keyring = Arc::new(Keyring::from_seed(&keys.seed));
+    let restart =
+        Restart { key: SavedKey::derive(&keys.seed.to_bytes()), verify_all: config.checks.verify_all };
     drop(keys);
-    actix_rt::System::new().block_on(participate(config, keyring, health, disk, shutdown))
+    actix_rt::System::new().block_on(participate(config, keyring, restart, health, disk, shutdown))
 }
 
 async fn participate(
     config: ParticipantConfig,
     keyring: Arc<Keyring>,
+    restart: Restart,
     health: Option<HealthDoor>,
     disk: DiskWatch,
     shutdown: Shutdown,
@@ -94,7 +100,9 @@ async fn participate(
     start::check_clock(&validators, genesis.header.time_unix_ms, &state, &config.checks).await?;
     let post = HttpPost::new(client(&config.aggregator_url)?, validators.clone());
     let mut desk = MemberDesk::new(keyring, state, archive, results);
-    let keeper = Keeper::open(&data.join("ledger"), genesis).map_err(|error| refuse(&error))?;
+    let keeper =
+        Keeper::open_verified(&data.join("ledger"), genesis, &restart).map_err(|error| refuse(&error))?;
+    let store = keeper.store();
     let view = LedgerView::new(desk.state().clone(), keeper.store());
     let options = FollowerOptions {
         keeper,
@@ -117,6 +125,7 @@ async fn participate(
     let follower = follower.map_err(|error| NodeError::start("the follower", error))?;
     observed.map_err(|error| refuse(&error))?;
     let Some(follower) = follower else { return Ok(()) };
+    let follower_state = follower.state().clone();
     let (blocks, applied) = mpsc::channel(WAITING);
     let following = spawn(follower.run(blocks, shutdown.clone()));
     let shown = Shown::new(Vitals::new(data, disk, roll, desk.state()), view, &desk);
@@ -126,7 +135,9 @@ async fn participate(
     let face = Face { orders: Arc::clone(&orders), status: StatusFile::new(data), shown: shown.clone() };
     let around = Around { orders, post, pool, clock: Arc::new(wall_clock_unix_ms), watch: Box::new(face) };
     let member = MemberActor::new(desk, around).start();
-    let worked = attend(&member, &shown, applied, shutdown.clone()).await;
+    let mut saver = Saver::of_verdicts(store, &restart, follower_state);
+    let worked = attend(&member, &shown, applied, &mut saver, shutdown.clone()).await;
+    save(&mut saver).await;
     // Whatever ends one of the two ends the other.
     shutdown.trigger();
     let followed = following.await;
@@ -134,6 +145,14 @@ async fn participate(
     let followed =
         followed.map_err(|_| NodeError::stopped("the follower", "it ended in a panic: please report it"))?;
     followed.map_err(|error| NodeError::stopped("the follower", error))
+}
+
+/// Saves that the blocks so far were verified.
+async fn save(saver: &mut Saver) {
+    let Some(job) = saver.job(Vec::new) else { return };
+    if let Err(error) = spawn_blocking(move || job.run()).await {
+        tracing::warn!(%error, "what was verified is not saved");
+    }
 }
 
 /// What is seen of the member from outside: counts and states, nothing of what it trades.
@@ -155,6 +174,7 @@ async fn attend(
     member: &Addr<MemberActor<Archive, Results>>,
     shown: &Shown,
     mut applied: mpsc::Receiver<Accepted>,
+    saver: &mut Saver,
     shutdown: Shutdown,
 ) -> Result<(), NodeError> {
     let mut ticks = interval(TICK);
@@ -167,6 +187,10 @@ async fn attend(
                     let Accepted { block: one, state, effects, .. } = block.clone();
                     let told = member.send(Observe { block: one, state, effects }).await;
                     shown.take(&block);
+                    saver.follow(&block.state);
+                    if saver.is_due() {
+                        save(saver).await;
+                    }
                     told
                 }
                 // The follower says why.

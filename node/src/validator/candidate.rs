@@ -156,6 +156,7 @@ impl Validator {
             if let Some(due) = due {
                 parts.prune(due, None).await?;
             }
+            parts.save_if_due().await;
             let age_ms = wall_clock_unix_ms().saturating_sub(state.time_unix_ms());
             // An old epoch may have had this validator too.
             let near = age_ms <= RECENT_MS || (target > 0 && state.height() >= target);

@@ -2,8 +2,10 @@
 
 use super::*;
 use veilgrid_client::ledger_view::{RoundEnd, RoundEnds};
+use veilgrid_crypto::secret::Secret;
 use veilgrid_ledger::timing::RoundTiming;
 use veilgrid_ledger::transaction::VoidReason;
+use veilgrid_store::SavedKey;
 use world::World;
 
 #[path = "../../../ledger/tests/common/mod.rs"]
@@ -29,10 +31,18 @@ fn ledger(path: &Path) -> (World, Store) {
     (world, store)
 }
 
+fn restart(verify_all: bool) -> Restart {
+    Restart { key: SavedKey::derive(&Secret::new([7; 32])), verify_all }
+}
+
 fn opened(path: &Path, world: &World) -> RoundEnds {
     let mut ends = RoundEnds::default();
-    let opened = open_noting(path, &world.blocks[0], &mut |effect, _| ends.note(effect), &Shutdown::new());
-    let (_, state) = opened.expect("opened");
+    let note = &mut |told: Told<'_>| match told {
+        Told::Noted(notes) => ends = notes.ended,
+        Told::Done(effect, _) => ends.note(effect),
+    };
+    let opened = open_noting(path, &world.blocks[0], &restart(false), note, &Shutdown::new());
+    let Ledger { state, .. } = opened.expect("opened");
     assert_eq!(state.root(), world.state.root());
     ends
 }
@@ -68,13 +78,13 @@ fn a_replay_ends_when_the_process_is_to_end() {
     // How many heights and transactions have an effect before the end is asked for, and after it.
     let stopped_at = |wanted: usize| {
         let (shutdown, mut noted) = (Shutdown::new(), 0);
-        let note = &mut |_: &Effect, _: Option<&State>| {
+        let note = &mut |_: Told<'_>| {
             noted += 1;
             if noted == wanted {
                 shutdown.trigger();
             }
         };
-        let stopped = open_noting(directory.path(), &world.blocks[0], note, &shutdown);
+        let stopped = open_noting(directory.path(), &world.blocks[0], &restart(false), note, &shutdown);
         assert!(matches!(stopped, Err(LedgerError::Stopped)), "{:?}", stopped.err());
         noted
     };
@@ -103,8 +113,12 @@ fn the_window_of_a_restarted_validator_is_where_it_was() {
     drop(store);
     let due = |window: u64| {
         let mut retention = Retention::new(Some(window));
-        let note = &mut |effect: &Effect, after: Option<&State>| retention.replayed(effect, after);
-        let opened = open_noting(directory.path(), &world.blocks[0], note, &Shutdown::new());
+        let note = &mut |told: Told<'_>| {
+            if let Told::Done(effect, after) = told {
+                retention.replayed(effect, after);
+            }
+        };
+        let opened = open_noting(directory.path(), &world.blocks[0], &restart(true), note, &Shutdown::new());
         drop(opened.expect("opened"));
         let last = world.effects.last().expect("blocks");
         retention.follow(last, &world.state).map(|due| due.checkpoint.height)

@@ -8,6 +8,7 @@ use super::status::{StatusBoard, report_of};
 use super::watch::Watch;
 use crate::error::NodeError;
 use crate::http::HttpServer;
+use crate::notes::Notes;
 use crate::round_log::log_block;
 use crate::vitals::Vitals;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +17,7 @@ use veilgrid_actors::aggregator::{Advance, AggregatorActor};
 use veilgrid_client::follower::Accepted;
 use veilgrid_client::ledger::SharedStore;
 use veilgrid_client::ledger_view::LedgerView;
+use veilgrid_client::saver::Saver;
 use veilgrid_engine::EngineHandle;
 use veilgrid_ledger::state::State;
 use veilgrid_ledger::state::checkpoint::Checkpoint;
@@ -40,6 +42,7 @@ pub(super) struct Parts {
     pub(super) fetched: bool,
     pub(super) watch: Watch,
     pub(super) vitals: Vitals,
+    pub(super) saver: Saver,
 }
 
 /// Where the validator is after a look at its application.
@@ -89,8 +92,31 @@ impl Parts {
         self.view.publish(state.clone(), &last.effects);
         self.intake.tell(&state, Advance);
         self.keeper.tell(&state, Forget);
+        self.saver.follow(&state);
         let due = applied.iter().filter_map(|one| self.retention.follow(&one.effects, &state)).last();
         Ok(News { state, due })
+    }
+
+    /// Saves the state if that was long ago, so that a killed process has little to execute again.
+    pub(super) async fn save_if_due(&mut self) {
+        if self.saver.is_due() {
+            self.save().await;
+        }
+    }
+
+    /// Saves the state for the next start. It is on disk when this returns, or the log says why not.
+    pub(super) async fn save(&mut self) {
+        let Self { saver, view, vitals, retention, .. } = self;
+        let notes = || Notes {
+            height: view.height(),
+            ended: view.ends(),
+            roll: vitals.roll(),
+            kept: retention.kept(),
+        };
+        let Some(job) = saver.job(|| notes().to_bytes()) else { return };
+        if let Err(error) = spawn_blocking(move || job.run()).await {
+            tracing::warn!(%error, "the state is not saved");
+        }
     }
 
     /// Own transactions that the ledger does not have.
@@ -101,7 +127,7 @@ impl Parts {
     }
 
     /// Prunes the store, and the engine's if one runs.
-    pub(super) async fn prune(&self, due: Due, engine: Option<&EngineHandle>) -> Result<(), NodeError> {
+    pub(super) async fn prune(&mut self, due: Due, engine: Option<&EngineHandle>) -> Result<(), NodeError> {
         let (store, height) = (self.store.clone(), due.checkpoint.height);
         let pruned = spawn_blocking(move || in_steps(&store, &due.checkpoint)).await;
         let pruned = pruned.map_err(|error| NodeError::stopped("pruning", error))?;
@@ -113,6 +139,7 @@ impl Parts {
             engine.prune(height);
         }
         tracing::info!(up_to_height = height, blocks, freed_bytes, "pruned");
+        self.saver.hurry();
         Ok(())
     }
 }

@@ -26,6 +26,21 @@ impl Retention {
         Self { window, ends: VecDeque::new() }
     }
 
+    /// As it was when this was noted ([`Retention::kept`]). With another window than then it begins with what is there: rounds
+    /// that are not, are pruned later than they could be.
+    pub(super) fn noted(prune_after_rounds: Option<u64>, kept: Vec<Checkpoint>) -> Self {
+        let mut retention = Self::new(prune_after_rounds);
+        if retention.window.is_some() {
+            retention.ends = kept.into();
+        }
+        retention
+    }
+
+    /// The ends that it has, for the notes beside a saved state.
+    pub(super) fn kept(&self) -> Vec<Checkpoint> {
+        self.ends.iter().cloned().collect()
+    }
+
     /// Notes the rounds that a block has ended. `state` is the final state now, which may be later than the block.
     pub(super) fn follow(&mut self, effects: &BlockEffects, state: &State) -> Option<Due> {
         self.note(effects, || state.checkpoint());

@@ -5,7 +5,7 @@ use super::candidate::Followed;
 use super::intake;
 use super::journal::FileJournal;
 use super::latest::Latest;
-use super::ledger::{self, LedgerError};
+use super::ledger::{self, Ledger, LedgerError, Told};
 use super::parts::{Parts, lock};
 use super::retention::Retention;
 use super::status::StatusBoard;
@@ -30,8 +30,10 @@ use rand_core::OsRng;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use veilgrid_client::genesis::read_genesis;
-use veilgrid_client::ledger::{OpenError, SharedStore};
+use veilgrid_client::ledger::{OpenError, Restart, SharedStore};
 use veilgrid_client::ledger_view::{LedgerView, RoundEnds};
+use veilgrid_client::recheck;
+use veilgrid_client::saver::Saver;
 use veilgrid_client::shutdown::Shutdown;
 use veilgrid_client::{Client, ClientOptions};
 use veilgrid_crypto::dlog::SmallLog;
@@ -40,7 +42,7 @@ use veilgrid_ledger::state::State;
 use veilgrid_ledger::transaction::Transaction;
 use veilgrid_roles::keyholder::KeyHolder;
 use veilgrid_roles::replica::Limits;
-use veilgrid_store::ReplayError;
+use veilgrid_store::{ReplayError, SavedKey};
 
 /// Most bytes of bids in the pool.
 const MOST_POOL_BYTES: usize = 1 << 30;
@@ -64,15 +66,24 @@ pub fn run(mut config: ValidatorConfig, shutdown: Shutdown) -> Result<(), NodeEr
         .map_err(|error| NodeError::refused("the ledger", error))?;
     secure_files(&mut config, &genesis)?;
     check_retention(config.retention.prune_after_rounds, &genesis)?;
+    let restart =
+        Restart { key: SavedKey::derive(&keys.consensus_seed), verify_all: config.checks.verify_all };
     let (mut ended, mut roll) = (RoundEnds::default(), ShareRoll::default());
-    let mut retention = Retention::new(config.retention.prune_after_rounds);
-    let note = &mut |effect: &_, after: Option<&State>| {
-        ended.note(effect);
-        roll.note(effect);
-        retention.replayed(effect, after);
+    let window = config.retention.prune_after_rounds;
+    let mut retention = Retention::new(window);
+    let note = &mut |told: Told<'_>| match told {
+        Told::Noted(notes) => {
+            (ended, roll) = (notes.ended, notes.roll);
+            retention = Retention::noted(window, notes.kept);
+        }
+        Told::Done(effect, after) => {
+            ended.note(effect);
+            roll.note(effect);
+            retention.replayed(effect, after);
+        }
     };
-    let opened = ledger::open_noting(&config.data_dir.join("ledger"), &genesis, note, &shutdown);
-    let (store, state) = match opened {
+    let opened = ledger::open_noting(&config.data_dir.join("ledger"), &genesis, &restart, note, &shutdown);
+    let Ledger { store, state, from } = match opened {
         Err(LedgerError::Stopped) => return Ok(()),
         Err(
             error @ (LedgerError::Open(OpenError::OtherLedger { .. })
@@ -95,7 +106,11 @@ pub fn run(mut config: ValidatorConfig, shutdown: Shutdown) -> Result<(), NodeEr
         );
     }
     let (consensus_key, store) = (keys.consensus_key(), SharedStore::new(store));
-    let validator = Validator { config, keys, consensus_key, genesis, store, others, disk };
+    if let Some(from) = from {
+        let started = recheck::start(store.clone(), &from, shutdown.clone());
+        started.map_err(|error| start("the thread that checks stored blocks", &error))?;
+    }
+    let validator = Validator { config, keys, consensus_key, genesis, store, restart, others, disk };
     let replayed = Replayed { state, ended, roll, retention };
     actix::System::new().block_on(validator.run(vault, replayed, health, shutdown))
 }
@@ -139,6 +154,7 @@ pub(super) struct Validator {
     pub(super) consensus_key: [u8; 32],
     genesis: Block,
     store: SharedStore,
+    restart: Restart,
     /// The other validators' HTTP API, as far as it is configured.
     pub(super) others: Vec<Client>,
     disk: DiskWatch,
@@ -175,6 +191,10 @@ impl Validator {
         let outcome = self.live(&mut parts, &shutdown).await;
         // After an engine it is stopped already.
         parts.http.stop().await;
+        // The engine has ended; what it has brought since the last look is looked at once more, if it can be.
+        if outcome.is_ok() && parts.pass_on().await.is_ok() {
+            parts.save().await;
+        }
         tracing::info!("stopped");
         outcome
     }
@@ -226,6 +246,7 @@ impl Validator {
             .map_err(|error| NodeError::server("the HTTP server", &error))?;
         let parts = Parts {
             application,
+            saver: Saver::new(self.store.clone(), &self.restart, view.state()),
             store: self.store.clone(),
             view,
             intake: Latest::new(intake, "intake"),

@@ -109,6 +109,7 @@ impl Validator {
             if let Some(due) = due {
                 parts.prune(due, Some(engine)).await?;
             }
+            parts.save_if_due().await;
             if parts.board.silence().is_some() && asked.elapsed() >= ASK_AGAIN {
                 asked = Stopwatch::start();
                 if self.is_left_behind(&state, shutdown).await {

@@ -40,6 +40,9 @@ pub struct ProcessArgs {
     /// PEM file of certificate authorities that are trusted beside the public ones, instead of `ca_file`
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
+    /// Check and execute every stored block again, instead of going on from the state that this process has saved
+    #[arg(long)]
+    pub verify_all: bool,
 }
 
 impl ProcessArgs {
@@ -63,6 +66,9 @@ impl ProcessArgs {
         }
         let texts = own.iter().cloned().chain([("genesis_hash", self.genesis_hash.clone())]);
         flags.extend(texts.filter_map(|(key, text)| Some((key, text?))));
+        if self.verify_all {
+            flags.push(("checks.verify_all", true.to_string()));
+        }
         Ok(flags)
     }
 }

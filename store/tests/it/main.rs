@@ -6,4 +6,6 @@ mod common;
 mod damage;
 mod intake;
 mod prune;
+mod saved;
 mod store;
+mod verified;

@@ -23,9 +23,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use veilgrid_crypto::receipt::Receipt;
+use veilgrid_crypto::secret::Secret;
 use veilgrid_ledger::block::Block;
 use veilgrid_ledger::export::MAX_CHECKPOINT_BYTES;
-use veilgrid_store::{IntakeEntry, IntakeJournal, Store};
+use veilgrid_ledger::state::State;
+use veilgrid_store::{Checks, IntakeEntry, IntakeJournal, SavedKey, Store, Unsaved};
 
 const FOLDER: &str = "VEILGRID_POWER_FOLDER";
 const BLOCKS: u64 = 18;
@@ -75,6 +77,8 @@ fn child_begins() {
         store.append(block, Some(&certificate())).expect("appended");
         say("height", height);
     }
+    save(&mut store);
+    say("saved", 1);
     let mut journal = IntakeJournal::open(&folder.join("new/home/intake")).expect("a journal");
     for sequence in 1..=RECEIPTS {
         journal.record(&[entry(sequence)]).expect("recorded");
@@ -84,10 +88,24 @@ fn child_begins() {
     say("forgets", 2);
     journal.forget_up_to(2).expect("forgotten");
     say("last", RECEIPTS);
+    // Pruning takes it away.
+    say("saved", 0);
     for height in PRUNED_UP_TO {
         store.prune_bodies(height, &checkpoint(height), |_| true).expect("pruned");
         say("pruned", height);
+        save(&mut store);
     }
+}
+
+/// The key of the saved state.
+fn key() -> SavedKey {
+    SavedKey::derive(&Secret::new([1; 32]))
+}
+
+/// Saves the state after block 0: it is about the file.
+fn save(store: &mut Store) {
+    let state = State::from_genesis_block(&blocks()[0]).expect("a genesis");
+    store.save_state(&key(), Unsaved::new(&state, vec![3; 9_000])).expect("saved").expect("of this store");
 }
 
 /// A child: a start over what a killed one has left. What it finds counts as promised.
@@ -97,7 +115,7 @@ fn child_goes_on() {
     let Some(folder) = folder() else { return };
     let (store, journal) = (folder.join("new/home/ledger"), folder.join("new/home/intake"));
     if store.exists() {
-        let store = Store::open(&store).expect("a store");
+        let store = Store::open_checking(&store, Checks::SinceSaved(&key())).expect("a store");
         if let Some(tip) = store.tip() {
             say("height", tip.height);
         }

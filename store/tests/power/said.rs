@@ -1,10 +1,10 @@
 //! What a child has said, and whether a disk still has what stands behind it.
 
 use crate::power_support::trace::Act;
-use crate::{PRUNED_UP_TO, blocks, certificate, checkpoint};
+use crate::{PRUNED_UP_TO, blocks, certificate, checkpoint, key};
 use sha2::{Digest as _, Sha256};
 use std::path::Path;
-use veilgrid_store::{IntakeJournal, Store};
+use veilgrid_store::{Checks, IntakeJournal, Store};
 
 /// What a child has said.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Said {
     pub last: u64,
     /// Rounds up to this one may be forgotten, their numbers not.
     pub forgets: u64,
+    /// A state is saved, and not taken away yet.
+    pub saved: bool,
 }
 
 impl Said {
@@ -28,6 +30,7 @@ impl Said {
                 (Some("height"), Some(height)) => self.height = self.height.max(Some(height)),
                 (Some("pruned"), Some(height)) => self.pruned = self.pruned.max(Some(height)),
                 (Some("last"), Some(last)) => self.last = self.last.max(last),
+                (Some("saved"), Some(number)) => self.saved = number == 1,
                 (Some("forgets"), Some(round)) => self.forgets = round,
                 _ => {}
             }
@@ -50,7 +53,11 @@ impl Said {
         if path.exists() && marked < self.height {
             return Err(format!("the mark says {marked:?}"));
         }
-        let opened = Store::open_or_rebuild(path).map_err(|error| error.to_string())?;
+        let opened = Store::open_checking_or_rebuild(path, Checks::SinceSaved(&key()));
+        let opened = opened.map_err(|error| error.to_string())?;
+        if self.saved && !opened.store.has_saved() {
+            return Err("the saved state is gone".to_owned());
+        }
         let (store, rebuilt) = (opened.store, opened.rebuilt);
         let tip = store.tip();
         if tip.map(|tip| tip.height) < self.height {
