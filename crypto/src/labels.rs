@@ -101,6 +101,8 @@ labels! {
     READING_SHARES_RANDOMNESS = b"veilgrid/1/reading/shares/r";
     /// Transcript that yields the weights of a check of many days' shares.
     READING_SHARES_BATCH = b"veilgrid/1/reading/shares/batch";
+    /// Transcript of an account's signature under its standing order.
+    STANDING_ORDER = b"veilgrid/1/standing-order";
     /// HKDF info of the key that opens a day's sealed r, and of a source's seed of a month.
     WALLET_READING = b"veilgrid/1/wallet/reading";
     /// Transcript of the aggregator's receipt signature.
