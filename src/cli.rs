@@ -47,6 +47,8 @@ pub enum Command {
     Compare(commands::compare::CompareArgs),
     /// Meter readings of any format into a folder of days; what is known and what is missing there
     Readings(commands::readings::ReadingsArgs),
+    /// A month's bills of a sharing community: preview, final, corrections inside of the next, payments for the bank
+    Bill(commands::bill::BillArgs),
     /// Recompute everything on an exported ledger with no secret and name the first violation
     #[command(after_help = commands::audit::HELP)]
     Audit(commands::audit::AuditArgs),
@@ -120,6 +122,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Share(args) => commands::share::run(&args),
         Command::Compare(args) => commands::compare::run(&args),
         Command::Readings(args) => commands::readings::run(&args),
+        Command::Bill(args) => commands::bill::run(&args),
         Command::Audit(args) => commands::audit::run(&args),
         Command::Show(args) => commands::show::run(&args),
         Command::Export(args) => commands::export::run(&args),

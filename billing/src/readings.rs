@@ -98,9 +98,10 @@ impl fmt::Display for Gap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { account, meter, direction, start, end, slots, grade } = self;
         let what = grade.map_or("missing", Grade::name);
+        let noun = if *slots == 1 { "slot" } else { "slots" };
         write!(
             f,
-            "account {account:?}, {direction} of meter {meter:?}: {slots} slots {what}, {start} to {end}"
+            "account {account:?}, {direction} of meter {meter:?}: {slots} {noun} {what}, {start} to {end}"
         )
     }
 }
@@ -290,7 +291,7 @@ mod tests {
         assert!(missing.contains("account \"flat\", consumption of meter \"AT1\""), "{missing}");
         let guessed =
             known(&[Some((0, Measured)), Some((9, Estimated)), Some((9, Measured)), Some((1, Measured))]);
-        assert!(text(&guessed).contains("1 slots estimated"), "{}", text(&guessed));
+        assert!(text(&guessed).contains("1 slot estimated"), "{}", text(&guessed));
         assert!(complete(&guessed, &Grade::ALL).is_ok());
         assert!(complete(&whole, &[Measured]).is_err());
     }

@@ -86,7 +86,7 @@ pub enum RunError {
     NotNext { period: Period, next: Period, asked: Period },
     /// Once is enough.
     #[error(
-        "{0} is final; later corrections come inside of the next month's bills. `veilgrid bill show` shows it"
+        "{0} is final, or lies before the first month that was billed; later corrections come inside of the next month's bills. `veilgrid bill show` shows it"
     )]
     IsFinal(Period),
     /// Bills and payees do not add up.

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod bench;
+pub mod bill;
 pub mod clear;
 pub mod compare;
 pub mod demo;

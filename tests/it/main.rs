@@ -9,6 +9,7 @@ mod signed;
 #[path = "../../ledger/tests/common/network.rs"]
 mod world;
 
+mod bill;
 mod censorship;
 mod certified;
 mod clear_output;

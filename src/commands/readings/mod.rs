@@ -5,11 +5,11 @@
 mod args;
 mod buffer;
 mod capacities;
-mod folder;
+pub(crate) mod folder;
 mod formats;
 mod gaps;
 mod import;
-mod record;
+pub(crate) mod record;
 mod report;
 mod session;
 mod status;
