@@ -223,13 +223,16 @@ pub struct ChangedDay {
     pub change_wh: i64,
 }
 
+/// Slots that changed and what is counted more, by day and direction.
+type ChangesByDay = BTreeMap<(String, &'static str), (u64, i64)>;
+
 /// What changed between two times of knowing a period, by account; `date_of` names a slot's day.
 pub fn changed_days(
     before: &Known,
     after: &Known,
     date_of: impl Fn(usize) -> String,
 ) -> BTreeMap<String, Vec<ChangedDay>> {
-    let mut by_account: BTreeMap<String, BTreeMap<(String, &'static str), (u64, i64)>> = BTreeMap::new();
+    let mut by_account: BTreeMap<String, ChangesByDay> = BTreeMap::new();
     for (old, new) in before.series.iter().zip(&after.series) {
         for (slot, (old_value, new_value)) in (old.first_slot..).zip(old.values.iter().zip(&new.values)) {
             let wh = |value: &Option<Value>| value.map_or(0, |value| i64::from(value.wh));
@@ -242,7 +245,7 @@ pub fn changed_days(
             *day = (day.0 + 1, day.1 + wh(new_value) - wh(old_value));
         }
     }
-    let days = |days: BTreeMap<(String, &'static str), (u64, i64)>| {
+    let days = |days: ChangesByDay| {
         let day = |((date, direction), (slots, change_wh)): ((String, &'static str), (u64, i64))| {
             ChangedDay { date, direction: direction.to_owned(), slots, change_wh }
         };
