@@ -3,10 +3,10 @@
 //! On damaged files it can panic, in any call and when it is dropped. Every call goes through [`guarded`], which turns
 //! a panic into [`StoreError::Damaged`]; nothing of it reaches the process or its standard error.
 
-use crate::durable::{create_directories, sync_tree};
+use crate::durable::{create_directories, sync_directory, sync_tree};
 use crate::error::StoreError;
 use std::cell::Cell;
-use std::fs::{DirBuilder, File, TryLockError};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -41,7 +41,7 @@ impl Database {
         let database = Self { path: path.to_path_buf(), db: Some(db) };
         // The database makes its settings, its log and its folders without waiting for the disk: after a power failure a
         // new one could be without them, and would be taken for damaged.
-        sync_tree(path).map_err(|source| StoreError::io(path, source))?;
+        sync_own_files(path).map_err(|source| StoreError::io(path, source))?;
         Ok(database)
     }
 
@@ -97,6 +97,26 @@ impl Database {
             None => Err(StoreError::Halted { path: self.path.clone() }),
         })
     }
+}
+
+/// Synchronises what the database has in a store's directory, and the names there. The bodies of blocks are not its own: whoever
+/// writes one waits for the disk before a record names it, and there may be very many.
+fn sync_own_files(directory: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            match File::open(entry.path()) {
+                // The library was still clearing up.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                opened => opened?.sync_all()?,
+            }
+        }
+    }
+    let large = directory.join("blobs");
+    if large.is_dir() {
+        sync_tree(&large)?;
+    }
+    sync_directory(directory)
 }
 
 impl Drop for Database {
