@@ -102,7 +102,9 @@ pub fn wrong_usage(error: &clap::Error, arguments: &[String]) -> ExitCode {
         let _ = error.print();
     }
     // Options of logs may stand before the command.
-    let process = |argument: &String| ["validator", "aggregator", "participant"].contains(&argument.as_str());
+    let process = |argument: &String| {
+        ["validator", "aggregator", "participant", "gateway"].contains(&argument.as_str())
+    };
     let command = arguments.iter().skip(1).find(|argument| process(argument) || is_command(argument));
     ExitCode::from(if command.is_some_and(process) { FINAL } else { 2 })
 }
@@ -136,11 +138,12 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
 
 /// Commands that only a build with the feature `network` has.
 #[cfg(not(feature = "network"))]
-const ELSEWHERE: [&str; 14] = [
+const ELSEWHERE: [&str; 15] = [
     "bench network",
     "validator",
     "aggregator",
     "participant",
+    "gateway",
     "orders",
     "localnet",
     "keys",

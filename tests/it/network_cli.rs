@@ -54,10 +54,11 @@ fn unix_s() -> i64 {
 
 #[test]
 fn every_command_of_a_network_has_help_with_an_example() {
-    let commands: [&[&str]; 12] = [
+    let commands: [&[&str]; 13] = [
         &["validator"],
         &["aggregator"],
         &["participant"],
+        &["gateway"],
         &["orders"],
         &["orders", "check"],
         &["localnet"],

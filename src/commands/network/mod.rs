@@ -4,6 +4,7 @@
 mod aggregator;
 mod create_genesis;
 mod euro;
+mod gateway;
 mod genesis_details;
 mod keys;
 mod ledger_source;
@@ -22,6 +23,7 @@ use crate::failure::Failure;
 use aggregator::AggregatorArgs;
 use clap::Subcommand;
 use create_genesis::{CreateGenesisArgs, GenesisArgs};
+use gateway::GatewayArgs;
 use keys::KeysArgs;
 use localnet::LocalnetArgs;
 use orders::OrdersArgs;
@@ -55,6 +57,23 @@ pub enum NetworkCommand {
         the log and in data_dir/status.json, and the others are bid; `veilgrid orders check` tells before."
     )]
     Participant(ParticipantArgs),
+    /// Run the connectors to what people own (evcc) beside a participant
+    #[command(after_help = "Example:\n  veilgrid gateway --config gateway.toml\n\n\
+        # gateway.toml\n  \
+        validator_urls = [\"https://v1.example:8101\", \"https://v2.example:8101\"]\n  \
+        evcc = { listen = \"127.0.0.1:7071\" }\n  \
+        [[accounts]]\n  \
+        name = \"Home\"\n  \
+        account_key = \"5f3a…\"                        # `veilgrid keys show me.keys`\n  \
+        results = \"participant/results.csv\"         # in the participant's data_dir\n  \
+        own_orders = \"own.csv\"                      # rows that stay as they are\n  \
+        orders = \"orders.csv\"                       # the participant's orders: the gateway writes them\n  \
+        [[accounts.evcc_loadpoints]]\n  \
+        plan_url = \"http://127.0.0.1:7070/api/loadpoints/1/plan\"\n  \
+        limit_ct_per_kwh = \"28.5\"\n\n\
+        evcc's tariffs read http://127.0.0.1:7071/evcc/buy and /evcc/sell. The gateway sees no key. When it stops, the owner's \
+        own rows alone are left in the orders.")]
+    Gateway(GatewayArgs),
     /// Check a participant's orders without a network
     #[command(
         after_help = "Example:\n  veilgrid orders check my-net/participant-001/orders.csv --genesis my-net/genesis.bin\n\n\
@@ -107,7 +126,7 @@ pub enum NetworkCommand {
 impl NetworkCommand {
     /// Whether it is one that runs until it is stopped, and starts its log after it has read its configuration.
     pub fn is_process(&self) -> bool {
-        matches!(self, Self::Validator(_) | Self::Aggregator(_) | Self::Participant(_))
+        matches!(self, Self::Validator(_) | Self::Aggregator(_) | Self::Participant(_) | Self::Gateway(_))
     }
 
     /// Runs the command.
@@ -119,6 +138,7 @@ impl NetworkCommand {
             Self::Validator(args) => validator::run(&args, logs),
             Self::Aggregator(args) => aggregator::run(&args, logs),
             Self::Participant(args) => participant::run(&args, logs),
+            Self::Gateway(args) => gateway::run(&args, logs),
             Self::Orders(args) => orders::run(&args),
             Self::Localnet(args) => localnet::run(&args),
             Self::Keys(args) => keys::run(&args),
