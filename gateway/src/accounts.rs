@@ -1,4 +1,5 @@
 //! Fills, wishes and the file of orders of each account.
+#![allow(clippy::disallowed_types, reason = "asks when files were changed; nothing is settled by it")]
 
 use crate::config::AccountConfig;
 use std::collections::BTreeMap;

@@ -1,4 +1,5 @@
 //! The process: one thread on which every peer has a task.
+#![allow(clippy::disallowed_types, reason = "prices are of now; the rooms below are told the time")]
 
 use crate::accounts::Account;
 use crate::config::GatewayConfig;
