@@ -61,6 +61,9 @@ impl From<BidFault> for DayFault {
 /// A day whose proof holds. Only [`verify_days`] makes one. Holds the decompressed points.
 #[derive(Clone)]
 pub struct VerifiedDay {
+    /// What it was verified for: its proof says nothing of another day, ledger or market.
+    context: DayContext,
+    params: [u8; 32],
     header: DayHeader,
     digest: [u8; 32],
     r_bytes: PointBytes,
@@ -76,6 +79,10 @@ impl core::fmt::Debug for VerifiedDay {
 }
 
 impl VerifiedDay {
+    /// Whether it was verified for this day under these parameters.
+    pub(crate) fn is_of(&self, params: &DayParams, context: &DayContext) -> bool {
+        self.context == *context && self.params == params.digest()
+    }
     /// What it is about.
     pub fn header(&self) -> &DayHeader {
         &self.header
@@ -118,7 +125,7 @@ pub fn verify_days(
         .collect();
     let judged = judge(params.vector(), eights.into_iter().flatten().collect());
     let each = judged.into_par_iter().zip(statements);
-    each.map(|(prepared, statement)| Ok(verified(statement.day, prepared?))).collect()
+    each.map(|(prepared, statement)| Ok(verified(params, statement, prepared?))).collect()
 }
 
 /// The verdict of one day, equation by equation: the reference that [`verify_days`] is compared with.
@@ -135,8 +142,11 @@ fn prepared(day: &SealedDay, replay: Result<Replay, WireError>) -> Result<Prepar
     Prepared::decoded(replay?, &day.header.account, &day.r, &day.c)
 }
 
-fn verified(day: &SealedDay, mut prepared: Prepared) -> VerifiedDay {
+fn verified(params: &DayParams, statement: &DayStatement<'_>, mut prepared: Prepared) -> VerifiedDay {
+    let DayStatement { context, day } = statement;
     VerifiedDay {
+        context: **context,
+        params: params.digest(),
         header: day.header.clone(),
         digest: day.digest(),
         r_bytes: day.r,

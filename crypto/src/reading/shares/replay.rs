@@ -89,6 +89,9 @@ impl Replay {
         if day.header().grades.len() > params.slots() {
             return invalid("a day of more slots than the market's days have");
         }
+        if !day.is_of(params.day(), context) {
+            return invalid("of a day that was verified for another day, ledger or market");
+        }
         let (mut t, rho) = begin(params, context, day, caps, r, c);
         let mut reader = Reader::new(proof);
         let mut point = |name| reader.array::<32>(name);

@@ -177,6 +177,31 @@ fn shares_of_another_day_or_unit_do_not_fit() {
 }
 
 #[test]
+fn a_day_that_was_verified_for_another_context_proves_no_shares() {
+    let mut world = World::new(16, 4, 3);
+    let params = ShareParams::new(&world.params, ShareUnit::Wh).expect("16 bits");
+    let (day, caps) = (day(&mut world, &[], &[1, 2, 3]), [5, 1, 3]);
+    let context = world.context;
+    let mut verdict = |context: DayContext| {
+        // Whoever has r can prove shares of the vector in any context: yesterday's reading would count today.
+        world.context = context;
+        let (shares, _) = seal(&mut world, &params, &day, &caps);
+        let statement = ShareStatement { context: &context, day: &day.day, caps: &caps, shares: &shares };
+        let batch = verify_shares(&params, &[statement]).swap_remove(0).err();
+        assert_eq!(check_shares(&params, &statement).err(), batch);
+        batch
+    };
+    assert_eq!(verdict(context), None);
+    for other in [
+        DayContext { day_start_unix_s: context.day_start_unix_s + 86_400, ..context },
+        DayContext { ledger_id: [9; 32], ..context },
+        DayContext { market: [9; 32], ..context },
+    ] {
+        assert!(matches!(verdict(other), Some(ShareFault::Malformed(_))), "{other:?}");
+    }
+}
+
+#[test]
 fn what_can_not_be_sealed_is_named() {
     let mut world = World::new(16, 4, 3);
     let params = ShareParams::new(&world.params, ShareUnit::Wh).expect("16 bits");
