@@ -323,3 +323,31 @@ fn an_import_that_was_killed_goes_on_and_nothing_is_lost_or_doubled() {
         (&2.into(), &Value::Null, &1.into())
     );
 }
+
+/// Cut off after the months were written and before the record was: another file of the same length must not go on there.
+#[test]
+fn a_file_that_was_written_since_is_an_import_of_its_own() {
+    let place = Place::new();
+    let text = day("2026-06-21", "0.1", &[]);
+    assert_eq!(json(&place.import(&text, &[]))["import"], 1);
+    let record = place.path("readings/imports/000001.json");
+    let mut cut: Value = serde_json::from_slice(&std::fs::read(&record).expect("a record")).expect("JSON");
+    cut["is_whole"] = false.into();
+    cut["done_bytes"] = 0.into();
+    cut["sha256"] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".into();
+    std::fs::write(&record, cut.to_string()).expect("written");
+    let other = json(&place.import(&text.replacen("0.1", "0.2", 1), &[]));
+    assert_eq!((&other["import"], &other["corrected_slots"]), (&2.into(), &1.into()));
+}
+
+#[test]
+fn a_last_line_without_an_end_and_another_calendar_are_told() {
+    let place = Place::new();
+    let text = day("2026-06-21", "0.1", &[]);
+    assert_eq!(json(&place.import(&text, &[]))["notes"], Value::Array(Vec::new()));
+    let cut = json(&place.import(text.trim_end(), &[]));
+    assert!(cut["notes"][0].as_str().is_some_and(|note| note.contains("no line end")), "{cut}");
+    let other = place.import(&text, &["--calendar", "UTC"]);
+    assert_eq!(code(&other), 2);
+    assert!(stderr(&other).contains("has the days of Europe/Vienna"), "{}", stderr(&other));
+}

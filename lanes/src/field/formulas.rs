@@ -2,6 +2,16 @@
 //!
 //! A sum is (X : Y : Z : T) with T = X·Y/Z, an affine point (y + x, y − x, 2d·x·y), a cached one (Y + X, Y − X, 2Z, 2d·T), whose
 //! parts may be loose.
+//!
+//! Bounds of limbs where a kind does not carry loose sums and differences, in units of m, the largest reduced limb (2^51 + 2^15; a limb
+//! of 2p is below 2m):
+//!
+//! - what comes in: a sum's parts m, an affine point's m, a cached one's 2m, and 3m for Y − X;
+//! - A and B: factors of at most 3m, from y − x, and 3m; C and D: m times m and m times 2m, but that D of an affine point is z + z, 2m;
+//! - E = B − A at most 3m, H = B + A 2m, F = D − C reduced, its left side at most 2m before 2p is added, G = D + C 3m;
+//! - double: X + Y 2m squared; E at most 3m, F's left side 2m; G and H reduced.
+//!
+//! No factor is above 3m, no left side of a carried difference above 2m: what [`Ring`] allows. All four results are products, and reduced.
 
 use super::Ring;
 

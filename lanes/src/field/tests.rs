@@ -122,6 +122,8 @@ macro_rules! run {
     };
 }
 
+mod points;
+
 /// Limbs of `ours` are reduced and make the expected values.
 fn expect<F: Field>(name: &str, ours: F, inputs: &[[Limbs; 8]], expected: impl Fn(usize) -> Model) {
     for (l, limbs) in ours.to_lanes().iter().enumerate() {

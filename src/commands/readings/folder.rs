@@ -68,33 +68,38 @@ impl Folder {
     /// Opens a folder to write to it, and makes it where it is not there.
     ///
     /// # Errors
-    /// A folder that something else lies in, that another process writes to, or whose days or slots are others.
+    /// A folder that something else lies in, or that another process writes to.
     pub fn create(root: &Path, zone: Option<&Zone>, slot_seconds: u32) -> Result<Self, Failure> {
-        let is_new = !root.join(SETTINGS).exists();
-        if is_new {
-            if fs::read_dir(root).is_ok_and(|mut entries| {
+        let path = root.join(SETTINGS);
+        if !path.exists()
+            && fs::read_dir(root).is_ok_and(|mut entries| {
                 entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != "lock"))
-            }) {
-                return Err(Failure::file(
-                    root,
-                    "is no folder of readings and is not empty; name a new folder",
-                ));
-            }
-            let zone = zone.ok_or_else(|| {
+            })
+        {
+            return Err(Failure::file(root, "is no folder of readings and is not empty; name a new folder"));
+        }
+        let new_zone = || {
+            zone.ok_or_else(|| {
                 Failure::file(
                     root,
                     "is new: say the zone of its calendar days with --calendar, such as Europe/Vienna",
                 )
-            })?;
+            })
+        };
+        if !path.exists() {
+            new_zone()?;
             make_private_directory(root).map_err(|error| Failure::file(root, error))?;
-            let settings = Settings { format: FORMAT, zone: zone.name().to_owned(), slot_seconds };
-            let bytes = serde_json::to_vec_pretty(&settings).map_err(Failure::input)?;
-            write_durably(&root.join(SETTINGS), &bytes).map_err(|error| Failure::file(root, error))?;
         }
         let lock = open_private(&root.join("lock"), fs::OpenOptions::new().write(true))
             .map_err(|error| Failure::file(root, error))?;
         lock.try_lock()
             .map_err(|_| Failure::file(root, "another import writes to this folder; wait for it"))?;
+        // Not before the lock is held: of two imports that make one folder, the second would change the zone of the first.
+        if !path.exists() {
+            let settings = Settings { format: FORMAT, zone: new_zone()?.name().to_owned(), slot_seconds };
+            let bytes = serde_json::to_vec_pretty(&settings).map_err(Failure::input)?;
+            write_durably(&path, &bytes).map_err(|error| Failure::file(root, error))?;
+        }
         for name in ["imports", "meters"] {
             let path = root.join(name);
             make_private_directory(&path).map_err(|error| Failure::file(&path, error))?;
@@ -240,5 +245,17 @@ mod tests {
         }
         assert_eq!(unescaped("%4"), None);
         assert_eq!(unescaped("%41"), None, "the name that `A` has is another");
+    }
+    #[test]
+    fn who_does_not_hold_the_lock_settles_no_zone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let utc = Zone::named("UTC").expect("a zone");
+        let other = File::create(folder.path().join("lock")).expect("a file");
+        other.lock().expect("locked");
+        let refused = Folder::create(folder.path(), Some(&utc), 900).err().expect("refused");
+        assert!(refused.to_string().contains("another import"), "{refused}");
+        assert!(!folder.path().join(SETTINGS).exists());
+        drop(other);
+        assert!(Folder::create(folder.path(), Some(&utc), 900).is_ok());
     }
 }

@@ -5,13 +5,14 @@ use super::buffer::{Buffer, Counts};
 use super::capacities::Capacities;
 use super::folder::Folder;
 use super::formats;
-use super::record::{self, Follower, Record};
+use super::record::{self, Follower, Known, Record};
 use super::report::{self, Column, Course, Report, Shape};
 use crate::failure::Failure;
 use crate::output;
 use indicatif::ProgressBar;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
+use veilgrid_readings::Zone;
 use veilgrid_readings_csv::{Layout, Options, Place, Rows};
 use veilgrid_store::files::read_at_most;
 
@@ -56,7 +57,7 @@ pub fn run(args: &ImportArgs) -> Result<(), Failure> {
         )));
     }
     let capacities = Capacities::read(args.capacities.as_deref(), args.capacity_kw.as_deref())?;
-    let bytes = metadata.len();
+    let (bytes, modified) = (metadata.len(), record::modified(&metadata));
     match format {
         FormatArg::Csv => {
             // What is wrong with the first lines is said before a folder is made.
@@ -64,13 +65,29 @@ pub fn run(args: &ImportArgs) -> Result<(), Failure> {
             let is_whole = bytes <= HEAD_BYTES;
             let layout = Layout::detect(&head, is_whole, &options)
                 .map_err(|fault| Failure::file(&args.source, fault))?;
-            let folder = Folder::create(&args.into, calendar.as_ref(), slot_seconds)?;
-            Import { args, folder: &folder, capacities, bytes }.csv(file, &layout, &options)
+            let folder = folder(args, calendar.as_ref(), slot_seconds)?;
+            Import { args, folder: &folder, capacities, bytes, modified }.csv(file, &layout, &options)
         }
         format => {
-            let folder = Folder::create(&args.into, calendar.as_ref(), slot_seconds)?;
-            Import { args, folder: &folder, capacities, bytes }.whole(file, format)
+            let folder = folder(args, calendar.as_ref(), slot_seconds)?;
+            Import { args, folder: &folder, capacities, bytes, modified }.whole(file, format)
         }
+    }
+}
+
+/// The folder to write to.
+fn folder(args: &ImportArgs, calendar: Option<&Zone>, slot_seconds: u32) -> Result<Folder, Failure> {
+    let folder = Folder::create(&args.into, calendar, slot_seconds)?;
+    match calendar.filter(|zone| args.calendar.is_some() && **zone != folder.zone) {
+        None => Ok(folder),
+        Some(zone) => Err(Failure::file(
+            &args.into,
+            format!(
+                "has the days of {}, and --calendar says {}; leave it out, or name a new folder",
+                folder.zone.name(),
+                zone.name()
+            ),
+        )),
     }
 }
 
@@ -79,11 +96,20 @@ fn folder_slots(args: &ImportArgs) -> Option<u32> {
     Folder::open(&args.into).ok().map(|folder| folder.slot_seconds)
 }
 
+/// Whether a file's last byte ends a line.
+fn ends_a_line(file: &mut File) -> std::io::Result<bool> {
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(matches!(last, [b'\n' | b'\r']))
+}
+
 struct Import<'a> {
     args: &'a ImportArgs,
     folder: &'a Folder,
     capacities: Capacities,
     bytes: u64,
+    modified: Option<String>,
 }
 
 impl Import<'_> {
@@ -93,6 +119,7 @@ impl Import<'_> {
         let (mut record, mut follower) = self.record(&settings, &mut file)?;
         let resumed_at_byte = (record.done_bytes > 0).then_some(record.done_bytes);
         let already_imported = record.is_whole;
+        let mut notes = Vec::new();
         let mut place = resumed_at_byte.map(|byte| Place { byte, line: record.line });
         let mut buffer =
             Buffer::new(self.folder, self.import(&record), self.args.hold_slots, record.counts.clone());
@@ -121,11 +148,16 @@ impl Import<'_> {
                 &bar,
             )?;
             bar.finish_and_clear();
+            if !ends_a_line(&mut second).map_err(failed)? {
+                notes.push(
+                    "the last line has no line end: if the file was cut off, its last value is cut, too"
+                        .into(),
+                );
+            }
         }
         let columns =
             layout.columns().into_iter().map(|(role, title)| Column { role: role.name(), title }).collect();
-        let shape =
-            Shape { format: "csv", columns, notes: Vec::new(), interval_s: Some(layout.interval_s()) };
+        let shape = Shape { format: "csv", columns, notes, interval_s: Some(layout.interval_s()) };
         self.report(&record, &buffer, shape, resumed_at_byte.filter(|_| !already_imported), already_imported)
     }
 
@@ -185,7 +217,8 @@ impl Import<'_> {
     /// The record of this import: that of an earlier run of the same, or a new one.
     fn record(&self, settings: &str, file: &mut File) -> Result<(Record, Follower), Failure> {
         let records = record::all(&self.folder.imports())?;
-        let earlier = record::earlier(&records, settings, self.bytes, file)
+        let known = Known { settings, bytes: self.bytes, modified: self.modified.as_deref() };
+        let earlier = record::earlier(&records, &known, file)
             .map_err(|error| Failure::file(&self.args.source, error))?;
         if let Some((record, follower)) = earlier.filter(|_| !self.args.dry_run) {
             return Ok((record, follower));
@@ -203,6 +236,7 @@ impl Import<'_> {
             source,
             settings,
             bytes: self.bytes,
+            modified: self.modified.clone(),
             done_bytes: 0,
             line: 1,
             sha256,

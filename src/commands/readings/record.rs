@@ -22,6 +22,9 @@ pub struct Record {
     pub settings: String,
     /// Its length.
     pub bytes: u64,
+    /// When it was last changed, 10^-9 s since 1970, as a decimal number; none where the system does not say.
+    #[serde(default)]
+    pub modified: Option<String>,
     /// All before this byte is in the folder.
     pub done_bytes: u64,
     /// The line at that byte, counted from 1.
@@ -96,18 +99,39 @@ fn path_of(imports: &Path, import: u32) -> PathBuf {
     imports.join(format!("{import:06}.json"))
 }
 
+/// What a file is known by beside its bytes.
+pub struct Known<'a> {
+    /// How it is read.
+    pub settings: &'a str,
+    pub bytes: u64,
+    pub modified: Option<&'a str>,
+}
+
+/// When a file was last changed, as in a record.
+pub fn modified(metadata: &fs::Metadata) -> Option<String> {
+    let since = metadata.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(since.as_nanos().to_string())
+}
+
 /// The record of an earlier import of the same file read in the same way, with a digest that has followed it: the newest one whose part of the
-/// file is unchanged.
+/// file is unchanged. An import that was cut off is gone on with only where the file has not been written since: what came after that part may be in
+/// the folder already, and another file that begins alike would contradict it.
 ///
 /// # Errors
 /// A file that can't be read.
 pub fn earlier(
     records: &[Record],
-    settings: &str,
-    bytes: u64,
+    known: &Known<'_>,
     file: &mut File,
 ) -> Result<Option<(Record, Follower)>, std::io::Error> {
-    for record in records.iter().rev().filter(|record| record.settings == settings && record.bytes == bytes) {
+    let is_unwritten =
+        |record: &Record| known.modified.is_some() && record.modified.as_deref() == known.modified;
+    let alike = records.iter().rev().filter(|record| {
+        record.settings == known.settings
+            && record.bytes == known.bytes
+            && (record.is_whole || is_unwritten(record))
+    });
+    for record in alike {
         let mut follower = Follower::new();
         if follower.up_to(file, record.done_bytes)? == record.sha256 {
             return Ok(Some((record.clone(), follower)));
