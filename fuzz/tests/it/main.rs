@@ -4,6 +4,7 @@
 mod signed;
 
 mod crypto;
+mod importers;
 mod ledger;
 mod network;
 mod node;
