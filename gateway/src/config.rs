@@ -335,6 +335,6 @@ mod tests {
         let account =
             text("").split_once("[[").map(|(_, account)| format!("\n[[{account}")).unwrap_or_default();
         let told = refused(&(text("") + &account));
-        assert!(told.contains("gateway.toml") && told.contains("name"), "{told}");
+        assert!(told.contains("gateway.toml") && told.contains("account_key"), "{told}");
     }
 }

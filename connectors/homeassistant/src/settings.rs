@@ -252,7 +252,7 @@ fn next_time(text: &str, now_unix_s: i64, zone: &Zone) -> Option<i64> {
         (digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit()))
             .then(|| digits.parse::<i8>().ok())?
     };
-    let (hour, minute) = (number(hour)?, number(minute)?);
+    let (hour, minute) = (number(hour).filter(|hour| *hour < 24)?, number(minute)?);
     let mut at = now_unix_s;
     for _ in 0..3 {
         let day = zone.day_of(at).ok()?;
