@@ -2,7 +2,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`forecast`] | `[{"start","end","value"}]`, EUR/kWh, as `tariffs: {grid: {type: custom, forecast: …}}` reads it |
+//! | [`mod@forecast`] | `[{"start","end","value"}]`, EUR/kWh, as `tariffs: {grid: {type: custom, forecast: …}}` reads it |
 //! | [`plan`] | the answer of `GET /api/loadpoints/{id}/plan` |
 //!
 //! Formats: `api/rates.go` and `server/http_loadpoint_handler.go` of evcc, November 2026.
